@@ -1,0 +1,55 @@
+import type { Sql } from "@tercet/service";
+import { columns } from "./postgres-users.ts";
+import type { NewSession, SessionStore, TokenTrace } from "./store.ts";
+import type { User } from "./user.ts";
+
+export async function createSession(sql: Sql, session: NewSession): Promise<void> {
+  await sql`
+    with session as (
+      insert into sessions (id, user_id, expire_time)
+      values (${session.id}, ${session.userId}, now() + ${session.lifetime}::float8 * interval '1 millisecond')
+      returning id
+    )
+    insert into refresh_tokens (hash, session_id) select ${session.tokenHash}, id from session`;
+}
+
+/** Callers at once queue for the token's row; all but the first then find it used. */
+export async function rotateToken(sql: Sql, { tokenHash, successorHash, nonce }: Parameters<SessionStore["rotateToken"]>[0]) {
+  const [user] = await sql<User[]>`
+    with used as (
+      update refresh_tokens set rotate_time = now(), successor_nonce = ${nonce}
+      from sessions
+      where refresh_tokens.hash = ${tokenHash} and refresh_tokens.rotate_time is null
+        and sessions.id = refresh_tokens.session_id and sessions.revoke_time is null and sessions.expire_time > now()
+      returning sessions.id, sessions.user_id
+    ), successor as (
+      insert into refresh_tokens (hash, session_id) select ${successorHash}, id from used
+    )
+    select ${columns(sql)} from users join used on used.user_id = users.id`;
+  return user;
+}
+
+export async function traceToken(sql: Sql, tokenHash: string, grace: number): Promise<TokenTrace> {
+  const [row] = await sql<(User & { nonce: string | null; reused: boolean })[]>`
+    with presented as (
+      select sessions.id, sessions.user_id, successor_nonce,
+        rotate_time > now() - ${grace}::float8 * interval '1 millisecond' as retried
+      from refresh_tokens join sessions on sessions.id = refresh_tokens.session_id
+      where hash = ${tokenHash} and rotate_time is not null and revoke_time is null and expire_time > now()
+    ), revoked as (
+      update sessions set revoke_time = now() from presented where sessions.id = presented.id and not retried
+    )
+    select ${columns(sql)}, not retried as reused, successor_nonce as nonce from users join presented on presented.user_id = users.id`;
+  if (row === undefined) return { kind: "invalid" };
+  const { nonce, reused, ...user } = row;
+  return reused || nonce === null ? { kind: "reused", userId: user.id } : { kind: "retried", nonce, user };
+}
+
+export async function revokeSession(sql: Sql, tokenHash: string): Promise<string | undefined> {
+  const [revoked] = await sql<{ userId: string }[]>`
+    update sessions set revoke_time = now()
+    from refresh_tokens
+    where refresh_tokens.hash = ${tokenHash} and sessions.id = refresh_tokens.session_id and sessions.revoke_time is null
+    returning sessions.user_id`;
+  return revoked?.userId;
+}

@@ -1,0 +1,26 @@
+import { connectPostgres } from "@tercet/service";
+import { testDatabase } from "@tercet/service/testing";
+import { describe, expect, test } from "vitest";
+import { migrations, openPostgresStore, postgresStore } from "./postgres-store.ts";
+import { storeContract } from "./store.contract.ts";
+
+describe("the PostgreSQL store", () => {
+  storeContract(async () => {
+    const database = await testDatabase(migrations);
+    const store = postgresStore(connectPostgres(database.url, { max: 8 }));
+    return {
+      ...store,
+      [Symbol.asyncDispose]: async () => {
+        await store[Symbol.asyncDispose]();
+        await database[Symbol.asyncDispose]();
+      },
+    };
+  });
+
+  test("replicas that start at once all find the schema in place", async () => {
+    await using database = await testDatabase();
+    const stores = await Promise.all(Array.from({ length: 4 }, () => openPostgresStore(database.url)));
+    for (const store of stores) expect(await store.listUsers({ limit: 1, emailPrefix: "" })).toEqual([]);
+    await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+  });
+});

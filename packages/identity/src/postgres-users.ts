@@ -1,0 +1,64 @@
+import { isUniqueViolation, type Sql } from "@tercet/service";
+import { emailTaken } from "./errors.ts";
+import type { NewUser, RequestRecord, UserStore } from "./store.ts";
+import type { User, UserRole } from "./user.ts";
+
+export async function createUser(sql: Sql, user: NewUser, request: RequestRecord): Promise<User | undefined> {
+  const [created] = await sql<User[]>`
+    with request as (${insertRequest(sql, request)})
+    insert into users (id, email, display_name, password_hash, roles)
+    select resource_id, ${user.email}, ${user.displayName}, ${user.passwordHash}, ${sql.json([...user.roles])}::jsonb from request
+    returning ${columns(sql)}`.catch((error: unknown) => {
+    throw isUniqueViolation(error, "users_email_key") ? emailTaken() : error;
+  });
+  return created;
+}
+
+export async function setRoles(sql: Sql, roles: readonly UserRole[], request: RequestRecord): Promise<User | undefined> {
+  const [changed] = await sql<User[]>`
+    with request as (${insertRequest(sql, request, sql`where exists (select from users where id = ${request.resourceId}::uuid)`)})
+    update users set roles = ${sql.json([...roles])}::jsonb
+    from request where users.id = request.resource_id
+    returning ${columns(sql)}`;
+  return changed;
+}
+
+/** Of two statements with one key, the second waits here for the first, and then inserts nothing. */
+const insertRequest = (sql: Sql, request: RequestRecord, condition = sql``) => sql`
+  insert into requests (caller, request_id, method, fingerprint, resource_id)
+  select ${request.caller}, ${request.requestId}::uuid, ${request.method}, ${request.fingerprint}, ${request.resourceId}::uuid
+  ${condition}
+  on conflict (caller, request_id) do nothing
+  returning resource_id`;
+
+export async function findRequest(sql: Sql, caller: string, requestId: string): Promise<RequestRecord | undefined> {
+  const [request] = await sql<RequestRecord[]>`
+    select caller, request_id, method, fingerprint, resource_id from requests where caller = ${caller} and request_id = ${requestId}`;
+  return request;
+}
+
+export async function findUser(sql: Sql, id: string): Promise<User | undefined> {
+  const [user] = await sql<User[]>`select ${columns(sql)} from users where id = ${id}`;
+  return user;
+}
+
+export async function findCredentials(sql: Sql, email: string): ReturnType<UserStore["findCredentials"]> {
+  const [row] = await sql<(User & { passwordHash: string })[]>`select ${columns(sql)}, password_hash from users where email = ${email}`;
+  if (row === undefined) return undefined;
+  const { passwordHash, ...user } = row;
+  return { user, passwordHash };
+}
+
+export async function replacePasswordHash(sql: Sql, userId: string, from: string, to: string): Promise<void> {
+  await sql`update users set password_hash = ${to} where id = ${userId} and password_hash = ${from}`;
+}
+
+export async function listUsers(sql: Sql, page: Parameters<UserStore["listUsers"]>[0]): Promise<User[]> {
+  return await sql<User[]>`
+    select ${columns(sql)} from users
+    where starts_with(email, ${page.emailPrefix}) ${page.before === undefined ? sql`` : sql`and id < ${page.before}`}
+    order by id desc limit ${page.limit}`;
+}
+
+/** A user without the password hash, so that it stays behind unless asked for. */
+export const columns = (sql: Sql) => sql`users.id, users.email, users.display_name, users.roles, users.create_time`;

@@ -1,0 +1,164 @@
+import { randomUUID } from "node:crypto";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Role } from "@tercet/gen/common/v1/access";
+import { IdentityService } from "@tercet/gen/identity/v1/identity";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { adminToken, bearer, forge, type Harness, newAccount, refusal, startIdentity } from "./harness.ts";
+
+let identity: Harness;
+let client: Harness["client"];
+beforeAll(async () => {
+  identity = await startIdentity();
+  ({ client } = identity);
+});
+afterAll(() => identity[Symbol.asyncDispose]());
+
+const replayed = async (call: (options: { onHeader(headers: Headers): void }) => Promise<unknown>) => {
+  let header: string | null = null;
+  await call({ onHeader: (headers) => (header = headers.get("idempotent-replayed")) });
+  return header === "true";
+};
+
+describe("Register", () => {
+  test("makes a customer, who can log in and see themselves", async () => {
+    const account = newAccount({ email: `Ada.${randomUUID()}@Example.com` });
+    const user = await client.register(account);
+    expect(user).toMatchObject({ email: account.email.toLowerCase(), displayName: "Ada", roles: [Role.CUSTOMER] });
+    expect(user.createTime).toBeDefined();
+    const login = await client.login(account);
+    expect(login).toMatchObject({ tokenType: "Bearer", expiresIn: { seconds: 600n }, user });
+    expect(await client.getMe({}, bearer(login.accessToken))).toEqual(user);
+  });
+
+  test("over gRPC as well", async () => {
+    const grpc = createClient(IdentityService, createGrpcTransport({ baseUrl: identity.url }));
+    const account = newAccount();
+    const user = await grpc.register(account);
+    const { accessToken } = await grpc.login(account);
+    expect(await grpc.getMe({}, bearer(accessToken))).toEqual(user);
+  });
+
+  test("answers a repeated request alike, and says so", async () => {
+    const account = newAccount();
+    const user = await client.register(account);
+    expect(await client.register({ ...account, email: account.email.toUpperCase(), requestId: account.requestId.toUpperCase() })).toEqual(
+      user,
+    );
+    expect(await replayed((options) => client.register(account, options))).toBe(true);
+    expect(await replayed((options) => client.register(newAccount(), options))).toBe(false);
+  });
+
+  test.each([{ displayName: "Eve" }, { password: "another password" }])("refuses the same request id with %j", async (change) => {
+    const account = newAccount();
+    await client.register(account);
+    expect(await refusal(client.register({ ...account, ...change }))).toMatchObject({
+      code: "InvalidArgument",
+      reason: "REQUEST_ID_REUSED",
+    });
+    await client.login(account);
+  });
+
+  test("refuses an address that is taken, however it is spelt", async () => {
+    const account = newAccount();
+    await client.register(account);
+    const again = { ...account, email: account.email.toUpperCase(), requestId: randomUUID() };
+    expect(await refusal(client.register(again))).toMatchObject({ code: "AlreadyExists", reason: "EMAIL_TAKEN" });
+  });
+
+  test("gives one address to one of many, and one request to all who repeat it", async () => {
+    const account = newAccount();
+    const rivals = await Promise.allSettled(Array.from({ length: 8 }, () => client.register({ ...account, requestId: randomUUID() })));
+    expect(rivals.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    const other = newAccount();
+    const users = await Promise.all(Array.from({ length: 8 }, () => client.register(other)));
+    expect(new Set(users.map(({ id }) => id)).size).toBe(1);
+  });
+
+  test.each([
+    { password: "7 chars" },
+    { password: "x".repeat(129) },
+    { password: "nul\0nul\0nul" },
+    { email: "no address" },
+    { requestId: "" },
+  ])("refuses %j", async (change) => {
+    expect(await refusal(client.register({ ...newAccount(), ...change }))).toMatchObject({ code: "InvalidArgument" });
+  });
+});
+
+describe("GetMe", () => {
+  test("is for users: a service is nobody here", async () => {
+    const token = await forge(identity.key, { claims: { sub: "order", roles: ["service"] } });
+    expect(await refusal(client.getMe({}, bearer(token)))).toMatchObject({ code: "NotFound" });
+  });
+});
+
+describe("SetRoles", () => {
+  test("gives roles that the next token carries", async () => {
+    const account = newAccount();
+    const { id } = await client.register(account);
+    const request = { userId: id, roles: [Role.OPERATOR, Role.ADMIN], requestId: randomUUID() };
+    const options = bearer(await adminToken(client));
+    const changed = await client.setRoles(request, options);
+    expect(changed.roles).toEqual([Role.OPERATOR, Role.ADMIN]);
+    expect(await client.setRoles(request, options)).toEqual(changed);
+    expect(await replayed((more) => client.setRoles(request, { ...options, ...more }))).toBe(true);
+    const { accessToken } = await client.login(account);
+    expect((await client.listUsers({}, bearer(accessToken))).users.length).toBeGreaterThan(1);
+  });
+
+  test("refuses another change under the same request id", async () => {
+    const { id } = await client.register(newAccount());
+    const options = bearer(await adminToken(client));
+    const request = { userId: id, roles: [Role.OPERATOR], requestId: randomUUID() };
+    await client.setRoles(request, options);
+    const refused = await refusal(client.setRoles({ ...request, roles: [Role.ADMIN] }, options));
+    expect(refused).toMatchObject({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
+  });
+
+  test("is refused for nobody's id, and may then be sent again", async () => {
+    const options = bearer(await adminToken(client));
+    const request = { userId: randomUUID(), roles: [Role.OPERATOR], requestId: randomUUID() };
+    expect(await refusal(client.setRoles(request, options))).toMatchObject({ code: "NotFound" });
+    expect(await refusal(client.setRoles(request, options))).toMatchObject({ code: "NotFound" });
+  });
+
+  test("makes nobody a service", async () => {
+    const { id } = await client.register(newAccount());
+    const request = { userId: id, roles: [Role.SERVICE], requestId: randomUUID() };
+    expect(await refusal(client.setRoles(request, bearer(await adminToken(client))))).toMatchObject({ code: "InvalidArgument" });
+  });
+});
+
+describe("administration is the admin's", () => {
+  test.each<[string, (headers: { headers?: Record<string, string> }) => Promise<unknown>]>([
+    ["ListUsers", (options) => client.listUsers({}, options)],
+    ["SetRoles", (options) => client.setRoles({ userId: randomUUID(), roles: [Role.ADMIN], requestId: randomUUID() }, options)],
+  ])("%s", async (_, call) => {
+    const account = newAccount();
+    await client.register(account);
+    const { accessToken } = await client.login(account);
+    expect(await refusal(call({}))).toMatchObject({ code: "Unauthenticated" });
+    expect(await refusal(call(bearer(accessToken)))).toMatchObject({ code: "PermissionDenied" });
+  });
+});
+
+describe("ListUsers", () => {
+  test("pages through the users, newest first", async () => {
+    const options = bearer(await adminToken(client));
+    const filter = randomUUID();
+    const ids: string[] = [];
+    for (const n of [1, 2, 3]) ids.unshift((await client.register(newAccount({ email: `${filter}-${n}@example.com` }))).id);
+    const first = await client.listUsers({ filter: filter.toUpperCase(), pageSize: 2 }, options);
+    const second = await client.listUsers({ filter, pageSize: 2, pageToken: first.nextPageToken }, options);
+    expect([...first.users, ...second.users].map(({ id }) => id)).toEqual(ids);
+    expect(first.nextPageToken).not.toContain(ids[1]);
+    expect(second.nextPageToken).toBe("");
+  });
+
+  test("refuses a page token of the caller's own making", async () => {
+    const pageToken = Buffer.from("' or 1=1 --").toString("base64url");
+    const refused = await refusal(client.listUsers({ pageToken }, bearer(await adminToken(client))));
+    expect(refused).toMatchObject({ code: "InvalidArgument", reason: "INVALID_FIELD" });
+  });
+});

@@ -1,0 +1,47 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import type { SagaFailure } from "@tercet/saga";
+import { notFound } from "@tercet/service";
+import { OrderError } from "./errors.ts";
+import { turnBack } from "./interventions.ts";
+import type { OrderStatus } from "./order.ts";
+import type { OrderDependencies } from "./order-routes.ts";
+import { once, type Request } from "./requests.ts";
+import { findPlacingSaga } from "./saga-store.ts";
+import { cancelConfirmed, findOrder, intervene } from "./store.ts";
+
+/** While the order is between states the decision is taken anew, this often: each time somebody else has won the race for the row. */
+const MAX_TRIES = 5;
+
+/** Cancels whatever the order has become: a confirmed one by a saga of its own, a pending one by turning its saga back. */
+export async function cancelPlacedOrder(deps: OrderDependencies, context: HandlerContext, request: Request, failure: SagaFailure): Promise<void> {
+  let status: OrderStatus | undefined;
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const order = await findOrder(deps.sql, request.resourceId, undefined);
+    if (order === undefined) throw notFound("order");
+    status = order.status;
+    const change = status === "PENDING" ? await compensation(deps, request, failure) : confirmation(deps, request, failure, order.paymentId);
+    if ((await once(deps.sql, context, request, change)) !== undefined) return;
+    if (status !== "PENDING" && status !== "CONFIRMED") break;
+  }
+  throw new OrderError("ORDER_NOT_CANCELLABLE", `an order that is ${status} cannot be cancelled`, { status: status ?? "" });
+}
+
+/** Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells whether the request is a repetition. */
+function confirmation({ sql, engine, cancelOrder }: OrderDependencies, request: Request, failure: SagaFailure, paymentId: string) {
+  const saga = engine.prepare(cancelOrder, request.resourceId, { paymentId, reason: failure.reason });
+  return async () => {
+    const begun = await cancelConfirmed(sql, request, request.resourceId, failure, saga);
+    if (begun) engine.drive(saga);
+    return begun;
+  };
+}
+
+async function compensation({ sql, engine, placeOrder }: OrderDependencies, request: Request, failure: SagaFailure) {
+  const saga = await findPlacingSaga(sql, request.resourceId);
+  return async () => {
+    if (saga?.state !== "RUNNING") return false;
+    const turned = await intervene(sql, request, turnBack(saga, failure, placeOrder, engine.worker), placeOrder.kind);
+    if (turned) engine.poke();
+    return turned;
+  };
+}

@@ -1,0 +1,51 @@
+import { type Env, integer, parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "@tercet/service";
+import { z } from "zod";
+
+const PORT = 5011;
+const DAY_MS = 86_400_000;
+
+const env = z.object({
+  ...serviceEnv(PORT),
+  /** postgres://user:password@host:port/orders */
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
+  PAYMENT_URL: z.url(),
+  IDENTITY_URL: z.url(),
+  /** What this service shows Identity to get its tokens. */
+  SERVICE_CLIENT_SECRET: z.string().min(16, "must be at least 16 characters"),
+  SAGA_DEADLINE_MS: integer(120_000, 1_000, DAY_MS),
+  SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
+  SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
+  SAGA_LEASE_MS: integer(5_000, 1_000, 600_000),
+});
+
+/** Times in milliseconds. */
+export interface OrderConfig {
+  readonly service: ServiceConfig;
+  readonly databaseUrl: string;
+  readonly paymentUrl: string;
+  readonly identityUrl: string;
+  readonly clientSecret: string;
+  readonly saga: {
+    readonly deadlineMs: number;
+    readonly compensationBudgetMs: number;
+    readonly stepTimeoutMs: number;
+    readonly leaseMs: number;
+  };
+}
+
+export function envToConfig(given: Env): OrderConfig {
+  const parsed = parseEnv("order", env, given);
+  return {
+    service: serviceConfig(parsed),
+    databaseUrl: parsed.DATABASE_URL,
+    paymentUrl: parsed.PAYMENT_URL,
+    identityUrl: parsed.IDENTITY_URL,
+    clientSecret: parsed.SERVICE_CLIENT_SECRET,
+    saga: {
+      deadlineMs: parsed.SAGA_DEADLINE_MS,
+      compensationBudgetMs: parsed.SAGA_COMPENSATION_BUDGET_MS,
+      stepTimeoutMs: parsed.SAGA_STEP_TIMEOUT_MS,
+      leaseMs: parsed.SAGA_LEASE_MS,
+    },
+  };
+}

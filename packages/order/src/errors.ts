@@ -1,0 +1,23 @@
+import { Code } from "@connectrpc/connect";
+import { type ErrorCodes, ReasonError } from "@tercet/service";
+
+export type OrderReason =
+  | "UNKNOWN_SKU"
+  | "CURRENCY_MISMATCH"
+  | "TOTAL_TOO_LARGE"
+  | "OUT_OF_STOCK"
+  | "ORDER_NOT_CANCELLABLE"
+  | "SAGA_NOT_RETRYABLE"
+  | "SAGA_NOT_COMPENSATABLE";
+
+export class OrderError extends ReasonError<OrderReason> {}
+
+export const orderErrorCodes: ErrorCodes<OrderReason> = {
+  UNKNOWN_SKU: Code.InvalidArgument,
+  CURRENCY_MISMATCH: Code.InvalidArgument,
+  TOTAL_TOO_LARGE: Code.InvalidArgument,
+  OUT_OF_STOCK: Code.FailedPrecondition,
+  ORDER_NOT_CANCELLABLE: Code.FailedPrecondition,
+  SAGA_NOT_RETRYABLE: Code.FailedPrecondition,
+  SAGA_NOT_COMPENSATABLE: Code.FailedPrecondition,
+};

@@ -1,0 +1,74 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ProductSchema } from "@tercet/gen/order/v1/catalog_service";
+import { type OrderSchema, OrderStatus as WireStatus } from "@tercet/gen/order/v1/order_service";
+import { SagaAction, type SagaEventSchema, SagaOutcome } from "@tercet/gen/order/v1/saga_event";
+import { type SagaSchema, SagaState as WireState } from "@tercet/gen/order/v1/saga_service";
+import type { SagaEvent, SagaState } from "@tercet/saga";
+import { money, type Order, type OrderItem, type OrderStatus, type OrderWithTimeline } from "./order.ts";
+import type { Product } from "./product.ts";
+import type { SagaView } from "./saga-store.ts";
+
+export const toProductMessage = (product: Product): MessageInitShape<typeof ProductSchema> => ({
+  sku: product.sku,
+  name: product.name,
+  description: product.description,
+  price: money(product.currency, product.price),
+  stock: product.stock,
+  updateTime: timestampFromDate(product.updateTime),
+});
+
+export const toOrderMessage = (order: Order | OrderWithTimeline): MessageInitShape<typeof OrderSchema> => ({
+  id: order.id,
+  customerId: order.customerId,
+  status: WireStatus[order.status],
+  items: order.items.map((item) => toItemMessage(item, order.currency)),
+  total: money(order.currency, order.total),
+  paymentId: order.paymentId,
+  ...(order.failure !== null && { failure: order.failure }),
+  createTime: timestampFromDate(order.createTime),
+  updateTime: timestampFromDate(order.updateTime),
+  timeline: "timeline" in order ? order.timeline.map(toEventMessage) : [],
+});
+
+function toItemMessage({ sku, name, quantity, unitPrice }: OrderItem, currency: string) {
+  const price = BigInt(unitPrice);
+  return { sku, name, quantity, unitPrice: money(currency, price), total: money(currency, price * BigInt(quantity)) };
+}
+
+export const toEventMessage = (event: SagaEvent): MessageInitShape<typeof SagaEventSchema> => ({
+  time: timestampFromDate(new Date(event.time)),
+  step: event.step,
+  action: SagaAction[event.action],
+  outcome: SagaOutcome[event.outcome],
+  attempt: event.attempt,
+  duration: durationFromMs(event.durationMs),
+  message: event.message,
+  worker: event.worker,
+});
+
+export const toSagaMessage = (saga: SagaView, withEvents: boolean): MessageInitShape<typeof SagaSchema> => ({
+  id: saga.id,
+  kind: saga.kind,
+  version: saga.version,
+  state: WireState[saga.state],
+  step: saga.step,
+  attempt: saga.attempt,
+  ...(isOpen(saga.state) && { nextRunTime: timestampFromDate(saga.nextRunAt) }),
+  owner: saga.ownerName ?? "",
+  fence: saga.fence,
+  lastError: saga.lastError ?? "",
+  orderId: saga.subject,
+  events: withEvents ? saga.events.map(toEventMessage) : [],
+  createTime: timestampFromDate(saga.createTime),
+  updateTime: timestampFromDate(saga.updateTime),
+});
+
+const isOpen = (state: SagaState): boolean => state === "RUNNING" || state === "COMPENSATING";
+
+/** A filter on the wire: unspecified is none. */
+export const fromStatusMessage = (status: WireStatus): OrderStatus | undefined =>
+  status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as OrderStatus);
+
+export const fromStateMessage = (state: WireState): SagaState | undefined =>
+  state === WireState.UNSPECIFIED ? undefined : (WireState[state] as SagaState);

@@ -1,0 +1,75 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import { OrderService } from "@tercet/gen/order/v1/order_service";
+import { SagaService } from "@tercet/gen/order/v1/saga_service";
+import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { createSagaEngine, postgresSagaStore } from "@tercet/saga";
+import {
+  connectPostgres,
+  createLogger,
+  createService,
+  createServiceClient,
+  migratePostgres,
+  pingPostgres,
+  type Service,
+  type ServiceOptions,
+  serviceToken,
+} from "@tercet/service";
+import { catalogRoutes } from "./catalog-routes.ts";
+import type { OrderConfig } from "./config.ts";
+import { orderErrorCodes } from "./errors.ts";
+import { sagaEvents } from "./events.ts";
+import { orderRoutes } from "./order-routes.ts";
+import type { PaymentClient } from "./payments.ts";
+import { sagaRoutes } from "./saga-routes.ts";
+import { cancelOrder as cancelSaga, placeOrder as placeSaga } from "./sagas.ts";
+import { createOrderWatch } from "./watch.ts";
+
+const NAME = "order";
+export const MIGRATIONS = new URL("../migrations/", import.meta.url);
+
+/** What tests put in the place of what the configuration names. */
+export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & { readonly payments?: PaymentClient };
+
+export async function createOrderService(config: OrderConfig, overrides: OrderOverrides = {}): Promise<Service> {
+  const log = overrides.log ?? createLogger({ name: NAME, level: config.service.logLevel });
+  await migratePostgres(config.databaseUrl, MIGRATIONS);
+  const sql = connectPostgres(config.databaseUrl, { applicationName: NAME });
+  const watch = createOrderWatch(sql, log);
+  const payments = overrides.payments ?? paymentClient(config);
+  const sagaDependencies = { sql, payments, times: config.saga };
+  const placeOrder = placeSaga(sagaDependencies);
+  const cancelOrder = cancelSaga(sagaDependencies);
+  const engine = createSagaEngine({
+    store: postgresSagaStore(sql),
+    definitions: [placeOrder, cancelOrder],
+    observer: sagaEvents(log, watch.notify),
+    stepTimeoutMs: config.saga.stepTimeoutMs,
+    leaseMs: config.saga.leaseMs,
+  });
+  return createService({
+    name: NAME,
+    config: config.service,
+    log,
+    ...(overrides.keys !== undefined && { keys: overrides.keys }),
+    errors: orderErrorCodes,
+    routes: (router: ConnectRouter) =>
+      router
+        .service(CatalogService, catalogRoutes(sql))
+        .service(OrderService, orderRoutes({ sql, engine, watch, placeOrder, cancelOrder }))
+        .service(SagaService, sagaRoutes({ sql, engine, definitions: [placeOrder, cancelOrder] })),
+    dependencies: { postgres: () => pingPostgres(sql) },
+    onReady: () => engine.start(),
+    onDrain: async () => {
+      await engine.stop();
+      await watch[Symbol.asyncDispose]();
+    },
+    onClose: () => sql.end({ timeout: 5 }),
+  });
+}
+
+/** The saga is the one layer that tries again: it knows what an unknown outcome means, and keeps count. */
+function paymentClient({ paymentUrl, identityUrl, clientSecret, saga }: OrderConfig): PaymentClient {
+  const token = serviceToken({ identityUrl, clientId: NAME, clientSecret, audience: "payment" });
+  return createServiceClient(PaymentService, { baseUrl: paymentUrl, token, timeoutMs: saga.stepTimeoutMs, maxAttempts: 1 });
+}

@@ -1,0 +1,60 @@
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
+import type { Money } from "@tercet/service";
+import { type Payment, type PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+
+export type PaymentClient = Client<typeof PaymentService>;
+
+export interface Charge {
+  readonly paymentId: string;
+  readonly orderId: string;
+  readonly customerId: string;
+  readonly amount: Money;
+  readonly token: string;
+}
+
+/** Charges the customer; a decline is final and moved no money. */
+export async function charge(payments: PaymentClient, { token, ...rest }: Charge, signal: AbortSignal): Promise<void> {
+  const payment = await settled(payments.processPayment({ ...rest, paymentMethod: { token } }, { signal }), "PAYMENT_DECLINED");
+  switch (payment.status) {
+    case PaymentStatus.SUCCEEDED:
+      return;
+    case PaymentStatus.DECLINED:
+      throw new TerminalError("PAYMENT_DECLINED", `the payment was declined: ${payment.declineReason ?? "no reason given"}`);
+    case PaymentStatus.PENDING:
+      throw new UnknownOutcomeError("the payment is not settled yet");
+    default:
+      throw new TerminalError("PAYMENT_UNAVAILABLE", `the payment is ${PaymentStatus[payment.status]}`);
+  }
+}
+
+export interface FullRefund {
+  readonly paymentId: string;
+  readonly refundId: string;
+  readonly reason: string;
+}
+
+/** Gives back all of it. Where there was no charge, or it was declined, there is nothing to give back and nothing can come after. */
+export async function refundAll(payments: PaymentClient, refund: FullRefund, signal: AbortSignal): Promise<void> {
+  const payment = await settled(payments.refundPayment(refund, { signal }), "REFUND_REFUSED");
+  const over = [PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED];
+  if (!over.includes(payment.status)) throw new UnknownOutcomeError(`the refund is not settled yet: the payment is ${PaymentStatus[payment.status]}`);
+}
+
+/** Refused for what was asked: asking again would be refused again. */
+const DEFINITE = new Set([Code.InvalidArgument, Code.FailedPrecondition, Code.AlreadyExists, Code.OutOfRange, Code.NotFound]);
+/** It did not happen, for reasons that can pass; a wrong token or role is one, since operators can mend it. */
+const NOT_DONE = new Set([Code.Aborted, Code.ResourceExhausted, Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented]);
+
+/** Whatever is neither is unknown: an answer that did not come says nothing about what happened. */
+async function settled(call: Promise<Payment>, refusal: string): Promise<Payment> {
+  try {
+    return await call;
+  } catch (cause) {
+    const error = ConnectError.from(cause);
+    const message = `${Code[error.code]}: ${error.rawMessage}`;
+    if (DEFINITE.has(error.code)) throw new TerminalError(refusal, message, { cause });
+    if (NOT_DONE.has(error.code)) throw new RetryableError(message, { cause });
+    throw new UnknownOutcomeError(message, { cause });
+  }
+}

@@ -1,0 +1,48 @@
+import { type Env, integer, parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "@tercet/service";
+import { z } from "zod";
+import type { ReconcilerOptions } from "./reconciler.ts";
+import type { SimulatorOptions } from "./simulator.ts";
+
+export interface PaymentConfig {
+  readonly service: ServiceConfig;
+  readonly database: { readonly kind: "mongodb" | "postgres"; readonly url: string };
+  readonly simulator: SimulatorOptions;
+  /** How long one call of the provider may take. */
+  readonly providerTimeoutMs: number;
+  readonly reconciler: ReconcilerOptions;
+}
+
+const MONGODB = /^mongodb(\+srv)?:\/\//;
+const POSTGRES = /^postgres(ql)?:\/\//;
+
+const shape = z
+  .object({
+    ...serviceEnv(5012),
+    /** Its scheme decides which store it is. */
+    DATABASE_URL: z
+      .string()
+      .refine((url) => MONGODB.test(url) || POSTGRES.test(url), "must begin with mongodb://, mongodb+srv:// or postgres://"),
+    /** The folder of the simulated provider's book; processes may share it. */
+    PROVIDER_BOOK_DIR: z.string().default(".data/provider-book"),
+    /** The simulated provider declines this many minor units and more. */
+    PROVIDER_LIMIT_MINOR_UNITS: integer(100_000, 1, 1_000_000_000_000),
+    PROVIDER_TIMEOUT_MS: integer(3_000, 50, 60_000),
+    RECONCILE_INTERVAL_MS: integer(1_000, 50, 3_600_000),
+    RECONCILE_AFTER_MS: integer(5_000, 100, 3_600_000),
+  })
+  .refine(({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS, {
+    path: ["RECONCILE_AFTER_MS"],
+    message: "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is under way is not abandoned",
+  });
+
+/** Throws ConfigError naming every problem. */
+export function envToConfig(env: Env): PaymentConfig {
+  const parsed = parseEnv("payment", shape, env);
+  return {
+    service: serviceConfig(parsed),
+    database: { kind: MONGODB.test(parsed.DATABASE_URL) ? "mongodb" : "postgres", url: parsed.DATABASE_URL },
+    simulator: { bookDir: parsed.PROVIDER_BOOK_DIR, limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS) },
+    providerTimeoutMs: parsed.PROVIDER_TIMEOUT_MS,
+    reconciler: { intervalMs: parsed.RECONCILE_INTERVAL_MS, afterMs: parsed.RECONCILE_AFTER_MS },
+  };
+}

@@ -1,0 +1,45 @@
+import type { Logger } from "@tercet/service";
+import type { Payment, Refund } from "./payment.ts";
+
+/** What happened to payments, one function each. Never the payment token, which they do not even get. */
+
+const detail = (payment: Payment) => ({
+  payment_id: payment.id,
+  order_id: payment.charge?.orderId,
+  status: payment.status,
+  currency_code: payment.charge?.amount.currencyCode,
+  minor_units: payment.charge && String(payment.charge.amount.minorUnits),
+  decline_reason: payment.declineReason,
+});
+
+export function settled(log: Logger, payment: Payment): void {
+  log.info(detail(payment), payment.status === "DECLINED" ? "payment declined" : "payment succeeded");
+}
+
+export function voided(log: Logger, payment: Payment): void {
+  log.info(detail(payment), "payment voided before it was charged");
+}
+
+export function abandoned(log: Logger, payment: Payment): void {
+  log.warn(detail(payment), "payment abandoned: the provider has never heard of it");
+}
+
+export function refunded(log: Logger, payment: Payment, refund: Refund): void {
+  log.info({ ...detail(payment), refund_id: refund.id, refund_minor_units: String(refund.minorUnits) }, "payment refunded");
+}
+
+export function chargedTooLate(log: Logger, payment: Payment): void {
+  log.error(detail(payment), "the provider charged a payment that was given up; the money goes back");
+}
+
+export function providerFailed(log: Logger, payment: Payment, error: Error): void {
+  log.warn({ ...detail(payment), err: error }, "the payment provider failed");
+}
+
+export function reconcileFailed(log: Logger, payment: Payment, error: unknown): void {
+  log.error({ ...detail(payment), err: error }, "a payment could not be reconciled");
+}
+
+export function reconcilerFailed(log: Logger, error: unknown): void {
+  log.error({ err: error }, "the reconciler could not look for pending payments");
+}

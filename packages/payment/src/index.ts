@@ -1,0 +1,5 @@
+export { type BookEntry, readBook } from "./book.ts";
+export { envToConfig, type PaymentConfig } from "./config.ts";
+export { createPaymentService, type PaymentOverrides } from "./payment-service.ts";
+export { type PaymentProvider, type ProviderCharge, ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+export { REFUNDS_WORK } from "./simulator.ts";

@@ -1,0 +1,52 @@
+import { createLogger, createService, type Logger, migratePostgres, type Service, type TokenKeys } from "@tercet/service";
+import type { PaymentConfig } from "./config.ts";
+import { paymentErrorCodes } from "./errors.ts";
+import { MongoPaymentStore } from "./mongo-store.ts";
+import { PostgresPaymentStore } from "./postgres-store.ts";
+import type { PaymentProvider } from "./provider.ts";
+import { runReconciler } from "./reconciler.ts";
+import { paymentRoutes } from "./routes.ts";
+import { Simulator } from "./simulator.ts";
+import type { PaymentStore } from "./store.ts";
+
+/** Instead of what the configuration makes. */
+export interface PaymentOverrides {
+  readonly log?: Logger;
+  readonly keys?: TokenKeys;
+  readonly provider?: PaymentProvider;
+}
+
+export const migrations = new URL("../migrations", import.meta.url);
+
+/** Starts the payment service, its database's schema brought up to date. Disposing of the service drains it. */
+export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
+  const log = overrides.log ?? createLogger({ name: "payment", level: config.service.logLevel });
+  const provider = overrides.provider ?? (await Simulator.open(config.simulator));
+  const store = await openStore(config.database);
+  const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs };
+  const stopping = new AbortController();
+  let reconciler: Promise<void> = Promise.resolve();
+  return createService({
+    name: "payment",
+    config: config.service,
+    log,
+    routes: paymentRoutes(payments),
+    errors: paymentErrorCodes,
+    ...(overrides.keys && { keys: overrides.keys }),
+    dependencies: { [config.database.kind]: (signal) => store.ping(signal) },
+    onReady: () => {
+      reconciler = runReconciler(payments, config.reconciler, stopping.signal);
+    },
+    onDrain: async () => {
+      stopping.abort();
+      await reconciler;
+    },
+    onClose: async () => store[Symbol.asyncDispose](),
+  });
+}
+
+async function openStore({ kind, url }: PaymentConfig["database"]): Promise<PaymentStore> {
+  if (kind === "mongodb") return MongoPaymentStore.connect(url);
+  await migratePostgres(url, migrations);
+  return new PostgresPaymentStore(url);
+}

@@ -1,0 +1,160 @@
+import { RequestError } from "@tercet/service";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { PaymentError } from "./errors.ts";
+import {
+  CAPTURED,
+  decideRefund,
+  IllegalMoveError,
+  move,
+  type Payment,
+  type PaymentStatus,
+  type Refund,
+  refundableMinorUnits,
+  refundedMinorUnits,
+  refundedStatus,
+  settledStatus,
+  TRANSITIONS,
+} from "./payment.ts";
+
+const now = new Date("2026-01-01T00:00:00Z");
+const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
+const aRefund = (minorUnits: bigint, status: Refund["status"] = "SUCCEEDED", id = "r1"): Refund => ({
+  id,
+  minorUnits,
+  status,
+  reason: "",
+  fingerprint: "f",
+  createTime: now,
+});
+const aPayment = (change: Partial<Payment> = {}): Payment => ({
+  id: "p1",
+  status: "SUCCEEDED",
+  charge: { orderId: "o1", customerId: "c1", amount: EUR(1_000n), fingerprint: "f" },
+  refunds: [],
+  declineReason: undefined,
+  providerReference: "ch_1",
+  events: [],
+  createTime: now,
+  updateTime: now,
+  ...change,
+});
+const aWish = (minorUnits?: bigint, id = "new") => ({
+  id,
+  amount: minorUnits === undefined ? undefined : EUR(minorUnits),
+  reason: "",
+  fingerprint: "f",
+});
+const reasonOf = (act: () => unknown): unknown => {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof PaymentError || error instanceof RequestError) return error.reason;
+    throw error;
+  }
+};
+
+describe("the transition table", () => {
+  const statuses = Object.keys(TRANSITIONS) as PaymentStatus[];
+
+  test("a move is made or refused, exactly as the table says", () => {
+    for (const from of statuses) {
+      for (const to of statuses) {
+        if (TRANSITIONS[from].includes(to)) expect(move(from, to)).toBe(to);
+        else expect(() => move(from, to)).toThrow(IllegalMoveError);
+      }
+    }
+  });
+
+  test("money that came in never goes back to not having come in", () => {
+    for (const from of CAPTURED) expect(TRANSITIONS[from].every((to) => CAPTURED.includes(to))).toBe(true);
+  });
+
+  test.each(["DECLINED", "REFUNDED", "VOIDED"] as const)("%s is final", (status) => expect(TRANSITIONS[status]).toEqual([]));
+
+  test("a charge settles as the provider says", () => {
+    expect(settledStatus({ outcome: "approved", reference: "ch" })).toBe("SUCCEEDED");
+    expect(settledStatus({ outcome: "declined", reason: "CARD_DECLINED" })).toBe("DECLINED");
+  });
+
+  test("a refund leads to REFUNDED only when all is back", () => {
+    expect(refundedStatus("SUCCEEDED", 100n, 99n)).toBe("PARTIALLY_REFUNDED");
+    expect(refundedStatus("PARTIALLY_REFUNDED", 100n, 100n)).toBe("REFUNDED");
+    expect(refundedStatus("DECLINED", 100n, 100n)).toBe("DECLINED");
+    expect(() => refundedStatus("REFUNDED", 100n, 101n)).toThrow(IllegalMoveError);
+  });
+});
+
+describe("what can be refunded", () => {
+  test("the capture less every refund, on its way or back", () => {
+    const payment = aPayment({ refunds: [aRefund(300n), aRefund(200n, "PENDING", "r2")] });
+    expect(refundableMinorUnits(payment)).toBe(500n);
+    expect(refundedMinorUnits(payment)).toBe(300n);
+  });
+
+  test.each(["PENDING", "DECLINED", "VOIDED"] as const)("nothing of a payment that is %s", (status) => {
+    expect(refundableMinorUnits(aPayment({ status }))).toBe(0n);
+  });
+});
+
+describe("deciding on a refund", () => {
+  test("an amount within what is left is a new refund; no amount is all that is left", () => {
+    const payment = aPayment({ refunds: [aRefund(300n)] });
+    expect(decideRefund(payment, aWish(700n))).toMatchObject({ kind: "new", refund: { minorUnits: 700n } });
+    expect(decideRefund(payment, aWish())).toMatchObject({ kind: "new", refund: { minorUnits: 700n } });
+  });
+
+  test("more than what is left is refused, and what is left is said", () => {
+    const payment = aPayment({ refunds: [aRefund(300n)] });
+    const refused = expect.objectContaining({ reason: "REFUND_EXCEEDS_CAPTURE", metadata: { refundable_minor_units: "700" } });
+    expect(() => decideRefund(payment, aWish(701n))).toThrow(refused);
+  });
+
+  test("the same id is the same refund, and must be the same request", () => {
+    const known = aRefund(300n);
+    const payment = aPayment({ refunds: [known] });
+    expect(decideRefund(payment, aWish(300n, known.id))).toEqual({ kind: "repeated", refund: known });
+    expect(reasonOf(() => decideRefund(payment, { ...aWish(300n, known.id), fingerprint: "other" }))).toBe("REQUEST_ID_REUSED");
+  });
+
+  test("another currency is refused", () => {
+    const wish = { ...aWish(), amount: { currencyCode: "USD", minorUnits: 1n } };
+    expect(reasonOf(() => decideRefund(aPayment(), wish))).toBe("CURRENCY_MISMATCH");
+  });
+
+  test("nothing is left only when the money is back, not while it is on its way", () => {
+    const back = aPayment({ status: "REFUNDED", refunds: [aRefund(1_000n)] });
+    expect(decideRefund(back, aWish())).toEqual({ kind: "nothing left" });
+    expect(reasonOf(() => decideRefund(back, aWish(1n)))).toBe("REFUND_EXCEEDS_CAPTURE");
+    expect(reasonOf(() => decideRefund(aPayment({ refunds: [aRefund(1_000n, "PENDING")] }), aWish()))).toBe("PAYMENT_IN_PROGRESS");
+  });
+
+  test("no sequence of wishes takes more than the capture, or makes an illegal move", () => {
+    const wish = fc.record({
+      id: fc.integer({ min: 0, max: 8 }).map(String),
+      amount: fc.option(fc.bigInt(1n, 1_200n)),
+      settle: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.bigInt(1n, 1_000n), fc.array(wish, { maxLength: 30 }), (captured, wishes) => {
+        let payment = aPayment({ charge: { orderId: "o", customerId: "c", amount: EUR(captured), fingerprint: "f" } });
+        for (const { id, amount, settle } of wishes) payment = take(payment, aWish(amount ?? undefined, id), settle);
+        const taken = payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+        expect(taken).toBeLessThanOrEqual(captured);
+        expect(taken + refundableMinorUnits(payment)).toBe(captured);
+        expect(payment.status === "REFUNDED").toBe(refundedMinorUnits(payment) === captured);
+      }),
+    );
+  });
+});
+
+/** The payment after the wish: as it was when the wish is refused. */
+function take(payment: Payment, wish: ReturnType<typeof aWish>, settle: boolean): Payment {
+  const decision = reasonOf(() => decideRefund(payment, wish)) as ReturnType<typeof decideRefund> | string;
+  if (typeof decision === "string" || decision.kind !== "new") return payment;
+  expect(decision.refund.minorUnits).toBeGreaterThan(0n);
+  const refund: Refund = { ...decision.refund, status: settle ? "SUCCEEDED" : "PENDING", createTime: now };
+  const taken = { ...payment, refunds: [...payment.refunds, refund] };
+  if (!settle) return taken;
+  return { ...taken, status: refundedStatus(payment.status, payment.charge?.amount.minorUnits ?? 0n, refundedMinorUnits(taken)) };
+}

@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLogger } from "@tercet/service";
+import { testDatabase } from "@tercet/service/testing";
+import { readBook } from "./book.ts";
+import { migrations } from "./payment-service.ts";
+import type { ChargeRequest, Payments } from "./payments.ts";
+import { PostgresPaymentStore } from "./postgres-store.ts";
+import type { PaymentProvider } from "./provider.ts";
+import { Simulator } from "./simulator.ts";
+import type { PaymentStore } from "./store.ts";
+
+export const LIMIT = 100_000n;
+export const PROVIDER_TIMEOUT_MS = 150;
+
+/** The use cases on a real database and a provider with a book of its own. */
+export interface Setting extends AsyncDisposable {
+  readonly payments: Payments;
+  readonly bookDir: string;
+  /** What was logged, one JSON line each. */
+  readonly lines: readonly string[];
+  /** Money moved for a payment: "charge 1000", "refund 400", "decline 1000". */
+  moves(paymentId: string): Promise<string[]>;
+}
+
+export async function openSetting(): Promise<Setting> {
+  const database = await testDatabase(migrations);
+  const store = new PostgresPaymentStore(database.url);
+  const bookDir = await mkdtemp(join(tmpdir(), "payments-"));
+  const provider = await Simulator.open({ bookDir, limitMinorUnits: LIMIT });
+  const lines: string[] = [];
+  const log = createLogger({ name: "payment", level: "debug" }, { write: (line) => lines.push(line) });
+  return {
+    payments: { store, provider, log, providerTimeoutMs: PROVIDER_TIMEOUT_MS },
+    bookDir,
+    lines,
+    moves: (paymentId) => moves(bookDir, paymentId),
+    [Symbol.asyncDispose]: async () => {
+      await store[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+      await rm(bookDir, { recursive: true });
+    },
+  };
+}
+
+async function moves(bookDir: string, paymentId: string): Promise<string[]> {
+  const entries = (await readBook(bookDir)).filter((entry) => (entry.kind === "refund" ? entry.chargeKey : entry.key) === paymentId);
+  return entries.map(({ kind, amount }) => `${kind} ${amount.minorUnits}`);
+}
+
+export function aChargeRequest(
+  change: { minorUnits?: bigint; token?: string; paymentId?: string; fingerprint?: string } = {},
+): ChargeRequest {
+  const { minorUnits = 1_000n, token = "tok_visa", paymentId = crypto.randomUUID(), fingerprint = "f" } = change;
+  const amount = { currencyCode: "EUR", minorUnits };
+  return { paymentId, token, charge: { orderId: crypto.randomUUID(), customerId: crypto.randomUUID(), amount, fingerprint } };
+}
+
+export class Crash extends Error {}
+
+type Part = PaymentStore | PaymentProvider;
+
+/** The same part, except that the process "dies" at the first call of `method`: before it, or when it was done and nobody heard of it. */
+export function crashingAt<P extends Part>(part: P, method: keyof P, when: "before" | "after"): P {
+  let crashed = false;
+  const call = async (...args: unknown[]) => {
+    const die = !crashed;
+    crashed = true;
+    if (die && when === "before") throw new Crash();
+    const result = await (part[method] as (...args: unknown[]) => unknown).apply(part, args);
+    if (die) throw new Crash();
+    return result;
+  };
+  return new Proxy(part, {
+    get: (target, name) => {
+      if (name === method) return call;
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

@@ -1,0 +1,98 @@
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import {
+  type GetPaymentRequest,
+  type ListPaymentsRequest,
+  PaymentService,
+  type ProcessPaymentRequest,
+  ProcessPaymentRequestSchema,
+  type RefundPaymentRequest,
+  RefundPaymentRequestSchema,
+  PaymentStatus as WireStatus,
+} from "@tercet/gen/payment/v1/payment_service";
+import {
+  decodePageToken,
+  fingerprint,
+  invalidField,
+  type Money,
+  markReplayed,
+  notFound,
+  pageSize,
+  toPage,
+  visibleOwner,
+} from "@tercet/service";
+import { toMessage } from "./message.ts";
+import type { Payment, PaymentStatus } from "./payment.ts";
+import { type Answer, type Payments, processPayment, refundPayment } from "./payments.ts";
+import type { PageKey } from "./store.ts";
+
+/** The handlers of payment.v1.PaymentService. */
+export function paymentRoutes(payments: Payments) {
+  return (router: ConnectRouter): void => {
+    router.service(PaymentService, {
+      processPayment: async (request, context) => reply(await processPayment(payments, toCharge(request)), context),
+      refundPayment: async (request, context) =>
+        reply(await refundPayment(payments, key(request.paymentId), toRefundWish(request)), context),
+      getPayment: async (request, context) => toMessage(await getPayment(payments, request, visibleOwner(context))),
+      listPayments: (request) => listPayments(payments, request),
+    });
+  };
+}
+
+async function getPayment({ store }: Payments, request: GetPaymentRequest, owner: string | undefined): Promise<Payment> {
+  const payment = await store.get(key(request.paymentId));
+  if (payment === undefined || (owner !== undefined && payment.charge?.customerId !== owner)) throw notFound("payment");
+  return payment;
+}
+
+async function listPayments({ store }: Payments, request: ListPaymentsRequest) {
+  const size = pageSize(request.pageSize);
+  const filter = { orderId: optionalKey(request.orderId), customerId: optionalKey(request.customerId), status: statusOf(request.status) };
+  const found = await store.list(filter, toPageKey(request.pageToken), size + 1);
+  const { rows, nextPageToken } = toPage(found, size, ({ createTime, id }) => `${createTime.toISOString()}/${id}`);
+  return { payments: rows.map(toMessage), nextPageToken };
+}
+
+function reply({ payment, replayed }: Answer, context: HandlerContext) {
+  if (replayed) markReplayed(context);
+  return toMessage(payment);
+}
+
+function toCharge(request: ProcessPaymentRequest) {
+  const { orderId, customerId, paymentMethod } = request;
+  const amount = toMoney(request.amount);
+  const charge = {
+    orderId: key(orderId),
+    customerId: key(customerId),
+    amount,
+    fingerprint: fingerprint(ProcessPaymentRequestSchema, request),
+  };
+  return { paymentId: key(request.paymentId), charge, token: paymentMethod?.token ?? "" };
+}
+
+function toRefundWish(request: RefundPaymentRequest) {
+  const amount = request.amount && toMoney(request.amount);
+  return { id: key(request.refundId), amount, reason: request.reason, fingerprint: fingerprint(RefundPaymentRequestSchema, request) };
+}
+
+/** That it is there the schema says; that it is more than nothing is said here, since prices may be 0 and share the message. */
+function toMoney(amount: Money | undefined): Money {
+  if (amount === undefined || amount.minorUnits <= 0n) throw invalidField("amount.minor_units", "must be more than 0");
+  return { currencyCode: amount.currencyCode, minorUnits: amount.minorUnits };
+}
+
+/** UUIDs are written in either case and are the same. */
+const key = (uuid: string): string => uuid.toLowerCase();
+const optionalKey = (uuid: string): string | undefined => (uuid === "" ? undefined : key(uuid));
+
+const statusOf = (status: WireStatus): PaymentStatus | undefined =>
+  status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as PaymentStatus);
+
+const PAGE_KEY = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function toPageKey(token: string): PageKey | undefined {
+  const [time, id] = decodePageToken(token, PAGE_KEY)?.split("/") ?? [];
+  if (time === undefined || id === undefined) return undefined;
+  const createTime = new Date(time);
+  if (Number.isNaN(createTime.getTime())) throw invalidField("page_token", "is not one that this method gave out");
+  return { createTime, id };
+}

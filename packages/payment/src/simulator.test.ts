@@ -1,0 +1,108 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readBook } from "./book.ts";
+import { ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+import { REFUNDS_WORK, Simulator } from "./simulator.ts";
+
+const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
+const inTime = () => AbortSignal.timeout(5_000);
+const soon = () => AbortSignal.timeout(30);
+
+describe("the simulated provider", () => {
+  let bookDir: string;
+  let provider: Simulator;
+  const kinds = async () => (await readBook(bookDir)).map(({ kind }) => kind);
+  beforeEach(async () => {
+    bookDir = join(await mkdtemp(join(tmpdir(), "simulator-")), "book");
+    provider = await Simulator.open({ bookDir, limitMinorUnits: 100_000n });
+  });
+  afterEach(() => rm(join(bookDir, ".."), { recursive: true }));
+
+  test("approves below the limit, declines at it", async () => {
+    expect(await provider.charge("a", EUR(99_999n), "tok_visa", inTime())).toMatchObject({ outcome: "approved", amount: EUR(99_999n) });
+    expect(await provider.charge("b", EUR(100_000n), "tok_visa", inTime())).toMatchObject({
+      outcome: "declined",
+      reason: "LIMIT_EXCEEDED",
+    });
+  });
+
+  test.each([
+    ["tok_declined", "CARD_DECLINED"],
+    ["tok_insufficient_funds", "INSUFFICIENT_FUNDS"],
+    ["tok_nobody_knows", "CARD_DECLINED"],
+  ])("%s is declined: %s", async (token, reason) => {
+    expect(await provider.charge("a", EUR(1n), token, inTime())).toMatchObject({ outcome: "declined", reason });
+    expect(await kinds()).toEqual(["decline"]);
+  });
+
+  test("one key is one charge, however often and wherever it is asked for", async () => {
+    const other = await Simulator.open({ bookDir, limitMinorUnits: 100_000n });
+    const calls = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? provider : other).charge("a", EUR(5n), "tok_visa", inTime()));
+    const answers = await Promise.all(calls);
+    expect(new Set(answers.map((answer) => JSON.stringify(answer, (_, v) => (typeof v === "bigint" ? String(v) : v)))).size).toBe(1);
+    expect(await kinds()).toEqual(["charge"]);
+    expect(await provider.find("a")).toEqual(answers[0]);
+  });
+
+  test("a declined key stays declined", async () => {
+    await provider.charge("a", EUR(1n), "tok_declined", inTime());
+    expect(await provider.charge("a", EUR(1n), "tok_visa", inTime())).toMatchObject({ outcome: "declined", reason: "CARD_DECLINED" });
+  });
+
+  test("a key with another amount is refused", async () => {
+    await provider.charge("a", EUR(1n), "tok_visa", inTime());
+    await expect(provider.charge("a", EUR(2n), "tok_visa", inTime())).rejects.toThrow("another amount");
+  });
+
+  test("tok_timeout_then_success: charged, the first answer lost, the second not", async () => {
+    await expect(provider.charge("a", EUR(1n), "tok_timeout_then_success", soon())).rejects.toThrow(UnknownOutcomeError);
+    expect(await kinds()).toEqual(["charge"]);
+    expect(await provider.charge("a", EUR(1n), "tok_timeout_then_success", inTime())).toMatchObject({ outcome: "approved" });
+    expect(await kinds()).toEqual(["charge"]);
+  });
+
+  test("tok_timeout: no answer, no charge", async () => {
+    await expect(provider.charge("a", EUR(1n), "tok_timeout", soon())).rejects.toThrow(UnknownOutcomeError);
+    expect(await provider.find("a")).toBeUndefined();
+  });
+
+  test("tok_flaky: two failures for sure, then a charge", async () => {
+    const charge = () => provider.charge("a", EUR(1n), "tok_flaky", inTime());
+    await expect(charge()).rejects.toThrow(ProviderUnavailableError);
+    await expect(charge()).rejects.toThrow(ProviderUnavailableError);
+    expect(await kinds()).toEqual([]);
+    expect(await charge()).toMatchObject({ outcome: "approved" });
+  });
+
+  test("tok_slow: nothing is charged for a caller who does not wait", async () => {
+    await expect(provider.charge("a", EUR(1n), "tok_slow", soon())).rejects.toThrow(UnknownOutcomeError);
+    expect(await kinds()).toEqual([]);
+    const begin = performance.now();
+    expect(await provider.charge("a", EUR(1n), "tok_slow", inTime())).toMatchObject({ outcome: "approved" });
+    expect(performance.now() - begin).toBeGreaterThan(1_900);
+  });
+
+  test("one refund key is one refund", async () => {
+    await provider.charge("a", EUR(10n), "tok_visa", inTime());
+    const references = await Promise.all([1, 2, 3].map(() => provider.refund("r", "a", EUR(4n))));
+    expect(new Set(references.map(({ reference }) => reference)).size).toBe(1);
+    expect(await kinds()).toEqual(["charge", "refund"]);
+    await expect(provider.refund("r", "a", EUR(5n))).rejects.toThrow("another amount");
+  });
+
+  test("what was not charged is not refunded", async () => {
+    await provider.charge("declined", EUR(10n), "tok_declined", inTime());
+    await expect(provider.refund("r", "declined", EUR(10n))).rejects.toThrow("no such charge");
+    await expect(provider.refund("r", "unknown", EUR(10n))).rejects.toThrow("no such charge");
+  });
+
+  test("tok_refund_fails: refunds fail until they are told to work", async () => {
+    await provider.charge("a", EUR(10n), "tok_refund_fails", inTime());
+    await expect(provider.refund("r", "a", EUR(10n))).rejects.toThrow(ProviderUnavailableError);
+    await writeFile(join(bookDir, REFUNDS_WORK), "");
+    await provider.refund("r", "a", EUR(10n));
+    expect(await kinds()).toEqual(["charge", "refund"]);
+  });
+});

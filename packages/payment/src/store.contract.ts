@@ -1,0 +1,303 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Charge, ChargeOutcome, Payment, RefundRequest } from "./payment.ts";
+import { type PaymentStore, UnknownPaymentError } from "./store.ts";
+
+const APPROVED: ChargeOutcome = { outcome: "approved", reference: "ch_1" };
+const uuid = () => crypto.randomUUID();
+const aCharge = (minorUnits = 1_000n): Charge => ({
+  orderId: uuid(),
+  customerId: uuid(),
+  amount: { currencyCode: "EUR", minorUnits },
+  fingerprint: "f",
+});
+const aRefund = (minorUnits: bigint): RefundRequest => ({ id: uuid(), minorUnits, reason: "broken", fingerprint: "r" });
+const eventTypes = (payment: Payment) => payment.events.map(({ type }) => type);
+const sum = (payment: Payment) => payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+
+async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<string> {
+  const id = uuid();
+  await store.open(id, aCharge(minorUnits));
+  await store.settle(id, APPROVED);
+  return id;
+}
+
+/** What every PaymentStore does, one call after the other. */
+export function functionalContract(open: () => Promise<PaymentStore>): void {
+  describe("one call after the other", () => {
+    let store: PaymentStore;
+    beforeAll(async () => {
+      store = await open();
+    });
+    afterAll(() => store?.[Symbol.asyncDispose]());
+
+    test("a new payment is PENDING and begins its audit trail", async () => {
+      const id = uuid();
+      const charge = aCharge(2n ** 53n + 1n);
+      const { payment, changed } = await store.open(id, charge);
+      expect(changed).toBe(true);
+      expect(payment).toMatchObject({ id, status: "PENDING", charge, refunds: [], declineReason: undefined, providerReference: undefined });
+      expect(eventTypes(payment)).toEqual(["CHARGE_REQUESTED"]);
+      expect(await store.get(id)).toEqual(payment);
+    });
+
+    test("opening again changes nothing and shows what is there", async () => {
+      const id = uuid();
+      const first = await store.open(id, aCharge());
+      const again = await store.open(id, { ...aCharge(5n), fingerprint: "other" });
+      expect(again).toEqual({ payment: first.payment, changed: false });
+    });
+
+    test("times are near the present", async () => {
+      const { payment } = await store.open(uuid(), aCharge());
+      expect(Math.abs(payment.createTime.getTime() - Date.now())).toBeLessThan(60_000);
+      expect(payment.events[0]?.time.getTime()).toBeCloseTo(payment.createTime.getTime(), -2);
+    });
+
+    test("what is not there is undefined, and cannot be changed", async () => {
+      expect(await store.get(uuid())).toBeUndefined();
+      await expect(store.settle(uuid(), APPROVED)).rejects.toThrow(UnknownPaymentError);
+      await expect(store.reserveRefund(uuid(), aRefund(1n))).rejects.toThrow(UnknownPaymentError);
+    });
+
+    test("an approved charge succeeds, once", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      const { payment, changed } = await store.settle(id, APPROVED);
+      expect(changed).toBe(true);
+      expect(payment).toMatchObject({ status: "SUCCEEDED", providerReference: "ch_1" });
+      expect(eventTypes(payment)).toEqual(["CHARGE_REQUESTED", "CHARGE_SUCCEEDED"]);
+      expect(await store.settle(id, { outcome: "declined", reason: "CARD_DECLINED" })).toEqual({ payment, changed: false });
+      expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
+    });
+
+    test("a declined charge says why", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      const { payment } = await store.settle(id, { outcome: "declined", reason: "INSUFFICIENT_FUNDS" });
+      expect(payment).toMatchObject({ status: "DECLINED", declineReason: "INSUFFICIENT_FUNDS", providerReference: undefined });
+      expect(payment.events.at(-1)).toMatchObject({ type: "CHARGE_DECLINED", detail: "INSUFFICIENT_FUNDS" });
+    });
+
+    test("a payment that somebody attempted lately is not abandoned", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      expect(await store.abandon(id, 60_000)).toMatchObject({ changed: false, payment: { status: "PENDING" } });
+      await delay(20);
+      expect(await store.abandon(id, 10)).toMatchObject({ changed: true, payment: { status: "DECLINED", declineReason: "ABANDONED" } });
+      expect(await store.settle(id, APPROVED)).toMatchObject({ changed: false, payment: { status: "DECLINED" } });
+    });
+
+    test("opening a PENDING payment again keeps it from being abandoned", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      await delay(600);
+      await store.open(id, aCharge());
+      expect((await store.abandon(id, 500)).changed).toBe(false);
+    });
+
+    test("a tombstone refuses the charge that comes after it", async () => {
+      const id = uuid();
+      const { payment, changed } = await store.void(id, "cancelled");
+      expect(changed).toBe(true);
+      expect(payment).toMatchObject({ status: "VOIDED", charge: undefined, events: [{ type: "VOIDED", detail: "cancelled" }] });
+      expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
+      expect(await store.void(id, "again")).toEqual({ payment, changed: false });
+    });
+
+    test("a payment that is there is not voided", async () => {
+      const id = uuid();
+      const { payment } = await store.open(id, aCharge());
+      expect(await store.void(id, "cancelled")).toEqual({ payment, changed: false });
+    });
+
+    test("refunds are reserved, then settled, until nothing is left", async () => {
+      const id = await captured(store);
+      const [part, rest] = [aRefund(400n), aRefund(600n)];
+      const reserved = await store.reserveRefund(id, part);
+      expect(reserved).toMatchObject({ changed: true, payment: { status: "SUCCEEDED", refunds: [{ ...part, status: "PENDING" }] } });
+      expect(await store.settleRefund(id, part.id)).toMatchObject({ changed: true, payment: { status: "PARTIALLY_REFUNDED" } });
+      await store.reserveRefund(id, rest);
+      const { payment } = await store.settleRefund(id, rest.id);
+      expect(payment).toMatchObject({ status: "REFUNDED", refunds: [{ status: "SUCCEEDED" }, { status: "SUCCEEDED" }] });
+      expect(new Set(payment.refunds.map((refund) => refund.id))).toEqual(new Set([part.id, rest.id]));
+      expect(eventTypes(payment).slice(2)).toEqual(["REFUND_REQUESTED", "REFUND_SUCCEEDED", "REFUND_REQUESTED", "REFUND_SUCCEEDED"]);
+    });
+
+    test("a refund that is on its way takes its money already", async () => {
+      const id = await captured(store);
+      await store.reserveRefund(id, aRefund(700n));
+      expect(await store.reserveRefund(id, aRefund(301n))).toMatchObject({ changed: false, payment: { refunds: [{ minorUnits: 700n }] } });
+      expect((await store.reserveRefund(id, aRefund(300n))).changed).toBe(true);
+    });
+
+    test("one refund id is one refund", async () => {
+      const id = await captured(store);
+      const refund = aRefund(100n);
+      await store.reserveRefund(id, refund);
+      expect((await store.reserveRefund(id, refund)).changed).toBe(false);
+      await store.settleRefund(id, refund.id);
+      const again = await store.settleRefund(id, refund.id);
+      expect(again.changed).toBe(false);
+      expect(again.payment).toMatchObject({ status: "PARTIALLY_REFUNDED" });
+      expect(sum(again.payment)).toBe(100n);
+    });
+
+    test.each(["PENDING", "DECLINED", "VOIDED"] as const)("nothing is reserved of a payment that is %s", async (status) => {
+      const id = uuid();
+      if (status === "VOIDED") await store.void(id, "");
+      else await store.open(id, aCharge());
+      if (status === "DECLINED") await store.settle(id, { outcome: "declined", reason: "CARD_DECLINED" });
+      expect(await store.reserveRefund(id, aRefund(1n))).toMatchObject({ changed: false, payment: { status, refunds: [] } });
+    });
+
+    test("a charge that came too late is recorded with the refund that gives it back", async () => {
+      const id = uuid();
+      const refund = aRefund(1_000n);
+      await store.open(id, aCharge());
+      await store.settle(id, { outcome: "declined", reason: "ABANDONED" });
+      const late = await store.recordLateCharge(id, "ch_late", refund);
+      expect(late).toMatchObject({ changed: true, payment: { status: "DECLINED", providerReference: "ch_late", refunds: [refund] } });
+      expect((await store.recordLateCharge(id, "ch_late", refund)).changed).toBe(false);
+      const { payment } = await store.settleRefund(id, refund.id);
+      expect(payment).toMatchObject({ status: "DECLINED", refunds: [{ status: "SUCCEEDED" }] });
+      const trail = ["CHARGE_REQUESTED", "CHARGE_DECLINED", "CHARGE_SUCCEEDED", "REFUND_REQUESTED", "REFUND_SUCCEEDED"];
+      expect(eventTypes(payment)).toEqual(trail);
+    });
+
+    test("a captured payment has no late charge", async () => {
+      const id = await captured(store);
+      expect((await store.recordLateCharge(id, "ch_2", aRefund(1_000n))).changed).toBe(false);
+    });
+
+    test("only payments that wait for the provider are pending, longest unattended first", async () => {
+      const waiting = uuid();
+      await store.open(waiting, aCharge());
+      const refunding = await captured(store);
+      await store.reserveRefund(refunding, aRefund(1n));
+      const finished = await captured(store);
+      const tombstone = uuid();
+      await store.void(tombstone, "");
+      await delay(20);
+      const pending = async () => (await store.pendingSince(10, 100)).map(({ id }) => id);
+      expect(await pending()).toEqual(expect.arrayContaining([waiting, refunding]));
+      expect(await pending()).not.toEqual(expect.arrayContaining([finished]));
+      expect(await pending()).not.toEqual(expect.arrayContaining([tombstone]));
+      expect((await pending()).indexOf(waiting)).toBeLessThan((await pending()).indexOf(refunding));
+      expect(await store.pendingSince(60_000, 100)).toEqual([]);
+      await store.markAttempted(waiting);
+      await delay(20);
+      expect((await pending()).indexOf(waiting)).toBeGreaterThan((await pending()).indexOf(refunding));
+      expect(await store.pendingSince(10, 1)).toHaveLength(1);
+    });
+
+    test("a settled refund leaves nothing pending", async () => {
+      const id = await captured(store);
+      const refund = aRefund(1n);
+      await store.reserveRefund(id, refund);
+      await store.settleRefund(id, refund.id);
+      await delay(20);
+      expect((await store.pendingSince(10, 100)).map((payment) => payment.id)).not.toContain(id);
+    });
+
+    test("lists are newest first, in pages, without audit trails", async () => {
+      const charge = aCharge();
+      const ids: string[] = [];
+      for (let n = 0; n < 5; n++) {
+        const id = uuid();
+        await store.open(id, { ...charge, orderId: uuid() });
+        ids.unshift(id);
+        await delay(3);
+      }
+      const filter = { orderId: undefined, customerId: charge.customerId, status: undefined };
+      const first = await store.list(filter, undefined, 3);
+      const second = await store.list(filter, first.at(-1), 3);
+      expect([...first, ...second].map(({ id }) => id)).toEqual(ids);
+      expect(first[0]?.events).toEqual([]);
+    });
+
+    test("lists filter by order, customer and status", async () => {
+      const id = await captured(store);
+      const { orderId, customerId } = (await store.get(id))?.charge ?? aCharge();
+      const none = { orderId: undefined, customerId: undefined, status: undefined };
+      const find = async (filter: Parameters<PaymentStore["list"]>[0]) =>
+        (await store.list(filter, undefined, 10)).map((payment) => payment.id);
+      expect(await find({ ...none, orderId })).toEqual([id]);
+      expect(await find({ ...none, customerId, status: "SUCCEEDED" })).toEqual([id]);
+      expect(await find({ ...none, customerId, status: "DECLINED" })).toEqual([]);
+      expect(await find({ ...none, status: "SUCCEEDED" })).toContain(id);
+    });
+
+    test("it answers a ping", async () => {
+      await expect(store.ping(AbortSignal.timeout(1_000))).resolves.toBeUndefined();
+    });
+  });
+}
+
+const times = (count: number) => Array.from({ length: count }, (_, n) => n);
+
+/** What must hold however many do it at once. */
+export function atomicityContract(open: () => Promise<PaymentStore>): void {
+  describe("many at once", () => {
+    let store: PaymentStore;
+    beforeAll(async () => {
+      store = await open();
+    });
+    afterAll(() => store?.[Symbol.asyncDispose]());
+
+    test("20 opens make one payment", async () => {
+      const id = uuid();
+      const changes = await Promise.all(times(20).map(() => store.open(id, aCharge())));
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+      expect(new Set(changes.map(({ payment }) => payment.charge?.orderId)).size).toBe(1);
+      expect(eventTypes((await store.get(id)) as Payment)).toEqual(["CHARGE_REQUESTED"]);
+    });
+
+    test("20 opens and 20 voids: the payment is opened or voided, not both", async () => {
+      const id = uuid();
+      const opens = times(20).map(() => store.open(id, aCharge()));
+      const voids = times(20).map(() => store.void(id, ""));
+      const changes = await Promise.all([...opens, ...voids]);
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+      expect(new Set(changes.map(({ payment }) => payment.status)).size).toBe(1);
+    });
+
+    test("20 outcomes settle once", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      const outcome = (n: number): ChargeOutcome => (n % 2 === 0 ? APPROVED : { outcome: "declined", reason: "CARD_DECLINED" });
+      const changes = await Promise.all(times(20).map((n) => store.settle(id, outcome(n))));
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+      expect((await store.get(id))?.events).toHaveLength(2);
+    });
+
+    test("50 refunds never exceed the capture", async () => {
+      const id = await captured(store, 1_050n);
+      const refunds = times(50).map(() => aRefund(100n));
+      const changes = await Promise.all(refunds.map((refund) => store.reserveRefund(id, refund)));
+      const reserved = refunds.filter((_, n) => changes[n]?.changed);
+      expect(reserved).toHaveLength(10);
+      await Promise.all(reserved.map((refund) => store.settleRefund(id, refund.id)));
+      const payment = (await store.get(id)) as Payment;
+      expect(sum(payment)).toBe(1_000n);
+      expect(payment.status).toBe("PARTIALLY_REFUNDED");
+      expect(payment.events).toHaveLength(2 + 10 + 10);
+    });
+
+    test("50 refunds of all of it: one", async () => {
+      const id = await captured(store);
+      const changes = await Promise.all(times(50).map(() => store.reserveRefund(id, aRefund(1_000n))));
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+    });
+
+    test("one refund settled by 20 at once is counted once", async () => {
+      const id = await captured(store);
+      const [refund, rest] = [aRefund(500n), aRefund(500n)];
+      await store.reserveRefund(id, refund);
+      const changes = await Promise.all(times(20).map(() => store.settleRefund(id, refund.id)));
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+      await store.reserveRefund(id, rest);
+      expect((await store.settleRefund(id, rest.id)).payment.status).toBe("REFUNDED");
+    });
+  });
+}

@@ -1,0 +1,180 @@
+import { hostname } from "node:os";
+import { v7 as uuidv7 } from "uuid";
+import { type Clock, systemClock } from "./clock.ts";
+import type { AnySaga, SagaDefinition } from "./definition.ts";
+import { drive } from "./drive.ts";
+import type { NewSaga } from "./moves.ts";
+import type { SagaObserver } from "./observer.ts";
+import type { HeldSaga } from "./saga.ts";
+import type { SagaStore, Worker } from "./store.ts";
+
+export interface EngineOptions {
+  readonly store: SagaStore;
+  readonly definitions: readonly AnySaga[];
+  readonly observer?: SagaObserver;
+  readonly clock?: Clock;
+  /** For people; the host and process by default. */
+  readonly workerName?: string;
+  /** A worker not seen for so long has lost its sagas. */
+  readonly leaseMs?: number;
+  readonly heartbeatMs?: number;
+  /** How often due sagas are looked for; with the lease it bounds how long a take-over takes. */
+  readonly pollMs?: number;
+  /** For one attempt of a remote step. */
+  readonly stepTimeoutMs?: number;
+  /** Sagas this process works on at once. */
+  readonly maxHeld?: number;
+}
+
+/** How long `stop` lets steps in flight finish before it hands their sagas over as they are. */
+const STOP_GRACE_MS = 5_000;
+
+/** Drives sagas in this process; any number of processes share one database. */
+export interface SagaEngine {
+  readonly worker: Worker;
+  /** Begins to renew the lease and to take up what is due. Call it once the service is ready. */
+  start(): Promise<void>;
+  /** A saga about to be stored by the statement that makes its subject (`beginSaga`); hand it to `drive` once it is. */
+  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga;
+  /** Works on a saga that `prepare` made and the database now holds. Returns at once. */
+  drive(saga: NewSaga): void;
+  /** Looks for due sagas now: something outside made one due. */
+  poke(): void;
+  /** Lets steps in flight finish, then hands everything over at once. */
+  stop(): Promise<void>;
+}
+
+export function createSagaEngine(options: EngineOptions): SagaEngine {
+  return new Engine(options);
+}
+
+class Engine implements SagaEngine {
+  readonly worker: Worker;
+  readonly #store: SagaStore;
+  readonly #definitions: ReadonlyMap<string, AnySaga>;
+  readonly #observer: SagaObserver;
+  readonly #clock: Clock;
+  readonly #leaseMs: number;
+  readonly #heartbeatMs: number;
+  readonly #pollMs: number;
+  readonly #stepTimeoutMs: number;
+  readonly #maxHeld: number;
+  /** What this process works on, by saga. */
+  readonly #held = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
+  readonly #abandon = new AbortController();
+  #wake = new AbortController();
+  #loops: Promise<unknown> = Promise.resolve();
+  #started = false;
+
+  constructor(options: EngineOptions) {
+    this.worker = { id: uuidv7(), name: options.workerName ?? `${hostname()}:${process.pid}` };
+    this.#store = options.store;
+    this.#definitions = new Map(options.definitions.map((definition) => [definitionKey(definition), definition]));
+    this.#observer = options.observer ?? {};
+    this.#clock = options.clock ?? systemClock;
+    this.#leaseMs = options.leaseMs ?? 5_000;
+    this.#heartbeatMs = options.heartbeatMs ?? 1_000;
+    this.#pollMs = options.pollMs ?? 500;
+    this.#stepTimeoutMs = options.stepTimeoutMs ?? 5_000;
+    this.#maxHeld = options.maxHeld ?? 256;
+  }
+
+  async start(): Promise<void> {
+    // Before the first saga is ours, others must be able to see that we live.
+    await this.#store.heartbeat(this.worker);
+    this.#started = true;
+    this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
+  }
+
+  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga {
+    const [first, second] = definition.steps;
+    const step = (second ?? first).name;
+    return {
+      id: uuidv7(),
+      kind: definition.kind,
+      version: definition.version,
+      subject,
+      input,
+      state: "RUNNING",
+      step,
+      attempt: 0,
+      failure: null,
+      results: {},
+      fence: 1n,
+      overdue: false,
+      owner: this.#hasRoom() ? this.worker.id : null,
+      deadlineMs: definition.deadlineMs,
+      event: { step: first.name, action: "RUN", outcome: "SUCCEEDED", attempt: 1, durationMs: 0, message: "", worker: this.worker.name, agoMs: 0 },
+    };
+  }
+
+  drive(saga: NewSaga): void {
+    if (saga.owner === this.worker.id) this.#take(saga, false);
+    else this.poke();
+  }
+
+  poke(): void {
+    this.#wake.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.poke();
+    await this.#loops;
+    const grace = new AbortController();
+    const finished = Promise.all(this.#held.values()).finally(() => grace.abort());
+    await this.#clock.sleep(STOP_GRACE_MS, grace.signal);
+    this.#abandon.abort(new Error("the process is stopping"));
+    await finished;
+    if (this.#started) await this.#store.release(this.worker).catch((error) => this.#observer.onEngineError?.(error));
+  }
+
+  #hasRoom(): boolean {
+    return this.#started && !this.#stopping.signal.aborted && this.#held.size < this.#maxHeld;
+  }
+
+  async #heartbeats(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await this.#clock.sleep(this.#heartbeatMs, this.#stopping.signal);
+      await this.#store.heartbeat(this.worker).catch((error) => this.#observer.onEngineError?.(error));
+    }
+  }
+
+  async #polls(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      await this.#claim().catch((error) => this.#observer.onEngineError?.(error));
+      await this.#clock.sleep(this.#pollMs, AbortSignal.any([this.#stopping.signal, this.#wake.signal]));
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const limit = this.#maxHeld - this.#held.size;
+    if (limit <= 0) return;
+    const known = [...this.#definitions.values()].map(({ kind, version }) => ({ kind, version }));
+    const claimed = await this.#store.claimDue({ worker: this.worker, limit, leaseMs: this.#leaseMs, known, held: [...this.#held.keys()] });
+    for (const saga of claimed) this.#take(saga, saga.takenOver);
+  }
+
+  /** Works on a saga until it leaves. If the database does not answer it stays ours on paper, and the next poll takes it up again from what is stored. */
+  #take(saga: HeldSaga, takenOver: boolean): void {
+    const definition = this.#definitions.get(definitionKey(saga));
+    if (definition === undefined) return;
+    this.#observer.onHeld?.(saga, takenOver);
+    const work = drive(definition, saga, {
+      worker: this.worker,
+      store: this.#store,
+      clock: this.#clock,
+      observer: this.#observer,
+      signal: this.#abandon.signal,
+      stepTimeoutMs: this.#stepTimeoutMs,
+      onReleased: (delayMs) => void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
+    })
+      .catch((error) => this.#observer.onEngineError?.(error))
+      .finally(() => this.#held.delete(saga.id));
+    this.#held.set(saga.id, work);
+  }
+}
+
+const definitionKey = ({ kind, version }: { readonly kind: string; readonly version: number }): string => `${kind}@${version}`;

@@ -1,0 +1,69 @@
+import { advance, moveRows, type SagaSql } from "./moves.ts";
+import type { Move, MoveResult } from "./saga.ts";
+import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
+
+/** Workers not seen for this long are forgotten; their sagas were taken over long before. */
+const FORGET_WORKER = "1 hour";
+
+export function postgresSagaStore(sql: SagaSql): SagaStore {
+  return {
+    heartbeat: (worker) => heartbeat(sql, worker),
+    claimDue: (claim) => claimDue(sql, claim),
+    move: (moves) => moveSagas(sql, moves),
+    release: (worker) => releaseSagas(sql, worker),
+  };
+}
+
+async function heartbeat(sql: SagaSql, { id, name }: Worker): Promise<void> {
+  await sql`
+    with forgotten as (delete from workers where seen_at < now() - ${FORGET_WORKER}::interval)
+    insert into workers (id, name, seen_at) values (${id}, ${name}, now())
+    on conflict (id) do update set seen_at = excluded.seen_at`;
+}
+
+async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held }: Claim): Promise<readonly ClaimedSaga[]> {
+  const started = { step: "", action: "RUN", outcome: "STARTED", attempt: 0, durationMs: 0, message: "taken over", worker: worker.name };
+  return sql<ClaimedSaga[]>`
+    with due as (
+      select s.id, s.owner is not null and s.owner <> ${worker.id} as taken_over
+      from sagas s
+      where s.state in ('RUNNING', 'COMPENSATING') and s.next_run_at <= now()
+        and (s.kind, s.version) in (select kind, version from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int))
+        and case
+          when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
+          else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
+        end
+      order by s.next_run_at
+      limit ${limit}
+      for update of s skip locked
+    )
+    update sagas s set
+      owner = ${worker.id},
+      fence = s.fence + 1,
+      update_time = now(),
+      events = case when due.taken_over
+        then s.events || jsonb_build_array(${sql.json(started)}::jsonb || jsonb_build_object('time', now(), 'step', s.step, 'attempt', s.attempt + 1,
+          'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end))
+        else s.events end
+    from due where s.id = due.id
+    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.results, s.fence,
+      s.deadline_at <= now() as overdue, due.taken_over`;
+}
+
+async function moveSagas(sql: SagaSql, moves: readonly Move[]): Promise<readonly MoveResult[]> {
+  const moved = await sql<{ sagaId: string }[]>`with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}) select saga_id from moved`;
+  return toResults(moves, moved);
+}
+
+async function releaseSagas(sql: SagaSql, { id }: Worker): Promise<void> {
+  await sql`
+    with gone as (delete from workers where id = ${id})
+    update sagas set owner = null, next_run_at = least(next_run_at, now()), update_time = now()
+    where owner = ${id} and state in ('RUNNING', 'COMPENSATING')`;
+}
+
+/** What became of each move, from the rows of those that moved. */
+export function toResults(moves: readonly Move[], moved: readonly { readonly sagaId: string }[]): readonly MoveResult[] {
+  const ids = new Set(moved.map((row) => row.sagaId));
+  return moves.map(({ sagaId }) => ({ sagaId, moved: ids.has(sagaId) }));
+}

@@ -1,0 +1,44 @@
+import { sql } from "drizzle-orm";
+import { bigint, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { SagaEvent, SagaFailure } from "./saga.ts";
+
+const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
+
+/** The tables of the engine; they live in the database of the service whose sagas they hold, and migrate with it. */
+export const sagas = pgTable(
+  "sagas",
+  {
+    id: uuid("id").primaryKey(),
+    kind: text("kind").notNull(),
+    version: integer("version").notNull(),
+    subject: uuid("subject").notNull(),
+    state: text("state", { enum: ["RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "NEEDS_ATTENTION"] }).notNull(),
+    resumeState: text("resume_state", { enum: ["RUNNING", "COMPENSATING"] }),
+    step: text("step").notNull(),
+    attempt: integer("attempt").notNull().default(0),
+    input: jsonb("input").notNull(),
+    results: jsonb("results").$type<Record<string, unknown>>().notNull().default({}),
+    failure: jsonb("failure").$type<SagaFailure>(),
+    lastError: text("last_error"),
+    owner: uuid("owner"),
+    fence: bigint("fence", { mode: "bigint" }).notNull(),
+    nextRunAt: time("next_run_at"),
+    deadlineAt: timestamp("deadline_at", { withTimezone: true }).notNull(),
+    events: jsonb("events").$type<SagaEvent[]>().notNull().default([]),
+    createTime: time("create_time"),
+    updateTime: time("update_time"),
+  },
+  (t) => [
+    // Only open sagas are ever looked for by time or owner: closed ones cost nothing.
+    index("sagas_due").on(t.nextRunAt).where(sql`${t.state} in ('RUNNING', 'COMPENSATING')`),
+    index("sagas_attention").on(t.id).where(sql`${t.state} = 'NEEDS_ATTENTION'`),
+    index("sagas_subject").on(t.subject),
+  ],
+);
+
+/** One row for each living process; a saga whose owner has not been seen for a lease may be taken over. */
+export const workers = pgTable("workers", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull(),
+  seenAt: time("seen_at"),
+});

@@ -1,0 +1,24 @@
+import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
+import { access, type Access } from "@tercet/gen/common/v1/access";
+import { RequestError } from "./errors.ts";
+import { type Principal, roleName } from "./principal.ts";
+
+/** The method's own access rule; undefined when it declares none, or one that says nothing, so that it is denied to everybody. */
+export function accessOf(method: DescMethod): Access | undefined {
+  if (!hasOption(method, access)) return undefined;
+  const rule = getOption(method, access);
+  return rule.public || rule.authenticated || rule.owner || rule.roles.length > 0 ? rule : undefined;
+}
+
+/** The methods that nobody could ever call, by name: a mistake in the contract, found at boot and by `pnpm verify`. */
+export function methodsWithoutAccess(services: Iterable<DescService>): string[] {
+  return [...services].flatMap((service) => service.methods.filter((m) => accessOf(m) === undefined).map((m) => `${service.typeName}/${m.name}`));
+}
+
+/** Throws PERMISSION_DENIED unless the rule lets this caller in. */
+export function authorize(rule: Access | undefined, caller: Principal): void {
+  if (rule?.authenticated) return;
+  if (rule?.owner && caller.roles.has("customer")) return;
+  if (rule?.roles.some((role) => caller.roles.has(roleName(role)))) return;
+  throw new RequestError("PERMISSION_DENIED", "the caller's roles do not allow this method");
+}

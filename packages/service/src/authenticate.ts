@@ -1,0 +1,79 @@
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { z } from "zod";
+import { RequestError } from "./errors.ts";
+import type { Principal } from "./principal.ts";
+
+/** Finds the key that verifies a token. */
+export type TokenKeys = JWTVerifyGetKey | { readonly secret: Uint8Array };
+
+/** What a token must say to be believed. */
+export interface TokenPolicy {
+  readonly issuer: string;
+  /** A token is accepted for any of these: the system's name for users' tokens, the service's own for those of other services. */
+  readonly audiences: readonly string[];
+}
+
+/** Verifies an `authorization` header. Throws UNAUTHENTICATED with one message for every cause, or UNAVAILABLE when the keys cannot be had. */
+export type Authenticate = (authorization: string | null) => Promise<Principal>;
+
+const MAX_TOKEN_CHARS = 8_192;
+const MAX_LIFETIME_S = 15 * 60;
+const CLOCK_TOLERANCE_S = 5;
+
+const claims = z.object({
+  sub: z.string().min(1),
+  iat: z.number(),
+  exp: z.number(),
+  jti: z.string().min(1),
+  roles: z.array(z.string()).max(16),
+});
+
+/** The keys that `url` publishes: fetched when first needed, kept for 10 minutes, fetched again for an unknown key at most every 30 s. */
+export const remoteKeys = (url: string): TokenKeys =>
+  createRemoteJWKSet(new URL(url), { cacheMaxAge: 600_000, cooldownDuration: 30_000, timeoutDuration: 2_000 });
+
+export function createAuthenticate(keys: TokenKeys, policy: TokenPolicy): Authenticate {
+  const verify = verifier(keys, policy);
+  return async (authorization) => {
+    const token = bearerToken(authorization);
+    try {
+      const { payload, protectedHeader } = await verify(token);
+      const { sub, iat, exp, roles } = claims.parse(payload);
+      // jose accepts a token without `kid` while there is one key, and any lifetime.
+      if (protectedHeader.alg !== "HS256" && protectedHeader.kid === undefined) throw unauthenticated();
+      if (exp - iat > MAX_LIFETIME_S) throw unauthenticated();
+      return { subject: sub, roles: new Set(roles) };
+    } catch (error) {
+      throw refusal(error);
+    }
+  };
+}
+
+function verifier(keys: TokenKeys, policy: TokenPolicy) {
+  const options = {
+    issuer: policy.issuer,
+    audience: [...policy.audiences],
+    typ: "at+jwt",
+    clockTolerance: CLOCK_TOLERANCE_S,
+    maxTokenAge: MAX_LIFETIME_S,
+    requiredClaims: ["sub", "iat", "exp", "jti", "roles"],
+  };
+  return typeof keys === "function"
+    ? (token: string) => jwtVerify(token, keys, { ...options, algorithms: ["ES256"] })
+    : (token: string) => jwtVerify(token, keys.secret, { ...options, algorithms: ["HS256"] });
+}
+
+function bearerToken(authorization: string | null): string {
+  const token = authorization?.match(/^Bearer ([A-Za-z0-9._-]+)$/i)?.[1];
+  if (token === undefined || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
+  return token;
+}
+
+function refusal(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  const aboutTheToken = error instanceof z.ZodError || (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout));
+  if (aboutTheToken && (error as errors.JOSEError).code !== "ERR_JOSE_GENERIC") return unauthenticated();
+  return new RequestError("UNAVAILABLE", "the keys that verify tokens cannot be had at the moment; try again", {}, { cause: error, retryAfterMs: 1000 });
+}
+
+const unauthenticated = () => new RequestError("UNAUTHENTICATED", "a valid bearer token is required");

@@ -1,0 +1,132 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { hardenedLimits, type PortLimits, type TlsOptions } from "./one-port.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** The only reader of the process's environment. */
+export const readEnv = (): Env => ({ ...process.env });
+
+/** Configuration that cannot work; the message names every problem at once. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(service: string, problems: readonly string[]) {
+    super(`${service} cannot start, its configuration is wrong:\n${problems.map((p) => `  ${p}`).join("\n")}`);
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+/** Checks the environment against a shape. An empty variable counts as unset. Throws ConfigError. */
+export function parseEnv<S extends z.ZodType>(service: string, shape: S, env: Env): z.output<S> {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = shape.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    service,
+    parsed.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${explain(issue)}`),
+  );
+}
+
+function explain(issue: z.core.$ZodIssue): string {
+  return issue.code === "invalid_type" && issue.message.includes("undefined") ? "is not set" : issue.message;
+}
+
+/** A whole number in a range, with a default; for counts, ports and milliseconds. */
+export const integer = (fallback: number, min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be from ${min} to ${max}`)
+    .default(fallback);
+
+const list = z
+  .string()
+  .transform((text) => text.split(",").map((part) => part.trim()).filter(Boolean));
+
+/** What every service reads from its environment. Spread it into the service's own shape. */
+export const serviceEnv = (port: number) => ({
+  HOST: z.string().default("0.0.0.0"),
+  PORT: integer(port, 0, 65_535),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+  /** Paths of PEM files; both or none. */
+  TLS_CERT: z.string().optional(),
+  TLS_KEY: z.string().optional(),
+  TLS_CLIENT_CA: z.string().optional(),
+  /** Origins whose pages may call, separated by commas; none by default. */
+  CORS_ORIGINS: list.default([]),
+  TOKEN_ISSUER: z.url(),
+  TOKEN_AUDIENCE: z.string().min(1).default("tercet"),
+  /** Where the issuer publishes its keys. */
+  JWKS_URL: z.url().optional(),
+  /** Instead of JWKS_URL: the secret that the issuer signs with (HS256). */
+  TOKEN_SECRET: z.string().min(32, "must be at least 32 characters").optional(),
+  DEFAULT_TIMEOUT_MS: integer(10_000, 100, 30_000),
+  MAX_TIMEOUT_MS: integer(30_000, 1_000, 600_000),
+  /** One message, after decompression. */
+  READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
+  /** How long load balancers take to notice that the service is not ready. */
+  DRAIN_DELAY_MS: integer(0, 0, 60_000),
+  /** How long calls in flight may take to finish. */
+  DRAIN_TIMEOUT_MS: integer(10_000, 100, 120_000),
+});
+
+type ServiceEnv = z.output<z.ZodObject<ReturnType<typeof serviceEnv>>>;
+
+/** The host's part of a service's configuration. Times in milliseconds. */
+export interface ServiceConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  readonly tls: TlsOptions | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly token: {
+    readonly issuer: string;
+    readonly audience: string;
+    readonly jwksUrl: string | undefined;
+    readonly secret: string | undefined;
+  };
+  readonly defaultTimeoutMs: number;
+  readonly maxTimeoutMs: number;
+  readonly readMaxBytes: number;
+  readonly drainDelayMs: number;
+  readonly drainTimeoutMs: number;
+  readonly limits: PortLimits;
+}
+
+export function serviceConfig(env: ServiceEnv): ServiceConfig {
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    logLevel: env.LOG_LEVEL,
+    tls: readTls(env),
+    corsOrigins: env.CORS_ORIGINS,
+    token: { issuer: env.TOKEN_ISSUER, audience: env.TOKEN_AUDIENCE, jwksUrl: env.JWKS_URL, secret: env.TOKEN_SECRET },
+    defaultTimeoutMs: env.DEFAULT_TIMEOUT_MS,
+    maxTimeoutMs: env.MAX_TIMEOUT_MS,
+    readMaxBytes: env.READ_MAX_BYTES,
+    drainDelayMs: env.DRAIN_DELAY_MS,
+    drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
+    limits: hardenedLimits,
+  };
+}
+
+function readTls({ TLS_CERT, TLS_KEY, TLS_CLIENT_CA }: ServiceEnv): TlsOptions | undefined {
+  if (TLS_CERT === undefined && TLS_KEY === undefined) return undefined;
+  if (TLS_CERT === undefined || TLS_KEY === undefined) throw new ConfigError("the service", ["TLS_CERT and TLS_KEY: set both or none"]);
+  return {
+    cert: readPem("TLS_CERT", TLS_CERT),
+    key: readPem("TLS_KEY", TLS_KEY),
+    ...(TLS_CLIENT_CA !== undefined && { clientCa: readPem("TLS_CLIENT_CA", TLS_CLIENT_CA) }),
+  };
+}
+
+function readPem(name: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new ConfigError("the service", [`${name}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`]);
+  }
+}

@@ -1,0 +1,43 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { ValidationError } from "@bufbuild/protovalidate";
+import { commonErrorCodes, type ErrorCodes, errorInfo, ReasonError, reasonOf, reasonToConnectError } from "./errors.ts";
+import type { Logger } from "./log.ts";
+import { isDatabaseUnavailable } from "./postgres.ts";
+
+export type ToConnectError = (error: unknown, method: DescMethod, correlationId?: string) => ConnectError;
+
+/** The one place where a failure becomes what the caller sees. What nobody expected is logged here, once, and answers `internal` without details. */
+export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectError {
+  const table: Readonly<Record<string, Code>> = { ...commonErrorCodes, ...codes };
+  return (error, method, correlationId) => {
+    if (error instanceof ReasonError) return reasonToConnectError(error, table[error.reason] ?? Code.Unknown);
+    if (error instanceof ConnectError) return withReason(error);
+    if (isDatabaseUnavailable(error)) {
+      log.warn({ err: error, method: method.name, correlation_id: correlationId }, "the database did not answer");
+      return withReason(new ConnectError("a dependency is unavailable; try again", Code.Unavailable));
+    }
+    log.error({ err: error, method: method.name, correlation_id: correlationId }, "a call failed unexpectedly");
+    return withReason(new ConnectError("internal error", Code.Internal));
+  };
+}
+
+const REASON_OF_CODE: Partial<Record<Code, string>> = {
+  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
+  [Code.Unavailable]: "UNAVAILABLE",
+  [Code.Internal]: "INTERNAL",
+};
+
+/** Errors of the framework carry a reason too: the first field that broke its rule, or what the code alone says. */
+function withReason(error: ConnectError): ConnectError {
+  if (reasonOf(error) !== undefined) return error;
+  const violation = error.cause instanceof ValidationError ? error.cause.violations[0] : undefined;
+  if (violation !== undefined) {
+    error.details.push(errorInfo("INVALID_FIELD", { field: pathToString(violation.field), rule: violation.ruleId }));
+    return error;
+  }
+  const reason = REASON_OF_CODE[error.code];
+  if (reason !== undefined) error.details.push(errorInfo(reason));
+  return error;
+}

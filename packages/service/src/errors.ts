@@ -1,0 +1,75 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
+
+/**
+ * A failure that the caller can act on. It knows no wire: each package has one subclass with the union of its reasons, and one table from reason to
+ * Connect code, which the host applies. `metadata` says what the reason is about, and never anything internal.
+ */
+export class ReasonError<Reason extends string = string> extends Error {
+  readonly reason: Reason;
+  readonly metadata: Record<string, string>;
+  /** When trying again can help: after this many milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(reason: Reason, message: string, metadata: Record<string, string> = {}, options: ErrorOptions & { retryAfterMs?: number } = {}) {
+    super(message, options);
+    this.name = new.target.name;
+    this.reason = reason;
+    this.metadata = metadata;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Which Connect code each of a package's reasons travels under. */
+export type ErrorCodes<Reason extends string = string> = Readonly<Record<Reason, Code>>;
+
+/** Reasons that any service can answer with; `common.v1.ErrorInfo` documents them. */
+export type CommonReason =
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
+  | "INVALID_FIELD"
+  | "NOT_FOUND"
+  | "REQUEST_ID_REUSED"
+  | "RATE_LIMITED"
+  | "OVERLOADED"
+  | "UNAVAILABLE";
+
+export class RequestError extends ReasonError<CommonReason> {}
+
+export const commonErrorCodes: ErrorCodes<CommonReason> = {
+  UNAUTHENTICATED: Code.Unauthenticated,
+  PERMISSION_DENIED: Code.PermissionDenied,
+  INVALID_FIELD: Code.InvalidArgument,
+  NOT_FOUND: Code.NotFound,
+  REQUEST_ID_REUSED: Code.InvalidArgument,
+  RATE_LIMITED: Code.ResourceExhausted,
+  OVERLOADED: Code.Unavailable,
+  UNAVAILABLE: Code.Unavailable,
+};
+
+/** It does not exist, or it is somebody else's: both answer alike. */
+export const notFound = (what: string): RequestError => new RequestError("NOT_FOUND", `${what} not found`);
+
+export const requestIdReused = (): RequestError =>
+  new RequestError("REQUEST_ID_REUSED", "this request_id was used before with a different request; use a new one", { field: "request_id" });
+
+export const invalidField = (field: string, message: string): RequestError =>
+  new RequestError("INVALID_FIELD", `${field}: ${message}`, { field });
+
+/** The wire form of a failure: the code, the message, and an ErrorInfo for programs. */
+export function reasonToConnectError(error: ReasonError, code: Code): ConnectError {
+  const headers = new Headers();
+  if (error.retryAfterMs !== undefined) headers.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
+  if (code === Code.Unauthenticated) headers.set("www-authenticate", "Bearer");
+  return new ConnectError(error.message, code, headers, [errorInfo(error.reason, error.metadata)], error);
+}
+
+export function errorInfo(reason: string, metadata: Record<string, string> = {}) {
+  return { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason, metadata }) };
+}
+
+/** The reason an error from another service carries, if it carries one. */
+export function reasonOf(error: ConnectError): string | undefined {
+  return error.findDetails(ErrorInfoSchema)[0]?.reason;
+}

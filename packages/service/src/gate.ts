@@ -1,0 +1,43 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { accessOf, authorize } from "./access.ts";
+import type { Authenticate } from "./authenticate.ts";
+import { callKey, CORRELATION_HEADER, correlationId } from "./call.ts";
+import type { ToConnectError } from "./error-mapping.ts";
+import { principalKey } from "./principal.ts";
+
+export interface GateOptions {
+  readonly authenticate: Authenticate;
+  /** Services that anybody may call although their methods declare no access: health, reflection. */
+  readonly openServices: ReadonlySet<DescService>;
+  /** Given to unary calls that bring no deadline of their own, in milliseconds. */
+  readonly defaultTimeoutMs: number;
+  readonly toConnectError: ToConnectError;
+}
+
+/** Runs when a call's headers are there and before its body is read: notes deadline and correlation id, then lets the caller in or refuses. */
+export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
+  return async (context) => {
+    noteCall(context, options.defaultTimeoutMs);
+    try {
+      await admit(context, options);
+    } catch (error) {
+      throw options.toConnectError(error, context.method);
+    }
+  };
+}
+
+function noteCall(context: HandlerContext, defaultTimeoutMs: number): void {
+  const id = correlationId(context.requestHeader.get(CORRELATION_HEADER));
+  const timeoutMs = context.timeoutMs() ?? (context.method.methodKind === "unary" ? defaultTimeoutMs : undefined);
+  context.responseHeader.set(CORRELATION_HEADER, id);
+  context.values.set(callKey, { correlationId: id, deadline: timeoutMs === undefined ? undefined : performance.now() + timeoutMs });
+}
+
+async function admit(context: HandlerContext, { openServices, authenticate }: GateOptions): Promise<void> {
+  const rule = accessOf(context.method);
+  if (rule?.public || openServices.has(context.service)) return;
+  const caller = await authenticate(context.requestHeader.get("authorization"));
+  context.values.set(principalKey, caller);
+  authorize(rule, caller);
+}

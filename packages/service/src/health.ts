@@ -1,0 +1,106 @@
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "@tercet/gen/grpc/health/v1/health";
+
+const CHECK_INTERVAL_MS = 1_000;
+const CHECK_TIMEOUT_MS = 1_000;
+
+/** Throws when the dependency cannot be used. */
+export type DependencyCheck = (signal: AbortSignal) => Promise<void>;
+
+export interface HealthReport {
+  readonly ready: boolean;
+  /** Each dependency: "up" or "down"; causes stay in the log. */
+  readonly dependencies: Readonly<Record<string, "up" | "down">>;
+}
+
+/** Looks at the real dependencies once a second, so that a probe costs nothing and a failure shows within two seconds. */
+export class HealthMonitor {
+  readonly #checks: Readonly<Record<string, DependencyCheck>>;
+  readonly #onChange: (name: string, error: unknown) => void;
+  readonly #changes = new EventTarget();
+  readonly #states = new Map<string, "up" | "down">();
+  #timer: NodeJS.Timeout | undefined;
+  #serving = false;
+
+  constructor(checks: Readonly<Record<string, DependencyCheck>>, onChange: (name: string, error: unknown) => void) {
+    this.#checks = checks;
+    this.#onChange = onChange;
+  }
+
+  report(): HealthReport {
+    const dependencies = Object.fromEntries(Object.keys(this.#checks).map((name) => [name, this.#states.get(name) ?? "down"] as const));
+    return { ready: this.#serving && Object.values(dependencies).every((state) => state === "up"), dependencies };
+  }
+
+  async start(): Promise<void> {
+    this.#serving = true;
+    await this.#look();
+    this.#timer = setInterval(() => void this.#look(), CHECK_INTERVAL_MS);
+  }
+
+  /** From now on not ready, whatever the dependencies say. */
+  stop(): void {
+    this.#serving = false;
+    clearInterval(this.#timer);
+    this.#changes.dispatchEvent(new Event("change"));
+  }
+
+  /** Resolves at the next change of readiness, or when the signal aborts. */
+  changed(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (signal.aborted) resolve();
+    const done = AbortSignal.any([signal]);
+    done.addEventListener("abort", () => resolve(), { once: true });
+    this.#changes.addEventListener("change", () => resolve(), { once: true, signal: done });
+    return promise;
+  }
+
+  async #look(): Promise<void> {
+    const before = this.report().ready;
+    await Promise.all(Object.entries(this.#checks).map(([name, check]) => this.#lookAt(name, check)));
+    if (this.report().ready !== before) this.#changes.dispatchEvent(new Event("change"));
+  }
+
+  async #lookAt(name: string, check: DependencyCheck): Promise<void> {
+    const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+    const { promise: timedOut, reject } = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    try {
+      await Promise.race([check(signal), timedOut]);
+      this.#note(name, "up", undefined);
+    } catch (error) {
+      this.#note(name, "down", error);
+    }
+  }
+
+  #note(name: string, state: "up" | "down", error: unknown): void {
+    if (this.#states.get(name) === state) return;
+    this.#states.set(name, state);
+    this.#onChange(name, error);
+  }
+}
+
+/** grpc.health.v1 for the whole server ("") and each of its services. */
+export function healthRoutes(monitor: HealthMonitor, serviceNames: ReadonlySet<string>) {
+  const status = () => (monitor.report().ready ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+  const known = (service: string) => service === "" || serviceNames.has(service);
+  return (router: ConnectRouter) =>
+    router.service(Health, {
+      check({ service }) {
+        if (!known(service)) throw new ConnectError(`unknown service ${service}`, Code.NotFound);
+        return { status: status() };
+      },
+      list() {
+        return { statuses: Object.fromEntries(["", ...serviceNames].map((name) => [name, { status: status() }])) };
+      },
+      async *watch({ service }, { signal }) {
+        let last: ServingStatus | undefined;
+        while (!signal.aborted) {
+          const now = known(service) ? status() : ServingStatus.SERVICE_UNKNOWN;
+          if (now !== last) yield { status: now };
+          last = now;
+          await monitor.changed(signal);
+        }
+      },
+    });
+}

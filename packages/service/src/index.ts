@@ -1,0 +1,31 @@
+export { accessOf, methodsWithoutAccess } from "./access.ts";
+export type { TokenKeys } from "./authenticate.ts";
+export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./call.ts";
+export { createServiceClient, type ServiceClientOptions } from "./client.ts";
+export { ConfigError, type Env, integer, parseEnv, readEnv, type ServiceConfig, serviceConfig, serviceEnv } from "./config.ts";
+export {
+  type CommonReason,
+  type ErrorCodes,
+  invalidField,
+  notFound,
+  ReasonError,
+  reasonOf,
+  RequestError,
+  requestIdReused,
+} from "./errors.ts";
+export type { DependencyCheck, HealthReport } from "./health.ts";
+export { createLogger, type Logger } from "./log.ts";
+export {
+  connectPostgres,
+  isCheckViolation,
+  isDatabaseUnavailable,
+  isUniqueViolation,
+  migratePostgres,
+  pingPostgres,
+  type Sql,
+} from "./postgres.ts";
+export { type Principal, principal, type RoleName, roleName, visibleOwner } from "./principal.ts";
+export { decodePageToken, encodePageToken, fingerprint, type Money, pageSize, toPage } from "./request.ts";
+export { runService } from "./run.ts";
+export { createService, type Service, type ServiceOptions } from "./service.ts";
+export { serviceToken, type ServiceTokenOptions } from "./service-token.ts";

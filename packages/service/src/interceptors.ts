@@ -1,0 +1,110 @@
+import { Code, ConnectError, type Interceptor, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
+import { createValidateInterceptor } from "@connectrpc/validate";
+import { callKey } from "./call.ts";
+import type { ToConnectError } from "./error-mapping.ts";
+import type { Logger } from "./log.ts";
+import { principalKey } from "./principal.ts";
+
+/**
+ * What every call passes through after its body is read, outermost first:
+ * 1. logging sees the outcome as the caller gets it, so it is outside of
+ * 2. error mapping, which must see every failure, also those of
+ * 3. the deadline, which ends a call whose handler does not, and
+ * 4. validation, so that a handler only ever sees messages that keep the rules of the schema.
+ */
+export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
+  return [logging(log), errorMapping(toConnectError), deadline, createValidateInterceptor()];
+}
+
+function logging(log: Logger): Interceptor {
+  return (next) => async (req) => {
+    const started = performance.now();
+    const finish = (error?: unknown) => {
+      const call = req.contextValues.get(callKey);
+      const fields = {
+        method: `${req.service.typeName}/${req.method.name}`,
+        code: error === undefined ? "ok" : Code[ConnectError.from(error).code],
+        duration_ms: Math.round((performance.now() - started) * 10) / 10,
+        correlation_id: call.correlationId,
+        subject: req.contextValues.get(principalKey)?.subject,
+      };
+      log.info(fields, "call");
+    };
+    return observe(() => next(req), finish);
+  };
+}
+
+function errorMapping(toConnectError: ToConnectError): Interceptor {
+  return (next) => async (req) => {
+    const map = (error: unknown) => toConnectError(error, req.method, req.contextValues.get(callKey).correlationId);
+    try {
+      const res = await next(req);
+      return res.stream ? { ...res, message: mapFailure(res.message, map) } : res;
+    } catch (error) {
+      throw map(error);
+    }
+  };
+}
+
+/** Connect signals a deadline but leaves the answer to the handler; a caller must not depend on the handler to listen. */
+const deadline: Interceptor = (next) => async (req) => {
+  if (req.stream) return next(req);
+  const { deadline: at } = req.contextValues.get(callKey);
+  const timeout = new AbortController();
+  const timer = at === undefined ? undefined : setTimeout(() => timeout.abort(deadlineExceeded()), Math.max(0, at - performance.now()));
+  const signal = AbortSignal.any([req.signal, timeout.signal]);
+  try {
+    if (at !== undefined && at <= performance.now()) throw deadlineExceeded();
+    return await raceAbort(next({ ...req, signal }), signal);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const deadlineExceeded = () => new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
+
+function raceAbort<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  // The loser of the race must not be reported as unhandled.
+  result.catch(() => {});
+  aborted.catch(() => {});
+  return Promise.race([result, aborted]).finally(() => signal.removeEventListener("abort", onAbort));
+}
+
+async function observe(
+  call: () => Promise<UnaryResponse | StreamResponse>,
+  finish: (error?: unknown) => void,
+): Promise<UnaryResponse | StreamResponse> {
+  try {
+    const res = await call();
+    if (res.stream) return { ...res, message: observeStream(res.message, finish) };
+    finish();
+    return res;
+  } catch (error) {
+    finish(error);
+    throw error;
+  }
+}
+
+async function* observeStream<T>(messages: AsyncIterable<T>, finish: (error?: unknown) => void): AsyncIterable<T> {
+  let failure: unknown;
+  try {
+    yield* messages;
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    finish(failure);
+  }
+}
+
+async function* mapFailure<T>(messages: AsyncIterable<T>, map: (error: unknown) => ConnectError): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw map(error);
+  }
+}

@@ -1,0 +1,32 @@
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { getOption } from "@bufbuild/protobuf";
+import { access, Role } from "@tercet/gen/common/v1/access";
+import { RequestError } from "./errors.ts";
+
+/** A role's name as tokens carry it: "customer" for ROLE_CUSTOMER. */
+export type RoleName = Lowercase<Exclude<keyof typeof Role, "UNSPECIFIED">>;
+
+export const roleName = (role: Role): RoleName => Role[role].toLowerCase() as RoleName;
+
+/** Who calls: a user, or another service. */
+export interface Principal {
+  /** The user's id, or the service's client id. */
+  readonly subject: string;
+  readonly roles: ReadonlySet<string>;
+}
+
+export const principalKey = createContextKey<Principal | undefined>(undefined, { description: "the authenticated caller" });
+
+/** The caller of a method that is not public. */
+export function principal(context: Pick<HandlerContext, "values">): Principal {
+  const caller = context.values.get(principalKey);
+  if (caller === undefined) throw new RequestError("UNAUTHENTICATED", "a valid bearer token is required");
+  return caller;
+}
+
+/** On a method with `access.owner`: the subject whose things alone may be seen; undefined when the caller's roles show everything. */
+export function visibleOwner(context: Pick<HandlerContext, "values" | "method">): string | undefined {
+  const caller = principal(context);
+  const { roles } = getOption(context.method, access);
+  return roles.some((role) => caller.roles.has(roleName(role))) ? undefined : caller.subject;
+}
