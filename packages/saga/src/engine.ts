@@ -8,6 +8,7 @@ import type { SagaObserver } from "./observer.ts";
 import type { HeldSaga } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
 
+/** Times in milliseconds. */
 export interface EngineOptions {
   readonly store: SagaStore;
   readonly definitions: readonly AnySaga[];
@@ -24,10 +25,9 @@ export interface EngineOptions {
   readonly stepTimeoutMs?: number;
   /** Sagas this process works on at once. */
   readonly maxHeld?: number;
+  /** How long `stop` lets steps in flight finish before it hands their sagas over as they are. */
+  readonly stopGraceMs?: number;
 }
-
-/** How long `stop` lets steps in flight finish before it hands their sagas over as they are. */
-const STOP_GRACE_MS = 5_000;
 
 /** Drives sagas in this process; any number of processes share one database. */
 export interface SagaEngine {
@@ -59,6 +59,7 @@ class Engine implements SagaEngine {
   readonly #pollMs: number;
   readonly #stepTimeoutMs: number;
   readonly #maxHeld: number;
+  readonly #stopGraceMs: number;
   /** What this process works on, by saga. */
   readonly #held = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
@@ -78,6 +79,7 @@ class Engine implements SagaEngine {
     this.#pollMs = options.pollMs ?? 500;
     this.#stepTimeoutMs = options.stepTimeoutMs ?? 5_000;
     this.#maxHeld = options.maxHeld ?? 256;
+    this.#stopGraceMs = options.stopGraceMs ?? 5_000;
   }
 
   async start(): Promise<void> {
@@ -124,7 +126,7 @@ class Engine implements SagaEngine {
     await this.#loops;
     const grace = new AbortController();
     const finished = Promise.all(this.#held.values()).finally(() => grace.abort());
-    await this.#clock.sleep(STOP_GRACE_MS, grace.signal);
+    await this.#clock.sleep(this.#stopGraceMs, grace.signal);
     this.#abandon.abort(new Error("the process is stopping"));
     await finished;
     if (this.#started) await this.#store.release(this.worker).catch((error) => this.#observer.onEngineError?.(error));

@@ -1,30 +1,25 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Http2ServerRequest } from "node:http2";
-import { constants } from "node:http2";
+import type { FastifyInstance } from "fastify";
+import { constants, type Http2ServerRequest } from "node:http2";
 
 /**
- * Ends a request whose body does not arrive in time. A deadline does not cover reading the body, and HTTP/2 has no request timeout of its own; over
- * HTTP/1.1 the server's `requestTimeout` does this. A stream of requests may stay open as long as its messages keep coming.
+ * Ends an HTTP/2 request whose body does not arrive in time: a deadline does not cover reading the body, and HTTP/2 has no request timeout of its own; over
+ * HTTP/1.1 the server's `requestTimeout` does this. Where the caller may send a stream of messages, only silence is timed.
  */
-export function limitBodyTime(app: FastifyInstance, timeoutMs: number): void {
+export function limitBodyTime(app: FastifyInstance, timeoutMs: number, mayStream: (path: string) => boolean): void {
   app.addHook("onRequest", (request, _reply, done) => {
     const raw = request.raw as unknown as Http2ServerRequest;
-    if (raw.stream !== undefined && !raw.readableEnded) limit(raw, isStream(request), timeoutMs);
+    if (raw.stream !== undefined && !raw.readableEnded) limit(raw, timeoutMs, mayStream(request.url));
     done();
   });
 }
 
-const isStream = (request: FastifyRequest): boolean => /^application\/(grpc|connect)/.test(request.headers["content-type"] ?? "");
-
-function limit(raw: Http2ServerRequest, keepAliveByData: boolean, timeoutMs: number): void {
+function limit(raw: Http2ServerRequest, timeoutMs: number, stream: boolean): void {
   const expire = () => raw.stream.close(constants.NGHTTP2_CANCEL);
-  let timer = setTimeout(expire, timeoutMs);
-  const stop = () => clearTimeout(timer);
-  raw.stream.once("end", stop).once("close", stop);
-  if (!keepAliveByData) return;
-  const renew = () => {
-    stop();
-    timer = setTimeout(expire, timeoutMs);
-  };
-  raw.stream.prependListener("readable", renew);
+  if (stream) {
+    raw.stream.setTimeout(timeoutMs, expire);
+    return;
+  }
+  const timer = setTimeout(expire, timeoutMs);
+  raw.once("end", () => clearTimeout(timer));
+  raw.stream.once("close", () => clearTimeout(timer));
 }

@@ -73,7 +73,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     },
     routerOptions: { maxParamLength: 128 },
   }) as unknown as FastifyInstance;
-  limitBodyTime(app, config.limits.requestTimeoutMs);
+  const streamed = requestStreams([...declared, ...open]);
+  limitBodyTime(app, config.limits.requestTimeoutMs, (path) => streamed.has(path));
   if (config.corsOrigins.length > 0) await app.register(fastifyCors, corsOptions(config.corsOrigins));
   healthPages(app, monitor);
   options.http?.(app);
@@ -108,6 +109,13 @@ function declaredServices(routes: (router: ConnectRouter) => void): DescService[
   const router = createConnectRouter();
   routes(router);
   return [...new Set(router.handlers.map((handler) => handler.service))];
+}
+
+/** The paths of the methods whose callers send a stream of messages. */
+function requestStreams(services: readonly DescService[]): ReadonlySet<string> {
+  const methods = services.flatMap((service) => service.methods);
+  const streaming = methods.filter((method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming");
+  return new Set(streaming.map((method) => `/${method.parent.typeName}/${method.name}`));
 }
 
 function refuseUndeclaredAccess(name: string, declared: readonly DescService[], open: ReadonlySet<DescService>): void {

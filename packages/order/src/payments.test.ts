@@ -1,0 +1,55 @@
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
+import { expect, test } from "vitest";
+import { charge, refundAll } from "./payments.ts";
+
+const signal = new AbortController().signal;
+const order = { paymentId: crypto.randomUUID(), orderId: crypto.randomUUID(), customerId: crypto.randomUUID(), amount: { currencyCode: "EUR", minorUnits: 1n } };
+const refund = { paymentId: order.paymentId, refundId: crypto.randomUUID(), reason: "" };
+
+/** A participant that always answers the same. */
+const client = (reply: () => { status: PaymentStatus }) =>
+  createClient(PaymentService, createRouterTransport((router) => router.service(PaymentService, { processPayment: reply, refundPayment: reply })));
+const says = (status: PaymentStatus) => client(() => ({ status }));
+const fails = (code: Code) =>
+  client(() => {
+    throw new ConnectError("said the participant", code);
+  });
+
+test.each([
+  [PaymentStatus.DECLINED, TerminalError],
+  [PaymentStatus.VOIDED, TerminalError],
+  [PaymentStatus.REFUNDED, TerminalError],
+  [PaymentStatus.PENDING, UnknownOutcomeError],
+])("a charge that ends in status %s", async (status, error) => {
+  await expect(charge(says(status), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
+});
+
+test("a charge that succeeds", async () => {
+  await expect(charge(says(PaymentStatus.SUCCEEDED), { ...order, token: "tok_visa" }, signal)).resolves.toBeUndefined();
+});
+
+test.each([
+  [Code.InvalidArgument, TerminalError],
+  [Code.FailedPrecondition, TerminalError],
+  [Code.Aborted, RetryableError],
+  [Code.ResourceExhausted, RetryableError],
+  [Code.PermissionDenied, RetryableError],
+  [Code.Unavailable, UnknownOutcomeError],
+  [Code.DeadlineExceeded, UnknownOutcomeError],
+  [Code.Internal, UnknownOutcomeError],
+  [Code.Unknown, UnknownOutcomeError],
+  [Code.Canceled, UnknownOutcomeError],
+])("a call that fails with code %s says what is known of its outcome", async (code, error) => {
+  await expect(charge(fails(code), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
+  await expect(refundAll(fails(code), refund, signal)).rejects.toThrow(error);
+});
+
+test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED])("a refund is over in status %s", async (status) => {
+  await expect(refundAll(says(status), refund, signal)).resolves.toBeUndefined();
+});
+
+test.each([PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED])("money is not back yet in status %s", async (status) => {
+  await expect(refundAll(says(status), refund, signal)).rejects.toThrow(UnknownOutcomeError);
+});

@@ -1,0 +1,297 @@
+import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import { OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
+import { SagaOutcome } from "@tercet/gen/order/v1/saga_event";
+import { SagaService, SagaState } from "@tercet/gen/order/v1/saga_service";
+import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import { createLogger, reasonOf, type Service } from "@tercet/service";
+import { testDatabase, testTokens } from "@tercet/service/testing";
+import { v7 as uuidv7 } from "uuid";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createOrderService, envToConfig } from "../src/index.ts";
+import { createParticipant } from "./participant.ts";
+
+const [alice, bob, olivia] = [uuidv7(), uuidv7(), uuidv7()];
+const participant = createParticipant();
+let database: Awaited<ReturnType<typeof testDatabase>>;
+let tokens: Awaited<ReturnType<typeof testTokens>>;
+let service: Service;
+
+beforeAll(async () => {
+  database = await testDatabase();
+  tokens = await testTokens();
+  const config = envToConfig({
+    HOST: "127.0.0.1",
+    PORT: "0",
+    DATABASE_URL: database.url,
+    TOKEN_ISSUER: tokens.issuer,
+    PAYMENT_URL: "http://127.0.0.1:1",
+    IDENTITY_URL: "http://127.0.0.1:1",
+    SERVICE_CLIENT_SECRET: "not used in this test",
+    SAGA_COMPENSATION_BUDGET_MS: "1000",
+  });
+  const log = createLogger({ name: "order", level: "silent" });
+  service = await createOrderService(config, { keys: tokens.keys, log, payments: participant.client });
+  const catalog = await as(CatalogService, olivia, "operator");
+  const price = { currencyCode: "EUR", minorUnits: 500n };
+  await catalog.putProduct({ requestId: crypto.randomUUID(), product: { sku: "TEA", name: "Tea", price, stock: 1000n } });
+  await catalog.putProduct({ requestId: crypto.randomUUID(), product: { sku: "RARE", name: "Rare", price, stock: 0n } });
+});
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+beforeEach(() => participant.behave("works"));
+
+async function as<S extends typeof CatalogService | typeof OrderService | typeof SagaService>(definition: S, sub: string, role: string): Promise<Client<S>> {
+  const token = await tokens.sign({ sub, roles: [role] });
+  const transport = createConnectTransport({
+    baseUrl: service.url,
+    httpVersion: "2",
+    interceptors: [
+      (next) => (req) => {
+        req.header.set("authorization", `Bearer ${token}`);
+        return next(req);
+      },
+    ],
+  });
+  return createClient(definition, transport);
+}
+
+const orders = (sub = alice, role = "customer") => as(OrderService, sub, role);
+const sagas = () => as(SagaService, olivia, "operator");
+const wanted = (sku = "TEA", quantity = 1) => ({ requestId: crypto.randomUUID(), items: [{ sku, quantity }], paymentMethod: { token: "tok_visa" } });
+
+async function failure(call: Promise<unknown>): Promise<{ code: string; reason: string | undefined }> {
+  const error = await call.then(() => undefined, ConnectError.from);
+  return { code: error === undefined ? "ok" : (Code[error.code] ?? ""), reason: error && reasonOf(error) };
+}
+
+describe("the catalog", () => {
+  test("is read by anybody, page by page", async () => {
+    const anybody = createClient(CatalogService, createConnectTransport({ baseUrl: service.url, httpVersion: "1.1", useHttpGet: true }));
+    const first = await anybody.listProducts({ pageSize: 1 });
+    const second = await anybody.listProducts({ pageSize: 1, pageToken: first.nextPageToken });
+    expect([first.products[0]?.sku, second.products[0]?.sku]).toEqual(["RARE", "TEA"]);
+    expect(second.nextPageToken).toBe("");
+  });
+
+  test("is changed by operators only", async () => {
+    const catalog = await as(CatalogService, alice, "customer");
+    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId: crypto.randomUUID() }))).toMatchObject({ code: "PermissionDenied" });
+  });
+
+  test("adds stock once however often the same request arrives, and refuses the id for another", async () => {
+    const catalog = await as(CatalogService, olivia, "operator");
+    const requestId = crypto.randomUUID();
+    const before = (await catalog.adjustStock({ sku: "TEA", delta: 5n, requestId })).stock;
+    const replayed = vi.fn();
+    const again = await catalog.adjustStock({ sku: "TEA", delta: 5n, requestId }, { onHeader: (h) => replayed(h.get("idempotent-replayed")) });
+    expect(again.stock).toBe(before);
+    expect(replayed).toHaveBeenCalledWith("true");
+    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 6n, requestId }))).toEqual({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
+  });
+
+  test("says which SKU it does not know, and leaves the id free", async () => {
+    const catalog = await as(CatalogService, olivia, "operator");
+    const requestId = crypto.randomUUID();
+    expect(await failure(catalog.adjustStock({ sku: "NONE", delta: 1n, requestId }))).toMatchObject({ reason: "UNKNOWN_SKU" });
+    await expect(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId })).resolves.toMatchObject({ sku: "TEA" });
+  });
+
+  test("never lets stock fall below nothing, nor a product change its currency", async () => {
+    const catalog = await as(CatalogService, olivia, "operator");
+    expect(await failure(catalog.adjustStock({ sku: "RARE", delta: -1n, requestId: crypto.randomUUID() }))).toEqual({
+      code: "FailedPrecondition",
+      reason: "OUT_OF_STOCK",
+    });
+    const product = { sku: "TEA", name: "Tea", price: { currencyCode: "USD", minorUnits: 1n } };
+    expect(await failure(catalog.putProduct({ requestId: crypto.randomUUID(), product }))).toMatchObject({ reason: "CURRENCY_MISMATCH" });
+  });
+});
+
+describe("placing an order", () => {
+  test("answers CONFIRMED, at the catalog's price, with the timeline", async () => {
+    const order = await (await orders()).createOrder(wanted("TEA", 3));
+    expect(order).toMatchObject({ status: OrderStatus.CONFIRMED, customerId: alice, total: { currencyCode: "EUR", minorUnits: 1500n } });
+    expect(order.timeline.map((e) => e.step)).toEqual(["create", "charge", "allocate"]);
+    expect(participant.statusOf(order.paymentId)).toBe(PaymentStatus.SUCCEEDED);
+  });
+
+  test("answers REJECTED when the payment is declined", async () => {
+    participant.behave("declines");
+    const order = await (await orders()).createOrder(wanted());
+    expect(order).toMatchObject({ status: OrderStatus.REJECTED, failure: { reason: "PAYMENT_DECLINED" } });
+  });
+
+  test("gives the money back when the stock is gone, then answers CANCELLED", async () => {
+    const order = await (await orders()).createOrder(wanted("RARE"));
+    expect(order).toMatchObject({ status: OrderStatus.CANCELLED, failure: { reason: "OUT_OF_STOCK" } });
+    expect(participant.statusOf(order.paymentId)).toBe(PaymentStatus.REFUNDED);
+  });
+
+  test("answers PENDING within the caller's time while the payment service is down, and goes on by itself", async () => {
+    participant.behave("is down");
+    const client = await orders();
+    const order = await client.createOrder(wanted(), { timeoutMs: 800 });
+    expect(order.status).toBe(OrderStatus.PENDING);
+    expect(order.timeline.some((e) => e.outcome === SagaOutcome.UNKNOWN)).toBe(true);
+    participant.behave("works");
+    await vi.waitFor(async () => expect((await client.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED), { timeout: 10_000 });
+  });
+
+  test("the same request a hundred times at once makes one order", async () => {
+    const client = await orders();
+    const request = wanted();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => client.createOrder(request)));
+    expect(new Set(answers.map((order) => order.id)).size).toBe(1);
+    expect(answers.every((order) => order.status === OrderStatus.CONFIRMED)).toBe(true);
+  });
+
+  test("another customer's request id is another request; the same customer's other request is refused", async () => {
+    const request = wanted();
+    const mine = await (await orders()).createOrder(request);
+    const theirs = await (await orders(bob)).createOrder(request);
+    expect(theirs.id).not.toBe(mine.id);
+    const other = (await orders()).createOrder({ ...wanted("TEA", 2), requestId: request.requestId });
+    expect(await failure(other)).toEqual({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
+  });
+
+  test.each([
+    ["an unknown product", { ...wanted("NONE") }, "UNKNOWN_SKU"],
+    ["a product named twice", { ...wanted(), items: [{ sku: "TEA", quantity: 1 }, { sku: "TEA", quantity: 1 }] }, "INVALID_FIELD"],
+    ["nothing", { ...wanted(), items: [] }, "INVALID_FIELD"],
+    ["no payment method", { ...wanted(), paymentMethod: undefined as never }, "INVALID_FIELD"],
+    ["a quantity of 0", wanted("TEA", 0), "INVALID_FIELD"],
+  ])("refuses %s", async (_what, request, reason) => {
+    expect(await failure((await orders()).createOrder(request))).toEqual({ code: "InvalidArgument", reason });
+  });
+});
+
+describe("somebody else's order", () => {
+  test("does not exist, for reading, watching, cancelling and listing", async () => {
+    const { id: orderId } = await (await orders()).createOrder(wanted());
+    const client = await orders(bob);
+    const missing = { code: "NotFound", reason: "NOT_FOUND" };
+    expect(await failure(client.getOrder({ orderId }))).toEqual(missing);
+    expect(await failure(client.cancelOrder({ orderId, requestId: crypto.randomUUID() }))).toEqual(missing);
+    expect(await failure(client.watchOrder({ orderId })[Symbol.asyncIterator]().next())).toEqual(missing);
+    const listed = await client.listOrders({ customerId: alice });
+    expect(listed.orders.every((order) => order.customerId === bob)).toBe(true);
+  });
+
+  test("is an operator's to see", async () => {
+    const { id: orderId } = await (await orders()).createOrder(wanted());
+    const operator = await orders(olivia, "operator");
+    expect((await operator.getOrder({ orderId })).id).toBe(orderId);
+    const listed = await operator.listOrders({ customerId: alice, status: OrderStatus.CONFIRMED, pageSize: 1 });
+    expect(listed.orders).toHaveLength(1);
+    expect(listed.orders[0]?.timeline).toEqual([]);
+  });
+});
+
+describe("watching", () => {
+  test("begins with the order as it is, tells each event, and ends when it is settled", async () => {
+    participant.behave("is down");
+    const client = await orders();
+    const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
+    const statuses: OrderStatus[] = [];
+    const steps: (string | undefined)[] = [];
+    for await (const { order, event } of client.watchOrder({ orderId })) {
+      statuses.push(order?.status ?? OrderStatus.UNSPECIFIED);
+      steps.push(event?.step);
+      participant.behave("works");
+    }
+    expect(statuses[0]).toBe(OrderStatus.PENDING);
+    expect(statuses.at(-1)).toBe(OrderStatus.CONFIRMED);
+    expect(steps[0]).toBeUndefined();
+    expect(steps.at(-1)).toBe("allocate");
+  });
+
+  test("an order that is settled already is told once", async () => {
+    const client = await orders();
+    const { id: orderId } = await client.createOrder(wanted());
+    const told = [];
+    for await (const message of client.watchOrder({ orderId })) told.push(message.order?.status);
+    expect(told).toEqual([OrderStatus.CONFIRMED]);
+  });
+});
+
+describe("cancelling", () => {
+  test("a confirmed order: the money goes back, the stock returns, and once more is a repetition", async () => {
+    const client = await orders();
+    const catalog = await as(CatalogService, olivia, "operator");
+    const stock = async () => (await catalog.listProducts({})).products.find((p) => p.sku === "TEA")?.stock;
+    const before = await stock();
+    const { id: orderId, paymentId } = await client.createOrder(wanted("TEA", 2));
+    const request = { orderId, requestId: crypto.randomUUID(), reason: "changed my mind" };
+    const cancelled = await client.cancelOrder(request);
+    expect(cancelled).toMatchObject({ status: OrderStatus.CANCELLED, failure: { reason: "CANCELLED_BY_CUSTOMER", message: "changed my mind" } });
+    expect(participant.statusOf(paymentId)).toBe(PaymentStatus.REFUNDED);
+    expect(await stock()).toBe(before);
+    expect((await client.cancelOrder(request)).status).toBe(OrderStatus.CANCELLED);
+    expect(await failure(client.cancelOrder({ ...request, requestId: crypto.randomUUID() }))).toEqual({
+      code: "FailedPrecondition",
+      reason: "ORDER_NOT_CANCELLABLE",
+    });
+  });
+
+  test("a pending order: its saga turns back, and a charge that never came can never come", async () => {
+    participant.behave("is down");
+    const client = await orders();
+    const { id: orderId, paymentId } = await client.createOrder(wanted(), { timeoutMs: 500 });
+    const cancelling = await client.cancelOrder({ orderId, requestId: crypto.randomUUID(), reason: "too slow" }, { timeoutMs: 500 });
+    expect(cancelling.status).toBe(OrderStatus.CANCELLING);
+    participant.behave("works");
+    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.CANCELLED), { timeout: 10_000 });
+    expect(participant.statusOf(paymentId)).toBe(PaymentStatus.VOIDED);
+  });
+});
+
+describe("operators", () => {
+  test("see a refund that cannot be made, and finish it by RetrySaga", async () => {
+    participant.behave("cannot refund");
+    const client = await orders();
+    const { id: orderId, paymentId } = await client.createOrder(wanted("RARE"), { timeoutMs: 500 });
+    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.NEEDS_ATTENTION), { timeout: 10_000 });
+    const operator = await sagas();
+    const parked = (await operator.listSagas({ state: SagaState.NEEDS_ATTENTION })).sagas.find((saga) => saga.orderId === orderId);
+    expect(parked).toMatchObject({ kind: "place-order", step: "charge", events: [] });
+    participant.behave("works");
+    const request = { sagaId: parked?.id ?? "", requestId: crypto.randomUUID() };
+    await operator.retrySaga(request);
+    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.CANCELLED), { timeout: 10_000 });
+    expect(participant.statusOf(paymentId)).toBe(PaymentStatus.REFUNDED);
+    expect((await operator.retrySaga(request)).state).toBe(SagaState.COMPENSATED);
+    expect(await failure(operator.retrySaga({ ...request, requestId: crypto.randomUUID() }))).toEqual({
+      code: "FailedPrecondition",
+      reason: "SAGA_NOT_RETRYABLE",
+    });
+  });
+
+  test("turn a running saga back by CompensateSaga", async () => {
+    participant.behave("is down");
+    const client = await orders();
+    const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
+    const operator = await sagas();
+    const running = (await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })).sagas.find((saga) => saga.orderId === orderId);
+    const turned = await operator.compensateSaga({ sagaId: running?.id ?? "", requestId: crypto.randomUUID(), reason: "fraud" });
+    expect(turned.state).toBe(SagaState.COMPENSATING);
+    expect(turned.fence).toBeGreaterThan(running?.fence ?? 0n);
+    participant.behave("works");
+    await vi.waitFor(
+      async () =>
+        expect(await client.getOrder({ orderId })).toMatchObject({
+          status: OrderStatus.CANCELLED,
+          failure: { reason: "CANCELLED_BY_OPERATOR", message: "fraud" },
+        }),
+      { timeout: 10_000 },
+    );
+  });
+
+  test("are the only ones who see sagas", async () => {
+    const customer = await as(SagaService, alice, "customer");
+    expect(await failure(customer.listSagas({}))).toEqual({ code: "PermissionDenied", reason: "PERMISSION_DENIED" });
+  });
+});

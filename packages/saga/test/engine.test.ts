@@ -1,0 +1,267 @@
+import { afterEach, beforeAll, afterAll, describe, expect, test, vi } from "vitest";
+import { RetryableError, type SagaDefinition, type SagaEngine, TerminalError, UnknownOutcomeError } from "../src/index.ts";
+import { postgresSagaStore } from "../src/index.ts";
+import { begin, gate, type Input, recorder, sagaDatabase, testEngine, thingSaga, type ThingOptions } from "./fixture.ts";
+
+let db: Awaited<ReturnType<typeof sagaDatabase>>;
+const engines: SagaEngine[] = [];
+
+beforeAll(async () => {
+  db = await sagaDatabase();
+});
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+  await db.sql`truncate sagas, workers, things`;
+});
+afterAll(() => db[Symbol.asyncDispose]());
+
+async function started(definition: SagaDefinition<Input>, options = {}): Promise<SagaEngine> {
+  const engine = testEngine(db.sql, definition, options);
+  engines.push(engine);
+  await engine.start();
+  return engine;
+}
+
+/** Starts an engine and one saga on it. */
+async function run(options: ThingOptions, engineOptions = {}) {
+  const definition = thingSaga(db.sql, options);
+  const engine = await started(definition, engineOptions);
+  return { ...(await begin(db.sql, engine, definition)), definition, engine };
+}
+
+const until = (saga: string, state: string) =>
+  vi.waitFor(async () => expect((await db.saga(saga))?.state).toBe(state), { timeout: 10_000, interval: 20 });
+
+const outcomes = async (saga: string) => (await db.saga(saga))?.events.map((e) => `${e.step} ${e.action} ${e.outcome} ${e.attempt}`);
+
+describe("going forward", () => {
+  test("runs the steps and ends with the thing finished and the answers kept", async () => {
+    const { saga, thing } = await run({});
+    await until(saga, "COMPLETED");
+    expect(await db.status(thing)).toBe("FINISHED");
+    expect((await db.saga(saga))?.results).toEqual({ call: { reference: "r-1" } });
+    expect(await outcomes(saga)).toEqual(["make RUN SUCCEEDED 1", "call RUN SUCCEEDED 1", "finish RUN SUCCEEDED 1"]);
+  });
+
+  test("commits twice: once to begin, once to finish", async () => {
+    await db.sql`create table commits (saga uuid, xid xid8)`;
+    await db.sql.unsafe(`
+      create function note() returns trigger language plpgsql as $$
+        begin insert into commits values (new.id, pg_current_xact_id()); return new; end $$;
+      create trigger note after insert or update on sagas for each row execute function note()`);
+    const { saga } = await run({});
+    await until(saga, "COMPLETED");
+    expect(await db.sql`select distinct xid from commits where saga = ${saga}`).toHaveLength(2);
+    await db.sql.unsafe("drop trigger note on sagas; drop function note; drop table commits");
+  });
+
+  test("tries again what failed without effect, with the same key, and keeps count in the database", async () => {
+    const keys: string[] = [];
+    const { saga } = await run({
+      run: async ({ key, attempt }) => {
+        keys.push(key);
+        if (attempt < 3) throw new RetryableError("not now");
+      },
+    });
+    await until(saga, "COMPLETED");
+    expect(new Set(keys).size).toBe(1);
+    expect(await outcomes(saga)).toEqual([
+      "make RUN SUCCEEDED 1",
+      "call RUN RETRY_SCHEDULED 1",
+      "call RUN RETRY_SCHEDULED 2",
+      "call RUN SUCCEEDED 3",
+      "finish RUN SUCCEEDED 1",
+    ]);
+  });
+
+  test("a call that does not answer in its time is unknown, and asked again", async () => {
+    const { saga } = await run({ run: ({ attempt }) => (attempt === 1 ? new Promise(() => {}) : Promise.resolve()) }, { stepTimeoutMs: 100 });
+    await until(saga, "COMPLETED");
+    expect(await outcomes(saga)).toContain("call RUN UNKNOWN 1");
+  });
+});
+
+describe("turning back", () => {
+  test("a step that failed for good is not undone itself", async () => {
+    const undo = vi.fn(async () => {});
+    const { saga, thing } = await run({ run: () => Promise.reject(new TerminalError("DECLINED", "no")), undo });
+    await until(saga, "COMPENSATED");
+    expect(undo).not.toHaveBeenCalled();
+    expect(await db.status(thing)).toBe("UNDONE");
+    expect((await db.saga(saga))?.failure).toEqual({ reason: "DECLINED", message: "no" });
+  });
+
+  test("what was done before a refused step is undone, after it is stored that the saga has turned back", async () => {
+    const states: (string | undefined)[] = [];
+    const { saga, thing } = await run({
+      refuse: () => ({ reason: "SOLD_OUT", message: "none left" }),
+      undo: async ({ subject }) => {
+        states.push(await db.status(subject));
+      },
+    });
+    await until(saga, "COMPENSATED");
+    expect(states).toEqual(["COMPENSATING"]);
+    expect(await db.status(thing)).toBe("UNDONE");
+    expect(await outcomes(saga)).toEqual([
+      "make RUN SUCCEEDED 1",
+      "call RUN SUCCEEDED 1",
+      "finish RUN FAILED 1",
+      "call UNDO SUCCEEDED 1",
+      "make UNDO SUCCEEDED 1",
+    ]);
+  });
+
+  test("past its deadline a saga undoes the step whose outcome is unknown", async () => {
+    const undo = vi.fn(async () => {});
+    const { saga } = await run({ run: () => Promise.reject(new UnknownOutcomeError("silence")), undo, deadlineMs: 300 });
+    await until(saga, "COMPENSATED");
+    expect(undo).toHaveBeenCalledOnce();
+    expect((await db.saga(saga))?.failure?.reason).toBe("TOO_LATE");
+  });
+
+  test("an undo that fails is tried again, with one key of its own", async () => {
+    const keys: string[] = [];
+    const { saga } = await run({
+      refuse: () => ({ reason: "SOLD_OUT", message: "none left" }),
+      run: async ({ key }) => void keys.push(key),
+      undo: async ({ key, attempt }) => {
+        keys.push(key);
+        if (attempt < 3) throw new UnknownOutcomeError("silence");
+      },
+    });
+    await until(saga, "COMPENSATED");
+    expect(keys).toHaveLength(4);
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  test("an undo that fails until its budget is spent is parked, and its thing shows it", async () => {
+    const { seen, observer } = recorder();
+    const { saga, thing } = await run(
+      {
+        refuse: () => ({ reason: "SOLD_OUT", message: "none left" }),
+        undo: () => Promise.reject(new UnknownOutcomeError("silence")),
+        compensationBudgetMs: 300,
+      },
+      { observer },
+    );
+    await until(saga, "NEEDS_ATTENTION");
+    expect(await db.status(thing)).toBe("NEEDS_ATTENTION");
+    expect((await db.saga(saga))?.resumeState).toBe("COMPENSATING");
+    expect(seen).toEqual(["parked"]);
+  });
+});
+
+describe("when a worker is gone", () => {
+  /** The worker stands still: it renews no lease and claims nothing, and its call hangs until the test lets it go on. */
+  const frozen = { heartbeatMs: 3_600_000, pollMs: 3_600_000, stepTimeoutMs: 3_600_000 };
+
+  test("another takes its saga over, finishes it, and refuses its late write", async () => {
+    const thaw = gate();
+    const called = gate();
+    const { seen, observer } = recorder();
+    const { saga } = await run(
+      {
+        run: () => {
+          called.resolve();
+          return thaw.promise;
+        },
+      },
+      { ...frozen, observer },
+    );
+    await called.promise;
+    const other = recorder();
+    const definition = thingSaga(db.sql);
+    await started(definition, { observer: other.observer });
+    await until(saga, "COMPLETED");
+    thaw.resolve();
+    await vi.waitFor(() => expect(seen).toEqual(["fenced"]));
+    expect(other.seen).toEqual(["taken over"]);
+    expect(await outcomes(saga)).toEqual(["make RUN SUCCEEDED 1", "call RUN STARTED 1", "call RUN SUCCEEDED 1", "finish RUN SUCCEEDED 1"]);
+  });
+
+  test("a living worker's saga is left alone", async () => {
+    const thaw = gate();
+    const { saga } = await run({ run: () => thaw.promise });
+    const { seen, observer } = recorder();
+    const polls = vi.fn();
+    const store = postgresSagaStore(db.sql);
+    const counting = { ...store, claimDue: (c: Parameters<typeof store.claimDue>[0]) => (polls(), store.claimDue(c)) };
+    await started(thingSaga(db.sql), { observer, store: counting, pollMs: 20 });
+    // Twice the lease: a worker that did not renew it would have lost its saga by now.
+    await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThan(50), { timeout: 10_000 });
+    expect(seen).toEqual([]);
+    thaw.resolve();
+    await until(saga, "COMPLETED");
+  });
+
+  test("a worker that stops hands its sagas over at once", async () => {
+    const aborted = ({ signal }: { signal: AbortSignal }) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new UnknownOutcomeError("stopped"))));
+    const first = await run({ run: aborted }, { stopGraceMs: 100 });
+    await started(thingSaga(db.sql), { leaseMs: 3_600_000 });
+    await first.engine.stop();
+    await until(first.saga, "COMPLETED");
+    expect(await db.sql`select from workers where id = ${first.engine.worker.id}`).toHaveLength(0);
+  });
+
+  describe.each(["before the call", "after the call", "before the undo", "after the undo"] as const)("killed %s", (failAt) => {
+    test("another worker brings the saga to the same end", async () => {
+      const refused = failAt.endsWith("undo") ? { reason: "SOLD_OUT", message: "none left" } : undefined;
+      const refuse = () => refused;
+      const effects = new Set<string>();
+      const reached = gate();
+      const die = () => {
+        reached.resolve();
+        return new Promise<never>(() => {});
+      };
+      const step = (name: string) => async ({ key }: { key: string }) => {
+        if (failAt === `before the ${name}`) await die();
+        effects.add(`${name} ${key}`);
+        if (failAt === `after the ${name}`) await die();
+      };
+      const { saga, thing } = await run({ refuse, run: step("call"), undo: step("undo") }, frozen);
+      engines.splice(0);
+      await reached.promise;
+      const survive = (name: string) => async ({ key }: { key: string }) => void effects.add(`${name} ${key}`);
+      await started(thingSaga(db.sql, { refuse, run: survive("call"), undo: survive("undo") }));
+      await until(saga, refused === undefined ? "COMPLETED" : "COMPENSATED");
+      expect(await db.status(thing)).toBe(refused === undefined ? "FINISHED" : "UNDONE");
+      // The same key each time: the other side sees one effect.
+      expect(effects.size).toBe(refused === undefined ? 1 : 2);
+    });
+  });
+});
+
+describe("what cannot be understood", () => {
+  test("a saga with a poisoned input is parked after a few tries, and others go on", async () => {
+    const definition = thingSaga(db.sql);
+    const engine = await started(definition);
+    const poisoned = await begin(db.sql, engine, definition, { note: 1 });
+    const sound = await begin(db.sql, engine, definition);
+    await until(sound.saga, "COMPLETED");
+    await until(poisoned.saga, "NEEDS_ATTENTION");
+    expect((await db.saga(poisoned.saga))?.lastError).toMatch(/no note/);
+  });
+
+  test("a saga of a version that this code does not know is left alone", async () => {
+    const definition = thingSaga(db.sql);
+    const engine = await started(definition);
+    const { saga } = await begin(db.sql, testEngine(db.sql, definition), { ...definition, version: 2 });
+    const later = await begin(db.sql, engine, definition);
+    await until(later.saga, "COMPLETED");
+    expect(await db.saga(saga)).toMatchObject({ state: "RUNNING", owner: null, fence: 1n });
+  });
+});
+
+test("a database that does not answer for a while loses nothing", async () => {
+  const store = postgresSagaStore(db.sql);
+  let down = true;
+  const definition = thingSaga(db.sql, { run: ({ attempt }) => (attempt === 1 ? Promise.reject(new RetryableError("not now")) : Promise.resolve()) });
+  const flaky = { ...store, move: (moves: Parameters<typeof store.move>[0]) => (down ? Promise.reject(new Error("down")) : store.move(moves)) };
+  const errors = vi.fn();
+  const engine = await started(definition, { store: flaky, observer: { onEngineError: errors } });
+  const { saga } = await begin(db.sql, engine, definition);
+  await vi.waitFor(() => expect(errors.mock.calls.length).toBeGreaterThan(2));
+  down = false;
+  await until(saga, "COMPLETED");
+});

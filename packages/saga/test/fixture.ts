@@ -1,0 +1,129 @@
+import { connectPostgres } from "@tercet/service";
+import { testDatabase } from "@tercet/service/testing";
+import { generateDrizzleJson, generateMigration } from "drizzle-kit/api";
+import { v7 as uuidv7 } from "uuid";
+import {
+  advance,
+  beginSaga,
+  begun,
+  createSagaEngine,
+  type EngineOptions,
+  local,
+  type Move,
+  moveRows,
+  postgresSagaStore,
+  remote,
+  type SagaDefinition,
+  type SagaEngine,
+  type SagaFailure,
+  type SagaObserver,
+  type SagaSql,
+  type StepCall,
+  toResults,
+  type UndoCall,
+} from "../src/index.ts";
+import * as schema from "../src/schema.ts";
+import type { SagaRecord } from "../src/saga.ts";
+
+/** A database with the engine's tables, and a table of things that sagas are about. */
+export async function sagaDatabase() {
+  const database = await testDatabase();
+  const sql = connectPostgres(database.url);
+  const statements = await generateMigration(generateDrizzleJson({}), generateDrizzleJson(schema));
+  for (const statement of statements) await sql.unsafe(statement);
+  await sql`create table things (id uuid primary key, status text not null)`;
+  return {
+    sql,
+    saga: async (id: string) => (await sql<SagaRecord[]>`select * from sagas where id = ${id}`)[0],
+    status: async (id: string) => (await sql<{ status: string }[]>`select status from things where id = ${id}`)[0]?.status,
+    async [Symbol.asyncDispose]() {
+      await sql.end();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export interface Input {
+  readonly note: string;
+}
+
+/** What the two remote calls of the test saga do. */
+export interface Participant {
+  run(call: StepCall<Input>): Promise<unknown>;
+  undo(call: UndoCall<Input>): Promise<void>;
+}
+
+export interface ThingOptions extends Partial<Participant> {
+  /** Answers why the last step must not be taken. */
+  readonly refuse?: () => SagaFailure | undefined;
+  readonly deadlineMs?: number;
+  readonly compensationBudgetMs?: number;
+}
+
+const apply = (sql: SagaSql, status: string | undefined) => async (moves: readonly Move[]) => {
+  const rows = await sql<{ sagaId: string }[]>`
+    with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}),
+    changed as (update things t set status = coalesce(${status ?? null}, moved.state) from moved where t.id = moved.subject)
+    select saga_id from moved`;
+  return toResults(moves, rows);
+};
+
+/** [made] -> remote call -> finished; or undone. */
+export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinition<Input> {
+  const { run = async () => ({ reference: "r-1" }), undo = async () => {}, refuse = () => undefined } = options;
+  const finish = apply(sql, "FINISHED");
+  return {
+    kind: "thing",
+    version: 1,
+    steps: [
+      begun({ name: "make", undo: apply(sql, "UNDONE") }),
+      remote<Input>({ name: "call", run, undo }),
+      local({
+        name: "finish",
+        run: async (moves) => {
+          const refused = refuse();
+          return refused === undefined ? finish(moves) : moves.map(({ sagaId }) => ({ sagaId, moved: false, refused }));
+        },
+      }),
+    ],
+    recovery: "backward",
+    deadlineMs: options.deadlineMs ?? 60_000,
+    compensationBudgetMs: options.compensationBudgetMs ?? 60_000,
+    deadlineFailure: { reason: "TOO_LATE", message: "it took too long" },
+    reflect: apply(sql, undefined),
+    parse: (input) => {
+      if (typeof (input as Input).note !== "string") throw new Error("the stored input has no note");
+      return input as Input;
+    },
+  };
+}
+
+export function testEngine(sql: SagaSql, definition: SagaDefinition<Input>, options: Partial<EngineOptions> = {}): SagaEngine {
+  // Short times: a take-over then takes half a second instead of six.
+  return createSagaEngine({ store: postgresSagaStore(sql), definitions: [definition], leaseMs: 500, heartbeatMs: 100, pollMs: 50, ...options });
+}
+
+/** Makes a thing and its saga by one statement, and hands it to the engine. */
+export async function begin(sql: SagaSql, engine: SagaEngine, definition: SagaDefinition<Input>, input: unknown = { note: "n" }) {
+  const thing = uuidv7();
+  const saga = engine.prepare(definition, thing, input as Input);
+  await sql`
+    with made as (insert into things (id, status) values (${thing}, 'MADE') returning id), begun as (${beginSaga(sql, saga, sql`made`)})
+    select id from made`;
+  engine.drive(saga);
+  return { thing, saga: saga.id };
+}
+
+/** Remembers what it was told. */
+export function recorder() {
+  const seen: string[] = [];
+  const observer: SagaObserver = {
+    onHeld: (_saga, takenOver) => void (takenOver && seen.push("taken over")),
+    onParked: () => void seen.push("parked"),
+    onFenced: () => void seen.push("fenced"),
+  };
+  return { seen, observer };
+}
+
+/** A promise to be settled from outside. */
+export const gate = <T = void>() => Promise.withResolvers<T>();
