@@ -39,7 +39,7 @@ async function deleteStale(sql: Sql, { batch, requestAge, failureAge }: Sweep): 
   const ago = (milliseconds: number) => sql`now() - ${milliseconds}::float8 * interval '1 millisecond'`;
   const gone = await Promise.all([
     sql`delete from sessions where id in (
-      select id from sessions where true order by expire_time limit ${batch} for update skip locked)`,
+      select id from sessions where expire_time <= now() order by expire_time limit ${batch} for update skip locked)`,
     sql`delete from login_failures where account in (
       select account from login_failures where last_time <= ${ago(failureAge)} and blocked_until <= now()
       order by last_time limit ${batch} for update skip locked)`,
