@@ -19,9 +19,9 @@ afterAll(() => setting?.[Symbol.asyncDispose]());
 const aWish = () => ({ id: crypto.randomUUID(), amount: undefined, reason: "", fingerprint: "r" });
 const get = async (id: string) => payments.store.get(id);
 /** Lets what is there grow old enough, by the database's clock, and takes it up. */
-const reconcile = async (with_: Payments = payments) => {
+const reconcile = async () => {
   await delay(AFTER_MS + 20);
-  return reconcileBatch(with_, AFTER_MS);
+  return reconcileBatch(payments, AFTER_MS);
 };
 
 describe("a payment left PENDING", () => {
