@@ -7,7 +7,7 @@ const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
 ]);
 
 /** UNAVAILABLE when the server could not be reached or did not finish: what became of a write is unknown, and asking again is safe. Undefined for any other error. */
-export function asUnavailable(error: unknown): RequestError | undefined {
+function asUnavailable(error: unknown): RequestError | undefined {
   return isTransient(error) ? new RequestError("UNAVAILABLE", "a dependency is unavailable; try again", {}, { cause: error }) : undefined;
 }
 
@@ -16,4 +16,13 @@ function isTransient(error: unknown): boolean {
     return true;
   if (error instanceof MongoServerError) return TRANSIENT_CODES.has(error.code);
   return error instanceof MongoError && (error.hasErrorLabel("RetryableWriteError") || error.name === "MongoWaitQueueTimeoutError");
+}
+
+/** A server that did not answer is told apart from a refusal, here where the driver's errors are understood. */
+export async function reach<T>(operation: Promise<T>): Promise<T> {
+  try {
+    return await operation;
+  } catch (error) {
+    throw asUnavailable(error) ?? error;
+  }
 }

@@ -6,6 +6,8 @@ import { atomicityContract, functionalContract } from "./store.contract.ts";
 
 const server = await findMongo();
 if ("missing" in server) {
+  // Reporters leave skipped names out; the reason must be seen.
+  process.stderr.write(`MongoPaymentStore: skipped: ${server.missing}\n`);
   describe("MongoPaymentStore", () => test.skip(`skipped: ${server.missing}`, () => {}));
 } else {
   describe(`MongoPaymentStore on ${server.version}`, () => {

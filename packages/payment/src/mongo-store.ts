@@ -1,6 +1,7 @@
 import { type Collection, type Filter, MongoClient, MongoServerError, type UpdateFilter } from "mongodb";
 import { eventKey, fromDocument, type PaymentDocument, refundPath, timeField } from "./mongo-document.ts";
-import { asUnavailable } from "./mongo-errors.ts";
+import { reach } from "./mongo-errors.ts";
+import { addRefund, toUpdate, type Write } from "./mongo-update.ts";
 import {
   type Charge,
   type ChargeOutcome,
@@ -19,15 +20,6 @@ const DUPLICATE_KEY = 11_000;
 
 /** What must hold of the document, by path: paths into `refunds` are made from ids, which the driver's types cannot follow. */
 type Condition = Readonly<Record<string, unknown>>;
-
-/** What a change writes; `events` get the server's time. */
-interface Write {
-  readonly set?: Readonly<Record<string, unknown>>;
-  readonly add?: Readonly<Record<string, number | bigint>>;
-  /** Event key to detail. */
-  readonly events: Readonly<Record<string, string>>;
-  readonly attempted?: boolean;
-}
 
 /**
  * Payments in MongoDB, one document each. Every change is one conditional update of one document, acknowledged by a majority that has it in its journal.
@@ -217,33 +209,5 @@ export class MongoPaymentStore implements PaymentStore {
       this.#payments.findOneAndUpdate({ ...condition, _id: id } as Filter<PaymentDocument>, toUpdate(write), { returnDocument: "after" }),
     );
     return document === null ? { payment: await this.#known(id), changed: false } : { payment: fromDocument(document), changed: true };
-  }
-}
-
-function toUpdate({ set = {}, add, events, attempted = false }: Write): UpdateFilter<PaymentDocument> {
-  const keys = Object.keys(events);
-  const $set = { ...set, ...Object.fromEntries(keys.map((key) => [`events.${key}`, events[key]])) };
-  const times = [...keys.map(timeField), ...(keys.length > 0 ? ["updateTime"] : []), ...(attempted ? ["attemptTime"] : [])];
-  return {
-    ...(Object.keys($set).length > 0 && { $set }),
-    ...(add !== undefined && { $inc: add }),
-    $currentDate: Object.fromEntries(times.map((field) => [field, true])),
-  } as UpdateFilter<PaymentDocument>;
-}
-
-function addRefund({ id, minorUnits, reason, fingerprint }: RefundRequest) {
-  return {
-    set: { [refundPath(id)]: { minorUnits, reason, fingerprint, status: "PENDING" } },
-    add: { reservedMinorUnits: minorUnits, openWork: 1 },
-    events: { [eventKey("REFUND_REQUESTED", id)]: id },
-  };
-}
-
-/** A server that did not answer is told apart from a refusal, here where the driver's errors are understood. */
-async function reach<T>(operation: Promise<T>): Promise<T> {
-  try {
-    return await operation;
-  } catch (error) {
-    throw asUnavailable(error) ?? error;
   }
 }

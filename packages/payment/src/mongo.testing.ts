@@ -28,7 +28,9 @@ export async function findMongo(): Promise<MongoServer | { readonly missing: str
 async function startMongo(): Promise<MongoServer> {
   // A binary that it downloaded before is used without asking; a download that cannot work is not waited for.
   if (!(await reachable(DOWNLOADS))) process.env["MONGOMS_RUNTIME_DOWNLOAD"] = "false";
-  const { MongoMemoryServer } = await import("mongodb-memory-server");
+  const { MongoBinary, MongoMemoryServer } = await import("mongodb-memory-server");
+  // Says what is missing without the pages that a start would print.
+  await MongoBinary.getPath();
   const server = await MongoMemoryServer.create();
   return describeServer(server.getUri(), () => server.stop());
 }

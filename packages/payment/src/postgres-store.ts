@@ -1,16 +1,7 @@
 import { connectPostgres, pingPostgres, type Sql } from "@tercet/service";
-import {
-  type Charge,
-  type ChargeOutcome,
-  type DeclineReason,
-  type EventType,
-  type Payment,
-  type PaymentStatus,
-  type RefundRequest,
-  type RefundStatus,
-  settledStatus,
-} from "./payment.ts";
-import { byAge, type Change, type PageKey, type PaymentFilter, type PaymentStore, UnknownPaymentError } from "./store.ts";
+import { type Charge, type ChargeOutcome, type EventType, type Payment, type RefundRequest, settledStatus } from "./payment.ts";
+import { type Row, toPayment } from "./postgres-row.ts";
+import { type Change, type PageKey, type PaymentFilter, type PaymentStore, UnknownPaymentError } from "./store.ts";
 
 /** Payments in PostgreSQL, one row each. Every change is one statement; the schema's checks stand behind its conditions. */
 export class PostgresPaymentStore implements PaymentStore {
@@ -173,47 +164,4 @@ export class PostgresPaymentStore implements PaymentStore {
       attempt_time = now(),
       update_time = now()`;
   }
-}
-
-interface Row {
-  id: string;
-  status: PaymentStatus;
-  orderId: string | null;
-  customerId: string | null;
-  currencyCode: string | null;
-  minorUnits: bigint | null;
-  fingerprint: string | null;
-  refunds: Record<
-    string,
-    { id: string; minorUnits: string; reason: string; fingerprint: string; status: RefundStatus; createTime: string }
-  >;
-  declineReason: DeclineReason | null;
-  providerReference: string | null;
-  events: { time: string; type: EventType; detail: string }[];
-  createTime: Date;
-  updateTime: Date;
-}
-
-function toPayment(row: Row): Payment {
-  const refunds = Object.values(row.refunds).map((refund) => ({
-    ...refund,
-    minorUnits: BigInt(refund.minorUnits),
-    createTime: new Date(refund.createTime),
-  }));
-  return {
-    id: row.id,
-    status: row.status,
-    charge: toCharge(row),
-    refunds: refunds.sort(byAge),
-    declineReason: row.declineReason ?? undefined,
-    providerReference: row.providerReference ?? undefined,
-    events: row.events.map((event) => ({ ...event, time: new Date(event.time) })),
-    createTime: row.createTime,
-    updateTime: row.updateTime,
-  };
-}
-
-function toCharge({ orderId, customerId, currencyCode, minorUnits, fingerprint }: Row): Charge | undefined {
-  if (orderId === null || customerId === null || currencyCode === null || minorUnits === null || fingerprint === null) return undefined;
-  return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
 }

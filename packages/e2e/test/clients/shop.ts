@@ -1,0 +1,81 @@
+import type { Money } from "@tercet/service";
+
+/** Where a client finds each service: all at the edge, or each at a port of its own. */
+export type Targets = Readonly<Record<"identity" | "order" | "payment", string>>;
+
+/** One way to speak to the shop: a protocol, and a program that speaks it. */
+export interface ShopClient extends Disposable {
+  /** The shop as the bearer of this token sees it, or as anybody does. */
+  shop(token?: string): Shop;
+}
+
+/** What customers and operators do, in plain values. What is refused throws what the client throws; `failure` reads it. */
+export interface Shop {
+  register(user: { readonly email: string; readonly password: string; readonly displayName: string }): Promise<{ id: string }>;
+  login(credentials: { readonly email: string; readonly password: string }): Promise<{ accessToken: string }>;
+  listProducts(page: { readonly pageSize: number; readonly pageToken: string }): Promise<{ products: Product[]; nextPageToken: string }>;
+  putProduct(product: Product): Promise<Product>;
+  createOrder(order: OrderRequest, options?: { readonly timeoutMs?: number }): Promise<Order>;
+  getOrder(orderId: string): Promise<Order>;
+  listOrders(): Promise<Order[]>;
+  cancelOrder(orderId: string): Promise<Order>;
+  /** The order as it is, then as it changes, until the server ends the stream. */
+  watchOrder(orderId: string): AsyncIterable<Order>;
+  getPayment(paymentId: string): Promise<Payment>;
+}
+
+export interface Product {
+  readonly sku: string;
+  readonly name: string;
+  readonly price: Money;
+  readonly stock: bigint;
+}
+
+export interface OrderRequest {
+  readonly requestId: string;
+  readonly sku: string;
+  readonly quantity: number;
+  readonly paymentToken: string;
+}
+
+export interface Order {
+  readonly id: string;
+  readonly customerId: string;
+  /** As in the contract, without its prefix: "CONFIRMED". */
+  readonly status: string;
+  readonly total: Money;
+  readonly paymentId: string;
+  readonly failureReason: string | undefined;
+  /** The answer bore `idempotent-replayed: true`. */
+  readonly replayed: boolean;
+}
+
+export interface Payment {
+  readonly id: string;
+  readonly status: string;
+  readonly amount: Money;
+  readonly declineReason: string | undefined;
+  readonly refunds: readonly { readonly id: string; readonly amount: Money; readonly status: string }[];
+}
+
+export const REPLAYED = "idempotent-replayed";
+
+/** A call that was refused, to a client that has no error of its own for it. */
+export class CallFailure extends Error {
+  /** As Connect writes it: "not_found". */
+  readonly code: string;
+  readonly reason: string | undefined;
+
+  constructor(code: string, reason: string | undefined, message: string) {
+    super(`${code}: ${message}`);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** All that a stream says. */
+export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of stream) all.push(one);
+  return all;
+}

@@ -1,0 +1,157 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
+import { type Api, createApi, logIn, type Stack, type StackProcess } from "@tercet/stack";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { expectBookToAgree } from "./money.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+
+const LEASE_MS = 2_000;
+const STEP_TIMEOUT_MS = 5_000;
+const SETTINGS = {
+  SAGA_LEASE_MS: String(LEASE_MS),
+  SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS),
+  // Order's breaker keeps off a Payment that was down for 5 s; an order whose payment is given up before that is rejected for nothing.
+  RECONCILE_AFTER_MS: "60000",
+};
+/** How long clients ask again before they give up. */
+const PATIENCE = { timeout: 20_000, interval: 100 };
+
+let folder: TestFolder;
+let stack: Stack;
+let aliceToken: string;
+let alice: Api;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  stack = await startTestStack(folder, SETTINGS);
+});
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  alice = createApi(stack.urls.edge, aliceToken);
+});
+afterEach(async () => {
+  // Whatever happened, it left nothing open and no cent astray.
+  const open = ["PENDING", "CANCELLING", "NEEDS_ATTENTION"];
+  expect(Object.keys(await expectBookToAgree(stack)).filter((status) => open.includes(status))).toEqual([]);
+});
+
+const IN_FLIGHT = 8;
+const STOCK = 6n;
+
+/** More orders than there are pieces, each for one. The provider takes 2 s for each. */
+async function slowOrders() {
+  const sku = `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`;
+  const product = { sku, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock: STOCK };
+  await (await logIn(stack.urls.edge, stack.users.olivia)).catalog.putProduct({ product, requestId: crypto.randomUUID() });
+  return Array.from({ length: IN_FLIGHT }, () => ({
+    requestId: crypto.randomUUID() as string,
+    items: [{ sku, quantity: 1 }],
+    paymentMethod: { token: "tok_slow" },
+  }));
+}
+
+type Requests = Awaited<ReturnType<typeof slowOrders>>;
+
+/** Ends when all of them are on their way; answers their ids. */
+async function pending([request]: Requests): Promise<string[]> {
+  const sku = request?.items[0]?.sku;
+  return await vi.waitFor(async () => {
+    const { orders } = await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 });
+    const ours = orders.filter(({ items }) => items[0]?.sku === sku);
+    expect(ours).toHaveLength(IN_FLIGHT);
+    return ours.map(({ id }) => id).sort();
+  }, PATIENCE);
+}
+
+/** "ok", or the code that the call failed with. */
+const outcome = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => "ok",
+    (error: unknown) => Code[ConnectError.from(error).code] ?? "",
+  );
+
+/** What a client does that was told `unavailable`: it asks again, with the same request_id. Every other failure is one. */
+async function persistently<T>(call: () => Promise<T>): Promise<T> {
+  const answer = await vi.waitUntil(
+    () =>
+      call().then(
+        (value) => ({ value }),
+        (error: unknown) => {
+          if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+        },
+      ),
+    PATIENCE,
+  );
+  return (answer as { value: T }).value;
+}
+
+/** The order as it ends. */
+async function settled({ id: orderId }: Pick<Order, "id">): Promise<Order> {
+  await persistently(async () => {
+    for await (const _ of alice.orders.watchOrder({ orderId }));
+  });
+  return await alice.orders.getOrder({ orderId });
+}
+
+const endings = (orders: readonly Order[]) => orders.map(({ status, failure }) => failure?.reason ?? OrderStatus[status]).sort();
+const SOLD_OUT_AFTER_STOCK = [...Array(Number(STOCK)).fill("CONFIRMED"), ...Array(IN_FLIGHT - Number(STOCK)).fill("OUT_OF_STOCK")];
+
+test.each([
+  ["Order", () => stack.services.order, ["Unavailable"]],
+  ["Payment", () => stack.services.payment, ["ok"]],
+  ["PostgreSQL", () => stack.postgres as StackProcess, ["ok", "Unavailable"]],
+] as const)("%s is killed with orders in flight: each of them ends, once", { timeout: 60_000 }, async (_name, victim, allowed) => {
+  const requests = await slowOrders();
+  const calls = requests.map((request) => outcome(alice.orders.createOrder(request)));
+  const ids = await pending(requests);
+  expect(await victim().kill()).toBe("SIGKILL");
+  for (const code of await Promise.all(calls)) expect(allowed).toContain(code);
+  await victim().ready();
+  const again = await Promise.all(requests.map((request) => persistently(() => alice.orders.createOrder(request))));
+  expect(again.map(({ id }) => id).sort()).toEqual(ids);
+  expect(endings(await Promise.all(again.map(settled)))).toEqual(SOLD_OUT_AFTER_STOCK);
+});
+
+test("one of two Order replicas is killed: the other finishes its sagas when the lease is over", { timeout: 60_000 }, async () => {
+  const requests = await slowOrders();
+  const replica = await stack.startReplica("order");
+  const { orders } = createApi(replica.url, aliceToken);
+  const calls = requests.map((request) => outcome(orders.createOrder(request)));
+  const ids = await pending(requests);
+  replica.kill();
+  expect(await replica.exited).toBe("SIGKILL");
+  const killed = performance.now();
+  // A connection that is reset is "aborted" to connect-node; behind the edge it is "unavailable".
+  for (const code of await Promise.all(calls)) expect(["Aborted", "Unavailable"]).toContain(code);
+  const ended = await Promise.all(ids.map((id) => settled({ id })));
+  expect(performance.now() - killed).toBeLessThan(LEASE_MS + 1_000 + STEP_TIMEOUT_MS);
+  expect(endings(ended)).toEqual(SOLD_OUT_AFTER_STOCK);
+  for (const { timeline } of ended) {
+    const [first, last] = [timeline.at(0), timeline.at(-1)];
+    expect([first?.step, last?.worker === first?.worker]).toEqual(["create", false]);
+  }
+});
+
+test("a stack that is stopped and started again finds its orders, and finishes those that were under way", {
+  timeout: 60_000,
+}, async () => {
+  const { orders: before } = await alice.orders.listOrders({ pageSize: 100 });
+  expect(before).not.toEqual([]);
+  const requests = await slowOrders();
+  const calls = requests.map((request) => outcome(alice.orders.createOrder(request, { timeoutMs: 1_000 })));
+  const ids = await pending(requests);
+  await stack[Symbol.asyncDispose]();
+  for (const code of await Promise.all(calls)) expect(["ok", "Unavailable"]).toContain(code);
+
+  stack = await startTestStack(folder, SETTINGS);
+  alice = await logIn(stack.urls.edge, stack.users.alice);
+  const again = await Promise.all(requests.map((request) => alice.orders.createOrder(request)));
+  expect(again.map(({ id }) => id).sort()).toEqual(ids);
+  expect(endings(await Promise.all(again.map(settled)))).toEqual(SOLD_OUT_AFTER_STOCK);
+  const { orders: now } = await alice.orders.listOrders({ pageSize: 100 });
+  expect(now.slice(IN_FLIGHT)).toEqual(before);
+});

@@ -1,0 +1,31 @@
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Env } from "@tercet/service";
+import { envToConfig, type Stack, startStack } from "@tercet/stack";
+
+export interface TestFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** A folder for the data of a stack, gone with everything in it when it is disposed of. */
+export async function testFolder(): Promise<TestFolder> {
+  const path = await mkdtemp(join(tmpdir(), "tercet-e2e-"));
+  // As root the database runs as another user, who must be able to enter.
+  await chmod(path, 0o755);
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
+
+/** The whole system at free ports. Its services run what `tsc -b` built. */
+export const startTestStack = ({ path }: TestFolder, env: Env = {}): Promise<Stack> =>
+  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env }));
+
+/** What the services logged as errors: something that nobody expected. */
+export async function loggedErrors({ dataDir }: Pick<Stack, "dataDir">): Promise<string[]> {
+  const folder = join(dataDir, "logs");
+  const files = (await readdir(folder)).filter((name) => name !== "postgres.log");
+  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
+  return texts.flatMap((text) => text.split("\n").filter((line) => /"level":"(error|fatal)"/.test(line)));
+}

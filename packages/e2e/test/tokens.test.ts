@@ -1,0 +1,138 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Role } from "@tercet/gen/common/v1/access";
+import { SagaService } from "@tercet/gen/order/v1/saga_service";
+import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
+import { exportJWK, generateKeyPair } from "jose";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { failure } from "./clients/failure.ts";
+import { readSecrets, signToken, signTokenWith } from "./forged-token.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+
+const denied = { code: "permission_denied", reason: "PERMISSION_DENIED" };
+const unauthenticated = { code: "unauthenticated", reason: "UNAUTHENTICATED" };
+const invalidCredentials = { code: "unauthenticated", reason: "INVALID_CREDENTIALS" };
+
+let folder: TestFolder;
+let stack: Stack;
+let clientSecret: string;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  stack = await startTestStack(folder);
+  clientSecret = (await readSecrets(stack)).orderClientSecret;
+});
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+
+const anybody = () => createApi(stack.urls.edge);
+const orderService = { clientId: "order", audience: "payment" };
+
+/** A payment that the provider declines: no money moves. */
+const charge = ({ payments }: Api) =>
+  payments.processPayment({
+    paymentId: crypto.randomUUID(),
+    orderId: crypto.randomUUID(),
+    customerId: crypto.randomUUID(),
+    amount: { currencyCode: "EUR", minorUnits: 100n },
+    paymentMethod: { token: "tok_declined" },
+  });
+
+describe("charging is for the order service", () => {
+  test("which gets a token by its secret, good for Payment alone", async () => {
+    const { accessToken } = await anybody().identity.issueServiceToken({ ...orderService, clientSecret });
+    expect((await charge(createApi(stack.urls.payment, accessToken))).status).toBe(PaymentStatus.DECLINED);
+    expect(await failure(createApi(stack.urls.order, accessToken).orders.listOrders({}))).toEqual(unauthenticated);
+    expect(await failure(createApi(stack.urls.identity, accessToken).identity.getMe({}))).toEqual(unauthenticated);
+  });
+
+  test.each(["alice", "olivia", "admin"] as const)("and not for %s", async (name) => {
+    expect(await failure(charge(await logIn(stack.urls.edge, stack.users[name])))).toEqual(denied);
+  });
+
+  test("nor for anybody without a token, through the edge or beside it", async () => {
+    for (const url of [stack.urls.edge, stack.urls.payment]) expect(await failure(charge(createApi(url)))).toEqual(unauthenticated);
+  });
+
+  test("a token for another service is refused by Payment", async () => {
+    const elsewhere = await signToken(stack, { sub: "order", roles: ["service"], aud: "identity" });
+    expect(await failure(charge(createApi(stack.urls.payment, elsewhere)))).toEqual(unauthenticated);
+    const here = await signToken(stack, { sub: "order", roles: ["service"], aud: "payment" });
+    expect(await failure(charge(createApi(stack.urls.payment, here)))).toEqual({ code: "ok" });
+  });
+
+  test.each([
+    ["a wrong secret", { clientSecret: "a-guess-that-is-long-enough" }, invalidCredentials],
+    ["an unknown client", { clientId: "stranger" }, invalidCredentials],
+    ["an audience that is not the client's", { audience: "identity" }, { code: "permission_denied", reason: "AUDIENCE_NOT_ALLOWED" }],
+  ])("no token is issued for %s", async (_what, change, refusal) => {
+    const request = { ...orderService, clientSecret, ...change };
+    expect(await failure(anybody().identity.issueServiceToken(request))).toEqual(refusal);
+  });
+});
+
+describe("a token that Identity did not issue", () => {
+  test.each(["identity", "order", "payment"] as const)("is refused by %s", async (service) => {
+    const { user } = await anybody().identity.login(stack.users.alice);
+    const claims = { sub: user?.id ?? "", roles: ["customer", "operator", "admin", "service"] };
+    const [ours] = (await readSecrets(stack)).signingKeys.keys;
+    const kid = ours?.kid ?? "";
+    const theirs = { ...(await exportJWK((await generateKeyPair("ES256", { extractable: true })).privateKey)), kid };
+    const read = async (token: string) => {
+      const api = createApi(stack.urls[service], token);
+      const paymentId = crypto.randomUUID();
+      return await failure(
+        {
+          identity: () => api.identity.getMe({}),
+          order: () => api.orders.listOrders({}),
+          payment: () => api.payments.getPayment({ paymentId }),
+        }[service](),
+      );
+    };
+    expect(await read(await signTokenWith(theirs, stack.urls.identity, claims))).toEqual(unauthenticated);
+    expect(await read(await signToken({ ...stack, urls: { ...stack.urls, identity: "http://elsewhere.test" } }, claims))).toEqual(
+      unauthenticated,
+    );
+    // The same, signed as it should be, is let in.
+    expect((await read(await signToken(stack, claims))).reason).toBe(service === "payment" ? "NOT_FOUND" : undefined);
+  });
+});
+
+describe("roles", () => {
+  const sagas = async (url: string, name: "alice" | "olivia") => {
+    const { accessToken } = await anybody().identity.login(stack.users[name]);
+    const authorization = `Bearer ${accessToken}`;
+    return createClient(SagaService, createGrpcTransport({ baseUrl: url })).listSagas({}, { headers: { authorization } });
+  };
+
+  test("sagas are for operators", async () => {
+    expect(await failure(sagas(stack.urls.order, "alice"))).toEqual(denied);
+    expect(await failure(sagas(stack.urls.order, "olivia"))).toEqual({ code: "ok" });
+  });
+
+  test("sagas are not reached from the outside at all", async () => {
+    const { accessToken } = await anybody().identity.login(stack.users.olivia);
+    const response = await fetch(`${stack.urls.edge}/order.v1.SagaService/ListSagas`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${accessToken}` },
+      body: "{}",
+    });
+    expect([response.status, await response.json()]).toMatchObject([404, { code: "unimplemented" }]);
+  });
+
+  test("a role that the admin gives is in the next token, and in every service", async () => {
+    const user = { email: `${crypto.randomUUID()}@example.com`, password: "correct horse battery", displayName: "Bob" };
+    const { id: userId } = await anybody().identity.register({ ...user, requestId: crypto.randomUUID() });
+    const before = await logIn(stack.urls.edge, user);
+    expect(await failure(before.payments.listPayments({}))).toEqual(denied);
+    const admin = await logIn(stack.urls.edge, stack.users.admin);
+    await admin.identity.setRoles({ userId, roles: [Role.OPERATOR], requestId: crypto.randomUUID() });
+    const after = await logIn(stack.urls.edge, user);
+    expect(await failure(after.payments.listPayments({}))).toEqual({ code: "ok" });
+    expect(await failure(after.orders.listOrders({}))).toEqual({ code: "ok" });
+    expect(await failure(before.payments.listPayments({}))).toEqual(denied);
+  });
+});
