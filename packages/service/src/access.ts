@@ -1,5 +1,5 @@
 import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
-import { access, type Access } from "@tercet/gen/common/v1/access";
+import { type Access, access } from "@tercet/gen/common/v1/access";
 import { RequestError } from "./errors.ts";
 import { type Principal, roleName } from "./principal.ts";
 
@@ -12,7 +12,9 @@ export function accessOf(method: DescMethod): Access | undefined {
 
 /** The methods that nobody could ever call, by name: a mistake in the contract, found at boot and by `pnpm verify`. */
 export function methodsWithoutAccess(services: Iterable<DescService>): string[] {
-  return [...services].flatMap((service) => service.methods.filter((m) => accessOf(m) === undefined).map((m) => `${service.typeName}/${m.name}`));
+  return [...services].flatMap((service) =>
+    service.methods.filter((m) => accessOf(m) === undefined).map((m) => `${service.typeName}/${m.name}`),
+  );
 }
 
 /** Throws PERMISSION_DENIED unless the rule lets this caller in. */

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { z } from "zod";
 import { RequestError } from "./errors.ts";
 import type { Principal } from "./principal.ts";
@@ -28,9 +28,49 @@ const claims = z.object({
   roles: z.array(z.string()).max(16),
 });
 
-/** The keys that `url` publishes: fetched when first needed, kept for 10 minutes, fetched again for an unknown key at most every 30 s. */
-export const remoteKeys = (url: string): TokenKeys =>
-  createRemoteJWKSet(new URL(url), { cacheMaxAge: 600_000, cooldownDuration: 30_000, timeoutDuration: 2_000 });
+const KEYS_FRESH_MS = 5 * 60_000;
+const KEYS_MAX_AGE_MS = 20 * 60_000;
+const KEYS_COOLDOWN_MS = 30_000;
+const KEYS_TIMEOUT_MS = 2_000;
+const KEYS_RETRY_MS = 1_000;
+
+/**
+ * The keys that `url` publishes: fetched when first needed, and for an unknown key at most every 30 s; after a failure, at most every second. When 5
+ * minutes old they are fetched anew behind the calls that use them, and they are good for 20: an issuer may be away for a quarter of an hour.
+ */
+export function remoteKeys(url: string): TokenKeys {
+  const remote = createRemoteJWKSet(new URL(url), {
+    cacheMaxAge: KEYS_MAX_AGE_MS,
+    cooldownDuration: KEYS_COOLDOWN_MS,
+    timeoutDuration: KEYS_TIMEOUT_MS,
+    [customFetch]: fetchUnlessFailing(),
+  });
+  let renewAt = performance.now() + KEYS_FRESH_MS;
+  return async (header, token) => {
+    const now = performance.now();
+    if (now >= renewAt) {
+      renewAt = now + KEYS_FRESH_MS;
+      remote.reload().catch(() => {
+        renewAt = now + KEYS_COOLDOWN_MS;
+      });
+    }
+    return remote(header, token);
+  };
+}
+
+/** An issuer that is down or starting must not be met by a request for each token that comes. */
+function fetchUnlessFailing(): FetchImplementation {
+  let failure: { readonly error: unknown; readonly until: number } | undefined;
+  return async (url, options) => {
+    if (failure !== undefined && performance.now() < failure.until) throw failure.error;
+    try {
+      return await fetch(url, options);
+    } catch (error) {
+      failure = { error, until: performance.now() + KEYS_RETRY_MS };
+      throw error;
+    }
+  };
+}
 
 export function createAuthenticate(keys: TokenKeys, policy: TokenPolicy): Authenticate {
   const verify = verifier(keys, policy);
@@ -69,11 +109,18 @@ function bearerToken(authorization: string | null): string {
   return token;
 }
 
+/** What jose says when it is the keys, and not the token, that are at fault. */
+const ABOUT_THE_KEYS = new Set(["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"]);
+
 function refusal(error: unknown): RequestError {
   if (error instanceof RequestError) return error;
-  const aboutTheToken = error instanceof z.ZodError || (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout));
-  if (aboutTheToken && (error as errors.JOSEError).code !== "ERR_JOSE_GENERIC") return unauthenticated();
-  return new RequestError("UNAVAILABLE", "the keys that verify tokens cannot be had at the moment; try again", {}, { cause: error, retryAfterMs: 1000 });
+  if (error instanceof z.ZodError || (error instanceof errors.JOSEError && !ABOUT_THE_KEYS.has(error.code))) return unauthenticated();
+  return new RequestError(
+    "UNAVAILABLE",
+    "the keys that verify tokens cannot be had at the moment; try again",
+    {},
+    { cause: error, retryAfterMs: 1000 },
+  );
 }
 
 const unauthenticated = () => new RequestError("UNAUTHENTICATED", "a valid bearer token is required");

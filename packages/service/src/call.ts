@@ -30,7 +30,8 @@ export function forward(context: Pick<HandlerContext, "values" | "signal">): Cal
   return {
     signal: context.signal,
     headers: { [CORRELATION_HEADER]: context.values.get(callKey).correlationId },
-    ...(left !== undefined && { timeoutMs: Math.max(1, left - HOP_MARGIN_MS) }),
+    // The protocols have no fractions of a millisecond.
+    ...(left !== undefined && { timeoutMs: Math.max(1, Math.floor(left - HOP_MARGIN_MS)) }),
   };
 }
 

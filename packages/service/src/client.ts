@@ -1,7 +1,8 @@
-import { type DescService } from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { untilAborted } from "./abort.ts";
 import { createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions> {
@@ -49,7 +50,7 @@ function guarded(resilience: Resilience): Interceptor {
 
 function authorized(token: () => Promise<string>): Interceptor {
   return (next) => async (req) => {
-    req.header.set("authorization", `Bearer ${await token()}`);
+    req.header.set("authorization", `Bearer ${await untilAborted(token(), req.signal)}`);
     return next(req);
   };
 }

@@ -42,9 +42,12 @@ export const integer = (fallback: number, min: number, max: number) =>
     .refine((n) => n >= min && n <= max, `must be from ${min} to ${max}`)
     .default(fallback);
 
-const list = z
-  .string()
-  .transform((text) => text.split(",").map((part) => part.trim()).filter(Boolean));
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean),
+);
 
 /** What every service reads from its environment. Spread it into the service's own shape. */
 export const serviceEnv = (port: number) => ({
@@ -114,19 +117,19 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
 }
 
 function readTls({ TLS_CERT, TLS_KEY, TLS_CLIENT_CA }: ServiceEnv): TlsOptions | undefined {
-  if (TLS_CERT === undefined && TLS_KEY === undefined) return undefined;
-  if (TLS_CERT === undefined || TLS_KEY === undefined) throw new ConfigError("the service", ["TLS_CERT and TLS_KEY: set both or none"]);
-  return {
-    cert: readPem("TLS_CERT", TLS_CERT),
-    key: readPem("TLS_KEY", TLS_KEY),
-    ...(TLS_CLIENT_CA !== undefined && { clientCa: readPem("TLS_CLIENT_CA", TLS_CLIENT_CA) }),
+  const problems: string[] = [];
+  const pem = (name: string, path: string | undefined): string | undefined => {
+    try {
+      return path === undefined ? undefined : readFileSync(path, "utf8");
+    } catch (error) {
+      problems.push(`${name}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+      return undefined;
+    }
   };
-}
-
-function readPem(name: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new ConfigError("the service", [`${name}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`]);
-  }
+  const [cert, key, clientCa] = [pem("TLS_CERT", TLS_CERT), pem("TLS_KEY", TLS_KEY), pem("TLS_CLIENT_CA", TLS_CLIENT_CA)];
+  if ((TLS_CERT === undefined) !== (TLS_KEY === undefined)) problems.push("TLS_CERT and TLS_KEY: set both or none");
+  if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined) problems.push("TLS_CLIENT_CA: needs TLS_CERT and TLS_KEY");
+  if (problems.length > 0) throw new ConfigError("the service", problems);
+  if (cert === undefined || key === undefined) return undefined;
+  return { cert, key, ...(clientCa !== undefined && { clientCa }) };
 }

@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { ValidationError } from "@bufbuild/protovalidate";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { commonErrorCodes, type ErrorCodes, errorInfo, ReasonError, reasonOf, reasonToConnectError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { isDatabaseUnavailable } from "./postgres.ts";
@@ -12,16 +12,28 @@ export type ToConnectError = (error: unknown, method: DescMethod, correlationId?
 export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectError {
   const table: Readonly<Record<string, Code>> = { ...commonErrorCodes, ...codes };
   return (error, method, correlationId) => {
-    if (error instanceof ReasonError) return reasonToConnectError(error, table[error.reason] ?? Code.Unknown);
-    if (error instanceof ConnectError) return withReason(error);
-    if (isDatabaseUnavailable(error)) {
-      log.warn({ err: error, method: method.name, correlation_id: correlationId }, "the database did not answer");
+    const fields = { err: error, method: `${method.parent.typeName}/${method.name}`, correlation_id: correlationId };
+    if (error instanceof ReasonError) {
+      const code = table[error.reason] ?? Code.Unknown;
+      if (code === Code.Unavailable && error.cause !== undefined) log.warn(fields, "a dependency failed");
+      return reasonToConnectError(error, code);
+    }
+    const foreign = error instanceof ConnectError && isForeign(error);
+    if (error instanceof ConnectError && !foreign) return withReason(error);
+    if (foreign ? OUTAGES.has(error.code) : isDatabaseUnavailable(error)) {
+      log.warn(fields, "a dependency failed");
       return withReason(new ConnectError("a dependency is unavailable; try again", Code.Unavailable));
     }
-    log.error({ err: error, method: method.name, correlation_id: correlationId }, "a call failed unexpectedly");
+    log.error(fields, "a call failed unexpectedly");
     return withReason(new ConnectError("internal error", Code.Internal));
   };
 }
+
+const OUTAGES = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted, Code.Aborted, Code.Canceled]);
+
+/** What another service said to this one, or how it could not be reached, is no answer to this one's caller: it names addresses, and tokens that are not theirs. */
+const isForeign = (error: ConnectError): boolean =>
+  error.isWireError || (error.code === Code.Unavailable && typeof (error.cause as { code?: unknown } | undefined)?.code === "string");
 
 const REASON_OF_CODE: Partial<Record<Code, string>> = {
   [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",

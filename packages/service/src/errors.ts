@@ -12,7 +12,12 @@ export class ReasonError<Reason extends string = string> extends Error {
   /** When trying again can help: after this many milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(reason: Reason, message: string, metadata: Record<string, string> = {}, options: ErrorOptions & { retryAfterMs?: number } = {}) {
+  constructor(
+    reason: Reason,
+    message: string,
+    metadata: Record<string, string> = {},
+    options: ErrorOptions & { retryAfterMs?: number } = {},
+  ) {
     super(message, options);
     this.name = new.target.name;
     this.reason = reason;

@@ -2,7 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { accessOf, authorize } from "./access.ts";
 import type { Authenticate } from "./authenticate.ts";
-import { callKey, CORRELATION_HEADER, correlationId } from "./call.ts";
+import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
 
@@ -22,7 +22,7 @@ export function createGate(options: GateOptions): (context: HandlerContext) => P
     try {
       await admit(context, options);
     } catch (error) {
-      throw options.toConnectError(error, context.method);
+      throw options.toConnectError(error, context.method, context.values.get(callKey).correlationId);
     }
   };
 }

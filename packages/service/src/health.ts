@@ -1,3 +1,4 @@
+import { once, setMaxListeners } from "node:events";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "@tercet/gen/grpc/health/v1/health";
 
@@ -21,10 +22,13 @@ export class HealthMonitor {
   readonly #states = new Map<string, "up" | "down">();
   #timer: NodeJS.Timeout | undefined;
   #serving = false;
+  #stopped = false;
 
   constructor(checks: Readonly<Record<string, DependencyCheck>>, onChange: (name: string, error: unknown) => void) {
     this.#checks = checks;
     this.#onChange = onChange;
+    // One listener for each stream that watches.
+    setMaxListeners(0, this.#changes);
   }
 
   report(): HealthReport {
@@ -41,18 +45,19 @@ export class HealthMonitor {
   /** From now on not ready, whatever the dependencies say. */
   stop(): void {
     this.#serving = false;
+    this.#stopped = true;
     clearInterval(this.#timer);
     this.#changes.dispatchEvent(new Event("change"));
   }
 
+  /** Whether `stop` was called: nothing will change any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Resolves at the next change of readiness, or when the signal aborts. */
-  changed(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (signal.aborted) resolve();
-    const done = AbortSignal.any([signal]);
-    done.addEventListener("abort", () => resolve(), { once: true });
-    this.#changes.addEventListener("change", () => resolve(), { once: true, signal: done });
-    return promise;
+  async changed(signal: AbortSignal): Promise<void> {
+    await once(this.#changes, "change", { signal }).catch(() => {});
   }
 
   async #look(): Promise<void> {
@@ -96,10 +101,13 @@ export function healthRoutes(monitor: HealthMonitor, serviceNames: ReadonlySet<s
       async *watch({ service }, { signal }) {
         let last: ServingStatus | undefined;
         while (!signal.aborted) {
+          // Before the status is read, so that no change is missed while it is sent.
+          const change = monitor.changed(signal);
           const now = known(service) ? status() : ServingStatus.SERVICE_UNKNOWN;
           if (now !== last) yield { status: now };
           last = now;
-          await monitor.changed(signal);
+          if (monitor.stopped) return;
+          await change;
         }
       },
     });

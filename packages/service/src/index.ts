@@ -9,8 +9,8 @@ export {
   invalidField,
   notFound,
   ReasonError,
-  reasonOf,
   RequestError,
+  reasonOf,
   requestIdReused,
 } from "./errors.ts";
 export type { DependencyCheck, HealthReport } from "./health.ts";
@@ -28,4 +28,4 @@ export { type Principal, principal, type RoleName, roleName, visibleOwner } from
 export { decodePageToken, encodePageToken, fingerprint, type Money, pageSize, toPage } from "./request.ts";
 export { runService } from "./run.ts";
 export { createService, type Service, type ServiceOptions } from "./service.ts";
-export { serviceToken, type ServiceTokenOptions } from "./service-token.ts";
+export { type ServiceTokenOptions, serviceToken } from "./service-token.ts";

@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
+import { messagesUntilAborted, untilAborted } from "./abort.ts";
 import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import type { Logger } from "./log.ts";
@@ -46,33 +47,29 @@ function errorMapping(toConnectError: ToConnectError): Interceptor {
   };
 }
 
-/** Connect signals a deadline but leaves the answer to the handler; a caller must not depend on the handler to listen. */
+/**
+ * Connect signals a deadline, a shutdown and a caller that has gone, but leaves the answer to the handler; nobody must depend on the handler to listen.
+ * For a stream that brings a deadline, Connect's own signal has it.
+ */
 const deadline: Interceptor = (next) => async (req) => {
-  if (req.stream) return next(req);
   const { deadline: at } = req.contextValues.get(callKey);
+  const left = at === undefined ? undefined : at - performance.now();
+  if (left !== undefined && left <= 0) throw deadlineExceeded();
+  if (req.stream) {
+    const res = await untilAborted(next(req), req.signal);
+    return res.stream ? { ...res, message: messagesUntilAborted(res.message, req.signal) } : res;
+  }
   const timeout = new AbortController();
-  const timer = at === undefined ? undefined : setTimeout(() => timeout.abort(deadlineExceeded()), Math.max(0, at - performance.now()));
+  const timer = left === undefined ? undefined : setTimeout(() => timeout.abort(deadlineExceeded()), left);
   const signal = AbortSignal.any([req.signal, timeout.signal]);
   try {
-    if (at !== undefined && at <= performance.now()) throw deadlineExceeded();
-    return await raceAbort(next({ ...req, signal }), signal);
+    return await untilAborted(next({ ...req, signal }), signal);
   } finally {
     clearTimeout(timer);
   }
 };
 
 const deadlineExceeded = () => new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
-
-function raceAbort<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  // The loser of the race must not be reported as unhandled.
-  result.catch(() => {});
-  aborted.catch(() => {});
-  return Promise.race([result, aborted]).finally(() => signal.removeEventListener("abort", onAbort));
-}
 
 async function observe(
   call: () => Promise<UnaryResponse | StreamResponse>,

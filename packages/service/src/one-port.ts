@@ -1,6 +1,8 @@
 import http, { type RequestListener } from "node:http";
-import http2, { type ServerHttp2Session } from "node:http2";
+import http2, { type Http2Server, type ServerHttp2Session } from "node:http2";
+import https from "node:https";
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 
 const HTTP2_PREFACE = Buffer.from("PRI");
 
@@ -42,16 +44,48 @@ export interface TlsOptions {
   readonly clientCa?: string;
 }
 
-/** A listening server that speaks HTTP/1.1 and HTTP/2 on one port. */
+/** A server that speaks HTTP/1.1 and HTTP/2 on one port. */
 export interface OnePort {
   readonly server: http.Server;
   /** Sends GOAWAY to every HTTP/2 session and keeps closing idle HTTP/1.1 connections until the server is closed; calls in flight finish. */
   drain(): void;
+  /** Ends every connection, whatever is in flight. */
+  destroy(): void;
 }
 
-/** Cleartext, or TLS with ALPN when a certificate is given. */
+/**
+ * Cleartext, or TLS with ALPN when a certificate is given. Node has no cleartext server for both protocols, and its secure one keeps the two protocols'
+ * limits apart; so an HTTP/1.1 server listens, whose own timeouts and idle tracking then work, its connection listener is taken off, and each
+ * connection goes to HTTP/2 when it asks for it, else back to that listener.
+ */
 export function createOnePort(handler: RequestListener, limits: PortLimits, tls?: TlsOptions): OnePort {
-  return tls === undefined ? cleartext(handler, limits) : secure(handler, limits, tls);
+  const server =
+    tls === undefined ? http.createServer(http1Options(limits), handler) : https.createServer(secureOptions(limits, tls), handler);
+  const h2 = http2.createServer(http2Options(limits), handler as never);
+  server.maxConnections = limits.maxConnections;
+  const sessions = new Sessions(h2, limits.keepAliveTimeoutMs);
+  const connected = tls === undefined ? "connection" : "secureConnection";
+  const [serveHttp1] = server.listeners(connected) as ((socket: Socket) => void)[];
+  server.removeAllListeners(connected);
+  const serve = (socket: Socket, isHttp2: boolean) => {
+    if (isHttp2) h2.emit("connection", socket);
+    else serveHttp1?.call(server, socket);
+  };
+  if (tls === undefined) server.on(connected, (socket: Socket) => decideProtocol(socket, limits.firstByteTimeoutMs, serve));
+  else server.on(connected, (socket: TLSSocket) => serve(socket, socket.alpnProtocol === "h2"));
+  return {
+    server,
+    drain: () => {
+      sessions.close();
+      // A keep-alive connection that is busy now becomes idle later and would hold the port for its whole keep-alive time.
+      const sweep = setInterval(() => server.closeIdleConnections(), 100);
+      server.once("close", () => clearInterval(sweep));
+    },
+    destroy: () => {
+      sessions.destroy();
+      server.closeAllConnections();
+    },
+  };
 }
 
 function http1Options(limits: PortLimits) {
@@ -73,42 +107,21 @@ function http2Options(limits: PortLimits) {
   };
 }
 
-/**
- * Node has no cleartext server for both protocols. The http.Server listens, so that its own timeouts and idle tracking work; its connection listener is
- * taken off, and each socket goes to HTTP/2 when it begins with the preface, else back to that listener.
- */
-function cleartext(handler: RequestListener, limits: PortLimits): OnePort {
-  const server = http.createServer(http1Options(limits), handler);
-  const h2 = http2.createServer(http2Options(limits), handler as never);
-  server.maxConnections = limits.maxConnections;
-  const sessions = trackSessions(h2, limits);
-  const [serveHttp1] = server.listeners("connection") as ((socket: Socket) => void)[];
-  server.removeAllListeners("connection");
-  server.on("connection", (socket: Socket) => {
-    decideProtocol(socket, limits.firstByteTimeoutMs, (isHttp2) => {
-      if (isHttp2) h2.emit("connection", socket);
-      else serveHttp1?.call(server, socket);
-    });
-  });
-  return { server, drain: () => drain(server, sessions) };
-}
-
-function secure(handler: RequestListener, limits: PortLimits, tls: TlsOptions): OnePort {
-  const clientAuth = tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true };
-  const options = { ...http1Options(limits), ...http2Options(limits), ...clientAuth, allowHTTP1: true, cert: tls.cert, key: tls.key };
-  const server = http2.createSecureServer(options, handler as never);
-  server.maxConnections = limits.maxConnections;
-  const sessions = trackSessions(server, limits);
-  // Fastify and the type of `server` want an http.Server; the secure server has what both use of it.
-  const asHttp = server as unknown as http.Server;
-  return { server: asHttp, drain: () => drain(asHttp, sessions) };
+function secureOptions(limits: PortLimits, { cert, key, clientCa }: TlsOptions) {
+  const clientAuth = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  return {
+    ...http1Options(limits),
+    ...clientAuth,
+    cert,
+    key,
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: limits.headersTimeoutMs,
+  };
 }
 
 /** Reads until the first bytes tell the protocol, puts them back, and says which; a socket silent for too long is closed. */
-function decideProtocol(socket: Socket, timeoutMs: number, decided: (isHttp2: boolean) => void): void {
-  const silent = setTimeout(() => socket.destroy(), timeoutMs);
+function decideProtocol(socket: Socket, timeoutMs: number, decided: (socket: Socket, isHttp2: boolean) => void): void {
   let head: Buffer = Buffer.alloc(0);
-  const ignoreError = () => {};
   const onReadable = () => {
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
@@ -116,31 +129,42 @@ function decideProtocol(socket: Socket, timeoutMs: number, decided: (isHttp2: bo
     const seen = head.subarray(0, HTTP2_PREFACE.length);
     const maybeHttp2 = seen.equals(HTTP2_PREFACE.subarray(0, seen.length));
     if (maybeHttp2 && seen.length < HTTP2_PREFACE.length) return;
-    clearTimeout(silent);
-    socket.off("readable", onReadable);
+    letGo();
     socket.unshift(head);
-    decided(maybeHttp2);
+    decided(socket, maybeHttp2);
   };
-  socket.on("error", ignoreError);
-  socket.once("close", () => clearTimeout(silent));
-  socket.on("readable", onReadable);
+  const drop = () => void socket.destroy();
+  const silent = setTimeout(drop, timeoutMs);
+  const letGo = () => {
+    clearTimeout(silent);
+    socket.off("readable", onReadable).off("end", drop).off("error", drop).off("close", letGo);
+  };
+  socket.on("readable", onReadable).on("end", drop).on("error", drop).on("close", letGo);
 }
 
-function trackSessions(server: http2.Http2Server | http2.Http2SecureServer, limits: PortLimits): Set<ServerHttp2Session> {
-  const sessions = new Set<ServerHttp2Session>();
-  server.on("session", (session: ServerHttp2Session) => {
-    sessions.add(session);
-    session.setTimeout(limits.keepAliveTimeoutMs, () => session.close());
-    session.once("close", () => sessions.delete(session));
-  });
-  // A peer that breaks the protocol ends its own session; without a listener it would end the process.
-  server.on("sessionError", () => {});
-  return sessions;
-}
+/** The HTTP/2 sessions of a server. */
+class Sessions {
+  readonly #open = new Set<ServerHttp2Session>();
+  #closing = false;
 
-function drain(server: http.Server, sessions: Set<ServerHttp2Session>): void {
-  for (const session of sessions) session.close();
-  // A keep-alive connection that is busy now becomes idle later and would hold the port for its whole keep-alive time.
-  const sweep = setInterval(() => server.closeIdleConnections?.(), 100);
-  server.once("close", () => clearInterval(sweep));
+  constructor(server: Http2Server, idleTimeoutMs: number) {
+    server.on("session", (session: ServerHttp2Session) => {
+      this.#open.add(session);
+      session.setTimeout(idleTimeoutMs, () => session.close());
+      session.once("close", () => this.#open.delete(session));
+      if (this.#closing) session.close();
+    });
+    // A peer that breaks the protocol ends its own session; without a listener it would end the process.
+    server.on("sessionError", () => {});
+  }
+
+  /** GOAWAY now, and to those that come late; each closes with its last stream. */
+  close(): void {
+    this.#closing = true;
+    for (const session of this.#open) session.close();
+  }
+
+  destroy(): void {
+    for (const session of this.#open) session.destroy();
+  }
 }

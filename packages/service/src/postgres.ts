@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
@@ -41,7 +42,7 @@ export async function migratePostgres(url: string, folder: URL): Promise<void> {
   const sql = postgres(url, { max: 1, fetch_types: false, connect_timeout: CONNECT_TIMEOUT_S * 5, onnotice: () => {} });
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-    await migrate(drizzle(sql), { migrationsFolder: folder.pathname });
+    await migrate(drizzle(sql), { migrationsFolder: fileURLToPath(folder) });
     await sql`select pg_advisory_unlock(${MIGRATION_LOCK})`;
   } finally {
     await sql.end({ timeout: 1 });
@@ -67,9 +68,12 @@ export function isCheckViolation(error: unknown, constraint: string): boolean {
   return error instanceof postgres.PostgresError && error.code === "23514" && error.constraint_name === constraint;
 }
 
-/** SQLSTATE classes: connection, resources, operator intervention; and a serialization failure, a deadlock, a lock that could not be had. */
-const TRANSIENT_SQLSTATE = /^(08|53|57)|^(40001|40P01|55P03)$/;
-const TRANSIENT_DRIVER = /^(CONNECTION_|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EAI_AGAIN)/;
+/**
+ * SQLSTATE classes: connection, resources, operator intervention; and a serialization failure, a deadlock, a lock that could not be had, a server that
+ * has become a standby.
+ */
+const TRANSIENT_SQLSTATE = /^(08|53|57)|^(40001|40P01|55P03|25006)$/;
+const TRANSIENT_DRIVER = /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
 
 /** Whether the database could not be reached, or ended the statement for its own reasons: the statement may be tried again. */
 export function isDatabaseUnavailable(error: unknown): boolean {

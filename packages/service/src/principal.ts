@@ -1,5 +1,5 @@
-import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { getOption } from "@bufbuild/protobuf";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { access, Role } from "@tercet/gen/common/v1/access";
 import { RequestError } from "./errors.ts";
 

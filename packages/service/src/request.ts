@@ -13,7 +13,9 @@ export interface Money {
 
 /** Tells two requests under one id apart: SHA-256, in hex, of the message's binary form, which is deterministic for messages without maps. */
 export function fingerprint<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): string {
-  return createHash("sha256").update(toBinary(schema, message, { writeUnknownFields: false })).digest("hex");
+  return createHash("sha256")
+    .update(toBinary(schema, message, { writeUnknownFields: false }))
+    .digest("hex");
 }
 
 /** 0 means 50; more than 100 means 100. */
@@ -33,7 +35,11 @@ export function decodePageToken(token: string, pattern: RegExp = UUID): string |
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** One page out of `size + 1` rows: the extra row tells that there are more. */
-export function toPage<Row>(rows: readonly Row[], size: number, key: (row: Row) => string): { rows: readonly Row[]; nextPageToken: string } {
+export function toPage<Row>(
+  rows: readonly Row[],
+  size: number,
+  key: (row: Row) => string,
+): { rows: readonly Row[]; nextPageToken: string } {
   const last = rows[size - 1];
   const more = rows.length > size && last !== undefined;
   return { rows: rows.slice(0, size), nextPageToken: more ? encodePageToken(key(last)) : "" };

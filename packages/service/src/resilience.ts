@@ -1,20 +1,21 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   BrokenCircuitError,
-  bulkhead,
   BulkheadRejectedError,
-  circuitBreaker,
+  bulkhead,
   CountBreaker,
+  circuitBreaker,
   ExponentialBackoff,
   fullJitterGenerator,
   handleWhen,
   type IPolicy,
   retry,
   TaskCancelledError,
-  timeout,
   TimeoutStrategy,
+  timeout,
   wrap,
 } from "cockatiel";
+import { untilAborted } from "./abort.ts";
 
 /** How calls to one other service are kept from doing harm when it is slow or down. Times in milliseconds. */
 export interface ResilienceOptions {
@@ -24,12 +25,14 @@ export interface ResilienceOptions {
   readonly maxAttempts: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
+  /** How long the breaker stays open before one call probes; 5 s by default. */
+  readonly halfOpenAfterMs?: number;
   readonly onRetry?: () => void;
   readonly onBreak?: () => void;
   readonly onReset?: () => void;
 }
 
-/** Half of at least 20 calls failing opens the circuit; one probe after 5 s may close it again. */
+/** Half of at least 20 calls failing opens the circuit; one probe may close it again. */
 const BREAKER = { threshold: 0.5, size: 40, minimumNumberOfCalls: 20 };
 const HALF_OPEN_AFTER_MS = 5_000;
 /** Full jitter from 100 ms to 2 s (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
@@ -51,15 +54,18 @@ export function createResilience(options: ResilienceOptions): Resilience {
   const attempt = timeout(options.attemptTimeoutMs, TimeoutStrategy.Cooperative);
   const budget = retryBudget();
   const again = retry(
-    handleWhen((error) => hasCode(error, RETRYABLE) && budget.take()),
+    handleWhen((error) => hasCode(error, RETRYABLE) && budget.left()),
     { maxAttempts: options.maxAttempts - 1, backoff: new ExponentialBackoff(BACKOFF) },
   );
   const breaker = circuitBreaker(
     handleWhen((error) => hasCode(error, UNWELL)),
-    { breaker: new CountBreaker(BREAKER), halfOpenAfter: HALF_OPEN_AFTER_MS },
+    { breaker: new CountBreaker(BREAKER), halfOpenAfter: options.halfOpenAfterMs ?? HALF_OPEN_AFTER_MS },
   );
   const limit = bulkhead(options.maxInFlight, options.maxQueued);
-  again.onRetry(() => options.onRetry?.());
+  again.onRetry(() => {
+    budget.spend();
+    options.onRetry?.();
+  });
   breaker.onBreak(() => options.onBreak?.());
   breaker.onReset(() => options.onReset?.());
   const once = wrap(limit, breaker, attempt);
@@ -68,7 +74,11 @@ export function createResilience(options: ResilienceOptions): Resilience {
     async run(idempotent, call, signal) {
       const policy: IPolicy = idempotent ? repeatedly : once;
       try {
-        const result = await policy.execute((context) => timedCall(call, context.signal, signal), signal);
+        // A call that waits for its turn, or for its next attempt, does not outlive its caller.
+        const result = await untilAborted(
+          policy.execute((context) => timedCall(call, context.signal, signal, options.attemptTimeoutMs), signal),
+          signal,
+        );
         budget.earn();
         return result;
       } catch (error) {
@@ -78,12 +88,23 @@ export function createResilience(options: ResilienceOptions): Resilience {
   };
 }
 
-/** Inside the breaker and the retries a timeout must already look like what it is. */
-async function timedCall<T>(call: (signal: AbortSignal) => Promise<T>, attempt: AbortSignal, whole: AbortSignal): Promise<T> {
+/** A caller that gives up before this part of the time an attempt may take says nothing about the other side. */
+const FAIR_PART = 0.9;
+
+/** Inside the breaker and the retries a failure must already look like what it is. */
+async function timedCall<T>(
+  call: (signal: AbortSignal) => Promise<T>,
+  attempt: AbortSignal,
+  whole: AbortSignal,
+  timeoutMs: number,
+): Promise<T> {
+  const started = performance.now();
   try {
-    return await call(attempt);
+    return await untilAborted(call(attempt), attempt);
   } catch (error) {
-    if (attempt.aborted && !whole.aborted) throw new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
+    const hurried = whole.aborted && performance.now() - started < timeoutMs * FAIR_PART;
+    if (hurried) throw new ConnectError("the caller gave up", Code.Canceled);
+    if (attempt.aborted) throw new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
     throw error;
   }
 }
@@ -102,10 +123,9 @@ function retryBudget(max = 10, ratio = 0.1) {
     earn() {
       tokens = Math.min(max, tokens + ratio);
     },
-    take(): boolean {
-      if (tokens < 1) return false;
-      tokens -= 1;
-      return true;
+    left: () => tokens >= 1,
+    spend() {
+      tokens = Math.max(0, tokens - 1);
     },
   };
 }

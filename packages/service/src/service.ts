@@ -1,14 +1,14 @@
+import type { RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter, cors as connectCors, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, cors as connectCors, createConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import fastifyCors from "@fastify/cors";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
-import { fastify, type FastifyInstance } from "fastify";
-import type { RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { type FastifyInstance, fastify } from "fastify";
 import { methodsWithoutAccess } from "./access.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
 import { limitBodyTime } from "./body-timer.ts";
@@ -55,6 +55,9 @@ export interface Service extends AsyncDisposable {
   readonly url: string;
 }
 
+/** How long calls that were ended by the drain have to tell their callers. */
+const LAST_WORDS_MS = 500;
+
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { name, config, log } = options;
   const declared = declaredServices(options.routes);
@@ -72,16 +75,23 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       return port.server;
     },
     routerOptions: { maxParamLength: 128 },
+    // While the port closes, a request on a connection that is already there is answered, and the connection then closed.
+    return503OnClosing: false,
   }) as unknown as FastifyInstance;
-  const streamed = requestStreams([...declared, ...open]);
-  limitBodyTime(app, config.limits.requestTimeoutMs, (path) => streamed.has(path));
+  limitBodyTime(app, config.limits.requestTimeoutMs, requestStreams([...declared, ...open]));
   if (config.corsOrigins.length > 0) await app.register(fastifyCors, corsOptions(config.corsOrigins));
   healthPages(app, monitor);
   options.http?.(app);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: "unimplemented", message: "there is no such method" }));
   await app.register(fastifyConnectPlugin, rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal }));
   await app.listen({ host: config.host, port: config.port });
-  await options.onReady?.();
+  try {
+    await options.onReady?.();
+  } catch (error) {
+    port?.destroy();
+    await app.close();
+    throw error;
+  }
   await monitor.start();
   const { port: number } = app.server.address() as AddressInfo;
   const url = `${config.tls === undefined ? "http" : "https"}://127.0.0.1:${number}`;
@@ -92,12 +102,19 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     monitor.stop();
     await sleep(config.drainDelayMs);
     const late = new ConnectError("the service is shutting down; try again", Code.Unavailable);
-    const timer = setTimeout(() => shutdown.abort(late), config.drainTimeoutMs);
+    const timers = [
+      setTimeout(() => shutdown.abort(late), config.drainTimeoutMs),
+      // A peer that does not read what it is told must not hold the process.
+      setTimeout(() => port?.destroy(), config.drainTimeoutMs + LAST_WORDS_MS),
+    ];
     port?.drain();
     await app.close();
-    clearTimeout(timer);
-    await options.onDrain?.();
-    await options.onClose?.();
+    timers.forEach(clearTimeout);
+    try {
+      await options.onDrain?.();
+    } finally {
+      await options.onClose?.();
+    }
     log.info("stopped");
   };
   let stopped: Promise<void> | undefined;

@@ -1,11 +1,13 @@
+import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from "jose";
 import postgres from "postgres";
-import { exportJWK, generateKeyPair, createLocalJWKSet, SignJWT } from "jose";
 import type { TokenKeys } from "./authenticate.ts";
 import { readEnv } from "./config.ts";
-import { migratePostgres } from "./postgres.ts";
+import { connectPostgres, migratePostgres, type Sql } from "./postgres.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
+  /** A pool as services have it; end it before the database is disposed of. */
+  connect(): Sql;
 }
 
 /** A fresh, migrated database of its own on the server that the root test set-up started. */
@@ -17,7 +19,11 @@ export async function testDatabase(migrations?: URL): Promise<TestDatabase> {
   const url = new URL(server);
   url.pathname = `/${name}`;
   if (migrations !== undefined) await migratePostgres(url.href, migrations);
-  return { url: url.href, [Symbol.asyncDispose]: () => administer(server, `drop database if exists ${name} with (force)`) };
+  return {
+    url: url.href,
+    connect: () => connectPostgres(url.href),
+    [Symbol.asyncDispose]: () => administer(server, `drop database if exists ${name} with (force)`),
+  };
 }
 
 async function administer(server: string, statement: string): Promise<void> {

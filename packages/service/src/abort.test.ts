@@ -1,0 +1,80 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { messagesUntilAborted, untilAborted } from "./abort.ts";
+
+const never = new Promise<never>(() => {});
+
+describe("untilAborted", () => {
+  test("gives the result, or its failure, when nothing aborts", async () => {
+    const { signal } = new AbortController();
+    expect(await untilAborted(Promise.resolve(7), signal)).toBe(7);
+    await expect(untilAborted(Promise.reject(new TypeError("x")), signal)).rejects.toThrow(TypeError);
+  });
+
+  test("rejects at once when the signal has aborted before", async () => {
+    await expect(untilAborted(never, AbortSignal.abort())).rejects.toMatchObject({ code: Code.Canceled });
+  });
+
+  test("rejects with the signal's own reason when that is an error of calls", async () => {
+    const late = new ConnectError("late", Code.Unavailable);
+    await expect(untilAborted(never, AbortSignal.abort(late))).rejects.toBe(late);
+  });
+
+  test("says why the signal aborted also when the work failed because of it", async () => {
+    const abort = new AbortController();
+    const work = new Promise((_, reject) => abort.signal.addEventListener("abort", () => reject(new Error("AbortError"))));
+    const outcome = untilAborted(work, abort.signal);
+    abort.abort(new ConnectError("late", Code.DeadlineExceeded));
+    await expect(outcome).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  });
+
+  test("leaves no unhandled rejection when the loser fails later", async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    const work = Promise.withResolvers<never>();
+    await expect(untilAborted(work.promise, AbortSignal.abort())).rejects.toThrow();
+    work.reject(new Error("too late"));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+  });
+});
+
+describe("messagesUntilAborted", () => {
+  test("passes messages on, then ends its source when the signal aborts", async () => {
+    const abort = new AbortController();
+    let ended = false;
+    async function* source() {
+      try {
+        yield 1;
+        yield 2;
+        yield 3;
+      } finally {
+        ended = true;
+      }
+    }
+    const seen: number[] = [];
+    const read = async () => {
+      for await (const message of messagesUntilAborted(source(), abort.signal)) {
+        seen.push(message);
+        if (message === 2) abort.abort();
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: Code.Canceled });
+    expect({ seen, ended }).toEqual({ seen: [1, 2], ended: true });
+  });
+
+  test("does not wait for a source that hangs", async () => {
+    async function* source() {
+      yield 1;
+      await never;
+    }
+    const abort = new AbortController();
+    const messages = messagesUntilAborted(source(), abort.signal)[Symbol.asyncIterator]();
+    await messages.next();
+    const second = messages.next();
+    abort.abort();
+    await expect(second).rejects.toMatchObject({ code: Code.Canceled });
+  });
+});

@@ -1,0 +1,35 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** What an aborted signal says, as an error of a call: its own reason when that is one, else that the caller has gone. */
+export const abortError = (signal: AbortSignal): ConnectError =>
+  signal.reason instanceof ConnectError ? signal.reason : new ConnectError("the call was cancelled", Code.Canceled);
+
+/** The result, or a rejection as soon as the signal aborts; the loser of the race is left to itself. */
+export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(abortError(signal));
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([result, aborted]);
+  } catch (error) {
+    // Whoever listens to the signal may have failed because of it, a moment before this noticed.
+    throw signal.aborted ? abortError(signal) : error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The messages, until the signal aborts; their source is then told to stop, and not waited for. */
+export async function* messagesUntilAborted<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  const source = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const step = await untilAborted(source.next(), signal);
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    source.return?.().catch(() => {});
+  }
+}

@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { ConfigError, type Env, integer, parseEnv, serviceConfig, serviceEnv } from "./config.ts";
+
+const shape = z.object({ ...serviceEnv(5011), DATABASE_URL: z.url(), SEED: z.stringbool().default(false) });
+const good = { TOKEN_ISSUER: "http://identity:5010", DATABASE_URL: "postgres://db/orders" };
+
+const problemsOf = (run: () => unknown): readonly string[] => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+const problems = (env: Env) => problemsOf(() => parseEnv("order", shape, env));
+
+describe("parseEnv", () => {
+  test("gives defaults", () => {
+    const env = parseEnv("order", shape, good);
+    expect(env).toMatchObject({
+      HOST: "0.0.0.0",
+      PORT: 5011,
+      DEFAULT_TIMEOUT_MS: 10_000,
+      MAX_TIMEOUT_MS: 30_000,
+      READ_MAX_BYTES: 65_536,
+      CORS_ORIGINS: [],
+    });
+  });
+
+  test("names every problem at once, missing and malformed", () => {
+    const found = problems({ PORT: "http", LOG_LEVEL: "loud", TOKEN_SECRET: "hunter2", TOKEN_ISSUER: "identity" });
+    expect(found.map((problem) => problem.split(":")[0])).toEqual(["PORT", "LOG_LEVEL", "TOKEN_ISSUER", "TOKEN_SECRET", "DATABASE_URL"]);
+    expect(found).toContain("DATABASE_URL: is not set");
+    expect(found).toContain("PORT: must be a whole number");
+    expect(found.join()).not.toContain("hunter2");
+  });
+
+  test("puts them into one message that names the service", () => {
+    expect(() => parseEnv("order", shape, {})).toThrow(
+      /^order cannot start.*\n {2}TOKEN_ISSUER: is not set\n {2}DATABASE_URL: is not set$/,
+    );
+  });
+
+  test("takes an empty variable for unset", () => {
+    expect(problems({ ...good, TOKEN_ISSUER: "" })).toEqual(["TOKEN_ISSUER: is not set"]);
+    expect(parseEnv("order", shape, { ...good, PORT: "", HOST: "" })).toMatchObject({ PORT: 5011, HOST: "0.0.0.0" });
+  });
+
+  test.each(["65536", "-1", "1.5", "1e3", "0x10", " 80", "99999999999999999999"])("PORT=%j is refused", (PORT) => {
+    expect(problems({ ...good, PORT })).toHaveLength(1);
+  });
+
+  test("reads lists", () => {
+    expect(parseEnv("order", shape, { ...good, CORS_ORIGINS: " https://a.example, ,https://b.example" }).CORS_ORIGINS).toEqual([
+      "https://a.example",
+      "https://b.example",
+    ]);
+  });
+
+  test("integer keeps its limits", () => {
+    const count = z.object({ N: integer(3, 2, 4) });
+    expect(parseEnv("x", count, {})).toEqual({ N: 3 });
+    expect(parseEnv("x", count, { N: "4" })).toEqual({ N: 4 });
+    expect(problemsOf(() => parseEnv("x", count, { N: "5" }))).toEqual(["N: must be from 2 to 4"]);
+  });
+});
+
+describe("serviceConfig", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tercet-config-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const config = (env: Env) => serviceConfig(parseEnv("order", shape, { ...good, ...env }));
+
+  test("is cleartext without a certificate", () => {
+    expect(config({}).tls).toBeUndefined();
+  });
+
+  test("reads the certificate's files", () => {
+    const path = join(folder, "pem");
+    writeFileSync(path, "PEM");
+    expect(config({ TLS_CERT: path, TLS_KEY: path }).tls).toEqual({ cert: "PEM", key: "PEM" });
+    expect(config({ TLS_CERT: path, TLS_KEY: path, TLS_CLIENT_CA: path }).tls).toEqual({ cert: "PEM", key: "PEM", clientCa: "PEM" });
+  });
+
+  test("refuses half a pair, a CA without a pair, and files that cannot be read, all at once", () => {
+    expect(problemsOf(() => config({ TLS_CERT: "/no/cert", TLS_CLIENT_CA: "/no/ca" }))).toEqual([
+      "TLS_CERT: /no/cert cannot be read (ENOENT)",
+      "TLS_CLIENT_CA: /no/ca cannot be read (ENOENT)",
+      "TLS_CERT and TLS_KEY: set both or none",
+    ]);
+    expect(problemsOf(() => config({ TLS_CLIENT_CA: "/no/ca" }))).toContain("TLS_CLIENT_CA: needs TLS_CERT and TLS_KEY");
+  });
+});

@@ -1,0 +1,129 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  connectPostgres,
+  isCheckViolation,
+  isDatabaseUnavailable,
+  isUniqueViolation,
+  migratePostgres,
+  pingPostgres,
+  type Sql,
+} from "./postgres.ts";
+import { type TestDatabase, testDatabase } from "./testing.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tercet migrations "));
+const steps = [
+  "create table things (id int8 primary key, given_name text unique, check (id > 0));",
+  // Each run would add a row, and each takes its time.
+  "insert into things select coalesce(max(id), 0) + 1, 'step' from things;--> statement-breakpoint\nselect pg_sleep(0.2);",
+];
+mkdirSync(join(folder, "meta"));
+const entries = steps.map((sql, idx) => {
+  const tag = `000${idx}_step`;
+  writeFileSync(join(folder, `${tag}.sql`), sql);
+  return { idx, version: "7", when: 1_700_000_000_000 + idx, tag, breakpoints: true };
+});
+writeFileSync(join(folder, "meta/_journal.json"), JSON.stringify({ version: "7", dialect: "postgresql", entries }));
+const migrations = pathToFileURL(`${folder}/`);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("five replicas that migrate one fresh database at once all succeed, and each step runs once", async () => {
+  await using database = await testDatabase();
+  await Promise.all(Array.from({ length: 5 }, () => migratePostgres(database.url, migrations)));
+  await migratePostgres(database.url, migrations);
+  const sql = connectPostgres(database.url, { max: 1 });
+  expect(await sql`select id from things`).toEqual([{ id: 1n }]);
+  await sql.end();
+});
+
+describe("a pool", () => {
+  let database: TestDatabase;
+  let sql: Sql;
+  beforeAll(async () => {
+    database = await testDatabase(migrations);
+    sql = connectPostgres(database.url, { max: 4, applicationName: "shop-test" });
+  });
+  afterAll(async () => {
+    await sql.end({ timeout: 1 });
+    await database[Symbol.asyncDispose]();
+  });
+  const failure = (query: PromiseLike<unknown>) =>
+    Promise.resolve(query).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  test("maps int8 to bigint and snake_case to camelCase, both ways", async () => {
+    const big = 9_007_199_254_740_993n;
+    await sql`insert into things ${sql({ id: big, givenName: "big" })}`;
+    expect(await sql`select id, given_name from things where id = ${big}`).toEqual([{ id: big, givenName: "big" }]);
+  });
+
+  test("bounds every wait", async () => {
+    const settings = await sql<{ name: string; setting: string }[]>`
+      select name, setting from pg_settings where name in ('statement_timeout', 'lock_timeout', 'application_name') order by name`;
+    expect(settings.map(({ setting }) => setting)).toEqual(["shop-test", "3000", "5000"]);
+  });
+
+  test("tells which constraint was violated", async () => {
+    const twice = await failure(sql`insert into things (id, given_name) values (70, 'dup'), (71, 'dup')`);
+    expect(isUniqueViolation(twice)).toBe(true);
+    expect(isUniqueViolation(twice, "things_given_name_key")).toBe(true);
+    expect(isUniqueViolation(twice, "things_pkey")).toBe(false);
+    const negative = await failure(sql`insert into things (id) values (-1)`);
+    expect(isCheckViolation(negative, "things_id_check")).toBe(true);
+    expect(isCheckViolation(negative, "other")).toBe(false);
+    for (const error of [twice, negative]) expect(isDatabaseUnavailable(error)).toBe(false);
+  });
+
+  test("a connection that the server ends is unavailable, and the pool recovers", async () => {
+    const sleeping = failure(sql`select pg_sleep(30) as nap`);
+    const victims = async () =>
+      (
+        await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'shop-test' and query like '%as nap%' and pid <> pg_backend_pid()`
+      ).length;
+    while ((await victims()) === 0);
+    expect(isDatabaseUnavailable(await sleeping)).toBe(true);
+    await pingPostgres(sql);
+  });
+
+  test("a statement that takes too long, a lock that is not had, and a standby are unavailable", async () => {
+    const one = connectPostgres(database.url, { max: 1 });
+    await one`select set_config('statement_timeout', '50', false)`;
+    expect(isDatabaseUnavailable(await failure(one`select pg_sleep(5)`))).toBe(true);
+    await one`select set_config('default_transaction_read_only', 'on', false)`;
+    expect(isDatabaseUnavailable(await failure(one`insert into things (id) values (99)`))).toBe(true);
+    await one.end();
+  });
+
+  test("a pool that was closed is unavailable", async () => {
+    const closed = connectPostgres(database.url);
+    await closed.end();
+    expect(isDatabaseUnavailable(await failure(closed`select 1`))).toBe(true);
+  });
+
+  test("mistakes of ours are not", async () => {
+    for (const error of [
+      await failure(sql`select nothing from nowhere`),
+      new TypeError("x"),
+      undefined,
+      null,
+      "ECONNREFUSED",
+      { code: "ECONNREFUSED" },
+    ]) {
+      expect(isDatabaseUnavailable(error)).toBe(false);
+    }
+  });
+});
+
+test.each(["127.0.0.1:1", "nowhere.invalid:5432"])("a server at %s that is not there is unavailable, soon", async (address) => {
+  const sql = connectPostgres(`postgres://postgres@${address}/x`, { max: 1 });
+  const error = await pingPostgres(sql).catch((e: unknown) => e);
+  expect(isDatabaseUnavailable(error)).toBe(true);
+  await sql.end({ timeout: 0 });
+});

@@ -1,0 +1,359 @@
+import { createServer } from "node:net";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { IdentityService } from "@tercet/gen/identity/v1/identity";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import { OrderService } from "@tercet/gen/order/v1/order_service";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { forward, remainingMs } from "../src/call.ts";
+import { createServiceClient, type ServiceClientOptions } from "../src/client.ts";
+import { serviceToken } from "../src/service-token.ts";
+import { catalogAt, gate, grpc, type Host, type HostSettings, host, ordersAt, until } from "./harness.ts";
+
+const ORDER_ID = "0198a5a0-0000-7000-8000-000000000001";
+const never = new Promise<never>(() => {});
+const unavailable = () => new ConnectError("not now", Code.Unavailable);
+type ListProducts = NonNullable<NonNullable<HostSettings["catalog"]>["listProducts"]>;
+
+let other: Host;
+let calls = 0;
+let list: ListProducts = () => ({});
+beforeAll(async () => {
+  const count: ListProducts = (request, context) => {
+    calls += 1;
+    return list(request, context);
+  };
+  other = await host({
+    catalog: { listProducts: count },
+    identity: { login: (_request, context) => count({} as never, context) as never },
+  });
+});
+afterAll(() => other[Symbol.asyncDispose]());
+beforeEach(() => {
+  calls = 0;
+  list = () => ({});
+});
+
+const options = (more: Partial<ServiceClientOptions> = {}): ServiceClientOptions => ({ baseUrl: other.url, timeoutMs: 5_000, ...more });
+const catalog = (more: Partial<ServiceClientOptions> = {}) => createServiceClient(CatalogService, options(more));
+const codeOf = (call: Promise<unknown>): Promise<Code | undefined> =>
+  call.then(
+    () => undefined,
+    (error: unknown) => ConnectError.from(error).code,
+  );
+
+describe("forward", () => {
+  test("gives the next hop the deadline, a little smaller, the correlation id, and the cancellation", async () => {
+    const entered = gate();
+    const seen: { left?: number | undefined; id?: string | null; aborted?: Promise<void> } = {};
+    list = (_request, context) => {
+      seen.left = remainingMs(context);
+      seen.id = context.requestHeader.get("x-correlation-id");
+      seen.aborted = new Promise((resolve) => context.signal.addEventListener("abort", () => resolve()));
+      entered.open();
+      return never;
+    };
+    await using middle = await host({
+      orders: { getOrder: (_request, context) => catalog().listProducts({}, forward(context)) as never },
+    });
+    const caller = new AbortController();
+    const headers = { authorization: await middle.bearer("customer"), "x-correlation-id": "c-1" };
+    const call = ordersAt(grpc(middle.url)).getOrder({ orderId: ORDER_ID }, { headers, timeoutMs: 3_000, signal: caller.signal });
+    const outcome = codeOf(call);
+    await entered.opened;
+    expect(seen.left).toBeLessThan(2_960);
+    expect(seen.left).toBeGreaterThan(2_000);
+    expect(seen.id).toBe("c-1");
+    caller.abort();
+    await seen.aborted;
+    expect(await outcome).toBe(Code.Canceled);
+  });
+
+  test("a hop without time left does not wait for ever", async () => {
+    const context = {
+      signal: new AbortController().signal,
+      values: { get: () => ({ correlationId: "c", deadline: performance.now() - 5 }) },
+    };
+    expect(forward(context as never).timeoutMs).toBe(1);
+  });
+});
+
+describe("retries", () => {
+  test("an idempotent call is tried again until it succeeds, at most three times", async () => {
+    const onRetry = vi.fn();
+    list = () => {
+      if (calls < 3) throw unavailable();
+      return {};
+    };
+    await catalog({ onRetry }).listProducts({});
+    expect(calls).toBe(3);
+    expect(onRetry).toHaveBeenCalledTimes(2);
+    list = () => {
+      throw unavailable();
+    };
+    expect(await codeOf(catalog().listProducts({}))).toBe(Code.Unavailable);
+    expect(calls).toBe(6);
+  });
+
+  test("one that is not idempotent is not", async () => {
+    list = () => {
+      throw unavailable();
+    };
+    const login = createServiceClient(IdentityService, options()).login({ email: "a@b.example", password: "p" });
+    expect(await codeOf(login)).toBe(Code.Unavailable);
+    expect(calls).toBe(1);
+  });
+
+  test.each([Code.InvalidArgument, Code.Internal, Code.ResourceExhausted, Code.NotFound])("an answer of code %i is final", async (code) => {
+    list = () => {
+      throw new ConnectError("no", code);
+    };
+    expect(await codeOf(catalog().listProducts({}))).toBe(code);
+    expect(calls).toBe(1);
+  });
+
+  test("maxAttempts 1 means once", async () => {
+    list = () => {
+      throw unavailable();
+    };
+    expect(await codeOf(catalog({ maxAttempts: 1 }).listProducts({}))).toBe(Code.Unavailable);
+    expect(calls).toBe(1);
+  });
+
+  test("stay within their budget: ten, and then a tenth of what succeeds", async () => {
+    const client = catalog({ maxAttempts: 2, maxInFlight: 1 });
+    list = () => {
+      throw unavailable();
+    };
+    // The breaker sees 15 failures of a minimum of 20.
+    for (let i = 0; i < 15; i++) await codeOf(client.listProducts({}));
+    expect(calls).toBe(15 + 10);
+    list = () => ({});
+    for (let i = 0; i < 19; i++) await client.listProducts({});
+    calls = 0;
+    list = () => {
+      throw unavailable();
+    };
+    await codeOf(client.listProducts({}));
+    await codeOf(client.listProducts({}));
+    expect(calls).toBe(3);
+  });
+});
+
+describe("timeouts", () => {
+  test("an attempt that hangs is given up, and the next one may succeed", async () => {
+    list = () => (calls === 1 ? never : {});
+    await catalog({ attemptTimeoutMs: 100 }).listProducts({});
+    expect(calls).toBe(2);
+  });
+
+  test("an attempt that hangs is a deadline exceeded: unknown, not failed", async () => {
+    list = () => never;
+    expect(await codeOf(catalog({ attemptTimeoutMs: 100, maxAttempts: 1 }).listProducts({}))).toBe(Code.DeadlineExceeded);
+  });
+
+  test("the whole call has the client's timeout, or the caller's own", async () => {
+    list = () => never;
+    for (const call of [catalog({ timeoutMs: 200 }).listProducts({}), catalog().listProducts({}, { timeoutMs: 200 })]) {
+      const started = performance.now();
+      expect(await codeOf(call)).toBe(Code.DeadlineExceeded);
+      expect(performance.now() - started).toBeLessThan(1_000);
+    }
+  });
+
+  test("a token that does not come does not hold the call", async () => {
+    const client = catalog({ token: () => never, attemptTimeoutMs: 100, maxAttempts: 1 });
+    expect(await codeOf(client.listProducts({}))).toBe(Code.DeadlineExceeded);
+    expect(calls).toBe(0);
+  });
+
+  test("nor a stream", async () => {
+    const orders = createServiceClient(OrderService, options({ token: () => never }));
+    const watch = async () => {
+      for await (const _ of orders.watchOrder({ orderId: ORDER_ID }, { timeoutMs: 100 }));
+    };
+    expect(await codeOf(watch())).toBe(Code.DeadlineExceeded);
+  });
+
+  test("a peer that accepts and says nothing is given up", async () => {
+    const hole = createServer(() => {});
+    await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", resolve));
+    const { port } = hole.address() as { port: number };
+    const client = catalog({ baseUrl: `http://127.0.0.1:${port}`, timeoutMs: 200 });
+    expect(await codeOf(client.listProducts({}))).toBe(Code.DeadlineExceeded);
+    hole.close();
+  });
+});
+
+describe("the breaker", () => {
+  const broken = (options: Partial<ServiceClientOptions> = {}) => {
+    const [onBreak, onReset] = [vi.fn(), vi.fn()];
+    return { onBreak, onReset, client: catalog({ maxAttempts: 1, halfOpenAfterMs: 200, onBreak, onReset, ...options }) };
+  };
+
+  test("opens on a service that fails, spares it, and closes when it has recovered", async () => {
+    const { client, onBreak, onReset } = broken();
+    list = () => {
+      throw unavailable();
+    };
+    for (let i = 0; i < 20; i++) await codeOf(client.listProducts({}));
+    expect(onBreak).toHaveBeenCalledTimes(1);
+    calls = 0;
+    for (let i = 0; i < 20; i++) expect(await codeOf(client.listProducts({}))).toBe(Code.Unavailable);
+    expect(calls).toBe(0);
+    list = () => ({});
+    await until(async () => (await codeOf(client.listProducts({}))) === undefined);
+    expect(onReset).toHaveBeenCalledTimes(1);
+    await client.listProducts({});
+  });
+
+  test("stays closed on answers about the request", async () => {
+    const { client, onBreak } = broken();
+    list = () => {
+      throw new ConnectError("no such thing", Code.NotFound);
+    };
+    for (let i = 0; i < 40; i++) expect(await codeOf(client.listProducts({}))).toBe(Code.NotFound);
+    expect(onBreak).not.toHaveBeenCalled();
+    expect(calls).toBe(40);
+  });
+
+  test("stays closed on callers in a hurry: their deadlines say nothing about the service", async () => {
+    const { client, onBreak } = broken();
+    list = () => never;
+    const hurried = Array.from({ length: 40 }, () => codeOf(client.listProducts({}, { timeoutMs: 50 })));
+    expect(new Set(await Promise.all(hurried))).toEqual(new Set([Code.DeadlineExceeded]));
+    expect(onBreak).not.toHaveBeenCalled();
+    list = () => ({});
+    await client.listProducts({});
+  });
+
+  test("opens on a service that does not answer within the whole of its time", async () => {
+    const { client, onBreak } = broken({ timeoutMs: 200 });
+    list = () => never;
+    await Promise.all(Array.from({ length: 20 }, () => codeOf(client.listProducts({}))));
+    expect(onBreak).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("the bulkhead", () => {
+  test("lets so many through, makes so many wait, and turns the rest away at once", async () => {
+    const release = gate();
+    list = async () => {
+      await release.opened;
+      return {};
+    };
+    const client = catalog({ maxInFlight: 2, maxQueued: 3 });
+    const outcomes = Array.from({ length: 7 }, () => codeOf(client.listProducts({})));
+    expect(await Promise.all(outcomes.slice(5))).toEqual([Code.Unavailable, Code.Unavailable]);
+    await until(() => calls === 2);
+    release.open();
+    expect(await Promise.all(outcomes.slice(0, 5))).toEqual([undefined, undefined, undefined, undefined, undefined]);
+    expect(calls).toBe(5);
+  });
+
+  test("a call that waits does not outlive its deadline, and is then not made", async () => {
+    const release = gate();
+    list = async () => {
+      await release.opened;
+      return {};
+    };
+    const client = catalog({ maxInFlight: 1, maxQueued: 5, maxAttempts: 1 });
+    const first = client.listProducts({});
+    const started = performance.now();
+    expect(await codeOf(client.listProducts({}, { timeoutMs: 100 }))).toBe(Code.DeadlineExceeded);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    release.open();
+    await first;
+    await client.listProducts({});
+    expect(calls).toBe(2);
+  });
+});
+
+describe("serviceToken", () => {
+  let identity: Host;
+  let issued = 0;
+  let lifeMs = 600_000;
+  let issue: () => Promise<void> = async () => {};
+  beforeAll(async () => {
+    identity = await host({
+      identity: {
+        issueServiceToken: async () => {
+          issued += 1;
+          await issue();
+          return { accessToken: `token-${issued}`, tokenType: "Bearer", expiresIn: durationFromMs(lifeMs) };
+        },
+      },
+    });
+  });
+  afterAll(() => identity[Symbol.asyncDispose]());
+  beforeEach(() => {
+    issued = 0;
+    lifeMs = 600_000;
+    issue = async () => {};
+  });
+  const tokens = () =>
+    serviceToken({ identityUrl: identity.url, clientId: "order", clientSecret: "sixteen-characters", audience: "payment" });
+  const failing = async () => {
+    throw unavailable();
+  };
+
+  test("asks once, however many wait, and keeps the token", async () => {
+    const token = tokens();
+    expect(issued).toBe(0);
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, token)))).toEqual(new Set(["token-1"]));
+    expect(await token()).toBe("token-1");
+    expect(issued).toBe(1);
+  });
+
+  test("renews a token that is due while it is still in use", async () => {
+    lifeMs = 1_000;
+    const renewed = gate();
+    const token = tokens();
+    await token();
+    issue = () => renewed.opened;
+    await until(async () => {
+      expect(await token()).toBe("token-1");
+      return issued === 2;
+    });
+    expect(await token()).toBe("token-1");
+    renewed.open();
+    await until(async () => (await token()) === "token-2");
+  });
+
+  test("an outage at renewal is not felt before the token expires", async () => {
+    lifeMs = 1_000;
+    const token = tokens();
+    await token();
+    const got = performance.now();
+    issue = failing;
+    await until(async () => {
+      const current = await token().catch(() => "none");
+      if (current !== "none") return false;
+      expect(performance.now() - got).toBeGreaterThan(900);
+      return true;
+    });
+    expect(issued).toBeGreaterThan(1);
+    issue = async () => {};
+    expect(await token()).toMatch(/^token-/);
+  });
+
+  test("forgets a failure", async () => {
+    const token = tokens();
+    issue = failing;
+    await expect(token()).rejects.toMatchObject({ code: Code.Unavailable });
+    issue = async () => {};
+    expect(await token()).toBe("token-2");
+  });
+
+  test("goes with the call", async () => {
+    let seen: string | null = "";
+    list = (_request, context) => {
+      seen = context.requestHeader.get("authorization");
+      return {};
+    };
+    await catalog({ token: async () => "abc" }).listProducts({});
+    expect(seen).toBe("Bearer abc");
+    await catalogAt(grpc(other.url)).listProducts({});
+    expect(seen).toBeNull();
+  });
+});

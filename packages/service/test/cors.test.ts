@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Host, host } from "./harness.ts";
+
+const PAGE = "https://shop.example";
+const LIST = "/order.v1.CatalogService/ListProducts";
+
+describe("a service with one listed origin", () => {
+  let shop: Host;
+  beforeAll(async () => {
+    shop = await host({ config: { corsOrigins: [PAGE] } });
+  });
+  afterAll(() => shop[Symbol.asyncDispose]());
+
+  const preflight = (origin: string, headers: string) =>
+    fetch(shop.url + LIST, {
+      method: "OPTIONS",
+      headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": headers },
+    });
+  const call = (origin: string, path = LIST) =>
+    fetch(shop.url + path, { method: "POST", headers: { origin, "content-type": "application/json" }, body: "{}" });
+
+  test("answers its preflight for gRPC-Web and Connect headers", async () => {
+    const wanted = [
+      "content-type",
+      "x-grpc-web",
+      "x-user-agent",
+      "grpc-timeout",
+      "connect-protocol-version",
+      "connect-timeout-ms",
+      "authorization",
+    ];
+    const answer = await preflight(PAGE, wanted.join(","));
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get("access-control-allow-origin")).toBe(PAGE);
+    expect(answer.headers.get("access-control-allow-credentials")).toBeNull();
+    const allowed = answer.headers.get("access-control-allow-headers")?.toLowerCase() ?? "";
+    for (const header of wanted) expect(allowed).toContain(header);
+    expect(answer.headers.get("access-control-allow-methods")).toContain("POST");
+  });
+
+  test("lets it read answers and errors, with what the protocols put in headers", async () => {
+    for (const path of [LIST, "/order.v1.CatalogService/PutProduct"]) {
+      const answer = await call(PAGE, path);
+      expect(answer.headers.get("access-control-allow-origin")).toBe(PAGE);
+      const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
+      for (const header of ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-correlation-id", "retry-after"]) {
+        expect(exposed).toContain(header);
+      }
+      expect(answer.headers.get("vary")).toMatch(/origin/i);
+    }
+  });
+
+  test.each(["https://evil.example", "https://shop.example.evil.example", "http://shop.example", "null"])(
+    "gives %s nothing",
+    async (origin) => {
+      expect((await preflight(origin, "content-type")).headers.get("access-control-allow-origin")).toBeNull();
+      expect((await call(origin)).headers.get("access-control-allow-origin")).toBeNull();
+    },
+  );
+});
+
+test("by default no origin is listed, and a preflight is not answered", async () => {
+  await using shop = await host();
+  const headers = { origin: PAGE, "access-control-request-method": "POST" };
+  const answer = await fetch(shop.url + LIST, { method: "OPTIONS", headers });
+  expect(answer.ok).toBe(false);
+  expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+});

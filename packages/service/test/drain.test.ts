@@ -1,0 +1,235 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import * as grpcJs from "@grpc/grpc-js";
+import { describe, expect, test, vi } from "vitest";
+import { catalogAt, connect1, gate, grpc, host, ordersAt, transports, until } from "./harness.ts";
+
+const ORDER_ID = "0198a5a0-0000-7000-8000-000000000001";
+const LIST = "/order.v1.CatalogService/ListProducts";
+const never = new Promise<never>(() => {});
+const bytes = (b: Buffer) => b;
+
+/** A service whose ListProducts waits until it is let go. */
+async function slow(drainTimeoutMs = 30_000) {
+  const release = gate();
+  const state = { entered: 0 };
+  const shop = await host({
+    config: { drainTimeoutMs },
+    catalog: {
+      listProducts: async () => {
+        state.entered += 1;
+        await release.opened;
+        return { products: [{ sku: "TEA" }] };
+      },
+    },
+  });
+  return { shop, state, release: release.open };
+}
+
+test("calls in flight finish with success on every protocol, while new connections are refused", async () => {
+  const { shop, state, release } = await slow();
+  const agent = new http.Agent({ keepAlive: true });
+  const keepAlive = new Promise<http.IncomingMessage>((resolve, reject) => {
+    const request = http.request(shop.url + LIST, { agent, method: "POST", headers: { "content-type": "application/json" } }, resolve);
+    request.on("error", reject).end("{}");
+  });
+  const names = Object.values(transports);
+  const calls = names.map((transport) => catalogAt(transport(shop.url)).listProducts({}));
+  await until(() => state.entered === names.length + 1);
+
+  const drained = shop[Symbol.asyncDispose]();
+  await until(() => refused(shop.port));
+  release();
+  for (const { products } of await Promise.all(calls)) expect(products[0]?.sku).toBe("TEA");
+  const answer = await keepAlive;
+  expect(answer.statusCode).toBe(200);
+  answer.resume();
+  await drained;
+  agent.destroy();
+});
+
+test("connections that idle do not hold the close", async () => {
+  const shop = await host({ config: { drainTimeoutMs: 30_000 } });
+  const agent = new http.Agent({ keepAlive: true });
+  const answer = await new Promise<http.IncomingMessage>((resolve) => http.get(`${shop.url}/health/live`, { agent }, resolve));
+  await once(answer.resume(), "end");
+  const session = http2.connect(shop.url);
+  await once(session, "remoteSettings");
+  await catalogAt(grpc(shop.url)).listProducts({});
+  await catalogAt(connect1(shop.url)).listProducts({});
+  const started = performance.now();
+  await shop[Symbol.asyncDispose]();
+  expect(performance.now() - started).toBeLessThan(1_000);
+  agent.destroy();
+});
+
+test("a connection that has not said anything, and one that says it late, do not hold the close", async () => {
+  const shop = await host({ config: { drainTimeoutMs: 30_000 }, limits: { firstByteTimeoutMs: 300 } });
+  const silent = connect(shop.port, "127.0.0.1");
+  const late = connect(shop.port, "127.0.0.1");
+  await Promise.all([once(silent, "connect"), once(late, "connect")]);
+  late.write("PR");
+  // Both are accepted once a third one is served.
+  await fetch(`${shop.url}/health/live`);
+  const started = performance.now();
+  const drained = shop[Symbol.asyncDispose]();
+  late.write(Buffer.concat([Buffer.from("I * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from("000000040000000000", "hex")]));
+  late.resume();
+  await drained;
+  expect(performance.now() - started).toBeLessThan(2_000);
+  silent.destroy();
+});
+
+test("a request that comes on a keep-alive connection during the drain is answered, and its connection then closed", async () => {
+  const { shop, state, release } = await slow();
+  const blocker = catalogAt(grpc(shop.url)).listProducts({});
+  await until(() => state.entered === 1);
+  const socket = connect(shop.port, "127.0.0.1");
+  // Half a request makes the connection busy, so that the drain lets it be.
+  socket.write("GET /health/live HTTP/1.1\r\nhost: x\r\n");
+  await fetch(`${shop.url}/health/live`);
+  const drained = shop[Symbol.asyncDispose]();
+  await until(() => refused(shop.port));
+  socket.write("\r\n");
+  const answer = String((await once(socket, "data"))[0]);
+  expect(answer).toContain("200 OK");
+  expect(answer.toLowerCase()).toContain("connection: close");
+  release();
+  await blocker;
+  await drained;
+});
+
+describe("what does not end by itself is ended at the drain's timeout", () => {
+  test.each([
+    ["gRPC", grpc],
+    ["Connect over HTTP/1.1", connect1],
+  ])("a stream over %s whose handler listens, and one whose handler does not", async (_name, transport) => {
+    const entered = { count: 0 };
+    const shop = await host({
+      config: { drainTimeoutMs: 300 },
+      orders: {
+        async *watchOrder(_request, { signal }) {
+          yield {};
+          entered.count += 1;
+          if (entered.count === 1) await once(signal, "abort");
+          else await never;
+        },
+      },
+    });
+    const headers = { authorization: await shop.bearer("customer") };
+    const watch = async () => {
+      for await (const _ of ordersAt(transport(shop.url)).watchOrder({ orderId: ORDER_ID }, { headers }));
+    };
+    const watches = [watch(), watch()].map((w) => w.catch(ConnectError.from));
+    await until(() => entered.count === 2);
+    const started = performance.now();
+    await shop[Symbol.asyncDispose]();
+    expect(performance.now() - started).toBeGreaterThan(290);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    const ends = await Promise.all(watches);
+    for (const end of ends) expect(end).toMatchObject({ code: Code.Unavailable });
+  });
+
+  test("a unary call whose handler does not listen is told to try again", async () => {
+    const { shop, state } = await slow(200);
+    const call = catalogAt(grpc(shop.url)).listProducts({}).catch(ConnectError.from);
+    await until(() => state.entered === 1);
+    await shop[Symbol.asyncDispose]();
+    expect(await call).toMatchObject({ code: Code.Unavailable });
+  });
+
+  test("a peer that does not read cannot hold the process", async () => {
+    // The Connect plugin tells the console, and only the console, that it could not write.
+    const complaint = vi.spyOn(console, "error").mockImplementation(() => {});
+    const shop = await host({
+      config: { drainTimeoutMs: 200 },
+      orders: {
+        async *watchOrder() {
+          for (;;) yield { order: { id: "x".repeat(60_000) } };
+        },
+      },
+    });
+    const session = http2.connect(shop.url);
+    const path = "/order.v1.OrderService/WatchOrder";
+    const authorization = await shop.bearer("customer");
+    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", authorization });
+    session.on("error", () => {});
+    stream.on("error", () => {});
+    const id = Buffer.from(ORDER_ID);
+    stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, id.length + 2, 10, id.length]), id]));
+    await once(stream, "response");
+    await shop[Symbol.asyncDispose]();
+    session.destroy();
+    complaint.mockRestore();
+  });
+});
+
+test("disposing twice waits for the one drain, and runs each step once, in order", async () => {
+  const steps: string[] = [];
+  const shop = await host({
+    options: {
+      onReady: () => void steps.push("ready"),
+      onDrain: async () => void steps.push("drain"),
+      onClose: async () => void steps.push("close"),
+    },
+  });
+  await Promise.all([shop[Symbol.asyncDispose](), shop[Symbol.asyncDispose]()]);
+  await shop[Symbol.asyncDispose]();
+  expect(steps).toEqual(["ready", "drain", "close"]);
+});
+
+test("a service that cannot get ready frees its port", async () => {
+  const free = await host();
+  await free[Symbol.asyncDispose]();
+  const config = { port: free.port };
+  const onReady = () => Promise.reject(new Error("no sagas today"));
+  await expect(host({ config, options: { onReady } })).rejects.toThrow("no sagas today");
+  await using next = await host({ config });
+  expect(next.port).toBe(free.port);
+});
+
+test("connect-node and grpc-js go to the next service on the same port by themselves", async () => {
+  const first = await host();
+  const transport = createGrpcTransport({ baseUrl: first.url });
+  const foreign = new grpcJs.Client(`127.0.0.1:${first.port}`, grpcJs.credentials.createInsecure(), {
+    "grpc.initial_reconnect_backoff_ms": 50,
+  });
+  const foreignCall = () =>
+    new Promise<number>((resolve) => {
+      const options = { deadline: Date.now() + 10_000 };
+      const metadata = new grpcJs.Metadata({ waitForReady: true });
+      foreign.makeUnaryRequest(LIST, bytes, bytes, Buffer.alloc(0), metadata, options, (error) => resolve(error?.code ?? 0));
+    });
+  await catalogAt(transport).listProducts({});
+  expect(await foreignCall()).toBe(0);
+  await first[Symbol.asyncDispose]();
+  await using second = await host({ config: { port: first.port } });
+  expect(second.port).toBe(first.port);
+  await catalogAt(transport).listProducts({});
+  expect(await foreignCall()).toBe(0);
+  foreign.close();
+});
+
+test("a process whose service is disposed ends by itself", async () => {
+  const program = fileURLToPath(new URL("./disposed.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=source", program], { stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  child.stdout.on("data", (chunk) => {
+    said += chunk;
+  });
+  const [code] = await once(child, "exit");
+  expect({ code, said }).toEqual({ code: 0, said: "disposed\n" });
+});
+
+async function refused(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  const outcome = await Promise.race([once(socket, "connect").then(() => false), once(socket, "error").then(() => true)]).catch(() => true);
+  socket.destroy();
+  return outcome;
+}

@@ -1,0 +1,182 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import { connect, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ServerReflection, ServerReflectionRequestSchema, ServerReflectionResponseSchema } from "@tercet/gen/grpc/reflection/v1/reflection";
+import { PutProductRequestSchema } from "@tercet/gen/order/v1/catalog_service";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { catalogAt, grpc, type Host, host, transports } from "./harness.ts";
+
+const LIST = "/order.v1.CatalogService/ListProducts";
+const PUT = "/order.v1.CatalogService/PutProduct";
+const limits = { firstByteTimeoutMs: 200, headersTimeoutMs: 300, requestTimeoutMs: 400, connectionsCheckingIntervalMs: 50 };
+
+let shop: Host;
+beforeAll(async () => {
+  shop = await host({ limits, catalog: { putProduct: ({ product }) => product ?? {} } });
+});
+afterAll(() => shop[Symbol.asyncDispose]());
+
+async function open(...bytes: string[]): Promise<{ socket: Socket; closed: Promise<string> }> {
+  const socket = connect(shop.port, "127.0.0.1");
+  await once(socket, "connect");
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk;
+  });
+  socket.on("error", () => {});
+  for (const part of bytes) socket.write(part);
+  return { socket, closed: once(socket, "close").then(() => answer) };
+}
+
+describe("HTTP/1.1", () => {
+  test.each(["", "P", "PR"])("a socket that says %j and nothing more is closed without a word", async (head) => {
+    const started = performance.now();
+    expect(await (await open(head)).closed).toBe("");
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  test("slow headers answer 408", async () => {
+    expect(await (await open("POST / HTTP/1.1\r\nhost: x\r\n")).closed).toContain("408 Request Timeout");
+  });
+
+  test("a slow body answers 408", async () => {
+    const head = `POST ${LIST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
+    expect(await (await open(head)).closed).toContain("408 Request Timeout");
+  });
+
+  test("headers over 16 KiB answer 431", async () => {
+    expect(await (await open(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(17_000)}\r\n\r\n`)).closed).toContain("431");
+  });
+});
+
+describe("HTTP/2", () => {
+  const grpcHeaders = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
+
+  test.each(["application/grpc", "application/proto", "application/grpc-web+proto"])(
+    "half a body of %s is reset by the body timer",
+    async (type) => {
+      const session = http2.connect(shop.url);
+      const stream = session.request({ ...grpcHeaders, "content-type": type, ":path": LIST }, { endStream: false });
+      stream.on("error", () => {});
+      stream.write(Buffer.from([0, 0, 0]));
+      await once(stream, "close");
+      expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
+      session.close();
+    },
+  );
+
+  test("a unary body that drips is reset as well: bytes do not buy time", async () => {
+    const session = http2.connect(shop.url);
+    const stream = session.request({ ...grpcHeaders, ":path": LIST }, { endStream: false });
+    stream.on("error", () => {});
+    const drip = setInterval(() => stream.write(Buffer.from([0])), 20);
+    await once(stream, "close");
+    clearInterval(drip);
+    expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
+    session.close();
+  });
+
+  test("an envelope of many DATA frames arrives whole", async () => {
+    const product = { sku: "TEA", name: "Tea", description: "é".repeat(2_000), price: { currencyCode: "EUR", minorUnits: 1n } };
+    const message = toBinary(PutProductRequestSchema, create(PutProductRequestSchema, { product, requestId: crypto.randomUUID() }));
+    const session = http2.connect(shop.url);
+    const authorization = await shop.bearer("operator");
+    const stream = session.request({ ...grpcHeaders, ":path": PUT, authorization }, { endStream: false });
+    const trailers = once(stream, "trailers");
+    stream.resume();
+    const body = envelope(message);
+    for (let at = 0; at < body.length; at += 400) {
+      stream.write(body.subarray(at, at + 400));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    stream.end();
+    expect((await trailers)[0]).toMatchObject({ "grpc-status": "0" });
+    session.close();
+  });
+
+  test("a stream of requests stays open as long as its messages keep coming, and is reset when they stop", async () => {
+    const session = http2.connect(shop.url);
+    const stream = session.request({ ...grpcHeaders, ":path": `/${ServerReflection.typeName}/ServerReflectionInfo` }, { endStream: false });
+    stream.on("error", () => {});
+    const ask = envelope(
+      toBinary(
+        ServerReflectionRequestSchema,
+        create(ServerReflectionRequestSchema, { messageRequest: { case: "listServices", value: "" } }),
+      ),
+    );
+    const closed = once(stream, "close");
+    const started = performance.now();
+    let answers = 0;
+    stream.on("data", (chunk: Buffer) => {
+      answers += fromBinary(ServerReflectionResponseSchema, chunk.subarray(5)).messageResponse.case === "listServicesResponse" ? 1 : 0;
+      if (answers < 12) setTimeout(() => stream.write(ask), 60);
+    });
+    stream.write(ask);
+    await closed;
+    expect(answers).toBe(12);
+    expect(performance.now() - started).toBeGreaterThan(limits.requestTimeoutMs * 2);
+    session.close();
+  });
+
+  test("an idle session is closed", async () => {
+    await using other = await host({ limits: { keepAliveTimeoutMs: 100 } });
+    const session = http2.connect(other.url);
+    await once(session, "close");
+  });
+
+  test("a slow handler of a request without a body is not taken for a slow body", async () => {
+    await using other = await host({
+      limits: { headersTimeoutMs: 100, requestTimeoutMs: 100 },
+      catalog: { listProducts: () => new Promise((resolve) => setTimeout(() => resolve({}) as never, 300)) },
+    });
+    for (const name of ["Connect GET over HTTP/2", "gRPC over HTTP/2", "Connect GET over HTTP/1.1"]) {
+      await catalogAt((transports[name] ?? grpc)(other.url)).listProducts({});
+    }
+  });
+});
+
+describe("messages", () => {
+  const big = { pageToken: "x".repeat(65_537) };
+
+  test.each(Object.entries(transports).filter(([name]) => !name.includes("GET")))("one byte too many over %s", async (_name, transport) => {
+    await expect(catalogAt(transport(shop.url)).listProducts(big)).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  });
+
+  test("a message just under the limit is read", async () => {
+    const refused = await catalogAt(grpc(shop.url))
+      .listProducts({ pageToken: "x".repeat(65_500) })
+      .catch(ConnectError.from);
+    expect(refused).toMatchObject({ code: Code.InvalidArgument });
+  });
+
+  test("a gzip bomb is not unpacked", async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+    expect(bomb.length).toBeLessThan(65_536);
+    const answer = await fetch(shop.url + LIST, {
+      method: "POST",
+      headers: { "content-type": "application/proto", "content-encoding": "gzip" },
+      body: bomb,
+    });
+    expect(answer.status).toBe(429);
+    expect(await answer.json()).toMatchObject({ code: "resource_exhausted" });
+  });
+
+  test("a length field of 4 GiB allocates nothing", async () => {
+    const session = http2.connect(shop.url);
+    const stream = session.request({ ":method": "POST", ":path": LIST, "content-type": "application/grpc", te: "trailers" });
+    const trailers = once(stream, "trailers");
+    stream.resume();
+    stream.end(Buffer.from("00ffffffff", "hex"));
+    expect((await trailers)[0]).toMatchObject({ "grpc-status": String(Code.ResourceExhausted) });
+    session.close();
+  });
+});
+
+function envelope(message: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
