@@ -10,8 +10,6 @@ const STEP_TIMEOUT_MS = 5_000;
 const SETTINGS = {
   SAGA_LEASE_MS: String(LEASE_MS),
   SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS),
-  // Order's breaker keeps off a Payment that was down for 5 s; an order whose payment is given up before that is rejected for nothing.
-  RECONCILE_AFTER_MS: "60000",
 };
 /** How long clients ask again before they give up. */
 const PATIENCE = { timeout: 20_000, interval: 100 };

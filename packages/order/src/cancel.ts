@@ -13,13 +13,19 @@ import { cancelConfirmed, findOrder, intervene } from "./store.ts";
 const MAX_TRIES = 5;
 
 /** Cancels whatever the order has become: a confirmed one by a saga of its own, a pending one by turning its saga back. */
-export async function cancelPlacedOrder(deps: OrderDependencies, context: HandlerContext, request: Request, failure: SagaFailure): Promise<void> {
+export async function cancelPlacedOrder(
+  deps: OrderDependencies,
+  context: HandlerContext,
+  request: Request,
+  failure: SagaFailure,
+): Promise<void> {
   let status: OrderStatus | undefined;
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const order = await findOrder(deps.sql, request.resourceId, undefined);
     if (order === undefined) throw notFound("order");
     status = order.status;
-    const change = status === "PENDING" ? await compensation(deps, request, failure) : confirmation(deps, request, failure, order.paymentId);
+    const change =
+      status === "PENDING" ? await compensation(deps, request, failure) : confirmation(deps, request, failure, order.paymentId);
     if ((await once(deps.sql, context, request, change)) !== undefined) return;
     if (status !== "PENDING" && status !== "CONFIRMED") break;
   }

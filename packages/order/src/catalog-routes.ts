@@ -46,6 +46,7 @@ export function catalogRoutes(sql: Sql): ServiceImpl<typeof CatalogService> {
 const unknownSku = (sku: string) => new OrderError("UNKNOWN_SKU", `there is no product ${sku}`, { sku });
 
 const tooLittle = (sku: string) => (error: unknown) => {
-  if (isCheckViolation(error, "products_stock_not_negative")) throw new OrderError("OUT_OF_STOCK", `the stock of ${sku} would fall below 0`, { sku });
+  if (isCheckViolation(error, "products_stock_not_negative"))
+    throw new OrderError("OUT_OF_STOCK", `the stock of ${sku} would fall below 0`, { sku });
   throw error;
 };

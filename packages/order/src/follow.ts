@@ -8,7 +8,7 @@ import type { OrderWatch } from "./watch.ts";
  * Throws NOT_FOUND.
  */
 export async function* follow(sql: Sql, watch: OrderWatch, id: string, owner: string | undefined, signal: AbortSignal) {
-  using watching = watch.begin(id);
+  using watching = watch.subscribe(id);
   let last: OrderWithTimeline | undefined;
   do {
     const order = await findOrder(sql, id, owner);

@@ -22,7 +22,12 @@ function intervention(saga: SagaView, worker: Worker, state: OpenState, message:
 }
 
 /** The saga undoes what it has done, beginning with the step it is at, whose outcome may be unknown. */
-export function turnBack(saga: SagaView, failure: SagaFailure, definition: Pick<SagaDefinition, "compensationBudgetMs">, worker: Worker): Move {
+export function turnBack(
+  saga: SagaView,
+  failure: SagaFailure,
+  definition: Pick<SagaDefinition, "compensationBudgetMs">,
+  worker: Worker,
+): Move {
   return { ...intervention(saga, worker, "COMPENSATING", failure.reason), failure, budgetMs: definition.compensationBudgetMs };
 }
 

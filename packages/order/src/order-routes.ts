@@ -1,5 +1,11 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { type CancelOrderRequest, CancelOrderRequestSchema, type CreateOrderRequest, CreateOrderRequestSchema, type OrderService } from "@tercet/gen/order/v1/order_service";
+import {
+  type CancelOrderRequest,
+  CancelOrderRequestSchema,
+  type CreateOrderRequest,
+  CreateOrderRequestSchema,
+  type OrderService,
+} from "@tercet/gen/order/v1/order_service";
 import type { SagaDefinition, SagaEngine } from "@tercet/saga";
 import { decodePageToken, invalidField, notFound, pageSize, principal, remainingMs, type Sql, toPage, visibleOwner } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
@@ -64,7 +70,11 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
   };
 }
 
-async function place({ sql, engine, placeOrder }: OrderDependencies, message: CreateOrderRequest, context: HandlerContext): Promise<string> {
+async function place(
+  { sql, engine, placeOrder }: OrderDependencies,
+  message: CreateOrderRequest,
+  context: HandlerContext,
+): Promise<string> {
   const skus = message.items.map((item) => item.sku);
   if (new Set(skus).size < skus.length) throw invalidField("items", "names a SKU twice; put its quantities together");
   const id = uuidv7();
@@ -74,7 +84,9 @@ async function place({ sql, engine, placeOrder }: OrderDependencies, message: Cr
   const token = message.paymentMethod?.token ?? "";
   const saga = engine.prepare(placeOrder, id, { customerId, paymentId, currency, total: String(total), token });
   const request = toRequest(context, CreateOrderRequestSchema, message, id);
-  const placed = await once(sql, context, request, () => insertOrder(sql, request, { id, customerId, items, currency, total, paymentId }, saga));
+  const placed = await once(sql, context, request, () =>
+    insertOrder(sql, request, { id, customerId, items, currency, total, paymentId }, saga),
+  );
   if (placed === id) engine.drive(saga);
   return placed ?? id;
 }

@@ -22,7 +22,10 @@ test("the total is the exact sum of what was ordered, at the catalog's prices", 
   );
   fc.assert(
     fc.property(lines, (wanted) => {
-      const { items, total, currency } = priceItems(wanted, wanted.map((line) => product(line.sku, line.price)));
+      const { items, total, currency } = priceItems(
+        wanted,
+        wanted.map((line) => product(line.sku, line.price)),
+      );
       const sum = items.reduce((t, item) => t + BigInt(item.unitPrice) * BigInt(item.quantity), 0n);
       return total === sum && currency === "EUR" && wanted.every((line, i) => items[i]?.unitPrice === String(line.price));
     }),
@@ -32,7 +35,15 @@ test("the total is the exact sum of what was ordered, at the catalog's prices", 
 test("refuses what is not in the catalog, mixed currencies, and a total beyond 10^12", () => {
   expect(() => priceItems([{ sku: "A", quantity: 1 }], [])).toThrow(reason("UNKNOWN_SKU"));
   const both = [product("A", 1n, "EUR"), product("B", 1n, "USD")];
-  expect(() => priceItems([{ sku: "A", quantity: 1 }, { sku: "B", quantity: 1 }], both)).toThrow(reason("CURRENCY_MISMATCH"));
+  expect(() =>
+    priceItems(
+      [
+        { sku: "A", quantity: 1 },
+        { sku: "B", quantity: 1 },
+      ],
+      both,
+    ),
+  ).toThrow(reason("CURRENCY_MISMATCH"));
   expect(() => priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_001n)])).toThrow(reason("TOTAL_TOO_LARGE"));
   expect(priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_000n)]).total).toBe(10n ** 12n);
 });

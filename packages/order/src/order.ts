@@ -65,10 +65,16 @@ export function priceItems(wanted: readonly { sku: string; quantity: number }[],
   const bySku = new Map(catalog.map((product) => [product.sku, product]));
   const lines = wanted.map(({ sku, quantity }) => ({ quantity, product: known(bySku.get(sku), sku) }));
   const currencies = new Set(lines.map((line) => line.product.currency));
-  if (currencies.size !== 1) throw new OrderError("CURRENCY_MISMATCH", "an order is in one currency", { currencies: [...currencies].join(", ") });
+  if (currencies.size !== 1)
+    throw new OrderError("CURRENCY_MISMATCH", "an order is in one currency", { currencies: [...currencies].join(", ") });
   const total = lines.reduce((sum, { product, quantity }) => sum + product.price * BigInt(quantity), 0n);
   if (total > MAX_TOTAL) throw new OrderError("TOTAL_TOO_LARGE", "the order's total is too large", { max_minor_units: String(MAX_TOTAL) });
-  const items = lines.map(({ product, quantity }) => ({ sku: product.sku, name: product.name, quantity, unitPrice: String(product.price) }));
+  const items = lines.map(({ product, quantity }) => ({
+    sku: product.sku,
+    name: product.name,
+    quantity,
+    unitPrice: String(product.price),
+  }));
   return { items, total, currency: [...currencies][0] ?? "" };
 }
 

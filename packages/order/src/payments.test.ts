@@ -1,16 +1,25 @@
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
 import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
 import { expect, test } from "vitest";
 import { charge, refundAll } from "./payments.ts";
 
 const signal = new AbortController().signal;
-const order = { paymentId: crypto.randomUUID(), orderId: crypto.randomUUID(), customerId: crypto.randomUUID(), amount: { currencyCode: "EUR", minorUnits: 1n } };
+const order = {
+  paymentId: crypto.randomUUID(),
+  orderId: crypto.randomUUID(),
+  customerId: crypto.randomUUID(),
+  amount: { currencyCode: "EUR", minorUnits: 1n },
+};
 const refund = { paymentId: order.paymentId, refundId: crypto.randomUUID(), reason: "" };
 
 /** A participant that always answers the same. */
-const client = (reply: () => { status: PaymentStatus }) =>
-  createClient(PaymentService, createRouterTransport((router) => router.service(PaymentService, { processPayment: reply, refundPayment: reply })));
+const client = (reply: () => { status: PaymentStatus; declineReason?: string }) =>
+  createClient(
+    PaymentService,
+    createRouterTransport((router) => router.service(PaymentService, { processPayment: reply, refundPayment: reply })),
+  );
 const says = (status: PaymentStatus) => client(() => ({ status }));
 const fails = (code: Code) =>
   client(() => {
@@ -26,6 +35,19 @@ test.each([
   await expect(charge(says(status), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
 });
 
+test("a payment that was given up is not a decline: the card was never asked", async () => {
+  const abandoned = client(() => ({ status: PaymentStatus.DECLINED, declineReason: "ABANDONED" }));
+  const refused = expect.objectContaining({ reason: "PAYMENT_UNAVAILABLE" });
+  await expect(charge(abandoned, { ...order, token: "tok_visa" }, signal)).rejects.toThrow(refused);
+});
+
+test("a call that says it is in progress did not fail, and is tried again", async () => {
+  const busy = client(() => {
+    throw new ConnectError("busy", Code.Aborted, undefined, [{ desc: ErrorInfoSchema, value: { reason: "PAYMENT_IN_PROGRESS" } }]);
+  });
+  await expect(refundAll(busy, refund, signal)).rejects.toThrow(RetryableError);
+});
+
 test("a charge that succeeds", async () => {
   await expect(charge(says(PaymentStatus.SUCCEEDED), { ...order, token: "tok_visa" }, signal)).resolves.toBeUndefined();
 });
@@ -33,7 +55,6 @@ test("a charge that succeeds", async () => {
 test.each([
   [Code.InvalidArgument, TerminalError],
   [Code.FailedPrecondition, TerminalError],
-  [Code.Aborted, RetryableError],
   [Code.ResourceExhausted, RetryableError],
   [Code.PermissionDenied, RetryableError],
   [Code.Unavailable, UnknownOutcomeError],
@@ -41,6 +62,7 @@ test.each([
   [Code.Internal, UnknownOutcomeError],
   [Code.Unknown, UnknownOutcomeError],
   [Code.Canceled, UnknownOutcomeError],
+  [Code.Aborted, UnknownOutcomeError],
 ])("a call that fails with code %s says what is known of its outcome", async (code, error) => {
   await expect(charge(fails(code), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
   await expect(refundAll(fails(code), refund, signal)).rejects.toThrow(error);
@@ -50,6 +72,9 @@ test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED]
   await expect(refundAll(says(status), refund, signal)).resolves.toBeUndefined();
 });
 
-test.each([PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED])("money is not back yet in status %s", async (status) => {
-  await expect(refundAll(says(status), refund, signal)).rejects.toThrow(UnknownOutcomeError);
-});
+test.each([PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED])(
+  "money is not back yet in status %s",
+  async (status) => {
+    await expect(refundAll(says(status), refund, signal)).rejects.toThrow(UnknownOutcomeError);
+  },
+);

@@ -1,7 +1,7 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
-import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
-import type { Money } from "@tercet/service";
 import { type Payment, type PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
+import { type Money, reasonOf } from "@tercet/service";
 
 export type PaymentClient = Client<typeof PaymentService>;
 
@@ -20,6 +20,8 @@ export async function charge(payments: PaymentClient, { token, ...rest }: Charge
     case PaymentStatus.SUCCEEDED:
       return;
     case PaymentStatus.DECLINED:
+      // The provider was never reached in time, and Payment sees to it that it never will be.
+      if (payment.declineReason === "ABANDONED") throw new TerminalError("PAYMENT_UNAVAILABLE", "the payment could not be made in time");
       throw new TerminalError("PAYMENT_DECLINED", `the payment was declined: ${payment.declineReason ?? "no reason given"}`);
     case PaymentStatus.PENDING:
       throw new UnknownOutcomeError("the payment is not settled yet");
@@ -38,13 +40,14 @@ export interface FullRefund {
 export async function refundAll(payments: PaymentClient, refund: FullRefund, signal: AbortSignal): Promise<void> {
   const payment = await settled(payments.refundPayment(refund, { signal }), "REFUND_REFUSED");
   const over = [PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED];
-  if (!over.includes(payment.status)) throw new UnknownOutcomeError(`the refund is not settled yet: the payment is ${PaymentStatus[payment.status]}`);
+  if (!over.includes(payment.status))
+    throw new UnknownOutcomeError(`the refund is not settled yet: the payment is ${PaymentStatus[payment.status]}`);
 }
 
 /** Refused for what was asked: asking again would be refused again. */
 const DEFINITE = new Set([Code.InvalidArgument, Code.FailedPrecondition, Code.AlreadyExists, Code.OutOfRange, Code.NotFound]);
 /** It did not happen, for reasons that can pass; a wrong token or role is one, since operators can mend it. */
-const NOT_DONE = new Set([Code.Aborted, Code.ResourceExhausted, Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented]);
+const NOT_DONE = new Set([Code.ResourceExhausted, Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented]);
 
 /** Whatever is neither is unknown: an answer that did not come says nothing about what happened. */
 async function settled(call: Promise<Payment>, refusal: string): Promise<Payment> {
@@ -54,7 +57,7 @@ async function settled(call: Promise<Payment>, refusal: string): Promise<Payment
     const error = ConnectError.from(cause);
     const message = `${Code[error.code]}: ${error.rawMessage}`;
     if (DEFINITE.has(error.code)) throw new TerminalError(refusal, message, { cause });
-    if (NOT_DONE.has(error.code)) throw new RetryableError(message, { cause });
+    if (NOT_DONE.has(error.code) || reasonOf(error) === "PAYMENT_IN_PROGRESS") throw new RetryableError(message, { cause });
     throw new UnknownOutcomeError(message, { cause });
   }
 }

@@ -20,7 +20,13 @@ export function toRequest<Desc extends DescMessage>(
   resourceId: string,
 ): Request {
   const { requestId } = message;
-  return { caller: principal(context).subject, requestId, method: context.method.name, fingerprint: fingerprint(schema, message), resourceId };
+  return {
+    caller: principal(context).subject,
+    requestId,
+    method: context.method.name,
+    fingerprint: fingerprint(schema, message),
+    resourceId,
+  };
 }
 
 /**
@@ -40,7 +46,12 @@ export function useRequest(sql: Sql, request: Request, source: Fragment = sql`(s
  * Carries a request out once. `change` is one statement that begins with `useRequest`; it answers whether it changed anything. If not, the id may have been
  * used before: then the answer is what it made (`replayed`), or REQUEST_ID_REUSED if it was for something else. Undefined: not used, and nothing could be changed.
  */
-export async function once(sql: Sql, context: HandlerContext, request: Request, change: () => Promise<boolean>): Promise<string | undefined> {
+export async function once(
+  sql: Sql,
+  context: HandlerContext,
+  request: Request,
+  change: () => Promise<boolean>,
+): Promise<string | undefined> {
   const { done, lost } = await attempt(change);
   if (done) return request.resourceId;
   const [used] = await sql<Request[]>`

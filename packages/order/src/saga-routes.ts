@@ -27,7 +27,8 @@ export function sagaRoutes({ sql, engine, definitions }: SagaDependencies): Serv
     const saga = await existing(request.resourceId);
     const move = decide(saga);
     const done = await once(sql, context, request, async () => move !== undefined && intervene(sql, request, move, saga.kind));
-    if (done === undefined) throw new OrderError(refusal, `a saga that is ${saga.state} does not allow this, or it has just changed`, { state: saga.state });
+    if (done === undefined)
+      throw new OrderError(refusal, `a saga that is ${saga.state} does not allow this, or it has just changed`, { state: saga.state });
     engine.poke();
     return toSagaMessage(await existing(saga.id), true);
   };

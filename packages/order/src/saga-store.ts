@@ -26,7 +26,12 @@ export interface SagaFilter {
 }
 
 /** Newest first. */
-export async function listSagas(sql: Sql, { state, kind }: SagaFilter, after: string | undefined, limit: number): Promise<readonly SagaView[]> {
+export async function listSagas(
+  sql: Sql,
+  { state, kind }: SagaFilter,
+  after: string | undefined,
+  limit: number,
+): Promise<readonly SagaView[]> {
   return sql<SagaView[]>`
     select s.*, w.name as owner_name from sagas s left join workers w on w.id = s.owner
     where ${state === undefined ? sql`true` : sql`s.state = ${state}`}

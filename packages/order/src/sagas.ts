@@ -42,7 +42,8 @@ export function placeOrder({ sql, payments, times }: SagaDependencies): SagaDefi
         name: "charge",
         run: ({ input: { customerId, paymentId, currency, total, token }, subject: orderId, signal }) =>
           charge(payments, { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token }, signal),
-        undo: ({ input: { paymentId }, key, failure, signal }) => refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
+        undo: ({ input: { paymentId }, key, failure, signal }) =>
+          refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),
       local({ name: "allocate", run: (moves) => confirmOrders(sql, moves) }),
     ],

@@ -1,6 +1,6 @@
+import type { SagaFailure } from "@tercet/saga";
 import { sql } from "drizzle-orm";
 import { bigint, char, check, index, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
-import type { SagaFailure } from "@tercet/saga";
 import type { OrderItem } from "./order.ts";
 
 export { sagas, workers } from "@tercet/saga";

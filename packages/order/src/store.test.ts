@@ -3,11 +3,21 @@ import { connectPostgres, type Sql } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { MIGRATIONS } from "./order-service.ts";
 import { CANCEL_ORDER, type OrderStatus, PLACE_ORDER, TRANSITIONS } from "./order.ts";
+import { MIGRATIONS } from "./order-service.ts";
 import type { Request } from "./requests.ts";
 import { cancelOrder, placeOrder } from "./sagas.ts";
-import { cancelConfirmed, closeOrders, confirmOrders, findOrder, insertOrder, intervene, listOrders, reflectMoves, restockOrders } from "./store.ts";
+import {
+  cancelConfirmed,
+  closeOrders,
+  confirmOrders,
+  findOrder,
+  insertOrder,
+  intervene,
+  listOrders,
+  reflectMoves,
+  restockOrders,
+} from "./store.ts";
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
 let sql: Sql;
@@ -105,7 +115,10 @@ test("confirming takes the stock; what is short is refused and changes nothing",
 
 test("orders confirmed by one statement take from the stock in turn", async () => {
   const orders = await Promise.all([placed(4), placed(4), placed(4)]);
-  const results = await confirmOrders(sql, orders.map((order) => order.move));
+  const results = await confirmOrders(
+    sql,
+    orders.map((order) => order.move),
+  );
   expect(results.filter((result) => result.moved)).toHaveLength(2);
   expect(results.filter((result) => result.refused?.reason === "OUT_OF_STOCK")).toHaveLength(1);
   expect(await stock("TEA")).toBe(2n);
@@ -153,7 +166,10 @@ test("of confirming and turning back at the same time one wins, and the order ag
   for (let round = 0; round < 10; round++) {
     const { id, sagaId, move: confirm } = await placed(1);
     const back = move(sagaId, "COMPENSATING", { evict: true, failure: { reason: "CANCELLED_BY_CUSTOMER", message: "" } });
-    const [[confirmed], turned] = await Promise.all([confirmOrders(sql, [confirm]), intervene(sql, request(id, crypto.randomUUID(), "CancelOrder"), back, PLACE_ORDER)]);
+    const [[confirmed], turned] = await Promise.all([
+      confirmOrders(sql, [confirm]),
+      intervene(sql, request(id, crypto.randomUUID(), "CancelOrder"), back, PLACE_ORDER),
+    ]);
     expect([confirmed?.moved, turned].filter(Boolean)).toHaveLength(1);
     expect(await status(id)).toBe(turned ? "CANCELLING" : "CONFIRMED");
   }
@@ -165,7 +181,9 @@ test("of many cancellations of a confirmed order one begins; the stock comes bac
   const definition = cancelOrder({ sql, payments: {} as never, times });
   const sagas = Array.from({ length: 10 }, () => engine.prepare(definition, id, { paymentId: id, reason: "r" }));
   const failure = { reason: "CANCELLED_BY_CUSTOMER", message: "" };
-  const begun = await Promise.all(sagas.map((saga) => cancelConfirmed(sql, request(id, crypto.randomUUID(), "CancelOrder"), id, failure, saga)));
+  const begun = await Promise.all(
+    sagas.map((saga) => cancelConfirmed(sql, request(id, crypto.randomUUID(), "CancelOrder"), id, failure, saga)),
+  );
   expect(begun.filter(Boolean)).toHaveLength(1);
   const winner = sagas[begun.indexOf(true)]?.id ?? "";
   const finish = move(winner, "COMPLETED", { step: "restock" });

@@ -8,8 +8,8 @@ const POLL_MS = 250;
 export interface OrderWatch {
   /** The order changed in this process. */
   notify(orderId: string): void;
-  /** Resolves at the next change after `begin` was called, or when the signal aborts. */
-  begin(orderId: string): Watching;
+  /** Resolves at the next change after `subscribe` was called, or when the signal aborts. */
+  subscribe(orderId: string): Watching;
 }
 
 export interface Watching extends Disposable {
@@ -43,7 +43,7 @@ export function createOrderWatch(sql: Sql, log: Logger): OrderWatch & AsyncDispo
     }
     polling = undefined;
   };
-  const begin = (orderId: string): Watching => {
+  const subscribe = (orderId: string): Watching => {
     const entry = watched.get(orderId) ?? { listeners: new Set(), mark: undefined };
     watched.set(orderId, entry);
     let dirty = false;
@@ -72,7 +72,7 @@ export function createOrderWatch(sql: Sql, log: Logger): OrderWatch & AsyncDispo
   };
   return {
     notify,
-    begin,
+    subscribe,
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await polling;

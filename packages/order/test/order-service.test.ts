@@ -1,4 +1,4 @@
-import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
@@ -44,7 +44,11 @@ afterAll(async () => {
 });
 beforeEach(() => participant.behave("works"));
 
-async function as<S extends typeof CatalogService | typeof OrderService | typeof SagaService>(definition: S, sub: string, role: string): Promise<Client<S>> {
+async function as<S extends typeof CatalogService | typeof OrderService | typeof SagaService>(
+  definition: S,
+  sub: string,
+  role: string,
+): Promise<Client<S>> {
   const token = await tokens.sign({ sub, roles: [role] });
   const transport = createConnectTransport({
     baseUrl: service.url,
@@ -61,7 +65,11 @@ async function as<S extends typeof CatalogService | typeof OrderService | typeof
 
 const orders = (sub = alice, role = "customer") => as(OrderService, sub, role);
 const sagas = () => as(SagaService, olivia, "operator");
-const wanted = (sku = "TEA", quantity = 1) => ({ requestId: crypto.randomUUID(), items: [{ sku, quantity }], paymentMethod: { token: "tok_visa" } });
+const wanted = (sku = "TEA", quantity = 1) => ({
+  requestId: crypto.randomUUID(),
+  items: [{ sku, quantity }],
+  paymentMethod: { token: "tok_visa" },
+});
 
 async function failure(call: Promise<unknown>): Promise<{ code: string; reason: string | undefined }> {
   const error = await call.then(() => undefined, ConnectError.from);
@@ -79,7 +87,9 @@ describe("the catalog", () => {
 
   test("is changed by operators only", async () => {
     const catalog = await as(CatalogService, alice, "customer");
-    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId: crypto.randomUUID() }))).toMatchObject({ code: "PermissionDenied" });
+    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId: crypto.randomUUID() }))).toMatchObject({
+      code: "PermissionDenied",
+    });
   });
 
   test("adds stock once however often the same request arrives, and refuses the id for another", async () => {
@@ -87,10 +97,16 @@ describe("the catalog", () => {
     const requestId = crypto.randomUUID();
     const before = (await catalog.adjustStock({ sku: "TEA", delta: 5n, requestId })).stock;
     const replayed = vi.fn();
-    const again = await catalog.adjustStock({ sku: "TEA", delta: 5n, requestId }, { onHeader: (h) => replayed(h.get("idempotent-replayed")) });
+    const again = await catalog.adjustStock(
+      { sku: "TEA", delta: 5n, requestId },
+      { onHeader: (h) => replayed(h.get("idempotent-replayed")) },
+    );
     expect(again.stock).toBe(before);
     expect(replayed).toHaveBeenCalledWith("true");
-    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 6n, requestId }))).toEqual({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
+    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 6n, requestId }))).toEqual({
+      code: "InvalidArgument",
+      reason: "REQUEST_ID_REUSED",
+    });
   });
 
   test("says which SKU it does not know, and leaves the id free", async () => {
@@ -138,7 +154,9 @@ describe("placing an order", () => {
     expect(order.status).toBe(OrderStatus.PENDING);
     expect(order.timeline.some((e) => e.outcome === SagaOutcome.UNKNOWN)).toBe(true);
     participant.behave("works");
-    await vi.waitFor(async () => expect((await client.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await client.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED), {
+      timeout: 10_000,
+    });
   });
 
   test("the same request a hundred times at once makes one order", async () => {
@@ -160,7 +178,17 @@ describe("placing an order", () => {
 
   test.each([
     ["an unknown product", { ...wanted("NONE") }, "UNKNOWN_SKU"],
-    ["a product named twice", { ...wanted(), items: [{ sku: "TEA", quantity: 1 }, { sku: "TEA", quantity: 1 }] }, "INVALID_FIELD"],
+    [
+      "a product named twice",
+      {
+        ...wanted(),
+        items: [
+          { sku: "TEA", quantity: 1 },
+          { sku: "TEA", quantity: 1 },
+        ],
+      },
+      "INVALID_FIELD",
+    ],
     ["nothing", { ...wanted(), items: [] }, "INVALID_FIELD"],
     ["no payment method", { ...wanted(), paymentMethod: undefined as never }, "INVALID_FIELD"],
     ["a quantity of 0", wanted("TEA", 0), "INVALID_FIELD"],
@@ -227,7 +255,10 @@ describe("cancelling", () => {
     const { id: orderId, paymentId } = await client.createOrder(wanted("TEA", 2));
     const request = { orderId, requestId: crypto.randomUUID(), reason: "changed my mind" };
     const cancelled = await client.cancelOrder(request);
-    expect(cancelled).toMatchObject({ status: OrderStatus.CANCELLED, failure: { reason: "CANCELLED_BY_CUSTOMER", message: "changed my mind" } });
+    expect(cancelled).toMatchObject({
+      status: OrderStatus.CANCELLED,
+      failure: { reason: "CANCELLED_BY_CUSTOMER", message: "changed my mind" },
+    });
     expect(participant.statusOf(paymentId)).toBe(PaymentStatus.REFUNDED);
     expect(await stock()).toBe(before);
     expect((await client.cancelOrder(request)).status).toBe(OrderStatus.CANCELLED);
@@ -254,7 +285,9 @@ describe("operators", () => {
     participant.behave("cannot refund");
     const client = await orders();
     const { id: orderId, paymentId } = await client.createOrder(wanted("RARE"), { timeoutMs: 500 });
-    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.NEEDS_ATTENTION), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.NEEDS_ATTENTION), {
+      timeout: 10_000,
+    });
     const operator = await sagas();
     const parked = (await operator.listSagas({ state: SagaState.NEEDS_ATTENTION })).sagas.find((saga) => saga.orderId === orderId);
     expect(parked).toMatchObject({ kind: "place-order", step: "charge", events: [] });
@@ -275,7 +308,9 @@ describe("operators", () => {
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
     const operator = await sagas();
-    const running = (await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })).sagas.find((saga) => saga.orderId === orderId);
+    const running = (await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })).sagas.find(
+      (saga) => saga.orderId === orderId,
+    );
     const turned = await operator.compensateSaga({ sagaId: running?.id ?? "", requestId: crypto.randomUUID(), reason: "fraud" });
     expect(turned.state).toBe(SagaState.COMPENSATING);
     expect(turned.fence).toBeGreaterThan(running?.fence ?? 0n);

@@ -14,6 +14,7 @@ CREATE TABLE "payments" (
 	"events" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"open_work" integer NOT NULL,
 	"attempt_time" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"charge_time" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"create_time" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"update_time" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "known_status" CHECK (status in ('PENDING', 'SUCCEEDED', 'DECLINED', 'PARTIALLY_REFUNDED', 'REFUNDED', 'VOIDED')),

@@ -29,10 +29,16 @@ const shape = z
     PROVIDER_TIMEOUT_MS: integer(3_000, 50, 60_000),
     RECONCILE_INTERVAL_MS: integer(1_000, 50, 3_600_000),
     RECONCILE_AFTER_MS: integer(5_000, 100, 3_600_000),
+    /** Longer than callers go on asking for a charge: Order's SAGA_DEADLINE_MS. */
+    ABANDON_AFTER_MS: integer(900_000, 100, 86_400_000),
   })
   .refine(({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS, {
     path: ["RECONCILE_AFTER_MS"],
     message: "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is under way is not abandoned",
+  })
+  .refine(({ RECONCILE_AFTER_MS, ABANDON_AFTER_MS }) => ABANDON_AFTER_MS >= RECONCILE_AFTER_MS, {
+    path: ["ABANDON_AFTER_MS"],
+    message: "must be at least RECONCILE_AFTER_MS",
   });
 
 /** Throws ConfigError naming every problem. */
@@ -43,6 +49,10 @@ export function envToConfig(env: Env): PaymentConfig {
     database: { kind: MONGODB.test(parsed.DATABASE_URL) ? "mongodb" : "postgres", url: parsed.DATABASE_URL },
     simulator: { bookDir: parsed.PROVIDER_BOOK_DIR, limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS) },
     providerTimeoutMs: parsed.PROVIDER_TIMEOUT_MS,
-    reconciler: { intervalMs: parsed.RECONCILE_INTERVAL_MS, afterMs: parsed.RECONCILE_AFTER_MS },
+    reconciler: {
+      intervalMs: parsed.RECONCILE_INTERVAL_MS,
+      afterMs: parsed.RECONCILE_AFTER_MS,
+      abandonAfterMs: parsed.ABANDON_AFTER_MS,
+    },
   };
 }

@@ -34,7 +34,9 @@ export interface PaymentDocument {
   events: Record<string, string>;
   /** How much of it waits for the provider: its charge, its refunds. */
   openWork: number;
+  /** When the provider was last asked about it, and when somebody last wanted it charged. */
   attemptTime: Date;
+  chargeTime: Date;
   createTime: Date;
   updateTime: Date;
   [time: `time:${string}`]: Date;

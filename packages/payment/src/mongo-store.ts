@@ -71,7 +71,7 @@ export class MongoPaymentStore implements PaymentStore {
     const opened = await this.#insert(id, fields, "CHARGE_REQUESTED", "");
     if (opened !== undefined) return { payment: opened, changed: true };
     // The write makes sure that the intent is on a majority before anybody charges for it: a read alone could see what a failover takes back.
-    return { ...(await this.#change(id, { status: "PENDING" }, { events: {}, attempted: true })), changed: false };
+    return { ...(await this.#change(id, { status: "PENDING" }, { events: {}, now: ["attemptTime", "chargeTime"] })), changed: false };
   }
 
   async settle(id: string, outcome: ChargeOutcome): Promise<Change> {
@@ -93,7 +93,7 @@ export class MongoPaymentStore implements PaymentStore {
   async abandon(id: string, unattendedMs: number): Promise<Change> {
     return this.#change(
       id,
-      { status: "PENDING", attemptTime: { $lt: await this.#serverTime(-unattendedMs) } },
+      { status: "PENDING", chargeTime: { $lt: await this.#serverTime(-unattendedMs) } },
       { set: { status: "DECLINED", declineReason: "ABANDONED" }, add: { openWork: -1 }, events: { CHARGE_DECLINED: "ABANDONED" } },
     );
   }
@@ -108,7 +108,7 @@ export class MongoPaymentStore implements PaymentStore {
     return this.#change(
       id,
       { status: { $in: ["DECLINED", "VOIDED"] }, [refundPath(refund.id)]: { $exists: false } },
-      { set: { ...set, providerReference: reference }, add, events: { CHARGE_SUCCEEDED: reference, ...events }, attempted: true },
+      { set: { ...set, providerReference: reference }, add, events: { CHARGE_SUCCEEDED: reference, ...events }, now: ["attemptTime"] },
     );
   }
 
@@ -120,7 +120,7 @@ export class MongoPaymentStore implements PaymentStore {
     return this.#change(
       id,
       { [refundPath(refund.id)]: { $exists: false }, reservedMinorUnits: { $lte: room } },
-      { ...addRefund(refund), attempted: true },
+      { ...addRefund(refund), now: ["attemptTime"] },
     );
   }
 
@@ -191,7 +191,7 @@ export class MongoPaymentStore implements PaymentStore {
   async #insert(id: string, fields: Partial<PaymentDocument>, event: string, detail: string): Promise<Payment | undefined> {
     const absent: Filter<PaymentDocument> = { _id: id, createTime: { $exists: false } };
     const $setOnInsert = { ...fields, reservedMinorUnits: 0n, refundedMinorUnits: 0n, refunds: {}, events: { [event]: detail } };
-    const $currentDate = { createTime: true, updateTime: true, attemptTime: true, [timeField(event)]: true } as const;
+    const $currentDate = { createTime: true, updateTime: true, attemptTime: true, chargeTime: true, [timeField(event)]: true } as const;
     try {
       const options = { upsert: true, returnDocument: "after" } as const;
       const document = await reach(

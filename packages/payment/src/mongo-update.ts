@@ -8,14 +8,15 @@ export interface Write {
   readonly add?: Readonly<Record<string, number | bigint>>;
   /** Event key to detail. */
   readonly events: Readonly<Record<string, string>>;
-  readonly attempted?: boolean;
+  /** Times of the payment that are now. */
+  readonly now?: readonly ("attemptTime" | "chargeTime")[];
 }
 
 /** The update of one document. It never lacks a time, so it is never empty. */
-export function toUpdate({ set = {}, add, events, attempted = false }: Write): UpdateFilter<PaymentDocument> {
+export function toUpdate({ set = {}, add, events, now = [] }: Write): UpdateFilter<PaymentDocument> {
   const keys = Object.keys(events);
   const $set = { ...set, ...Object.fromEntries(keys.map((key) => [`events.${key}`, events[key]])) };
-  const times = [...keys.map(timeField), ...(keys.length > 0 ? ["updateTime"] : []), ...(attempted ? ["attemptTime"] : [])];
+  const times = [...keys.map(timeField), ...(keys.length > 0 ? ["updateTime"] : []), ...now];
   return {
     ...(Object.keys($set).length > 0 && { $set }),
     ...(add !== undefined && { $inc: add }),

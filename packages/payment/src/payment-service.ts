@@ -23,7 +23,7 @@ export async function createPaymentService(config: PaymentConfig, overrides: Pay
   const log = overrides.log ?? createLogger({ name: "payment", level: config.service.logLevel });
   const provider = overrides.provider ?? (await Simulator.open(config.simulator));
   const store = await openStore(config.database);
-  const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs };
+  const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs, unattendedMs: config.reconciler.afterMs };
   const stopping = new AbortController();
   let reconciler: Promise<void> = Promise.resolve();
   return createService({

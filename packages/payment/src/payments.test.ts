@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { PaymentError } from "./errors.ts";
 import type { Payment, RefundWish } from "./payment.ts";
 import { aChargeRequest, Crash, crashingAt, LIMIT, openSetting, type Setting } from "./payments.testing.ts";
@@ -268,6 +268,15 @@ describe("refundPayment", () => {
     const request = aChargeRequest({ token: "tok_timeout" });
     await expect(processPayment(payments, request)).rejects.toThrow(reason("PROVIDER_UNAVAILABLE"));
     await expect(refundPayment(payments, request.paymentId, aWish())).rejects.toThrow(reason("PAYMENT_IN_PROGRESS"));
+    // Once nobody can be charging it any more, the refund gives it up, so that no late charge comes after the answer.
+    await vi.waitFor(async () => {
+      expect((await refundPayment(payments, request.paymentId, aWish())).payment).toMatchObject({
+        status: "DECLINED",
+        declineReason: "ABANDONED",
+      });
+    });
+    expect((await processPayment(payments, { ...request, token: "tok_visa" })).payment.status).toBe("DECLINED");
+    expect(await setting.moves(request.paymentId)).toEqual([]);
   });
 
   test("that the provider does not take keeps its money set aside, and goes on when asked again", async () => {

@@ -13,6 +13,7 @@ import type { PaymentStore } from "./store.ts";
 
 export const LIMIT = 100_000n;
 export const PROVIDER_TIMEOUT_MS = 150;
+export const UNATTENDED_MS = 300;
 
 /** The use cases on a real database and a provider with a book of its own. */
 export interface Setting extends AsyncDisposable {
@@ -32,7 +33,7 @@ export async function openSetting(): Promise<Setting> {
   const lines: string[] = [];
   const log = createLogger({ name: "payment", level: "debug" }, { write: (line) => lines.push(line) });
   return {
-    payments: { store, provider, log, providerTimeoutMs: PROVIDER_TIMEOUT_MS },
+    payments: { store, provider, log, providerTimeoutMs: PROVIDER_TIMEOUT_MS, unattendedMs: UNATTENDED_MS },
     bookDir,
     lines,
     moves: (paymentId) => moves(bookDir, paymentId),

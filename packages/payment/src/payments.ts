@@ -13,6 +13,8 @@ export interface Payments {
   readonly log: Logger;
   /** How long one call of the provider may take. Never the caller's deadline: who goes away must not cut off what is being recorded. */
   readonly providerTimeoutMs: number;
+  /** A payment that nobody wanted charged for so long is not on its way to the provider; longer than one call of it. */
+  readonly unattendedMs: number;
 }
 
 /** `replayed`: the request was seen before. */
@@ -130,10 +132,16 @@ async function getOrVoid(payments: Payments, paymentId: string, reason: string):
 
 async function settlePending(payments: Payments, payment: Payment): Promise<Payment> {
   if (payment.status !== "PENDING") return payment;
-  const settled = await settleFromProvider(payments, payment);
-  // The charge may be on its way to the provider right now; when it is not, the reconciler abandons it.
-  if (settled === undefined) throw inProgress("the payment is being charged");
+  const settled = (await settleFromProvider(payments, payment)) ?? (await abandonUnattended(payments, payment, payments.unattendedMs));
+  if (settled.status === "PENDING") throw inProgress("the payment is being charged");
   return settled;
+}
+
+/** Gives up a payment that the provider has not heard of, unless somebody wanted it charged within the last `unattendedMs`. */
+export async function abandonUnattended(payments: Payments, payment: Payment, unattendedMs: number): Promise<Payment> {
+  const abandoned = await payments.store.abandon(payment.id, unattendedMs);
+  if (abandoned.changed) events.abandoned(payments.log, abandoned.payment);
+  return abandoned.payment;
 }
 
 /** The answer to a refund of a payment that was declined or voided: it says that no money is kept, so it must be true. */

@@ -21,7 +21,9 @@ export class PostgresPaymentStore implements PaymentStore {
       on conflict (id) do nothing
       returning *`;
     if (opened[0] !== undefined) return { payment: toPayment(opened[0]), changed: true };
-    const attempted = await this.#sql<Row[]>`update payments set attempt_time = now() where id = ${id} and status = 'PENDING' returning *`;
+    const attempted = await this.#sql<
+      Row[]
+    >`update payments set attempt_time = now(), charge_time = now() where id = ${id} and status = 'PENDING' returning *`;
     return { ...(await this.#changeOf(id, attempted)), changed: false };
   }
 
@@ -48,7 +50,7 @@ export class PostgresPaymentStore implements PaymentStore {
         open_work = open_work - 1,
         events = events || ${this.#events("CHARGE_DECLINED", "ABANDONED")},
         update_time = now()
-      where id = ${id} and status = 'PENDING' and attempt_time < now() - ${unattendedMs} * interval '1 millisecond'
+      where id = ${id} and status = 'PENDING' and charge_time < now() - ${unattendedMs} * interval '1 millisecond'
       returning *`;
     return this.#changeOf(id, rows);
   }

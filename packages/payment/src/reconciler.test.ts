@@ -8,6 +8,7 @@ import { reconcileBatch, runReconciler } from "./reconciler.ts";
 import { REFUNDS_WORK } from "./simulator.ts";
 
 const AFTER_MS = 50;
+const OPTIONS = { afterMs: AFTER_MS, abandonAfterMs: AFTER_MS };
 let setting: Setting;
 let payments: Payments;
 beforeAll(async () => {
@@ -21,7 +22,7 @@ const get = async (id: string) => payments.store.get(id);
 /** Lets what is there grow old enough, by the database's clock, and takes it up. */
 const reconcile = async () => {
   await delay(AFTER_MS + 20);
-  return reconcileBatch(payments, AFTER_MS);
+  return reconcileBatch(payments, OPTIONS);
 };
 
 describe("a payment left PENDING", () => {
@@ -53,11 +54,22 @@ describe("a payment left PENDING", () => {
     expect(await setting.moves(request.paymentId)).toEqual([]);
   });
 
+  test("is kept, and its turn comes again, while somebody may still want it charged", async () => {
+    const request = aChargeRequest();
+    const dying = { ...payments, provider: crashingAt(payments.provider, "charge", "before") };
+    await expect(processPayment(dying, request)).rejects.toThrow(Crash);
+    await delay(AFTER_MS + 20);
+    await reconcileBatch(payments, { afterMs: AFTER_MS, abandonAfterMs: 60_000 });
+    expect(await get(request.paymentId)).toMatchObject({ status: "PENDING" });
+    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(request.paymentId);
+    expect((await processPayment(payments, request)).payment.status).toBe("SUCCEEDED");
+  });
+
   test("is left alone while somebody is at it", async () => {
     const request = aChargeRequest({ token: "tok_timeout" });
     const charging = processPayment(payments, request).catch(() => {});
     await vi.waitFor(async () => expect(await get(request.paymentId)).toBeDefined());
-    await reconcileBatch(payments, PROVIDER_TIMEOUT_MS * 100);
+    await reconcileBatch(payments, { afterMs: PROVIDER_TIMEOUT_MS * 100, abandonAfterMs: PROVIDER_TIMEOUT_MS * 100 });
     expect(await get(request.paymentId)).toMatchObject({ status: "PENDING" });
     await charging;
   });
@@ -67,7 +79,7 @@ describe("a payment left PENDING", () => {
     const dying = { ...payments, store: crashingAt(payments.store, "settle", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await delay(AFTER_MS + 20);
-    await Promise.all(Array.from({ length: 10 }, () => reconcileBatch(payments, AFTER_MS)));
+    await Promise.all(Array.from({ length: 10 }, () => reconcileBatch(payments, OPTIONS)));
     expect((await get(request.paymentId))?.events.map(({ type }) => type)).toEqual(["CHARGE_REQUESTED", "CHARGE_SUCCEEDED"]);
   });
 
@@ -111,7 +123,7 @@ describe("a refund left PENDING", () => {
 });
 
 describe("the loop", () => {
-  const options = { intervalMs: 10, afterMs: AFTER_MS };
+  const options = { intervalMs: 10, ...OPTIONS };
 
   test("works through more than one batch, and ends when it is told to", async () => {
     const requests = Array.from({ length: 45 }, () => aChargeRequest());

@@ -2,13 +2,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PaymentError } from "./errors.ts";
 import * as events from "./events.ts";
 import type { Payment } from "./payment.ts";
-import { finishRefund, type Payments, settleFromProvider } from "./payments.ts";
+import { abandonUnattended, finishRefund, type Payments, settleFromProvider } from "./payments.ts";
 
 export interface ReconcilerOptions {
   /** How long it waits between two looks. */
   readonly intervalMs: number;
-  /** How long a payment must be left alone before it is taken up; longer than one call of the provider. */
+  /** How long a payment must be left alone before the provider is asked what became of it. */
   readonly afterMs: number;
+  /** How long nobody must have wanted it charged before it is given up; longer than those who want it go on asking. */
+  readonly abandonAfterMs: number;
 }
 
 /** Small enough for the pool of connections. */
@@ -19,7 +21,7 @@ export async function runReconciler(payments: Payments, options: ReconcilerOptio
   while (!signal.aborted) {
     try {
       // A full batch means that more is waiting.
-      while (!signal.aborted && (await reconcileBatch(payments, options.afterMs)) === BATCH);
+      while (!signal.aborted && (await reconcileBatch(payments, options)) === BATCH);
     } catch (error) {
       events.reconcilerFailed(payments.log, error);
     }
@@ -28,16 +30,16 @@ export async function runReconciler(payments: Payments, options: ReconcilerOptio
 }
 
 /** Takes up the payments that were left alone longest; answers how many. */
-export async function reconcileBatch(payments: Payments, afterMs: number): Promise<number> {
-  const pending = await payments.store.pendingSince(afterMs, BATCH);
-  await Promise.all(pending.map((payment) => reconcileSafely(payments, payment, afterMs)));
+export async function reconcileBatch(payments: Payments, options: Omit<ReconcilerOptions, "intervalMs">): Promise<number> {
+  const pending = await payments.store.pendingSince(options.afterMs, BATCH);
+  await Promise.all(pending.map((payment) => reconcileSafely(payments, payment, options.abandonAfterMs)));
   return pending.length;
 }
 
 /** One payment that cannot be finished must not hold up the others: it goes to the end of the queue. */
-async function reconcileSafely(payments: Payments, payment: Payment, afterMs: number): Promise<void> {
+async function reconcileSafely(payments: Payments, payment: Payment, abandonAfterMs: number): Promise<void> {
   try {
-    await reconcile(payments, payment, afterMs);
+    await reconcile(payments, payment, abandonAfterMs);
   } catch (error) {
     // An answer that never came has been reported where it was asked for.
     if (!(error instanceof PaymentError)) events.reconcileFailed(payments.log, payment, error);
@@ -45,14 +47,13 @@ async function reconcileSafely(payments: Payments, payment: Payment, afterMs: nu
   }
 }
 
-async function reconcile(payments: Payments, payment: Payment, afterMs: number): Promise<void> {
-  if (payment.status === "PENDING") return reconcileCharge(payments, payment, afterMs);
+async function reconcile(payments: Payments, payment: Payment, abandonAfterMs: number): Promise<void> {
+  if (payment.status === "PENDING") return reconcileCharge(payments, payment, abandonAfterMs);
   for (const refund of payment.refunds.filter(({ status }) => status === "PENDING")) await finishRefund(payments, payment, refund);
 }
 
-/** It never charges: the customer may be gone. What the provider has not heard of is given up, unless somebody took it up meanwhile. */
-async function reconcileCharge(payments: Payments, payment: Payment, afterMs: number): Promise<void> {
-  if ((await settleFromProvider(payments, payment)) !== undefined) return;
-  const abandoned = await payments.store.abandon(payment.id, afterMs);
-  if (abandoned.changed) events.abandoned(payments.log, abandoned.payment);
+/** It never charges: the customer may be gone. Those who want the payment charged ask again themselves; when they no longer do, it is given up. */
+async function reconcileCharge(payments: Payments, payment: Payment, abandonAfterMs: number): Promise<void> {
+  const settled = (await settleFromProvider(payments, payment)) ?? (await abandonUnattended(payments, payment, abandonAfterMs));
+  if (settled.status === "PENDING") await payments.store.markAttempted(payment.id);
 }

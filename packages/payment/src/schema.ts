@@ -26,7 +26,9 @@ export const payments = pgTable(
     events: jsonb("events").notNull().default([]),
     // How much of it waits for the provider: its charge, its refunds.
     openWork: integer("open_work").notNull(),
+    // When the provider was last asked about it, and when somebody last wanted it charged.
     attemptTime: time("attempt_time"),
+    chargeTime: time("charge_time"),
     createTime: time("create_time"),
     updateTime: time("update_time"),
   },

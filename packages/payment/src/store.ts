@@ -29,7 +29,7 @@ export interface PaymentStore extends AsyncDisposable {
   /** PENDING becomes SUCCEEDED or DECLINED. */
   settle(id: string, outcome: ChargeOutcome): Promise<Change>;
 
-  /** PENDING becomes DECLINED for ABANDONED, unless somebody attempted it within the last `unattendedMs`. */
+  /** PENDING becomes DECLINED for ABANDONED, unless somebody wanted it charged (`open`) within the last `unattendedMs`. */
   abandon(id: string, unattendedMs: number): Promise<Change>;
 
   /** Leaves a tombstone where no payment is, so that a late charge is refused. A payment that is there stays as it is. */

@@ -58,7 +58,7 @@ beforeAll(async () => {
   tokens = await testTokens();
   bookDir = await mkdtemp(join(tmpdir(), "payment-service-"));
   const env = { HOST: "127.0.0.1", PORT: "0", TOKEN_ISSUER: tokens.issuer, DATABASE_URL: database.url, PROVIDER_BOOK_DIR: bookDir };
-  const fast = { PROVIDER_TIMEOUT_MS: "200", RECONCILE_AFTER_MS: "400", RECONCILE_INTERVAL_MS: "50" };
+  const fast = { PROVIDER_TIMEOUT_MS: "200", RECONCILE_AFTER_MS: "400", ABANDON_AFTER_MS: "400", RECONCILE_INTERVAL_MS: "50" };
   const config = envToConfig({ ...env, ...fast, JWKS_URL: "http://unused.test" });
   const log = createLogger({ name: "payment", level: "debug" }, { write: (line) => lines.push(line) });
   service = await createPaymentService(config, { keys: tokens.keys, log });
