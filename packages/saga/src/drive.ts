@@ -129,7 +129,8 @@ class Drive {
   async #undoRemote(progress: Progress, step: RemoteStep<unknown>, input: unknown): Promise<Progress | undefined> {
     const { saga } = progress;
     // That the saga has turned back must be known before money moves back: else, after a crash, it could still be completed.
-    if (progress.storedState === "RUNNING") return (await this.#apply(this.#definition.reflect, progress, { state: "COMPENSATING" })).progress;
+    if (progress.storedState === "RUNNING")
+      return (await this.#apply(this.#definition.reflect, progress, { state: "COMPENSATING" })).progress;
     const at = this.#context.clock.now();
     try {
       const failure = saga.failure ?? this.#definition.deadlineFailure;
@@ -195,7 +196,12 @@ class Drive {
     const goesOn = !move.release && (move.state === "RUNNING" || move.state === "COMPENSATING");
     if (!goesOn) return { moved: true };
     const state = move.state as OpenState;
-    const moved: Progress = { saga: { ...saga, state, step: move.step, attempt: move.attempt }, storedState: state, events: [], results: {} };
+    const moved: Progress = {
+      saga: { ...saga, state, step: move.step, attempt: move.attempt },
+      storedState: state,
+      events: [],
+      results: {},
+    };
     return { moved: true, progress: moved };
   }
 

@@ -107,7 +107,16 @@ class Engine implements SagaEngine {
       overdue: false,
       owner: this.#hasRoom() ? this.worker.id : null,
       deadlineMs: definition.deadlineMs,
-      event: { step: first.name, action: "RUN", outcome: "SUCCEEDED", attempt: 1, durationMs: 0, message: "", worker: this.worker.name, agoMs: 0 },
+      event: {
+        step: first.name,
+        action: "RUN",
+        outcome: "SUCCEEDED",
+        attempt: 1,
+        durationMs: 0,
+        message: "",
+        worker: this.worker.name,
+        agoMs: 0,
+      },
     };
   }
 

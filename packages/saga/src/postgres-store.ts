@@ -51,7 +51,9 @@ async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held }: C
 }
 
 async function moveSagas(sql: SagaSql, moves: readonly Move[]): Promise<readonly MoveResult[]> {
-  const moved = await sql<{ sagaId: string }[]>`with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}) select saga_id from moved`;
+  const moved = await sql<
+    { sagaId: string }[]
+  >`with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}) select saga_id from moved`;
   return toResults(moves, moved);
 }
 

@@ -1,4 +1,4 @@
-import type { HeldSaga, MoveResult, Move } from "./saga.ts";
+import type { HeldSaga, Move, MoveResult } from "./saga.ts";
 
 /** A process that works on sagas. */
 export interface Worker {

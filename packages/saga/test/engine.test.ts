@@ -1,7 +1,13 @@
-import { afterEach, beforeAll, afterAll, describe, expect, test, vi } from "vitest";
-import { RetryableError, type SagaDefinition, type SagaEngine, TerminalError, UnknownOutcomeError } from "../src/index.ts";
-import { postgresSagaStore } from "../src/index.ts";
-import { begin, gate, type Input, recorder, sagaDatabase, testEngine, thingSaga, type ThingOptions } from "./fixture.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import {
+  postgresSagaStore,
+  RetryableError,
+  type SagaDefinition,
+  type SagaEngine,
+  TerminalError,
+  UnknownOutcomeError,
+} from "../src/index.ts";
+import { begin, gate, type Input, recorder, sagaDatabase, type ThingOptions, testEngine, thingSaga } from "./fixture.ts";
 
 let db: Awaited<ReturnType<typeof sagaDatabase>>;
 const engines: SagaEngine[] = [];
@@ -75,7 +81,10 @@ describe("going forward", () => {
   });
 
   test("a call that does not answer in its time is unknown, and asked again", async () => {
-    const { saga } = await run({ run: ({ attempt }) => (attempt === 1 ? new Promise(() => {}) : Promise.resolve()) }, { stepTimeoutMs: 100 });
+    const { saga } = await run(
+      { run: ({ attempt }) => (attempt === 1 ? new Promise(() => {}) : Promise.resolve()) },
+      { stepTimeoutMs: 100 },
+    );
     await until(saga, "COMPLETED");
     expect(await outcomes(saga)).toContain("call RUN UNKNOWN 1");
   });
@@ -183,10 +192,9 @@ describe("when a worker is gone", () => {
     const thaw = gate();
     const { saga } = await run({ run: () => thaw.promise });
     const { seen, observer } = recorder();
-    const polls = vi.fn();
     const store = postgresSagaStore(db.sql);
-    const counting = { ...store, claimDue: (c: Parameters<typeof store.claimDue>[0]) => (polls(), store.claimDue(c)) };
-    await started(thingSaga(db.sql), { observer, store: counting, pollMs: 20 });
+    const polls = vi.spyOn(store, "claimDue");
+    await started(thingSaga(db.sql), { observer, store, pollMs: 20 });
     // Twice the lease: a worker that did not renew it would have lost its saga by now.
     await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThan(50), { timeout: 10_000 });
     expect(seen).toEqual([]);
@@ -214,15 +222,20 @@ describe("when a worker is gone", () => {
         reached.resolve();
         return new Promise<never>(() => {});
       };
-      const step = (name: string) => async ({ key }: { key: string }) => {
-        if (failAt === `before the ${name}`) await die();
-        effects.add(`${name} ${key}`);
-        if (failAt === `after the ${name}`) await die();
-      };
+      const step =
+        (name: string) =>
+        async ({ key }: { key: string }) => {
+          if (failAt === `before the ${name}`) await die();
+          effects.add(`${name} ${key}`);
+          if (failAt === `after the ${name}`) await die();
+        };
       const { saga, thing } = await run({ refuse, run: step("call"), undo: step("undo") }, frozen);
       engines.splice(0);
       await reached.promise;
-      const survive = (name: string) => async ({ key }: { key: string }) => void effects.add(`${name} ${key}`);
+      const survive =
+        (name: string) =>
+        async ({ key }: { key: string }) =>
+          void effects.add(`${name} ${key}`);
       await started(thingSaga(db.sql, { refuse, run: survive("call"), undo: survive("undo") }));
       await until(saga, refused === undefined ? "COMPLETED" : "COMPENSATED");
       expect(await db.status(thing)).toBe(refused === undefined ? "FINISHED" : "UNDONE");
@@ -256,8 +269,13 @@ describe("what cannot be understood", () => {
 test("a database that does not answer for a while loses nothing", async () => {
   const store = postgresSagaStore(db.sql);
   let down = true;
-  const definition = thingSaga(db.sql, { run: ({ attempt }) => (attempt === 1 ? Promise.reject(new RetryableError("not now")) : Promise.resolve()) });
-  const flaky = { ...store, move: (moves: Parameters<typeof store.move>[0]) => (down ? Promise.reject(new Error("down")) : store.move(moves)) };
+  const definition = thingSaga(db.sql, {
+    run: ({ attempt }) => (attempt === 1 ? Promise.reject(new RetryableError("not now")) : Promise.resolve()),
+  });
+  const flaky = {
+    ...store,
+    move: (moves: Parameters<typeof store.move>[0]) => (down ? Promise.reject(new Error("down")) : store.move(moves)),
+  };
   const errors = vi.fn();
   const engine = await started(definition, { store: flaky, observer: { onEngineError: errors } });
   const { saga } = await begin(db.sql, engine, definition);

@@ -1,4 +1,3 @@
-import { connectPostgres } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { generateDrizzleJson, generateMigration } from "drizzle-kit/api";
 import { v7 as uuidv7 } from "uuid";
@@ -22,13 +21,13 @@ import {
   toResults,
   type UndoCall,
 } from "../src/index.ts";
-import * as schema from "../src/schema.ts";
 import type { SagaRecord } from "../src/saga.ts";
+import * as schema from "../src/schema.ts";
 
 /** A database with the engine's tables, and a table of things that sagas are about. */
 export async function sagaDatabase() {
   const database = await testDatabase();
-  const sql = connectPostgres(database.url);
+  const sql = database.connect();
   const statements = await generateMigration(generateDrizzleJson({}), generateDrizzleJson(schema));
   for (const statement of statements) await sql.unsafe(statement);
   await sql`create table things (id uuid primary key, status text not null)`;
@@ -100,7 +99,14 @@ export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinit
 
 export function testEngine(sql: SagaSql, definition: SagaDefinition<Input>, options: Partial<EngineOptions> = {}): SagaEngine {
   // Short times: a take-over then takes half a second instead of six.
-  return createSagaEngine({ store: postgresSagaStore(sql), definitions: [definition], leaseMs: 500, heartbeatMs: 100, pollMs: 50, ...options });
+  return createSagaEngine({
+    store: postgresSagaStore(sql),
+    definitions: [definition],
+    leaseMs: 500,
+    heartbeatMs: 100,
+    pollMs: 50,
+    ...options,
+  });
 }
 
 /** Makes a thing and its saga by one statement, and hands it to the engine. */
