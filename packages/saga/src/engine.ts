@@ -62,6 +62,8 @@ class Engine implements SagaEngine {
   readonly #stopGraceMs: number;
   /** What this process works on, by saga. */
   readonly #held = new Map<string, Promise<void>>();
+  /** What it worked on when the database did not answer: ours on paper, and nobody's in fact. */
+  readonly #adrift = new Set<string>();
   readonly #stopping = new AbortController();
   readonly #abandon = new AbortController();
   #wake = new AbortController();
@@ -164,16 +166,19 @@ class Engine implements SagaEngine {
     const limit = this.#maxHeld - this.#held.size;
     if (limit <= 0) return;
     const known = [...this.#definitions.values()].map(({ kind, version }) => ({ kind, version }));
-    const claimed = await this.#store.claimDue({ worker: this.worker, limit, leaseMs: this.#leaseMs, known, held: [...this.#held.keys()] });
+    const [held, adrift] = [[...this.#held.keys()], [...this.#adrift]];
+    const claimed = await this.#store.claimDue({ worker: this.worker, limit, leaseMs: this.#leaseMs, known, held, adrift });
+    // Those that did not come back have been taken by others, or have ended.
+    for (const id of adrift) this.#adrift.delete(id);
     for (const saga of claimed) this.#take(saga, saga.takenOver);
   }
 
-  /** Works on a saga until it leaves. If the database does not answer it stays ours on paper, and the next poll takes it up again from what is stored. */
+  /** Works on a saga until it leaves. If the database does not answer, a later poll takes it up again from what is stored. */
   #take(saga: HeldSaga, takenOver: boolean): void {
     const definition = this.#definitions.get(definitionKey(saga));
     if (definition === undefined) return;
     this.#observer.onHeld?.(saga, takenOver);
-    const work = drive(definition, saga, {
+    const work: Promise<void> = drive(definition, saga, {
       worker: this.worker,
       store: this.#store,
       clock: this.#clock,
@@ -182,8 +187,14 @@ class Engine implements SagaEngine {
       stepTimeoutMs: this.#stepTimeoutMs,
       onReleased: (delayMs) => void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
     })
-      .catch((error) => this.#observer.onEngineError?.(error))
-      .finally(() => this.#held.delete(saga.id));
+      .catch((error) => {
+        this.#adrift.add(saga.id);
+        this.#observer.onEngineError?.(error);
+      })
+      .finally(() => {
+        // It may have left and come back already, by a claim that was quicker than this.
+        if (this.#held.get(saga.id) === work) this.#held.delete(saga.id);
+      });
     this.#held.set(saga.id, work);
   }
 }

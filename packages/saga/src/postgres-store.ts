@@ -21,7 +21,7 @@ async function heartbeat(sql: SagaSql, { id, name }: Worker): Promise<void> {
     on conflict (id) do update set seen_at = excluded.seen_at`;
 }
 
-async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held }: Claim): Promise<readonly ClaimedSaga[]> {
+async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held, adrift }: Claim): Promise<readonly ClaimedSaga[]> {
   const started = { step: "", action: "RUN", outcome: "STARTED", attempt: 0, durationMs: 0, message: "taken over", worker: worker.name };
   return sql<ClaimedSaga[]>`
     with due as (
@@ -31,6 +31,8 @@ async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held }: C
         and (s.kind, s.version) in (select kind, version from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int))
         and case
           when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
+            and (s.id in (select a::uuid from jsonb_array_elements_text(${sql.json(adrift as never)}) as a)
+              or s.update_time < now() - ${leaseMs}::float * interval '1 millisecond')
           else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
         end
       order by s.next_run_at

@@ -17,6 +17,8 @@ export interface Claim {
   readonly known: readonly { readonly kind: string; readonly version: number }[];
   /** What it has in hand already. */
   readonly held: readonly string[];
+  /** What it had in hand when the database did not answer. */
+  readonly adrift: readonly string[];
 }
 
 export interface ClaimedSaga extends HeldSaga {
@@ -28,7 +30,10 @@ export interface ClaimedSaga extends HeldSaga {
 export interface SagaStore {
   /** Says that the worker is alive, by the database's clock. */
   heartbeat(worker: Worker): Promise<void>;
-  /** Takes sagas that are due and that no living worker holds, raising their fence. */
+  /**
+   * Takes sagas that are due and that no living worker holds, raising their fence. Of the worker's own it takes those that are adrift, and those that
+   * nobody touched for a lease; never one that it began a moment ago, after it said what it holds.
+   */
   claimDue(claim: Claim): Promise<readonly ClaimedSaga[]>;
   /** Applies moves that change nothing but the saga. */
   move(moves: readonly Move[]): Promise<readonly MoveResult[]>;

@@ -266,6 +266,27 @@ describe("what cannot be understood", () => {
   });
 });
 
+test("a saga that begins while its own worker looks for work is driven once", async () => {
+  const calls = vi.fn(() => new Promise<void>((resolve) => setImmediate(resolve)));
+  const definition = thingSaga(db.sql, { run: calls });
+  const store = postgresSagaStore(db.sql);
+  const begunAmidst: string[] = [];
+  const { seen, observer } = recorder();
+  // The worker has said what it holds; before the database is asked, one more begins.
+  const claimDue: typeof store.claimDue = async (claim) => {
+    begunAmidst.push((await begin(db.sql, engine, definition)).saga);
+    return store.claimDue(claim);
+  };
+  const engine = testEngine(db.sql, definition, { store: { ...store, claimDue }, observer, pollMs: 20 });
+  engines.push(engine);
+  await engine.start();
+  await vi.waitFor(() => expect(begunAmidst.length).toBeGreaterThan(5));
+  await engine.stop();
+  for (const saga of begunAmidst) await until(saga, "COMPLETED");
+  expect(calls).toHaveBeenCalledTimes(begunAmidst.length);
+  expect(seen).toEqual([]);
+});
+
 test("a database that does not answer for a while loses nothing", async () => {
   const store = postgresSagaStore(db.sql);
   let down = true;

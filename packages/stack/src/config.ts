@@ -5,13 +5,9 @@ import { z } from "zod";
 export const serviceNames = ["identity", "order", "payment"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
-export interface StackPorts {
-  readonly identity: number;
-  readonly order: number;
-  readonly payment: number;
-  readonly edge: number;
-  readonly postgres: number;
-}
+export const portNames = [...serviceNames, "edge", "postgres"] as const;
+export type PortName = (typeof portNames)[number];
+export type StackPorts = Readonly<Record<PortName, number>>;
 
 export interface StackConfig {
   /** Databases, logs, the provider's book and the secrets. */
@@ -30,7 +26,8 @@ export interface StackConfig {
 export const ROOT = resolve(import.meta.dirname, "../../..");
 
 /** Settings of the services that may be set for the whole stack; everything else in the environment stays outside. */
-const PASSED_ON = /^(LOG_LEVEL|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
+const PASSED_ON =
+  /^(LOG_LEVEL|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
@@ -68,14 +65,14 @@ export function envToConfig(environment: Env): StackConfig {
   };
 }
 
-export const portVariable = (name: keyof StackPorts): string => `${name.toUpperCase()}_PORT`;
+export const portVariable = (name: PortName): string => `${name.toUpperCase()}_PORT`;
 
 function refuseSharedPorts(ports: StackPorts): void {
   const fixed = Object.entries(ports).filter(([, number]) => number !== 0);
   const problems = fixed.flatMap(([name, number], index) => {
     const [first] = fixed.slice(0, index).find(([, other]) => other === number) ?? [];
     if (first === undefined) return [];
-    return [`${portVariable(name as keyof StackPorts)}: ${number} is ${portVariable(first as keyof StackPorts)}'s already`];
+    return [`${portVariable(name as PortName)}: ${number} is ${portVariable(first as PortName)}'s already`];
   });
   if (problems.length > 0) throw new ConfigError("the stack", problems);
 }

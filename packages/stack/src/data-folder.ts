@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, realpath, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { StackError } from "./errors.ts";
 
 /** Where a stack keeps what outlives it. One stack at a time holds the folder. */
@@ -31,7 +31,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
 async function makeWritable(path: string): Promise<void> {
   const probe = join(path, `.probe-${process.pid}`);
   try {
-    await mkdir(join(path, "logs"), { recursive: true });
+    await makeFolder(join(path, "logs"));
     await writeFile(probe, "");
     await rm(probe);
   } catch (error) {
@@ -40,12 +40,30 @@ async function makeWritable(path: string): Promise<void> {
   }
 }
 
+/** Level by level: Node's own recursive mkdir never ends where nothing can be made (under /proc). */
+async function makeFolder(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await makeFolder(dirname(path));
+    await make();
+  }
+}
+
 /**
  * A socket that somebody answers at means that the folder is held; one that nobody answers at, that its owner was killed. Unlike a file with a process id,
  * it cannot be mistaken. It lies in the system's folder for temporary files because the path of a socket must be short.
  */
 async function lock(path: string): Promise<{ server: Server; leftBehind: boolean }> {
-  const id = createHash("sha256").update(await realpath(path)).digest("hex").slice(0, 16);
+  const id = createHash("sha256")
+    .update(await realpath(path))
+    .digest("hex")
+    .slice(0, 16);
   const socket = join(tmpdir(), `tercet-${id}.sock`);
   const first = await listen(socket);
   if (first !== undefined) return { server: first, leftBehind: false };

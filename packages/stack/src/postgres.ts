@@ -1,15 +1,21 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { join } from "node:path";
+import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { type Account, chooseAccount } from "./account.ts";
+import { StackError } from "./errors.ts";
+
+export { freePort } from "./ports.ts";
 
 const run = promisify(execFile);
 
 /** A PostgreSQL of our own, from the binaries in an npm package, listening on the loopback address only. */
 export interface EmbeddedPostgres extends AsyncDisposable {
+  readonly pid: number;
+  /** Resolves, with how, when the server has ended for whatever reason. */
+  readonly exited: Promise<string>;
   /** A database of the server. */
   databaseUrl(name: string): string;
 }
@@ -25,20 +31,27 @@ export interface EmbeddedPostgresOptions {
 const USER = "tercet";
 const READY = "database system is ready to accept connections";
 const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
 
+/** Throws StackError when the server cannot be started. */
 export async function startPostgres({ folder, port, onLog = () => {} }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { initdb, postgres } = await binaries();
-  const account = await unprivileged();
+  await mkdir(dirname(folder), { recursive: true });
+  const account = await chooseAccount([dirname(folder), postgres]);
   if (!existsSync(join(folder, "PG_VERSION"))) await initialise(initdb, folder, account);
   await stopLeftOver(folder);
   const flags = SETTINGS.flatMap((setting) => ["-c", setting]);
+  const { command, args, options } = account.as(postgres, ["-D", folder, "-p", String(port), ...flags]);
   // Detached: Ctrl-C in a terminal must reach the services first, and the database when they have drained.
-  const server = spawn(postgres, ["-D", folder, "-p", String(port), ...flags], { ...account, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const server = spawn(command, args, { ...options, cwd: folder, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const exited = exitOf(server);
   await ready(server, onLog);
   return {
+    pid: server.pid ?? 0,
+    exited,
     databaseUrl: (name) => `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`,
-    [Symbol.asyncDispose]: () => stop(server),
+    [Symbol.asyncDispose]: () => stop(server, exited),
   };
 }
 
@@ -54,49 +67,71 @@ async function binaries(): Promise<Binaries> {
     await Promise.all([chmod(found.initdb, 0o755), chmod(found.postgres, 0o755)]);
     return found;
   } catch (error) {
-    throw new Error(`there is no embedded PostgreSQL for ${process.platform}-${process.arch}: set the *_DATABASE_URL variables`, { cause: error });
+    const machine = `${process.platform}-${process.arch}`;
+    throw new StackError(`there is no embedded PostgreSQL for ${machine}: set the three *_DATABASE_URL variables`, { cause: error });
   }
 }
 
-interface Account {
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** PostgreSQL refuses to run as root; then it runs as `nobody`. */
-async function unprivileged(): Promise<Account> {
-  if (process.getuid?.() !== 0) return {};
-  const id = async (flag: string) => Number((await run("id", [flag, "nobody"])).stdout);
-  return { uid: await id("-u"), gid: await id("-g") };
-}
-
+/** Under its name only when it is complete, so that a start that was killed here leaves nothing that looks like a cluster. */
 async function initialise(initdb: string, folder: string, account: Account): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  const draft = `${folder}.new`;
   const passwordFile = `${folder}.password`;
-  await writeFile(passwordFile, USER);
-  for (const path of [folder, passwordFile]) if (account.uid !== undefined) await chown(path, account.uid, account.gid ?? account.uid);
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { recursive: true });
+  await writeFile(passwordFile, USER, { mode: 0o600 });
+  for (const path of [draft, passwordFile]) if (account.owner !== undefined) await chown(path, account.owner.uid, account.owner.gid);
+  const flags = ["-D", draft, "-U", USER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"];
+  const { command, args, options } = account.as(initdb, flags);
   try {
-    const args = ["-D", folder, "-U", USER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"];
-    await run(initdb, args, { ...account, cwd: folder });
+    await run(command, args, { ...options, cwd: draft });
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string };
+    throw new StackError(`PostgreSQL could not make its files in ${folder}:\n${(stderr || message).trim()}`, { cause: error });
   } finally {
     await rm(passwordFile, { force: true });
   }
+  await rm(folder, { recursive: true, force: true });
+  await rename(draft, folder);
 }
 
-/** A server whose owner was killed goes on; it would hold the folder. */
-async function stopLeftOver(folder: string): Promise<void> {
+/** A server whose owner was killed goes on; it would hold the folder and the port. */
+export async function stopLeftOver(folder: string): Promise<void> {
   const pidFile = await readFile(join(folder, "postmaster.pid"), "utf8").catch(() => undefined);
   const pid = Number(pidFile?.split("\n")[0]);
-  if (!Number.isInteger(pid) || pid <= 0) return;
-  while (signal(pid, "SIGINT")) await sleep(50);
+  if (!Number.isInteger(pid) || pid <= 1 || !(await isServerOf(folder, pid))) return;
+  const deadline = performance.now() + STOP_TIMEOUT_MS;
+  signal(pid, "SIGINT");
+  while (signal(pid, 0)) {
+    if (performance.now() > deadline) signal(pid, "SIGQUIT");
+    await sleep(50);
+  }
 }
 
-function signal(pid: number, name: NodeJS.Signals): boolean {
+/** The file may be older than the process that has this id today. */
+async function isServerOf(folder: string, pid: number): Promise<boolean> {
+  const command = await commandLine(pid);
+  return command.includes("postgres") && command.includes(basename(folder));
+}
+
+async function commandLine(pid: number): Promise<string> {
+  if (process.platform === "linux") return await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const { stdout } = await run("ps", ["-p", String(pid), "-o", "command="]).catch(() => ({ stdout: "" }));
+  return stdout;
+}
+
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, name);
   } catch {
     return false;
   }
+}
+
+function exitOf(server: ChildProcess): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  server.once("exit", (code, name) => resolve(name ?? `exit code ${code}`));
+  server.once("error", ({ message }) => resolve(message));
+  return promise;
 }
 
 async function ready(server: ChildProcess, onLog: (line: string) => void): Promise<void> {
@@ -105,31 +140,20 @@ async function ready(server: ChildProcess, onLog: (line: string) => void): Promi
   server.stderr?.setEncoding("utf8").on("data", (text: string) => {
     onLog(text.trimEnd());
     said = (said + text).slice(-2_000);
-    if (text.includes(READY)) resolve();
+    if (said.includes(READY)) resolve();
   });
-  server.once("error", reject);
-  server.once("exit", () => reject(new Error(`PostgreSQL did not start:\n${said}`)));
-  const timer = setTimeout(() => reject(new Error(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${said}`)), START_TIMEOUT_MS);
+  server.once("error", (error) => reject(new StackError(`PostgreSQL did not start: ${error.message}`, { cause: error })));
+  server.once("exit", () => reject(new StackError(`PostgreSQL did not start:\n${said.trim()}`)));
+  const timer = setTimeout(
+    () => reject(new StackError(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${said}`)),
+    START_TIMEOUT_MS,
+  );
   await promise.finally(() => clearTimeout(timer));
 }
 
-/** "Fast": open sessions are ended, what is committed stays. */
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.once("exit", () => resolve());
+/** "Fast": open sessions are ended, what is committed stays. "Immediate" when that takes too long: nothing is lost, the next start recovers. */
+async function stop(server: ChildProcess, exited: Promise<string>): Promise<void> {
   server.kill("SIGINT");
-  await promise;
-}
-
-/** A port that nothing listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  await promise;
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
+  const timer = setTimeout(() => server.kill("SIGQUIT"), STOP_TIMEOUT_MS);
+  await exited.finally(() => clearTimeout(timer));
 }

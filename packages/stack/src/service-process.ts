@@ -108,7 +108,11 @@ function listen(child: ChildProcess, { logFile, onLine = () => {} }: ServiceProc
 }
 
 /** Throws StackError, with an empty message when the process ended. */
-async function ready(url: string, exited: Promise<Exit>, { startTimeoutMs = START_TIMEOUT_MS, signal }: ServiceProcessOptions): Promise<void> {
+async function ready(
+  url: string,
+  exited: Promise<Exit>,
+  { startTimeoutMs = START_TIMEOUT_MS, signal }: ServiceProcessOptions,
+): Promise<void> {
   let ended = false;
   void exited.then(() => {
     ended = true;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Something that runs until it is stopped, or dies. */
 export interface Supervised extends AsyncDisposable {
+  readonly pid: number;
   /** Resolves, with how, when it has ended for whatever reason. */
   readonly exited: Promise<string>;
 }
@@ -10,7 +11,7 @@ export interface SupervisorOptions<T extends Supervised> {
   start(signal: AbortSignal): Promise<T>;
   /** Whether it is started again when it dies. */
   readonly restart: boolean;
-  /** It died, and is started again in `delayMs`. */
+  /** It died; it is started again in `delayMs`, or not at all. */
   onDied(how: string, delayMs: number | undefined): void;
   /** A start after a death failed; the next one is in `delayMs`. */
   onStartFailed(error: unknown, delayMs: number): void;
@@ -26,9 +27,10 @@ const STEADY_MS = 10_000;
 export class Supervisor<T extends Supervised> implements AsyncDisposable {
   readonly #options: SupervisorOptions<T>;
   #current: T | undefined;
-  #stopping = new AbortController();
-  #watching: Promise<void> = Promise.resolve();
   #up = Promise.withResolvers<T>();
+  #stopping = new AbortController();
+  /** Settles when nothing is started or watched any more. */
+  #idle: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions<T>) {
     this.#options = options;
@@ -47,67 +49,66 @@ export class Supervisor<T extends Supervised> implements AsyncDisposable {
   /** Throws what the start throws. */
   async start(signal?: AbortSignal): Promise<T> {
     if (this.#current !== undefined) return this.#current;
+    await this.stop();
     this.#stopping = new AbortController();
     const stopping = this.#stopping.signal;
-    const started = await this.#options.start(signal === undefined ? stopping : AbortSignal.any([signal, stopping]));
-    this.#rise(started);
-    this.#watching = this.#watch(started, stopping);
-    return started;
+    const first = this.#raise(signal === undefined ? stopping : AbortSignal.any([signal, stopping]));
+    this.#idle = first.then(
+      (started) => this.#watch(started, stopping),
+      () => {},
+    );
+    return await first;
   }
 
   /** Stops it, and leaves it so until the next start. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.#stopping.abort(new Error("stopped"));
     await this.#current?.[Symbol.asyncDispose]();
-    await this.#watching;
+    await this.#idle;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
 
+  async #raise(signal: AbortSignal, announce: (started: T) => void = () => {}): Promise<T> {
+    const started = await this.#options.start(signal);
+    if (signal.aborted) {
+      await started[Symbol.asyncDispose]();
+      throw signal.reason;
+    }
+    this.#current = started;
+    announce(started);
+    this.#up.resolve(started);
+    return started;
+  }
+
   async #watch(first: T, stopping: AbortSignal): Promise<void> {
-    let running = first;
-    let since = performance.now();
     let delayMs = FIRST_DELAY_MS;
-    for (;;) {
+    for (let running: T | undefined = first; running !== undefined; ) {
+      const since = performance.now();
       const how = await running.exited;
-      this.#fall();
+      this.#current = undefined;
+      this.#up = Promise.withResolvers<T>();
       if (stopping.aborted) return;
       if (performance.now() - since > STEADY_MS) delayMs = FIRST_DELAY_MS;
       this.#options.onDied(how, this.#options.restart ? delayMs : undefined);
-      if (!this.#options.restart) return;
-      const again = await this.#startAgain(delayMs, stopping);
-      if (again === undefined) return;
-      running = again;
-      since = performance.now();
+      running = this.#options.restart ? await this.#startAgain(delayMs, stopping) : undefined;
       delayMs = longer(delayMs);
     }
   }
 
+  /** Undefined when it is to stop instead. */
   async #startAgain(firstDelayMs: number, stopping: AbortSignal): Promise<T | undefined> {
-    for (let delayMs = firstDelayMs; ; delayMs = longer(delayMs)) {
+    for (let delayMs = firstDelayMs; !stopping.aborted; delayMs = longer(delayMs)) {
       try {
         await sleep(delayMs, undefined, { signal: stopping });
-        const started = await this.#options.start(stopping);
-        this.#rise(started);
-        this.#options.onRestarted(started);
-        return started;
+        return await this.#raise(stopping, (started) => this.#options.onRestarted(started));
       } catch (error) {
-        if (stopping.aborted) return undefined;
-        this.#options.onStartFailed(error, longer(delayMs));
+        if (!stopping.aborted) this.#options.onStartFailed(error, longer(delayMs));
       }
     }
-  }
-
-  #rise(started: T): void {
-    this.#current = started;
-    this.#up.resolve(started);
-  }
-
-  #fall(): void {
-    this.#current = undefined;
-    this.#up = Promise.withResolvers<T>();
+    return undefined;
   }
 }
 

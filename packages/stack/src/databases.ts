@@ -1,0 +1,34 @@
+import postgres from "postgres";
+import { type ServiceName, serviceNames } from "./config.ts";
+import { StackError } from "./errors.ts";
+
+const OPTIONS = { max: 1, fetch_types: false, connect_timeout: 5, onnotice: () => {} };
+
+/** Makes the databases that are not there yet. */
+export async function ensureDatabases(serverUrl: string, names: readonly string[]): Promise<void> {
+  const sql = postgres(serverUrl, OPTIONS);
+  try {
+    const there = await sql<{ datname: string }[]>`select datname from pg_database`;
+    for (const name of names) if (!there.some(({ datname }) => datname === name)) await sql`create database ${sql(name)}`;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Throws StackError with a sentence for each of somebody else's databases that does not answer. MongoDB is left to the service that uses it. */
+export async function checkDatabases(urls: Readonly<Partial<Record<ServiceName, string>>>): Promise<void> {
+  const problems = await Promise.all(serviceNames.map((name) => problemOf(name, urls[name])));
+  const sentences = problems.filter((problem) => problem !== undefined);
+  if (sentences.length > 0) throw new StackError(sentences.join("\n"));
+}
+
+async function problemOf(name: ServiceName, url: string | undefined): Promise<string | undefined> {
+  if (url === undefined || !url.startsWith("postgres")) return undefined;
+  try {
+    const sql = postgres(url, OPTIONS);
+    await sql`select 1`.finally(() => sql.end({ timeout: 1 }));
+    return undefined;
+  } catch (error) {
+    return `the database of ${name.toUpperCase()}_DATABASE_URL cannot be used: ${(error as Error).message}`;
+  }
+}

@@ -1,0 +1,71 @@
+import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
+import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import { type Api, logIn } from "./api.ts";
+import { type DemoOrder, demoOrders, type Ending, neededStock } from "./demo-orders.ts";
+
+/** Where the demo's orders go. */
+export interface DemoTarget {
+  readonly url: string;
+  readonly passwords: Readonly<Record<"alice" | "olivia", string>>;
+}
+
+export interface DemoResult {
+  readonly demo: DemoOrder;
+  readonly order: Order;
+  readonly ending: Ending;
+}
+
+type Callers = Readonly<Record<"alice" | "olivia", Api>>;
+
+/** An order waits for its outcome this long; what takes longer is watched. */
+const WAIT = { timeoutMs: 30_000 };
+const WATCH = { timeoutMs: 180_000 };
+const RESTOCK = 500n;
+const OPEN: ReadonlySet<OrderStatus> = new Set([OrderStatus.PENDING, OrderStatus.CANCELLING]);
+
+/** Places every order at once; `onState` hears what becomes of each. */
+export async function runDemo(
+  target: DemoTarget,
+  onState: (index: number, state: string) => void,
+  signal: AbortSignal,
+): Promise<DemoResult[]> {
+  const caller = (name: "alice" | "olivia") => logIn(target.url, { email: `${name}@example.com`, password: target.passwords[name] });
+  const callers = { alice: await caller("alice"), olivia: await caller("olivia") };
+  await prepareStock(callers.olivia);
+  return await Promise.all(demoOrders.map((demo, index) => place(callers, demo, (state) => onState(index, state), signal)));
+}
+
+async function prepareStock({ catalog }: Api): Promise<void> {
+  const { products } = await catalog.listProducts({ pageSize: 100 });
+  const used = new Set(demoOrders.flatMap(({ items }) => items.map(({ sku }) => sku)));
+  for (const { sku, stock } of products.filter((product) => used.has(product.sku))) {
+    const { min, max } = neededStock(sku);
+    const delta = stock < min ? RESTOCK : stock > max ? max - stock : 0n;
+    if (delta !== 0n) await catalog.adjustStock({ sku, delta, requestId: crypto.randomUUID() });
+  }
+}
+
+async function place(callers: Callers, demo: DemoOrder, onState: (state: string) => void, signal: AbortSignal): Promise<DemoResult> {
+  const { alice } = callers;
+  onState("placing");
+  const request = { requestId: crypto.randomUUID(), items: [...demo.items], paymentMethod: { token: demo.token } };
+  let order = await settled(alice, await alice.orders.createOrder(request, { ...WAIT, signal }), signal);
+  onState(OrderStatus[order.status]);
+  if (demo.cancelledBy !== undefined && order.status === OrderStatus.CONFIRMED) {
+    onState("cancelling");
+    const cancel = { orderId: order.id, requestId: crypto.randomUUID(), reason: "shown in the demo" };
+    order = await settled(alice, await callers[demo.cancelledBy].orders.cancelOrder(cancel, { ...WAIT, signal }), signal);
+    onState(OrderStatus[order.status]);
+  }
+  const payment = await alice.payments.getPayment({ paymentId: order.paymentId }, { signal });
+  const ending = { status: OrderStatus[order.status], reason: order.failure?.reason, payment: PaymentStatus[payment.status] };
+  return { demo, order, ending };
+}
+
+/** The order with its timeline, once nothing happens to it any more. */
+async function settled({ orders }: Api, order: Order, signal: AbortSignal): Promise<Order> {
+  let { status } = order;
+  if (OPEN.has(status))
+    for await (const { order: seen } of orders.watchOrder({ orderId: order.id }, { ...WATCH, signal })) status = seen?.status ?? status;
+  return await orders.getOrder({ orderId: order.id }, { signal });
+}

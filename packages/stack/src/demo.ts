@@ -1,0 +1,41 @@
+import { join } from "node:path";
+import { runCommand } from "./cli.ts";
+import { envToConfig, type StackConfig } from "./config.ts";
+import { demoProgress, demoReport } from "./demo-report.ts";
+import { type DemoTarget, runDemo } from "./demo-run.ts";
+import { StackError } from "./errors.ts";
+import { demoHelp } from "./help.ts";
+import { LOOPBACK } from "./ports.ts";
+import { readSecrets } from "./secrets.ts";
+import { isReady } from "./service-process.ts";
+import { type Stack, startStack } from "./stack.ts";
+import { terminalListener } from "./terminal.ts";
+
+await runCommand({
+  help: demoHelp,
+  run: async ({ env, terminal, signal }) => {
+    const config = envToConfig(env);
+    // The demo makes the services warn on purpose.
+    const listener = { ...terminalListener(terminal), notice: () => {} };
+    const running = await targetOf(config);
+    await using started = running === undefined ? await startStack(config, { listener, signal }) : undefined;
+    const target = running ?? (started && { url: started.urls.edge, passwords: passwordsOf(started.users) });
+    if (target === undefined) return 1;
+    const results = await runDemo(target, demoProgress(terminal), signal);
+    return demoReport(results, terminal) ? 0 : 1;
+  },
+});
+
+/** The stack that runs already; undefined when none does. */
+async function targetOf({ ports, dataDir }: StackConfig): Promise<DemoTarget | undefined> {
+  const url = `http://${LOOPBACK}:${ports.edge}`;
+  if (ports.edge === 0 || !(await isReady(url))) return undefined;
+  const secrets = await readSecrets(join(dataDir, "secrets.json"));
+  if (secrets === undefined)
+    throw new StackError(`a stack runs at ${url}, but its passwords are not in ${dataDir}: set DATA_DIR to its folder`);
+  return { url, passwords: secrets.passwords };
+}
+
+function passwordsOf({ alice, olivia }: Stack["users"]): DemoTarget["passwords"] {
+  return { alice: alice.password, olivia: olivia.password };
+}

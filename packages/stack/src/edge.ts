@@ -1,0 +1,137 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { DescService } from "@bufbuild/protobuf";
+import httpProxy from "@fastify/http-proxy";
+import { IdentityService } from "@tercet/gen/identity/v1/identity";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import { OrderService } from "@tercet/gen/order/v1/order_service";
+import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { CORRELATION_HEADER } from "@tercet/service";
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { type ServiceName, serviceNames } from "./config.ts";
+import { LOOPBACK } from "./ports.ts";
+import { isReady } from "./service-process.ts";
+
+/** What the outside may call. SagaService, reflection and grpc.health are for the inside, and are asked at the services' own ports. */
+const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
+  identity: [IdentityService],
+  order: [CatalogService, OrderService],
+  payment: [PaymentService],
+};
+
+const prefixes = (name: ServiceName): string[] => [
+  ...routed[name].map(({ typeName }) => `/${typeName}`),
+  ...(name === "identity" ? ["/.well-known"] : []),
+];
+
+export interface EdgeOptions {
+  readonly port: number;
+  readonly upstreams: Readonly<Record<ServiceName, string>>;
+}
+
+/** One address for everything, as Kong's HTTP port: HTTP/1.1, for Connect, gRPC-Web and plain HTTP. gRPC proper goes to the services' own ports. */
+export interface Edge extends AsyncDisposable {
+  readonly url: string;
+  /** Takes no new connections; calls under way go on. */
+  drain(): void;
+}
+
+/** A service answers after 30 s at most. */
+const ANSWER_TIMEOUT_MS = 35_000;
+const LIMITS = { requestTimeout: 10_000, connectionsCheckingInterval: 1_000, headersTimeout: 5_000, maxHeaderSize: 16_384 };
+const MAX_BODY_BYTES = 1_048_576;
+const UPSTREAM_CONNECTIONS = 1_024;
+
+export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge> {
+  const app = fastify({
+    http: LIMITS,
+    requestTimeout: LIMITS.requestTimeout,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: 256 },
+  });
+  // Bodies go through as they are, whatever they are.
+  app.removeAllContentTypeParsers();
+  app.addHook("onRequest", correlate);
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, "unimplemented", "there is no such method"));
+  app.setErrorHandler<FastifyError>((error, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 500) return refuse(reply, status, "invalid_argument", error.message);
+    return refuse(reply, 500, "internal", "internal error");
+  });
+  healthPages(app, upstreams);
+  for (const name of serviceNames) for (const prefix of prefixes(name)) await app.register(httpProxy, route(name, prefix, upstreams[name]));
+  await app.listen({ host: LOOPBACK, port });
+  const { port: number } = app.server.address() as AddressInfo;
+  let closed: Promise<void> | undefined;
+  const drain = () => {
+    closed ??= app.close();
+  };
+  return {
+    url: `http://${LOOPBACK}:${number}`,
+    drain,
+    [Symbol.asyncDispose]: async () => {
+      drain();
+      app.server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function route(name: ServiceName, prefix: string, upstream: string) {
+  return {
+    prefix,
+    rewritePrefix: prefix,
+    upstream,
+    // A stream may be silent for as long as it likes.
+    undici: { connections: UPSTREAM_CONNECTIONS, headersTimeout: ANSWER_TIMEOUT_MS, bodyTimeout: 0 },
+    // Whoever calls knows what may be asked again.
+    retryMethods: [],
+    maxRetriesOn503: 0,
+    replyOptions: {
+      rewriteRequestHeaders: forwarded,
+      onError: (reply: Replying, { error }: { error: Error }) => {
+        if ((error as FastifyError).statusCode === 504)
+          return refuse(reply, 504, "deadline_exceeded", `the ${name} service did not answer in time`);
+        return refuse(reply, 503, "unavailable", `the ${name} service cannot be reached at the moment; try again`);
+      },
+    },
+  };
+}
+
+/** Nobody stands before the edge whose word on the client's address could be taken. */
+function forwarded(request: Pick<FastifyRequest, "headers" | "ip" | "host">, headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { forwarded: _, ...own } = headers;
+  return {
+    ...own,
+    [CORRELATION_HEADER]: String(request.headers[CORRELATION_HEADER]),
+    "x-forwarded-for": request.ip,
+    "x-forwarded-host": request.host,
+    "x-forwarded-proto": "http",
+  };
+}
+
+/** The id is given back also when no service was reached. */
+async function correlate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  request.headers[CORRELATION_HEADER] ??= crypto.randomUUID();
+  void reply.header(CORRELATION_HEADER, request.headers[CORRELATION_HEADER]);
+}
+
+interface Replying {
+  header(name: string, value: string): unknown;
+  code(status: number): { send(body: unknown): unknown };
+}
+
+/** An error as Connect has it. */
+function refuse(reply: Replying, status: number, code: string, message: string): void {
+  if (status === 503) void reply.header("retry-after", "1");
+  void reply.code(status).send({ code, message });
+}
+
+function healthPages(app: FastifyInstance, upstreams: Readonly<Record<ServiceName, string>>): void {
+  app.get("/health/live", () => ({ status: "live" }));
+  app.get("/health/ready", async (_request, reply) => {
+    const states = await Promise.all(serviceNames.map(async (name) => [name, (await isReady(upstreams[name])) ? "up" : "down"] as const));
+    const ready = states.every(([, state]) => state === "up");
+    return reply.code(ready ? 200 : 503).send({ ready, dependencies: Object.fromEntries(states) });
+  });
+}

@@ -1,0 +1,35 @@
+/** What a stack tells whoever started it. */
+export interface StackListener {
+  /** One part of the start; answers what the work answers. */
+  progress<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** Something happened that a person should know: one sentence. */
+  notice(sentence: string): void;
+}
+
+export const silent: StackListener = { progress: (_what, work) => work(), notice: () => {} };
+
+const SHOWN = new Set(["warn", "error", "fatal"]);
+
+/** A line of a service's log as a person wants it: warnings and errors shortly, and what is not from the logger as it is; undefined for the rest. */
+export function readable(service: string, line: string): string | undefined {
+  const entry = parse(line);
+  if (entry === undefined) return line.trim() === "" ? undefined : `${service}: ${line}`;
+  if (!SHOWN.has(String(entry.level))) return undefined;
+  const cause = entry.err?.message;
+  return `${service} ${entry.level}: ${entry.msg}${cause === undefined ? "" : ` (${cause})`}`;
+}
+
+interface LogEntry {
+  readonly level?: string;
+  readonly msg?: string;
+  readonly err?: { readonly message?: string };
+}
+
+function parse(line: string): LogEntry | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(line) as LogEntry;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,20 @@
+import { once } from "node:events";
+import { runCommand } from "./cli.ts";
+import { envToConfig } from "./config.ts";
+import { startHelp } from "./help.ts";
+import { startStack } from "./stack.ts";
+import { terminalListener } from "./terminal.ts";
+import { welcome } from "./welcome.ts";
+
+await runCommand({
+  help: startHelp,
+  run: async ({ env, terminal, signal }) => {
+    const stack = await startStack(envToConfig(env), { listener: terminalListener(terminal), signal });
+    terminal.line(welcome(stack, terminal));
+    if (!signal.aborted) await once(signal, "abort");
+    terminal.line("stopping: calls under way are finished first");
+    await stack[Symbol.asyncDispose]();
+    terminal.line("stopped; the orders are kept");
+    return 0;
+  },
+});

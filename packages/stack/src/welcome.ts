@@ -1,0 +1,41 @@
+import type { Stack } from "./stack.ts";
+import type { Terminal } from "./terminal.ts";
+
+type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
+
+/** What to do with a stack that has just started. */
+export function welcome({ urls, users, dataDir }: Shown, { styled }: Pick<Terminal, "styled">): string {
+  const title = (text: string) => styled("bold", text);
+  return [
+    "",
+    title("Tercet is running"),
+    row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to everything below"),
+    row("identity", urls.identity, "on the services' own ports gRPC as well, health and reflection"),
+    row("order", urls.order, ""),
+    row("payment", urls.payment, ""),
+    row("logs", `${dataDir}/logs`, ""),
+    "",
+    title("Users"),
+    ...Object.values(users).map(({ email, password, roles }) => row(email, password, roles.join(", "), 20)),
+    "",
+    title("Place an order"),
+    placeAnOrder(urls.edge, users.alice),
+    "",
+    `${title("pnpm demo")} in another terminal places orders of every outcome. ${title("Ctrl-C")} stops.`,
+  ].join("\n");
+}
+
+const row = (name: string, value: string, note: string, width = 10): string =>
+  `  ${name.padEnd(width)} ${value.padEnd(23)} ${note}`.trimEnd();
+
+/** Three commands for any shell; needs curl and sed. */
+export function placeAnOrder(edge: string, { email, password }: { readonly email: string; readonly password: string }): string {
+  const order = { items: [{ sku: "MUG-BLUE", quantity: 2 }], paymentMethod: { token: "tok_visa" } };
+  const body = JSON.stringify(order).replace("{", `{"requestId":"'$ID'",`);
+  return `
+TOKEN=$(curl -s ${edge}/identity.v1.IdentityService/Login -H 'content-type: application/json' \\
+  -d '${JSON.stringify({ email, password })}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
+ID=$(node -p 'crypto.randomUUID()')
+curl -s ${edge}/order.v1.OrderService/CreateOrder -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+  -d '${body}'`.trimStart();
+}

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { freePort } from "../src/ports.ts";
+import { isReady, type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "../src/service-process.ts";
+
+const main = join(import.meta.dirname, "fixture-service.mjs");
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tercet-process-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("it is there once it is ready, with the environment it was given and no more", async () => {
+  const service = await start({ env: { LOG_LEVEL: "warn" } });
+  const env = (await (await fetch(service.url)).json()) as Record<string, string>;
+  expect(env).toMatchObject({ LOG_LEVEL: "warn", HOST: "127.0.0.1", NODE_ENV: "production" });
+  expect(Object.keys(env).filter((name) => name === "PATH" || name === "HOME" || name === "VITEST")).toEqual([]);
+});
+
+test("what it says goes to its log and to the listener", async () => {
+  const lines: string[] = [];
+  const logFile = join(folder, "fixture.log");
+  const service = await start({ logFile, onLine: (line) => lines.push(line) });
+  await service.stop();
+  expect(lines).toEqual(['{"level":"info","msg":"listening"}']);
+  await expect.poll(() => readFile(logFile, "utf8")).toBe(`${lines[0]}\n`);
+});
+
+test("one that crashes at boot is an error with its last words", async () => {
+  await expect(start({ env: { BEHAVIOUR: "crash" } })).rejects.toThrow("fixture did not start (exit code 3):\nthe last words");
+});
+
+test("one that does not become ready is given up and killed", async () => {
+  const port = await freePort();
+  await expect(start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 })).rejects.toThrow(
+    "fixture did not start (not ready in 0.5 s)",
+  );
+  await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
+});
+
+test("a start can be given up", async () => {
+  const controller = new AbortController();
+  const starting = start({
+    env: { BEHAVIOUR: "never-ready" },
+    signal: controller.signal,
+    onLine: () => controller.abort(new Error("enough")),
+  });
+  await expect(starting).rejects.toThrow("enough");
+});
+
+test("stop drains it, and kills what does not end in time", async () => {
+  expect(await (await start()).stop()).toBe("exit code 0");
+  expect(await (await start({ env: { BEHAVIOUR: "stubborn" } })).stop(100)).toBe("SIGKILL");
+});
+
+test("its end is told, however it came", async () => {
+  const service = await start();
+  service.kill();
+  expect(await service.exited).toBe("SIGKILL");
+});
+
+test("when the process that started it is killed, it drains and ends", async () => {
+  const port = await freePort();
+  const mark = join(folder, "mark");
+  const parent = spawn(process.execPath, [join(import.meta.dirname, "fixture-parent.ts"), main, String(port), mark], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await firstOutput(parent);
+  expect(await isReady(`http://127.0.0.1:${port}`)).toBe(true);
+  parent.kill("SIGKILL");
+  await expect.poll(() => readFile(mark, "utf8").catch(() => ""), { timeout: 10_000 }).toBe("drained");
+  await expect.poll(() => isReady(`http://127.0.0.1:${port}`)).toBe(false);
+});
+
+async function start(options: Partial<ServiceProcessOptions> = {}): Promise<ServiceProcess> {
+  const service = await startServiceProcess({ name: "fixture", main, port: await freePort(), env: {}, ...options });
+  onTestFinished(async () => void (await service.stop()));
+  return service;
+}
+
+async function firstOutput({ stdout }: ChildProcess): Promise<void> {
+  if (stdout !== null) await once(stdout, "data");
+}
