@@ -9,7 +9,7 @@ import { accountKey, normalizeEmail, type User } from "./user.ts";
  * ASVS 5 section 6.3.1 asks for a bound on guessing; this one is 5 attempts, then one after 10, 20, 40 s and from then on every minute: below 70 in an hour.
  * No account is ever locked: who waits a minute may try again. The host's limits per client stand in front of it.
  */
-export const loginThrottle: ThrottlePolicy = { free: 5, firstDelay: 10_000, maxDelay: 60_000, window: 15 * 60_000 };
+const loginThrottle: ThrottlePolicy = { free: 5, firstDelay: 10_000, maxDelay: 60_000, window: 15 * 60_000 };
 
 export interface LoginDependencies {
   readonly store: UserStore & ThrottleStore;

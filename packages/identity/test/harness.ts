@@ -10,7 +10,7 @@ import { capturedLog } from "../src/testing.ts";
 
 export const issuer = "http://identity.test";
 export const clientSecret = "the-order-service-has-this-secret";
-export const admin = { email: "admin@example.com", password: "the admin's password" };
+const admin = { email: "admin@example.com", password: "the admin's password" };
 
 export type IdentityClient = Client<typeof IdentityService>;
 

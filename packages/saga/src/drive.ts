@@ -272,4 +272,4 @@ const MAX_MESSAGE = 500;
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE);
 
 /** The idempotency key of a step in one direction: the same for every attempt, on every worker. */
-export const stepKey = (sagaId: string, step: string, action: SagaAction): string => uuidFrom(`${step}:${action}`, sagaId);
+const stepKey = (sagaId: string, step: string, action: SagaAction): string => uuidFrom(`${step}:${action}`, sagaId);

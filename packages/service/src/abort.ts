@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** What an aborted signal says, as an error of a call: its own reason when that is one, else that the caller has gone. */
-export const abortError = (signal: AbortSignal): ConnectError =>
+const abortError = (signal: AbortSignal): ConnectError =>
   signal.reason instanceof ConnectError ? signal.reason : new ConnectError("the call was cancelled", Code.Canceled);
 
 /** The result, or a rejection as soon as the signal aborts; the loser of the race is left to itself. */

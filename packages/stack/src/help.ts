@@ -15,6 +15,12 @@ Ctrl-C drains and stops it. What it stored is there at the next start.
 
 ${VARIABLES}`;
 
+export const devHelp = `Usage: pnpm dev [--help]
+
+The same as pnpm start; besides, it compiles what you change and starts the services again that use it.
+
+${VARIABLES}`;
+
 export const demoHelp = `Usage: pnpm demo [--help]
 
 Places orders of every outcome, and prints what each one's saga did. Uses the stack that runs, or starts one and stops it afterwards.

@@ -1,0 +1,14 @@
+/** `pnpm generate`: writes everything that is generated and committed: gen/src from proto/, and the next migration of each changed schema. */
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { root } from "./root.ts";
+
+run("buf", ["generate"], root);
+// drizzle-kit asks whether a column was renamed or replaced, so it gets the terminal.
+for (const config of globSync("packages/*/drizzle.config.ts", { cwd: root })) run("drizzle-kit", ["generate"], join(root, dirname(config)));
+
+function run(tool: string, args: string[], cwd: string): void {
+  const { status, error } = spawnSync(join(cwd, "node_modules/.bin", tool), args, { cwd, stdio: "inherit" });
+  if (status !== 0) throw error ?? new Error(`${tool} in ${cwd} ended with ${status}`);
+}

@@ -1,0 +1,31 @@
+import { spawnSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { root } from "./root.ts";
+
+function verify(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ["scripts/verify.ts", ...args], { cwd: root, encoding: "utf8" });
+}
+
+test("--only runs the named check and counts it", () => {
+  const { status, stdout } = verify("--only", "buf-lint");
+  expect(stdout).toMatch(/^buf-lint +ok \(\d+\.\d s\)\n1 passed, 0 failed, 0 skipped\n$/);
+  expect(status).toBe(0);
+});
+
+test("a check that fails fails the run and shows why", () => {
+  const { status, stdout } = spawnSync(process.execPath, ["scripts/verify.ts", "--only", "buf-breaking"], {
+    cwd: root,
+    encoding: "utf8",
+    env: { ...process.env, BUF_BREAKING_AGAINST: "nowhere" },
+  });
+  expect(stdout).toContain("FAILED");
+  expect(stdout).toContain("    Error: BUF_BREAKING_AGAINST=nowhere is no commit");
+  expect(stdout).toMatch(/\n0 passed, 1 failed, 0 skipped\n$/);
+  expect(status).toBe(1);
+});
+
+test("an unknown name runs nothing", () => {
+  const { status, stderr } = verify("--only", "nothing");
+  expect(stderr).toContain("no check is named nothing");
+  expect(status).toBe(2);
+});
