@@ -1,11 +1,9 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { watch } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT, type ServiceName, serviceNames } from "./config.ts";
-
-/** Services whose code has changed. */
-export type Rebuilt = ReadonlySet<ServiceName>;
 
 /** Which services run the code of a package; what is not here runs in none. */
 const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
@@ -17,34 +15,37 @@ const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
   payment: ["payment"],
 };
 
-/** A compilation writes many files; services are told when it has written nothing for so long. */
-const QUIET_MS = 300;
+/** An editor writes several times, and a branch many files: it is compiled when nothing was written for so long. */
+const QUIET_MS = 200;
 
-/** Compiles what changes until the signal aborts, and hands on what the compiler says. */
-export function compileChanges(onLine: (line: string) => void, signal: AbortSignal): void {
-  const tsc = join(ROOT, "node_modules/.bin/tsc");
-  const compiler = spawn(tsc, ["-b", "--watch", "--preserveWatchOutput"], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], signal });
-  compiler.on("error", (error) => signal.aborted || onLine(`the compiler could not be started: ${error.message}`));
-  createInterface({ input: compiler.stdout }).on("line", (line) => line.trim() !== "" && onLine(line));
-}
-
-/** Tells which services use code that was compiled anew, one call after the other, until the signal aborts. */
-export function watchBuilds(onRebuilt: (rebuilt: Rebuilt) => Promise<void>, signal: AbortSignal): void {
-  const changed = new Set<ServiceName>();
-  let timer: NodeJS.Timeout | undefined;
-  let last = Promise.resolve();
-  const flush = () => {
-    const rebuilt = new Set(changed);
-    changed.clear();
-    last = last.then(() => onRebuilt(rebuilt));
-  };
+/** Services whose sources have changed, a batch at a time, until the signal aborts. */
+export async function* sourceChanges(signal: AbortSignal): AsyncGenerator<ReadonlySet<ServiceName>> {
+  let changed = new Set<ServiceName>();
+  let arrived = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => arrived.resolve(), { once: true });
   for (const [name, users] of Object.entries(USERS)) {
-    const folder = name === "gen" ? join(ROOT, "gen/src") : join(ROOT, "packages", name, "dist");
-    watch(folder, { recursive: true, signal }, (_event, file) => {
-      if (!file?.endsWith(".js")) return;
+    watch(name === "gen" ? join(ROOT, "gen/src") : join(ROOT, "packages", name, "src"), { recursive: true, signal }, () => {
       for (const user of users) changed.add(user);
-      clearTimeout(timer);
-      timer = setTimeout(flush, QUIET_MS);
+      arrived.resolve();
     });
   }
+  while (!signal.aborted) {
+    await arrived.promise;
+    arrived = Promise.withResolvers();
+    await sleep(QUIET_MS, undefined, { signal }).catch(() => {});
+    const batch = changed;
+    changed = new Set();
+    if (batch.size > 0 && !signal.aborted) yield batch;
+  }
+}
+
+/** Compiles what changed; answers what the compiler complains about, or nothing. */
+export async function compile(signal: AbortSignal): Promise<string> {
+  const compiler = spawn(join(ROOT, "node_modules/.bin/tsc"), ["-b", "--pretty", "false"], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+    signal,
+  });
+  const [said, [code]] = await Promise.all([compiler.stdout.setEncoding("utf8").toArray(), once(compiler, "close")]);
+  return code === 0 ? "" : said.join("").trim();
 }
