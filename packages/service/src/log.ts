@@ -15,7 +15,8 @@ export function createLogger(options: { name: string; level: string }, destinati
     formatters: { level: (label: string) => ({ level: label }), log: (fields: Record<string, unknown>) => redact(fields) },
     serializers: { err: (error: Error) => redact(pino.stdSerializers.err(error)) },
   };
-  return destination === undefined ? pino(settings) : pino(settings, destination);
+  // Synchronous: what is buffered would be written at exit, and where nobody reads any more that never ends (sonic-boom retries EPIPE for ever).
+  return pino(settings, destination ?? pino.destination({ fd: 1, sync: true }));
 }
 
 /** The value, or a copy without its secrets where it has some. Ten times faster than pino's own `redact` with paths, and not bound to a depth of two. */
