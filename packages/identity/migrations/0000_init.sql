@@ -18,7 +18,7 @@ CREATE TABLE "requests" (
 	"request_id" uuid NOT NULL,
 	"method" text NOT NULL,
 	"fingerprint" text NOT NULL,
-	"resource_id" uuid NOT NULL,
+	"resource_id" text NOT NULL,
 	"create_time" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "requests_caller_request_id_pk" PRIMARY KEY("caller","request_id")
 );

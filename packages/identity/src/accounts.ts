@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { type RegisterRequest, RegisterRequestSchema, type SetRolesRequest, SetRolesRequestSchema } from "@tercet/gen/identity/v1/identity";
-import { fingerprint, notFound, requestIdReused } from "@tercet/service";
+import { assertSameRequest, fingerprint, notFound, type RequestRecord, requestIdReused } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { toRole } from "./message.ts";
 import type { Passwords } from "./password.ts";
-import type { RequestRecord, UserStore } from "./store.ts";
+import type { UserStore } from "./store.ts";
 import { accountKey, normalizeEmail, type User } from "./user.ts";
 
 export interface Outcome {
@@ -24,7 +24,7 @@ export async function register(
   const record: RequestRecord = {
     // Nobody is logged in yet: the address is the only name this caller has.
     caller: accountKey(email),
-    requestId: request.requestId.toLowerCase(),
+    requestId: request.requestId,
     method: "Register",
     // Without the password: a fast hash of it would be far cheaper to search than the argon2 one.
     fingerprint: fingerprint(RegisterRequestSchema, create(RegisterRequestSchema, { email, displayName })),
@@ -54,10 +54,10 @@ async function replayRegister(
 export async function setRoles(users: UserStore, caller: string, request: SetRolesRequest): Promise<Outcome> {
   const record: RequestRecord = {
     caller,
-    requestId: request.requestId.toLowerCase(),
+    requestId: request.requestId,
     method: "SetRoles",
     fingerprint: fingerprint(SetRolesRequestSchema, create(SetRolesRequestSchema, { userId: request.userId, roles: request.roles })),
-    resourceId: request.userId.toLowerCase(),
+    resourceId: request.userId,
   };
   const user = await users.setRoles(request.roles.map(toRole), record);
   return user ? { user, replayed: false } : await replay(users, record);
@@ -66,7 +66,7 @@ export async function setRoles(users: UserStore, caller: string, request: SetRol
 async function replay(users: UserStore, record: RequestRecord): Promise<Outcome> {
   const seen = await users.findRequest(record.caller, record.requestId);
   if (seen === undefined) throw notFound("user");
-  if (seen.method !== record.method || seen.fingerprint !== record.fingerprint) throw requestIdReused();
+  assertSameRequest(seen, record);
   const user = await users.findUser(seen.resourceId);
   if (user === undefined) throw notFound("user");
   return { user, replayed: true };

@@ -1,6 +1,7 @@
+import type { RequestRecord } from "@tercet/service";
 import { emailTaken } from "./errors.ts";
 import { deleteStale } from "./memory-sweep.ts";
-import type { RequestRecord, Sweep, UserStore } from "./store.ts";
+import type { Sweep, UserStore } from "./store.ts";
 import type { User } from "./user.ts";
 
 /** No method waits between its first look and its last change, so each is atomic. */

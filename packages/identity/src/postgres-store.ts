@@ -1,4 +1,4 @@
-import { connectPostgres, migratePostgres, pingPostgres, type Sql } from "@tercet/service";
+import { connectPostgres, findRequest, migratePostgres, pingPostgres, type Sql } from "@tercet/service";
 import * as sessions from "./postgres-sessions.ts";
 import * as throttle from "./postgres-throttle.ts";
 import * as users from "./postgres-users.ts";
@@ -16,7 +16,7 @@ export function postgresStore(sql: Sql): IdentityStore {
   return {
     createUser: (user, request) => users.createUser(sql, user, request),
     setRoles: (roles, request) => users.setRoles(sql, roles, request),
-    findRequest: (caller, requestId) => users.findRequest(sql, caller, requestId),
+    findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
     findUser: (id) => users.findUser(sql, id),
     findCredentials: (email) => users.findCredentials(sql, email),
     replacePasswordHash: (userId, from, to) => users.replacePasswordHash(sql, userId, from, to),

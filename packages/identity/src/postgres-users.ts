@@ -1,13 +1,13 @@
-import { isUniqueViolation, type Sql } from "@tercet/service";
+import { isUniqueViolation, type RequestRecord, type Sql, useRequest } from "@tercet/service";
 import { emailTaken } from "./errors.ts";
-import type { NewUser, RequestRecord, UserStore } from "./store.ts";
+import type { NewUser, UserStore } from "./store.ts";
 import type { User, UserRole } from "./user.ts";
 
 export async function createUser(sql: Sql, user: NewUser, request: RequestRecord): Promise<User | undefined> {
   const [created] = await sql<User[]>`
-    with request as (${insertRequest(sql, request)})
+    with request as (${useRequest(sql, request)})
     insert into users (id, email, display_name, password_hash, roles)
-    select resource_id, ${user.email}, ${user.displayName}, ${user.passwordHash}, ${sql.json([...user.roles])}::jsonb from request
+    select resource_id::uuid, ${user.email}, ${user.displayName}, ${user.passwordHash}, ${sql.json([...user.roles])}::jsonb from request
     returning ${columns(sql)}`.catch((error: unknown) => {
     throw isUniqueViolation(error, "users_email_key") ? emailTaken() : error;
   });
@@ -16,25 +16,11 @@ export async function createUser(sql: Sql, user: NewUser, request: RequestRecord
 
 export async function setRoles(sql: Sql, roles: readonly UserRole[], request: RequestRecord): Promise<User | undefined> {
   const [changed] = await sql<User[]>`
-    with request as (${insertRequest(sql, request, sql`where exists (select from users where id = ${request.resourceId}::uuid)`)})
+    with request as (${useRequest(sql, request, sql`users where id = ${request.resourceId}::uuid`)})
     update users set roles = ${sql.json([...roles])}::jsonb
-    from request where users.id = request.resource_id
+    from request where users.id = request.resource_id::uuid
     returning ${columns(sql)}`;
   return changed;
-}
-
-/** Of two statements with one key, the second waits here for the first, and then inserts nothing. */
-const insertRequest = (sql: Sql, request: RequestRecord, condition = sql``) => sql`
-  insert into requests (caller, request_id, method, fingerprint, resource_id)
-  select ${request.caller}, ${request.requestId}::uuid, ${request.method}, ${request.fingerprint}, ${request.resourceId}::uuid
-  ${condition}
-  on conflict (caller, request_id) do nothing
-  returning resource_id`;
-
-export async function findRequest(sql: Sql, caller: string, requestId: string): Promise<RequestRecord | undefined> {
-  const [request] = await sql<RequestRecord[]>`
-    select caller, request_id, method, fingerprint, resource_id from requests where caller = ${caller} and request_id = ${requestId}`;
-  return request;
 }
 
 export async function findUser(sql: Sql, id: string): Promise<User | undefined> {

@@ -1,5 +1,7 @@
-import { index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { index, integer, jsonb, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
+
+export { requests } from "@tercet/service";
 
 const time = (name: string) => timestamp(name, { withTimezone: true });
 const createTime = () => time("create_time").notNull().defaultNow();
@@ -16,19 +18,6 @@ export const users = pgTable(
     createTime: createTime(),
   },
   (table) => [uniqueIndex("users_email_key").on(table.email), index("users_email_prefix_idx").on(table.email.op("text_pattern_ops"))],
-);
-
-export const requests = pgTable(
-  "requests",
-  {
-    caller: text().notNull(),
-    requestId: uuid("request_id").notNull(),
-    method: text().notNull(),
-    fingerprint: text().notNull(),
-    resourceId: uuid("resource_id").notNull(),
-    createTime: createTime(),
-  },
-  (table) => [primaryKey({ columns: [table.caller, table.requestId] }), index("requests_create_time_idx").on(table.createTime)],
 );
 
 export const sessions = pgTable(

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
+import type { RequestRecord } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashRefreshToken } from "./refresh-token.ts";
-import type { IdentityStore, RequestRecord, ThrottlePolicy } from "./store.ts";
+import type { IdentityStore, ThrottlePolicy } from "./store.ts";
 import type { User } from "./user.ts";
 
 const HOUR = 3_600_000;

@@ -1,15 +1,5 @@
+import type { RequestRecord } from "@tercet/service";
 import type { User, UserRole } from "./user.ts";
-
-/** What a caller asked for under a `request_id`, kept so that asking again gives the same answer. */
-export interface RequestRecord {
-  /** Whose ids they are: a user's id, or the account key of an address that is being registered. */
-  readonly caller: string;
-  readonly requestId: string;
-  readonly method: string;
-  /** SHA-256 of the request without its secrets. */
-  readonly fingerprint: string;
-  readonly resourceId: string;
-}
 
 export interface NewUser {
   readonly email: string;

@@ -42,9 +42,7 @@ describe("Register", () => {
   test("answers a repeated request alike, and says so", async () => {
     const account = newAccount();
     const user = await client.register(account);
-    expect(await client.register({ ...account, email: account.email.toUpperCase(), requestId: account.requestId.toUpperCase() })).toEqual(
-      user,
-    );
+    expect(await client.register({ ...account, email: account.email.toUpperCase() })).toEqual(user);
     expect(await replayed((options) => client.register(account, options))).toBe(true);
     expect(await replayed((options) => client.register(newAccount(), options))).toBe(false);
   });

@@ -63,6 +63,7 @@ CREATE TABLE "workers" (
 --> statement-breakpoint
 CREATE INDEX "orders_by_customer" ON "orders" USING btree ("customer_id","id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "orders_by_status" ON "orders" USING btree ("status","id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "requests_create_time_idx" ON "requests" USING btree ("create_time");--> statement-breakpoint
 CREATE INDEX "sagas_due" ON "sagas" USING btree ("next_run_at") WHERE "sagas"."state" in ('RUNNING', 'COMPENSATING');--> statement-breakpoint
 CREATE INDEX "sagas_attention" ON "sagas" USING btree ("id") WHERE "sagas"."state" = 'NEEDS_ATTENTION';--> statement-breakpoint
 CREATE INDEX "sagas_subject" ON "sagas" USING btree ("subject");

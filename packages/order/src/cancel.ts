@@ -1,11 +1,11 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { SagaFailure } from "@tercet/saga";
-import { notFound } from "@tercet/service";
+import { notFound, type RequestRecord } from "@tercet/service";
 import { OrderError } from "./errors.ts";
 import { turnBack } from "./interventions.ts";
 import type { OrderStatus } from "./order.ts";
 import type { OrderDependencies } from "./order-routes.ts";
-import { once, type Request } from "./requests.ts";
+import { once } from "./requests.ts";
 import { findPlacingSaga } from "./saga-store.ts";
 import { cancelConfirmed, findOrder, intervene } from "./store.ts";
 
@@ -16,7 +16,7 @@ const MAX_TRIES = 5;
 export async function cancelPlacedOrder(
   deps: OrderDependencies,
   context: HandlerContext,
-  request: Request,
+  request: RequestRecord,
   failure: SagaFailure,
 ): Promise<void> {
   let status: OrderStatus | undefined;
@@ -33,7 +33,7 @@ export async function cancelPlacedOrder(
 }
 
 /** Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells whether the request is a repetition. */
-function confirmation({ sql, engine, cancelOrder }: OrderDependencies, request: Request, failure: SagaFailure, paymentId: string) {
+function confirmation({ sql, engine, cancelOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure, paymentId: string) {
   const saga = engine.prepare(cancelOrder, request.resourceId, { paymentId, reason: failure.reason });
   return async () => {
     const begun = await cancelConfirmed(sql, request, request.resourceId, failure, saga);
@@ -42,7 +42,7 @@ function confirmation({ sql, engine, cancelOrder }: OrderDependencies, request: 
   };
 }
 
-async function compensation({ sql, engine, placeOrder }: OrderDependencies, request: Request, failure: SagaFailure) {
+async function compensation({ sql, engine, placeOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure) {
   const saga = await findPlacingSaga(sql, request.resourceId);
   return async () => {
     if (saga?.state !== "RUNNING") return false;

@@ -1,9 +1,8 @@
-import type { Sql } from "@tercet/service";
+import { type RequestRecord, type Sql, useRequest } from "@tercet/service";
 import type { Product } from "./product.ts";
-import { type Request, useRequest } from "./requests.ts";
 
 /** Creates the product, or replaces all but its stock and currency. */
-export async function putProduct(sql: Sql, request: Request, product: Omit<Product, "updateTime">): Promise<boolean> {
+export async function putProduct(sql: Sql, request: RequestRecord, product: Omit<Product, "updateTime">): Promise<boolean> {
   const { sku, name, description, currency, price, stock } = product;
   const rows = await sql`
     with request as (${useRequest(sql, request, sql`(select where not exists (select from products where sku = ${sku} and currency <> ${currency})) as fits`)})
@@ -16,7 +15,7 @@ export async function putProduct(sql: Sql, request: Request, product: Omit<Produ
 }
 
 /** Adds to the stock; a stock that would fall below 0 violates `products_stock_not_negative`, and nothing is written. */
-export async function adjustStock(sql: Sql, request: Request, sku: string, delta: bigint): Promise<boolean> {
+export async function adjustStock(sql: Sql, request: RequestRecord, sku: string, delta: bigint): Promise<boolean> {
   const rows = await sql`
     with request as (${useRequest(sql, request, sql`products where sku = ${sku}`)})
     update products set stock = stock + ${delta.toString()}::bigint, update_time = now()

@@ -1,11 +1,11 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { CompensateSagaRequestSchema, RetrySagaRequestSchema, type SagaService } from "@tercet/gen/order/v1/saga_service";
 import type { Move, SagaDefinition, SagaEngine } from "@tercet/saga";
-import { decodePageToken, notFound, pageSize, type Sql, toPage } from "@tercet/service";
+import { decodePageToken, notFound, pageSize, type RequestRecord, type Sql, toPage } from "@tercet/service";
 import { OrderError, type OrderReason } from "./errors.ts";
 import { retryNow, turnBack } from "./interventions.ts";
 import { fromStateMessage, toSagaMessage } from "./message.ts";
-import { once, type Request, toRequest } from "./requests.ts";
+import { once, toRequest } from "./requests.ts";
 import { findSaga, listSagas, type SagaView } from "./saga-store.ts";
 import { intervene } from "./store.ts";
 
@@ -23,7 +23,12 @@ export function sagaRoutes({ sql, engine, definitions }: SagaDependencies): Serv
   };
   const definitionOf = (saga: SagaView) => definitions.find((definition) => definition.kind === saga.kind);
   /** Applies the operator's move if the saga allows it; `decide` answers undefined when it does not. */
-  const order = async (request: Request, context: HandlerContext, refusal: OrderReason, decide: (saga: SagaView) => Move | undefined) => {
+  const order = async (
+    request: RequestRecord,
+    context: HandlerContext,
+    refusal: OrderReason,
+    decide: (saga: SagaView) => Move | undefined,
+  ) => {
     const saga = await existing(request.resourceId);
     const move = decide(saga);
     const done = await once(sql, context, request, async () => move !== undefined && intervene(sql, request, move, saga.kind));

@@ -1,9 +1,10 @@
 import type { SagaFailure } from "@tercet/saga";
 import { sql } from "drizzle-orm";
-import { bigint, char, check, index, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, char, check, index, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { OrderItem } from "./order.ts";
 
 export { sagas, workers } from "@tercet/saga";
+export { requests } from "@tercet/service";
 
 const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
 
@@ -36,18 +37,4 @@ export const orders = pgTable(
     updateTime: time("update_time"),
   },
   (t) => [index("orders_by_customer").on(t.customerId, t.id.desc()), index("orders_by_status").on(t.status, t.id.desc())],
-);
-
-/** What callers have asked for under which id; written by the statement that does it. */
-export const requests = pgTable(
-  "requests",
-  {
-    caller: text("caller").notNull(),
-    requestId: uuid("request_id").notNull(),
-    method: text("method").notNull(),
-    fingerprint: text("fingerprint").notNull(),
-    resourceId: text("resource_id").notNull(),
-    createTime: time("create_time"),
-  },
-  (t) => [primaryKey({ columns: [t.caller, t.requestId] })],
 );

@@ -1,11 +1,10 @@
 import { createSagaEngine, type Move, postgresSagaStore, type SagaEngine } from "@tercet/saga";
-import { connectPostgres, type Sql } from "@tercet/service";
+import { connectPostgres, type RequestRecord, type Sql } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { CANCEL_ORDER, type OrderStatus, PLACE_ORDER, TRANSITIONS } from "./order.ts";
 import { MIGRATIONS } from "./order-service.ts";
-import type { Request } from "./requests.ts";
 import { cancelOrder, placeOrder } from "./sagas.ts";
 import {
   cancelConfirmed,
@@ -45,7 +44,7 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
 
-const request = (resourceId: string, requestId = crypto.randomUUID(), method = "CreateOrder"): Request => ({
+const request = (resourceId: string, requestId = crypto.randomUUID(), method = "CreateOrder"): RequestRecord => ({
   caller: customerId,
   requestId,
   method,

@@ -1,11 +1,10 @@
 import { advance, beginSaga, type Move, type MoveResult, moveRows, type NewSaga, type SagaFailure, toResults } from "@tercet/saga";
-import type { Sql } from "@tercet/service";
+import { type RequestRecord, type Sql, useRequest } from "@tercet/service";
 import type { NewOrder, Order, OrderStatus, OrderWithTimeline } from "./order.ts";
 import { statusDuring } from "./order.ts";
-import { type Request, useRequest } from "./requests.ts";
 
 /** Places the order: its row, its saga and the request that asked for it. */
-export async function insertOrder(sql: Sql, request: Request, order: NewOrder, saga: NewSaga): Promise<boolean> {
+export async function insertOrder(sql: Sql, request: RequestRecord, order: NewOrder, saga: NewSaga): Promise<boolean> {
   const { id, customerId, items, currency, total, paymentId } = order;
   const rows = await sql`
     with request as (${useRequest(sql, request)}),
@@ -97,7 +96,7 @@ function reflected(sql: Sql, kind: string) {
 }
 
 /** An operator's or a customer's move from outside: only if the saga is still as it was when the move was decided. */
-export async function intervene(sql: Sql, request: Request, move: Move, kind: string): Promise<boolean> {
+export async function intervene(sql: Sql, request: RequestRecord, move: Move, kind: string): Promise<boolean> {
   const rows = await sql`
     with moves as (${moveRows(sql, [move])}),
     still as (select s.id from sagas s join moves m on s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" for update of s),
@@ -109,7 +108,13 @@ export async function intervene(sql: Sql, request: Request, move: Move, kind: st
 }
 
 /** Begins to cancel a confirmed order. */
-export async function cancelConfirmed(sql: Sql, request: Request, orderId: string, failure: SagaFailure, saga: NewSaga): Promise<boolean> {
+export async function cancelConfirmed(
+  sql: Sql,
+  request: RequestRecord,
+  orderId: string,
+  failure: SagaFailure,
+  saga: NewSaga,
+): Promise<boolean> {
   const rows = await sql`
     with target as (select id from orders where id = ${orderId} and status = 'CONFIRMED' for update),
     request as (${useRequest(sql, request, sql`target`)}),

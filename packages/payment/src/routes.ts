@@ -30,8 +30,7 @@ export function paymentRoutes(payments: Payments) {
   return (router: ConnectRouter): void => {
     router.service(PaymentService, {
       processPayment: async (request, context) => reply(await processPayment(payments, toCharge(request)), context),
-      refundPayment: async (request, context) =>
-        reply(await refundPayment(payments, key(request.paymentId), toRefundWish(request)), context),
+      refundPayment: async (request, context) => reply(await refundPayment(payments, request.paymentId, toRefundWish(request)), context),
       getPayment: async (request, context) => toMessage(await getPayment(payments, request, visibleOwner(context))),
       listPayments: (request) => listPayments(payments, request),
     });
@@ -39,7 +38,7 @@ export function paymentRoutes(payments: Payments) {
 }
 
 async function getPayment({ store }: Payments, request: GetPaymentRequest, owner: string | undefined): Promise<Payment> {
-  const payment = await store.get(key(request.paymentId));
+  const payment = await store.get(request.paymentId);
   if (payment === undefined || (owner !== undefined && payment.charge?.customerId !== owner)) throw notFound("payment");
   return payment;
 }
@@ -61,17 +60,17 @@ function toCharge(request: ProcessPaymentRequest) {
   const { orderId, customerId, paymentMethod } = request;
   const amount = toMoney(request.amount);
   const charge = {
-    orderId: key(orderId),
-    customerId: key(customerId),
+    orderId,
+    customerId,
     amount,
     fingerprint: fingerprint(ProcessPaymentRequestSchema, request),
   };
-  return { paymentId: key(request.paymentId), charge, token: paymentMethod?.token ?? "" };
+  return { paymentId: request.paymentId, charge, token: paymentMethod?.token ?? "" };
 }
 
 function toRefundWish(request: RefundPaymentRequest) {
   const amount = request.amount && toMoney(request.amount);
-  return { id: key(request.refundId), amount, reason: request.reason, fingerprint: fingerprint(RefundPaymentRequestSchema, request) };
+  return { id: request.refundId, amount, reason: request.reason, fingerprint: fingerprint(RefundPaymentRequestSchema, request) };
 }
 
 /** That it is there the schema says; that it is more than nothing is said here, since prices may be 0 and share the message. */
@@ -80,9 +79,8 @@ function toMoney(amount: Money | undefined): Money {
   return { currencyCode: amount.currencyCode, minorUnits: amount.minorUnits };
 }
 
-/** UUIDs are written in either case and are the same. */
-const key = (uuid: string): string => uuid.toLowerCase();
-const optionalKey = (uuid: string): string | undefined => (uuid === "" ? undefined : key(uuid));
+/** A filter that is empty is none. */
+const optionalKey = (uuid: string): string | undefined => (uuid === "" ? undefined : uuid);
 
 const statusOf = (status: WireStatus): PaymentStatus | undefined =>
   status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as PaymentStatus);

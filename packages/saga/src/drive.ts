@@ -1,21 +1,15 @@
-import { v5 as uuidFrom } from "uuid";
+import { type AttemptContext, attempt, stepKey } from "./attempt.ts";
 import { backoffMs, FORWARD_BACKOFF, UNDO_BACKOFF } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
 import { type AnySaga, type ApplyMoves, type RemoteStep, type Step, stepIndex } from "./definition.ts";
 import { RetryableError, TerminalError, UnknownOutcomeError } from "./errors.ts";
 import type { SagaObserver } from "./observer.ts";
 import type { HeldSaga, Move, NewEvent, OpenState, SagaAction, SagaFailure, SagaOutcome, SagaState } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
 
-export interface DriveContext {
+export interface DriveContext extends AttemptContext {
   readonly worker: Worker;
   readonly store: SagaStore;
-  readonly clock: Clock;
   readonly observer: SagaObserver;
-  /** Aborts when the process can wait no longer for steps in flight. */
-  readonly signal: AbortSignal;
-  /** For one attempt of a remote step. */
-  readonly stepTimeoutMs: number;
   /** A saga let go of will be due after so many milliseconds. */
   readonly onReleased: (delayMs: number) => void;
 }
@@ -94,7 +88,9 @@ class Drive {
     const { saga } = progress;
     const at = this.#context.clock.now();
     try {
-      const result = await this.#attempt(saga, (signal) => step.run({ ...this.#call(saga, step.name, "RUN"), input, signal }));
+      const result = await attempt(this.#context, saga.step, (signal) =>
+        step.run({ ...this.#call(saga, step.name, "RUN"), input, signal }),
+      );
       const done = withEvent(progress, this.#event(saga, "RUN", "SUCCEEDED", at));
       return this.#stepForward(done, result === undefined ? {} : { [step.name]: result });
     } catch (error) {
@@ -134,7 +130,9 @@ class Drive {
     const at = this.#context.clock.now();
     try {
       const failure = saga.failure ?? this.#definition.deadlineFailure;
-      await this.#attempt(saga, async (signal) => step.undo?.({ ...this.#call(saga, step.name, "UNDO"), input, signal, failure }));
+      await attempt(this.#context, saga.step, async (signal) =>
+        step.undo?.({ ...this.#call(saga, step.name, "UNDO"), input, signal, failure }),
+      );
       return await this.#stepBack(withEvent(progress, this.#event(saga, "UNDO", "SUCCEEDED", at)));
     } catch (error) {
       if (!(error instanceof TerminalError)) return this.#tryLater(progress, "UNDO", error, at);
@@ -230,24 +228,6 @@ class Drive {
 
   readonly #plain: ApplyMoves = (moves) => this.#context.store.move(moves);
 
-  /** An attempt ends by its timeout even if the step does not listen to its signal; then its outcome is unknown. */
-  async #attempt<T>(saga: HeldSaga, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { clock, signal: process, stepTimeoutMs } = this.#context;
-    const over = new AbortController();
-    const signal = AbortSignal.any([process, over.signal]);
-    const timer = new AbortController();
-    const timedOut = clock.sleep(stepTimeoutMs, AbortSignal.any([process, timer.signal])).then(() => {
-      if (timer.signal.aborted) return new Promise<never>(() => {});
-      over.abort(new UnknownOutcomeError(`${saga.step} did not answer in ${stepTimeoutMs} ms`));
-      throw over.signal.reason;
-    });
-    try {
-      return await Promise.race([call(signal), timedOut]);
-    } finally {
-      timer.abort();
-    }
-  }
-
   #call(saga: HeldSaga, step: string, action: SagaAction) {
     return { subject: saga.subject, key: stepKey(saga.id, step, action), attempt: saga.attempt + 1 };
   }
@@ -270,6 +250,3 @@ const withEvent = (progress: Progress, event: NewEvent): Progress => ({ ...progr
 
 const MAX_MESSAGE = 500;
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE);
-
-/** The idempotency key of a step in one direction: the same for every attempt, on every worker. */
-const stepKey = (sagaId: string, step: string, action: SagaAction): string => uuidFrom(`${step}:${action}`, sagaId);

@@ -26,6 +26,7 @@ export {
 } from "./postgres.ts";
 export { type Principal, principal, type RoleName, roleName, visibleOwner } from "./principal.ts";
 export { decodePageToken, encodePageToken, fingerprint, type Money, pageSize, toPage } from "./request.ts";
+export { assertSameRequest, findRequest, type RequestRecord, requests, useRequest } from "./requests.ts";
 export { runService } from "./run.ts";
 export { createService, type Service, type ServiceOptions } from "./service.ts";
 export { type ServiceTokenOptions, serviceToken } from "./service-token.ts";
