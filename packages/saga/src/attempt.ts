@@ -15,16 +15,23 @@ export interface AttemptContext {
 export async function attempt<T>(context: AttemptContext, step: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, signal: process, stepTimeoutMs } = context;
   const over = new AbortController();
-  const answered = new AbortController();
-  const timedOut = clock.sleep(stepTimeoutMs, AbortSignal.any([process, answered.signal])).then(() => {
-    if (answered.signal.aborted) return new Promise<never>(() => {});
-    over.abort(new UnknownOutcomeError(`${step} did not answer in ${stepTimeoutMs} ms`));
+  const waiting = new AbortController();
+  // Not `AbortSignal.any`: the process's signal lives as long as the process, and would keep a trace of every attempt.
+  const stopWaiting = () => waiting.abort();
+  process.addEventListener("abort", stopWaiting, { once: true });
+  if (process.aborted) stopWaiting();
+  let answered = false;
+  const timedOut = clock.sleep(stepTimeoutMs, waiting.signal).then(() => {
+    if (answered) return new Promise<never>(() => {});
+    over.abort(new UnknownOutcomeError(process.aborted ? "the process is stopping" : `${step} did not answer in ${stepTimeoutMs} ms`));
     throw over.signal.reason;
   });
   try {
-    return await Promise.race([call(AbortSignal.any([process, over.signal])), timedOut]);
+    return await Promise.race([call(over.signal), timedOut]);
   } finally {
-    answered.abort();
+    answered = true;
+    stopWaiting();
+    process.removeEventListener("abort", stopWaiting);
   }
 }
 

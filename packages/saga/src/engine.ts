@@ -18,6 +18,7 @@ export interface EngineOptions {
   readonly workerName?: string;
   /** A worker not seen for so long has lost its sagas. */
   readonly leaseMs?: number;
+  /** Well below the lease, also of a lease that is short: else the living lose their sagas. */
   readonly heartbeatMs?: number;
   /** How often due sagas are looked for; with the lease it bounds how long a take-over takes. */
   readonly pollMs?: number;
@@ -77,7 +78,7 @@ class Engine implements SagaEngine {
     this.#observer = options.observer ?? {};
     this.#clock = options.clock ?? systemClock;
     this.#leaseMs = options.leaseMs ?? 5_000;
-    this.#heartbeatMs = options.heartbeatMs ?? 1_000;
+    this.#heartbeatMs = options.heartbeatMs ?? Math.min(1_000, this.#leaseMs / 4);
     this.#pollMs = options.pollMs ?? 500;
     this.#stepTimeoutMs = options.stepTimeoutMs ?? 5_000;
     this.#maxHeld = options.maxHeld ?? 256;
@@ -158,7 +159,8 @@ class Engine implements SagaEngine {
     while (!this.#stopping.signal.aborted) {
       this.#wake = new AbortController();
       await this.#claim().catch((error) => this.#observer.onEngineError?.(error));
-      await this.#clock.sleep(this.#pollMs, AbortSignal.any([this.#stopping.signal, this.#wake.signal]));
+      // `stop` wakes it too.
+      await this.#clock.sleep(this.#pollMs, this.#wake.signal);
     }
   }
 

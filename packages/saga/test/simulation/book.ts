@@ -1,0 +1,51 @@
+import type { Journal } from "./journal.ts";
+
+/** What one order's customer paid and got back. */
+export interface Account {
+  captures: number;
+  refunds: number;
+  captured: number;
+  refunded: number;
+}
+
+/** The provider's own book: where the money is, whatever the services believe. Both moves are idempotent by their key, as providers' are. */
+export class Book {
+  readonly accounts = new Map<string, Account>();
+  readonly #journal: Journal;
+  readonly #charges = new Map<string, { readonly orderId: string; readonly amount: number }>();
+  readonly #refunds = new Set<string>();
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  account(orderId: string): Account {
+    const account = this.accounts.get(orderId) ?? { captures: 0, refunds: 0, captured: 0, refunded: 0 };
+    this.accounts.set(orderId, account);
+    return account;
+  }
+
+  has(key: string): boolean {
+    return this.#charges.has(key);
+  }
+
+  capture(key: string, orderId: string, amount: number): void {
+    if (this.has(key)) return;
+    this.#charges.set(key, { orderId, amount });
+    const account = this.account(orderId);
+    account.captures++;
+    account.captured += amount;
+    this.#journal.note(`provider takes ${amount} for ${orderId}`);
+  }
+
+  /** All of it. */
+  refund(key: string, chargeKey: string): void {
+    const charge = this.#charges.get(chargeKey);
+    if (charge === undefined || this.#refunds.has(key)) return;
+    this.#refunds.add(key);
+    const account = this.account(charge.orderId);
+    account.refunds++;
+    account.refunded += charge.amount;
+    this.#journal.note(`provider gives ${charge.amount} back for ${charge.orderId}`);
+  }
+}

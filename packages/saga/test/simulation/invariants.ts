@@ -1,0 +1,97 @@
+import type { SagaState } from "../../src/saga.ts";
+import type { Book } from "./book.ts";
+import type { Journal } from "./journal.ts";
+import type { MemoryDatabase, OrderRow, OrderStatus } from "./memory-database.ts";
+import { Violation } from "./violation.ts";
+
+/** As packages/order/src/order.ts has it, less the cancelling of confirmed orders, which is another saga. */
+const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
+  PENDING: ["CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"],
+  CONFIRMED: [],
+  REJECTED: [],
+  CANCELLING: ["CANCELLED", "NEEDS_ATTENTION"],
+  CANCELLED: [],
+  NEEDS_ATTENTION: ["PENDING", "CANCELLING"],
+};
+
+const STATUSES_DURING: Readonly<Record<SagaState, readonly OrderStatus[]>> = {
+  RUNNING: ["PENDING"],
+  COMPENSATING: ["CANCELLING"],
+  COMPLETED: ["CONFIRMED"],
+  COMPENSATED: ["REJECTED", "CANCELLED"],
+  NEEDS_ATTENTION: ["NEEDS_ATTENTION"],
+};
+
+export const isClosed = (status: OrderStatus): boolean => TRANSITIONS[status].length === 0;
+
+/** What must hold at every instant. */
+export class Invariants {
+  readonly #database: MemoryDatabase;
+  readonly #book: Book;
+  readonly #journal: Journal;
+  readonly #initialStock: number;
+  readonly #seen = new Map<string, OrderStatus>();
+
+  constructor(database: MemoryDatabase, book: Book, journal: Journal) {
+    this.#database = database;
+    this.#book = book;
+    this.#journal = journal;
+    this.#initialStock = database.stock;
+  }
+
+  check(): void {
+    let kept = 0;
+    let confirmed = 0;
+    let sold = 0;
+    for (const order of this.#database.orders.values()) {
+      this.#checkHistory(order);
+      this.#checkSaga(order);
+      kept += this.#checkMoney(order);
+      if (order.status !== "CONFIRMED") continue;
+      confirmed += order.amount;
+      sold += order.quantity;
+    }
+    if (kept < confirmed) throw new Violation("I12", `${kept} is kept, and ${confirmed} is confirmed`);
+    const { stock } = this.#database;
+    if (stock < 0 || stock !== this.#initialStock - sold) throw new Violation("stock", `${stock} of ${this.#initialStock}, ${sold} sold`);
+  }
+
+  /** What must hold when nothing is left to happen. */
+  checkEnd(): void {
+    this.check();
+    let kept = 0;
+    for (const { captured, refunded } of this.#book.accounts.values()) kept += captured - refunded;
+    let confirmed = 0;
+    for (const { id, status, amount } of this.#database.orders.values()) {
+      if (!isClosed(status)) throw new Violation("I3", `${id} is ${status} at the end`);
+      if (status === "CONFIRMED") confirmed += amount;
+    }
+    if (kept !== confirmed) throw new Violation("I1", `${kept} is kept, and ${confirmed} is confirmed, at the end`);
+  }
+
+  #checkHistory({ id, status }: OrderRow): void {
+    const before = this.#seen.get(id) ?? "PENDING";
+    if (before === status) return;
+    this.#seen.set(id, status);
+    this.#journal.note(`${id} ${status}`);
+    this.#journal.saw(status);
+    if (!TRANSITIONS[before].includes(status)) throw new Violation("I6", `${id} went from ${before} to ${status}`);
+  }
+
+  #checkSaga({ id, status }: OrderRow): void {
+    const state = this.#database.sagas.get(id)?.state;
+    if (state === undefined || !STATUSES_DURING[state].includes(status)) throw new Violation("I8", `${id} is ${status}, its saga ${state}`);
+  }
+
+  /** Answers what is kept of the customer's money. Closed orders are exact at once: none says CANCELLED before the money is back. */
+  #checkMoney({ id, status, amount }: OrderRow): number {
+    const { captures, refunds, captured, refunded } = this.#book.account(id);
+    const kept = captured - refunded;
+    if (captures > 1 || refunds > 1 || kept < 0) throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
+    if (!isClosed(status)) return kept;
+    const due = status === "CONFIRMED" ? amount : 0;
+    if (kept < due) throw new Violation("I12", `${id} is ${status}, and ${kept} of ${due} is kept`);
+    if (kept > due) throw new Violation("I1", `${id} is ${status}, and ${kept} is kept instead of ${due}`);
+    return kept;
+  }
+}

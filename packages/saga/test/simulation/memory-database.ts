@@ -1,0 +1,178 @@
+import type { HeldSaga, Move, MoveResult, NewSaga, SagaFailure, Worker } from "../../src/index.ts";
+import type { OpenState, SagaState } from "../../src/saga.ts";
+import type { Claim, ClaimedSaga } from "../../src/store.ts";
+import type { Defect } from "./defects.ts";
+import type { Journal } from "./journal.ts";
+import { Violation } from "./violation.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+export type OrderStatus = "PENDING" | "CONFIRMED" | "REJECTED" | "CANCELLING" | "CANCELLED" | "NEEDS_ATTENTION";
+
+export interface OrderRow {
+  readonly id: string;
+  readonly quantity: number;
+  readonly amount: number;
+  status: OrderStatus;
+}
+
+export interface SagaRow extends Omit<HeldSaga, "state" | "overdue"> {
+  state: SagaState;
+  step: string;
+  attempt: number;
+  failure: SagaFailure | null;
+  results: Readonly<Record<string, unknown>>;
+  fence: bigint;
+  resumeState: OpenState | null;
+  owner: string | null;
+  nextRunAt: number;
+  deadlineAt: number;
+  updateTime: number;
+}
+
+const FORGET_WORKER_MS = 3_600_000;
+
+/**
+ * The tables, and each statement of `postgres-store.ts`, `moves.ts` and the order service's `store.ts` as one function: it happens at one instant.
+ * Who calls over which connection, and what goes wrong there, is the connection's business.
+ */
+export class MemoryDatabase {
+  readonly orders = new Map<string, OrderRow>();
+  /** By order: each has one. */
+  readonly sagas = new Map<string, SagaRow>();
+  readonly #workers = new Map<string, number>();
+  stock: number;
+  readonly #time: VirtualTime;
+  readonly #journal: Journal;
+  readonly #defect: Defect | undefined;
+
+  constructor(stock: number, time: VirtualTime, journal: Journal, defect: Defect | undefined) {
+    this.stock = stock;
+    this.#time = time;
+    this.#journal = journal;
+    this.#defect = defect;
+  }
+
+  heartbeat(worker: Worker): void {
+    for (const [id, seenAt] of this.#workers) if (seenAt < this.#time.now - FORGET_WORKER_MS) this.#workers.delete(id);
+    this.#workers.set(worker.id, this.#time.now);
+  }
+
+  claimDue({ worker, limit, leaseMs, known, held, adrift }: Claim): readonly ClaimedSaga[] {
+    const now = this.#time.now;
+    const mayTake = (saga: SagaRow): boolean => {
+      if (saga.owner === worker.id) return !held.includes(saga.id) && (adrift.includes(saga.id) || saga.updateTime < now - leaseMs);
+      return saga.owner === null || (this.#workers.get(saga.owner) ?? Number.NEGATIVE_INFINITY) <= now - leaseMs;
+    };
+    const due = [...this.sagas.values()]
+      .filter((saga) => isOpen(saga) && saga.nextRunAt <= now && known.some((k) => k.kind === saga.kind && k.version === saga.version))
+      .filter(mayTake);
+    due.sort((a, b) => a.nextRunAt - b.nextRunAt);
+    return due.slice(0, limit).map((saga) => this.#claim(saga, worker));
+  }
+
+  #claim(saga: SagaRow, worker: Worker): ClaimedSaga {
+    const takenOver = saga.owner !== null && saga.owner !== worker.id;
+    if (takenOver) this.#journal.saw("taken over from a worker that is gone");
+    if (saga.owner === worker.id) this.#journal.saw("taken up again by its own worker");
+    saga.owner = worker.id;
+    if (this.#defect !== "take-over keeps the fence") saga.fence++;
+    saga.updateTime = this.#time.now;
+    return { ...saga, state: saga.state as OpenState, overdue: saga.deadlineAt <= this.#time.now, takenOver };
+  }
+
+  release(worker: Worker): void {
+    this.#workers.delete(worker.id);
+    for (const saga of this.sagas.values()) {
+      if (saga.owner !== worker.id || !isOpen(saga)) continue;
+      saga.owner = null;
+      saga.nextRunAt = Math.min(saga.nextRunAt, this.#time.now);
+      saga.updateTime = this.#time.now;
+    }
+  }
+
+  move(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
+    return moves.map((move) => ({ sagaId: move.sagaId, moved: this.#advance(move, worker) !== undefined }));
+  }
+
+  insertOrder(order: OrderRow, { deadlineMs, event: _, overdue: __, ...saga }: NewSaga): boolean {
+    if (this.orders.has(order.id)) return false;
+    const now = this.#time.now;
+    this.orders.set(order.id, { ...order });
+    this.sagas.set(order.id, { ...saga, resumeState: null, nextRunAt: now, deadlineAt: now + deadlineMs, updateTime: now });
+    return true;
+  }
+
+  /** Takes the stock and confirms, or refuses for want of stock. */
+  confirm(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
+    return moves.map((move) => {
+      const saga = this.#saga(move);
+      const order = this.#order(saga);
+      const { sagaId } = move;
+      if (saga.fence === move.fence && order.quantity > this.stock) {
+        return { sagaId, moved: false, refused: { reason: "OUT_OF_STOCK", message: "there is not enough" } };
+      }
+      if (this.#advance(move, worker) === undefined) return { sagaId, moved: false };
+      this.stock -= order.quantity;
+      order.status = "CONFIRMED";
+      return { sagaId, moved: true };
+    });
+  }
+
+  /** Ends orders whose saga has undone everything. */
+  close(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
+    return this.#changing(moves, worker, (saga) => (saga.failure?.reason === "PAYMENT_DECLINED" ? "REJECTED" : "CANCELLED"));
+  }
+
+  /** Turning back, parking, resuming: the order shows what its saga is doing. */
+  reflect(moves: readonly Move[], worker: Worker | undefined): readonly MoveResult[] {
+    return this.#changing(moves, worker, ({ state }) =>
+      state === "RUNNING" ? "PENDING" : state === "COMPENSATING" ? "CANCELLING" : "NEEDS_ATTENTION",
+    );
+  }
+
+  #changing(moves: readonly Move[], worker: Worker | undefined, status: (saga: SagaRow) => OrderStatus): readonly MoveResult[] {
+    return moves.map((move) => {
+      const saga = this.#advance(move, worker);
+      const written = saga ?? (this.#defect === "order written without its saga" ? this.#saga(move) : undefined);
+      if (written !== undefined) this.#order(written).status = status(written);
+      return { sagaId: move.sagaId, moved: saga !== undefined };
+    });
+  }
+
+  /** The mirror of `advance` in `moves.ts`. An intervention comes from no worker. */
+  #advance(move: Move, worker: Worker | undefined): SagaRow | undefined {
+    const saga = this.#saga(move);
+    const fenced = saga.fence !== move.fence;
+    if (fenced) this.#journal.saw("write fenced");
+    if ((fenced && this.#defect !== "missing fence") || saga.state !== move.from) return undefined;
+    // Told by who holds it, and not by the fence alone: a fence that was not raised would tell nothing.
+    const foreign = worker !== undefined && saga.owner !== null && saga.owner !== worker.id;
+    if (fenced || foreign) throw new Violation("I7", `a write under a stale fence took effect: ${move.from} to ${move.state}`);
+    const now = this.#time.now;
+    saga.state = move.state;
+    saga.resumeState = move.resumeState;
+    saga.step = move.step;
+    saga.attempt = move.attempt;
+    saga.failure = move.failure ?? saga.failure;
+    saga.results = { ...saga.results, ...move.results };
+    if (move.budgetMs !== null) saga.deadlineAt = now + move.budgetMs;
+    saga.nextRunAt = now + move.delayMs;
+    if (move.release) saga.owner = null;
+    if (move.evict) saga.fence++;
+    saga.updateTime = now;
+    return saga;
+  }
+
+  #saga(move: Move): SagaRow {
+    for (const saga of this.sagas.values()) if (saga.id === move.sagaId) return saga;
+    throw new Violation("I8", "a move of a saga that is not there");
+  }
+
+  #order(saga: SagaRow): OrderRow {
+    const order = this.orders.get(saga.subject);
+    if (order === undefined) throw new Violation("I8", "a saga without its order");
+    return order;
+  }
+}
+
+const isOpen = ({ state }: SagaRow): boolean => state === "RUNNING" || state === "COMPENSATING";

@@ -1,0 +1,86 @@
+import {
+  begun,
+  local,
+  type Move,
+  RetryableError,
+  remote,
+  type SagaDefinition,
+  TerminalError,
+  UnknownOutcomeError,
+  type Worker,
+} from "../../src/index.ts";
+import type { Connection } from "./connection.ts";
+import type { Defect } from "./defects.ts";
+import type { Network } from "./network.ts";
+import type { Answer, Payment } from "./payment.ts";
+import type { Process } from "./process.ts";
+
+export interface PlaceInput {
+  readonly paymentId: string;
+  readonly amount: number;
+  readonly declined: boolean;
+}
+
+export interface PlaceOrderDependencies {
+  readonly process: Process;
+  readonly connection: Connection;
+  readonly network: Network;
+  readonly payment: Payment;
+  readonly worker: () => Worker;
+  readonly defect: Defect | undefined;
+  /** Orders whose charge is known to have succeeded, where the undo is registered too late. */
+  readonly registered: Set<string>;
+}
+
+/** In milliseconds. Nobody is to be asked about a fault that passed: the budget is far longer than any backoff has become when the faults end. */
+export const TIMES = { deadlineMs: 12_000, compensationBudgetMs: 300_000 };
+
+/** The saga of the order service, step by step: packages/order/src/sagas.ts. */
+export function placeOrder(deps: PlaceOrderDependencies): SagaDefinition<PlaceInput> {
+  const { connection, worker } = deps;
+  return {
+    kind: "place-order",
+    version: 1,
+    steps: [
+      begun({ name: "create", undo: (moves) => connection.query((database) => database.close(moves, worker())) }),
+      remote<PlaceInput>({
+        name: "charge",
+        run: ({ input, subject, attempt, signal }) => charge(deps, subject, input, attempt, signal),
+        undo: ({ input, subject, key, signal }) => refund(deps, subject, input, key, signal),
+      }),
+      local({ name: "allocate", run: (moves) => connection.query((database) => database.confirm(moves, worker())) }),
+    ],
+    recovery: "backward",
+    ...TIMES,
+    deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "too late" },
+    reflect: (moves: readonly Move[]) => connection.query((database) => database.reflect(moves, worker())),
+    parse: (input) => input as PlaceInput,
+  };
+}
+
+async function charge(
+  deps: PlaceOrderDependencies,
+  orderId: string,
+  input: PlaceInput,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { process, network, payment, defect, registered } = deps;
+  const paymentId = defect === "charge without key" ? `${input.paymentId}, attempt ${attempt} of ${process.name}` : input.paymentId;
+  const answer = await network.call(process, (reply) => payment.charge({ ...input, paymentId, orderId }, reply), signal);
+  if (answer === "DECLINED") throw new TerminalError("PAYMENT_DECLINED", "declined");
+  if (answer === "ABANDONED" || answer === "VOIDED" || answer === "REFUNDED") throw new TerminalError("PAYMENT_UNAVAILABLE", answer);
+  if (answer !== "SUCCEEDED") throw unsettled(answer);
+  registered.add(orderId);
+}
+
+async function refund(deps: PlaceOrderDependencies, orderId: string, input: PlaceInput, key: string, signal: AbortSignal): Promise<void> {
+  const { process, network, payment, defect, registered } = deps;
+  if (defect === "undo registered after the step" && !registered.has(orderId)) return;
+  const { paymentId } = input;
+  const answer = await network.call(process, (reply) => payment.refund({ paymentId, refundId: key, orderId }, reply), signal);
+  const over: readonly Answer[] = ["REFUNDED", "VOIDED", "DECLINED", "ABANDONED"];
+  if (!over.includes(answer)) throw unsettled(answer);
+}
+
+const unsettled = (answer: Answer): Error => (answer === "IN_PROGRESS" ? new RetryableError(answer) : new UnknownOutcomeError(answer));
