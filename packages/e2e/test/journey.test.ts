@@ -8,7 +8,7 @@ import { failure } from "./clients/failure.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { collect, type OrderRequest, type Product, type Shop, type ShopClient, type Targets } from "./clients/shop.ts";
 import { signToken } from "./forged-token.ts";
-import { expectBookToAgree, movedFor } from "./money.ts";
+import { expectInvariants, movedFor } from "./invariants.ts";
 import { loggedErrors, startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const atServices = ({ urls }: Stack): Targets => urls;
@@ -185,7 +185,7 @@ describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect)
 
 describe("afterwards", () => {
   test("the provider has exactly the money of the confirmed orders", async () => {
-    expect(Object.keys(await expectBookToAgree(stack)).sort()).toEqual(["CANCELLED", "CONFIRMED", "REJECTED"]);
+    expect(Object.keys(await expectInvariants(stack)).sort()).toEqual(["CANCELLED", "CONFIRMED", "REJECTED"]);
   });
 
   test("no service has met anything that it did not expect", async () => {

@@ -1,8 +1,8 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type Api, createApi, logIn, type Stack, type StackProcess } from "@tercet/stack";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { expectBookToAgree } from "./money.ts";
+import { outcome, PATIENCE, persistently } from "./calls.ts";
+import { expectInvariants } from "./invariants.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const LEASE_MS = 2_000;
@@ -11,8 +11,6 @@ const SETTINGS = {
   SAGA_LEASE_MS: String(LEASE_MS),
   SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS),
 };
-/** How long clients ask again before they give up. */
-const PATIENCE = { timeout: 20_000, interval: 100 };
 
 let folder: TestFolder;
 let stack: Stack;
@@ -31,11 +29,8 @@ beforeEach(async () => {
   ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
   alice = createApi(stack.urls.edge, aliceToken);
 });
-afterEach(async () => {
-  // Whatever happened, it left nothing open and no cent astray.
-  const open = ["PENDING", "CANCELLING", "NEEDS_ATTENTION"];
-  expect(Object.keys(await expectBookToAgree(stack)).filter((status) => open.includes(status))).toEqual([]);
-});
+// Whatever happened, it left nothing open and no cent astray.
+afterEach(() => expectInvariants(stack));
 
 const IN_FLIGHT = 8;
 const STOCK = 6n;
@@ -63,28 +58,6 @@ async function pending([request]: Requests): Promise<string[]> {
     expect(ours).toHaveLength(IN_FLIGHT);
     return ours.map(({ id }) => id).sort();
   }, PATIENCE);
-}
-
-/** "ok", or the code that the call failed with. */
-const outcome = (call: Promise<unknown>): Promise<string> =>
-  call.then(
-    () => "ok",
-    (error: unknown) => Code[ConnectError.from(error).code] ?? "",
-  );
-
-/** What a client does that was told `unavailable`: it asks again, with the same request_id. Every other failure is one. */
-async function persistently<T>(call: () => Promise<T>): Promise<T> {
-  const answer = await vi.waitUntil(
-    () =>
-      call().then(
-        (value) => ({ value }),
-        (error: unknown) => {
-          if (ConnectError.from(error).code !== Code.Unavailable) throw error;
-        },
-      ),
-    PATIENCE,
-  );
-  return (answer as { value: T }).value;
 }
 
 /** The order as it ends. */

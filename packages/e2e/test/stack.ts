@@ -18,9 +18,12 @@ export async function testFolder(): Promise<TestFolder> {
 
 const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 
-/** The whole system at free ports. Its services run what `tsc -b` built. */
-export const startTestStack = ({ path }: TestFolder, env: Env = {}): Promise<Stack> =>
-  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env }));
+/** The whole system at free ports. Its services run what `tsc -b` built. `orderEnv` is for the Order service alone, over what the stack decides. */
+export function startTestStack({ path }: TestFolder, env: Env = {}, orderEnv: Env = {}): Promise<Stack> {
+  const config = envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env });
+  const { order } = config.serviceEnv;
+  return startStack({ ...config, serviceEnv: { ...config.serviceEnv, order: { ...order, ...orderEnv } } });
+}
 
 /** What the services logged as errors: something that nobody expected. */
 export async function loggedErrors({ dataDir }: Pick<Stack, "dataDir">): Promise<string[]> {

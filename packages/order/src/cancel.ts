@@ -7,7 +7,7 @@ import type { OrderStatus } from "./order.ts";
 import type { OrderDependencies } from "./order-routes.ts";
 import { once } from "./requests.ts";
 import { findPlacingSaga } from "./saga-store.ts";
-import { cancelConfirmed, findOrder, intervene } from "./store.ts";
+import { findOrder } from "./store.ts";
 
 /** While the order is between states the decision is taken anew, this often: each time somebody else has won the race for the row. */
 const MAX_TRIES = 5;
@@ -33,20 +33,20 @@ export async function cancelPlacedOrder(
 }
 
 /** Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells whether the request is a repetition. */
-function confirmation({ sql, engine, cancelOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure, paymentId: string) {
+function confirmation({ orders, engine, cancelOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure, paymentId: string) {
   const saga = engine.prepare(cancelOrder, request.resourceId, { paymentId, reason: failure.reason });
   return async () => {
-    const begun = await cancelConfirmed(sql, request, request.resourceId, failure, saga);
+    const begun = await orders.cancelConfirmed(request, request.resourceId, failure, saga);
     if (begun) engine.drive(saga);
     return begun;
   };
 }
 
-async function compensation({ sql, engine, placeOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure) {
+async function compensation({ sql, orders, engine, placeOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure) {
   const saga = await findPlacingSaga(sql, request.resourceId);
   return async () => {
     if (saga?.state !== "RUNNING") return false;
-    const turned = await intervene(sql, request, turnBack(saga, failure, placeOrder, engine.worker), placeOrder.kind);
+    const turned = await orders.intervene(request, turnBack(saga, failure, placeOrder, engine.worker), placeOrder.kind);
     if (turned) engine.poke();
     return turned;
   };

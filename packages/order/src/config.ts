@@ -1,22 +1,36 @@
-import { type Env, integer, parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "@tercet/service";
+import {
+  type Env,
+  type Failpoints,
+  failpointEnv,
+  failpointsOnlyInTests,
+  integer,
+  parseEnv,
+  type ServiceConfig,
+  serviceConfig,
+  serviceEnv,
+} from "@tercet/service";
 import { z } from "zod";
+import { orderFailpoints } from "./failpoints.ts";
 
 const PORT = 5011;
 const DAY_MS = 86_400_000;
 
-const env = z.object({
-  ...serviceEnv(PORT),
-  /** postgres://user:password@host:port/orders */
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
-  PAYMENT_URL: z.url(),
-  IDENTITY_URL: z.url(),
-  /** What this service shows Identity to get its tokens. */
-  SERVICE_CLIENT_SECRET: z.string().min(16, "must be at least 16 characters"),
-  SAGA_DEADLINE_MS: integer(120_000, 1_000, DAY_MS),
-  SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
-  SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
-  SAGA_LEASE_MS: integer(5_000, 1_000, 600_000),
-});
+const env = z
+  .object({
+    ...serviceEnv(PORT),
+    ...failpointEnv(orderFailpoints),
+    /** postgres://user:password@host:port/orders */
+    DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
+    PAYMENT_URL: z.url(),
+    IDENTITY_URL: z.url(),
+    /** What this service shows Identity to get its tokens. */
+    SERVICE_CLIENT_SECRET: z.string().min(16, "must be at least 16 characters"),
+    SAGA_DEADLINE_MS: integer(120_000, 1_000, DAY_MS),
+    SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
+    SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
+    SAGA_LEASE_MS: integer(5_000, 1_000, 600_000),
+  })
+  .refine(...failpointsOnlyInTests);
 
 /** Times in milliseconds. */
 export interface OrderConfig {
@@ -31,6 +45,7 @@ export interface OrderConfig {
     readonly stepTimeoutMs: number;
     readonly leaseMs: number;
   };
+  readonly failpoints: Failpoints;
 }
 
 export function envToConfig(given: Env): OrderConfig {
@@ -47,5 +62,6 @@ export function envToConfig(given: Env): OrderConfig {
       stepTimeoutMs: parsed.SAGA_STEP_TIMEOUT_MS,
       leaseMs: parsed.SAGA_LEASE_MS,
     },
+    failpoints: parsed.FAILPOINTS,
   };
 }

@@ -14,13 +14,15 @@ import { findProducts } from "./catalog-store.ts";
 import { follow, settledOrder } from "./follow.ts";
 import { fromStatusMessage, toEventMessage, toOrderMessage } from "./message.ts";
 import { paymentIdOf, priceItems } from "./order.ts";
+import type { OrderStore } from "./order-store.ts";
 import { once, toRequest } from "./requests.ts";
 import type { CancelInput, PlaceInput } from "./sagas.ts";
-import { findOrder, insertOrder, listOrders } from "./store.ts";
+import { findOrder, listOrders } from "./store.ts";
 import type { OrderWatch } from "./watch.ts";
 
 export interface OrderDependencies {
   readonly sql: Sql;
+  readonly orders: OrderStore;
   readonly engine: SagaEngine;
   readonly watch: OrderWatch;
   readonly placeOrder: SagaDefinition<PlaceInput>;
@@ -71,7 +73,7 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
 }
 
 async function place(
-  { sql, engine, placeOrder }: OrderDependencies,
+  { sql, orders, engine, placeOrder }: OrderDependencies,
   message: CreateOrderRequest,
   context: HandlerContext,
 ): Promise<string> {
@@ -85,7 +87,7 @@ async function place(
   const saga = engine.prepare(placeOrder, id, { customerId, paymentId, currency, total: String(total), token });
   const request = toRequest(context, CreateOrderRequestSchema, message, id);
   const placed = await once(sql, context, request, () =>
-    insertOrder(sql, request, { id, customerId, items, currency, total, paymentId }, saga),
+    orders.insertOrder(request, { id, customerId, items, currency, total, paymentId }, saga),
   );
   if (placed === id) engine.drive(saga);
   return placed ?? id;

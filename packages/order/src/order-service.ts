@@ -14,12 +14,14 @@ import {
   type Service,
   type ServiceOptions,
   serviceToken,
+  withFailpoints,
 } from "@tercet/service";
 import { catalogRoutes } from "./catalog-routes.ts";
 import type { OrderConfig } from "./config.ts";
 import { orderErrorCodes } from "./errors.ts";
 import { sagaEvents } from "./events.ts";
 import { orderRoutes } from "./order-routes.ts";
+import { createOrderStore } from "./order-store.ts";
 import type { PaymentClient } from "./payments.ts";
 import { sagaRoutes } from "./saga-routes.ts";
 import { cancelOrder as cancelSaga, placeOrder as placeSaga } from "./sagas.ts";
@@ -36,12 +38,13 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
   await migratePostgres(config.databaseUrl, MIGRATIONS);
   const sql = connectPostgres(config.databaseUrl, { applicationName: NAME });
   const watch = createOrderWatch(sql, log);
-  const payments = overrides.payments ?? paymentClient(config);
-  const sagaDependencies = { sql, payments, times: config.saga };
+  const orders = withFailpoints(config.failpoints, "order", createOrderStore(sql));
+  const payments = withFailpoints(config.failpoints, "payments", overrides.payments ?? paymentClient(config));
+  const sagaDependencies = { orders, payments, times: config.saga };
   const placeOrder = placeSaga(sagaDependencies);
   const cancelOrder = cancelSaga(sagaDependencies);
   const engine = createSagaEngine({
-    store: postgresSagaStore(sql),
+    store: withFailpoints(config.failpoints, "sagas", postgresSagaStore(sql)),
     definitions: [placeOrder, cancelOrder],
     observer: sagaEvents(log, watch.notify),
     stepTimeoutMs: config.saga.stepTimeoutMs,
@@ -56,8 +59,8 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
     routes: (router: ConnectRouter) =>
       router
         .service(CatalogService, catalogRoutes(sql))
-        .service(OrderService, orderRoutes({ sql, engine, watch, placeOrder, cancelOrder }))
-        .service(SagaService, sagaRoutes({ sql, engine, definitions: [placeOrder, cancelOrder] })),
+        .service(OrderService, orderRoutes({ sql, orders, engine, watch, placeOrder, cancelOrder }))
+        .service(SagaService, sagaRoutes({ sql, orders, engine, definitions: [placeOrder, cancelOrder] })),
     dependencies: { postgres: () => pingPostgres(sql) },
     onReady: () => engine.start(),
     onDrain: async () => {

@@ -5,17 +5,18 @@ import { decodePageToken, notFound, pageSize, type RequestRecord, type Sql, toPa
 import { OrderError, type OrderReason } from "./errors.ts";
 import { retryNow, turnBack } from "./interventions.ts";
 import { fromStateMessage, toSagaMessage } from "./message.ts";
+import type { OrderStore } from "./order-store.ts";
 import { once, toRequest } from "./requests.ts";
 import { findSaga, listSagas, type SagaView } from "./saga-store.ts";
-import { intervene } from "./store.ts";
 
 export interface SagaDependencies {
   readonly sql: Sql;
+  readonly orders: OrderStore;
   readonly engine: SagaEngine;
   readonly definitions: readonly Pick<SagaDefinition, "kind" | "recovery" | "deadlineMs" | "compensationBudgetMs">[];
 }
 
-export function sagaRoutes({ sql, engine, definitions }: SagaDependencies): ServiceImpl<typeof SagaService> {
+export function sagaRoutes({ sql, orders, engine, definitions }: SagaDependencies): ServiceImpl<typeof SagaService> {
   const existing = async (id: string): Promise<SagaView> => {
     const saga = await findSaga(sql, id);
     if (saga === undefined) throw notFound("saga");
@@ -31,7 +32,7 @@ export function sagaRoutes({ sql, engine, definitions }: SagaDependencies): Serv
   ) => {
     const saga = await existing(request.resourceId);
     const move = decide(saga);
-    const done = await once(sql, context, request, async () => move !== undefined && intervene(sql, request, move, saga.kind));
+    const done = await once(sql, context, request, async () => move !== undefined && orders.intervene(request, move, saga.kind));
     if (done === undefined)
       throw new OrderError(refusal, `a saga that is ${saga.state} does not allow this, or it has just changed`, { state: saga.state });
     engine.poke();

@@ -1,9 +1,8 @@
 import { begun, local, remote, type SagaDefinition } from "@tercet/saga";
-import type { Sql } from "@tercet/service";
 import { z } from "zod";
 import { CANCEL_ORDER, money, PLACE_ORDER } from "./order.ts";
+import type { OrderStore } from "./order-store.ts";
 import { charge, type PaymentClient, refundAll } from "./payments.ts";
-import { closeOrders, confirmOrders, reflectMoves, restockOrders } from "./store.ts";
 
 const placeInput = z.object({
   customerId: z.uuid(),
@@ -26,18 +25,18 @@ export interface SagaTimes {
 }
 
 export interface SagaDependencies {
-  readonly sql: Sql;
+  readonly orders: OrderStore;
   readonly payments: PaymentClient;
   readonly times: SagaTimes;
 }
 
 /** Charge the customer, then take the stock and confirm. What cannot be confirmed is refunded. */
-export function placeOrder({ sql, payments, times }: SagaDependencies): SagaDefinition<PlaceInput> {
+export function placeOrder({ orders, payments, times }: SagaDependencies): SagaDefinition<PlaceInput> {
   return {
     kind: PLACE_ORDER,
     version: 1,
     steps: [
-      begun({ name: "create", undo: (moves) => closeOrders(sql, moves) }),
+      begun({ name: "create", undo: orders.closeOrders }),
       remote<PlaceInput>({
         name: "charge",
         run: ({ input: { customerId, paymentId, currency, total, token }, subject: orderId, signal }) =>
@@ -45,18 +44,18 @@ export function placeOrder({ sql, payments, times }: SagaDependencies): SagaDefi
         undo: ({ input: { paymentId }, key, failure, signal }) =>
           refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),
-      local({ name: "allocate", run: (moves) => confirmOrders(sql, moves) }),
+      local({ name: "allocate", run: orders.confirmOrders }),
     ],
     recovery: "backward",
     ...times,
     deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "the payment could not be settled in time" },
-    reflect: (moves) => reflectMoves(sql, moves, PLACE_ORDER),
+    reflect: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
     parse: (input) => placeInput.parse(input),
   };
 }
 
 /** Refund, then return the stock. There is no way back: what cannot go on waits for an operator. */
-export function cancelOrder({ sql, payments, times }: SagaDependencies): SagaDefinition<CancelInput> {
+export function cancelOrder({ orders, payments, times }: SagaDependencies): SagaDefinition<CancelInput> {
   return {
     kind: CANCEL_ORDER,
     version: 1,
@@ -66,13 +65,13 @@ export function cancelOrder({ sql, payments, times }: SagaDependencies): SagaDef
         name: "refund",
         run: ({ input: { paymentId, reason }, key, signal }) => refundAll(payments, { paymentId, refundId: key, reason }, signal),
       }),
-      local({ name: "restock", run: (moves) => restockOrders(sql, moves) }),
+      local({ name: "restock", run: orders.restockOrders }),
     ],
     recovery: "forward",
     deadlineMs: times.compensationBudgetMs,
     compensationBudgetMs: times.compensationBudgetMs,
     deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "the refund could not be settled in time" },
-    reflect: (moves) => reflectMoves(sql, moves, CANCEL_ORDER),
+    reflect: (moves) => orders.reflectMoves(moves, CANCEL_ORDER),
     parse: (input) => cancelInput.parse(input),
   };
 }

@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { CANCEL_ORDER, type OrderStatus, PLACE_ORDER, TRANSITIONS } from "./order.ts";
 import { MIGRATIONS } from "./order-service.ts";
+import { createOrderStore } from "./order-store.ts";
 import { cancelOrder, placeOrder } from "./sagas.ts";
 import {
   cancelConfirmed,
@@ -61,7 +62,7 @@ async function placed(tea: number, pots = 0): Promise<{ id: string; sagaId: stri
   ];
   // The order of the items must not matter for who waits for whom.
   if (Math.random() < 0.5) items.reverse();
-  const definition = placeOrder({ sql, payments: {} as never, times });
+  const definition = placeOrder({ orders: createOrderStore(sql), payments: {} as never, times });
   const saga = engine.prepare(definition, id, { customerId, paymentId: uuidv7(), currency: "EUR", total: "500", token: "tok_visa" });
   await insertOrder(sql, request(id), { id, customerId, items, currency: "EUR", total: BigInt(tea) * 500n, paymentId: uuidv7() }, saga);
   return { id, sagaId: saga.id, move: move(saga.id, "COMPLETED") };
@@ -92,7 +93,7 @@ const status = async (id: string) => (await findOrder(sql, id, undefined))?.stat
 test("an order, its saga and its request are there together, once", async () => {
   const id = uuidv7();
   const same = request(id);
-  const definition = placeOrder({ sql, payments: {} as never, times });
+  const definition = placeOrder({ orders: createOrderStore(sql), payments: {} as never, times });
   const saga = () => engine.prepare(definition, id, { customerId, paymentId: id, currency: "EUR", total: "1", token: "tok_visa" });
   const order = { id, customerId, items: [], currency: "EUR", total: 1n, paymentId: id };
   const results = await Promise.all(Array.from({ length: 20 }, () => insertOrder(sql, same, order, saga())));
@@ -177,7 +178,7 @@ test("of confirming and turning back at the same time one wins, and the order ag
 test("of many cancellations of a confirmed order one begins; the stock comes back once", async () => {
   const { id, move: confirm } = await placed(4, 2);
   await confirmOrders(sql, [confirm]);
-  const definition = cancelOrder({ sql, payments: {} as never, times });
+  const definition = cancelOrder({ orders: createOrderStore(sql), payments: {} as never, times });
   const sagas = Array.from({ length: 10 }, () => engine.prepare(definition, id, { paymentId: id, reason: "r" }));
   const failure = { reason: "CANCELLED_BY_CUSTOMER", message: "" };
   const begun = await Promise.all(

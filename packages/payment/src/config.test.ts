@@ -27,6 +27,13 @@ describe("the configuration", () => {
     expect(() => envToConfig(wrong)).toThrow(/DATABASE_URL: must begin with mongodb:\/\/.*\n.*PROVIDER_TIMEOUT_MS: must be a whole number/);
   });
 
+  test("failpoints are for tests only", () => {
+    const armed = { ...env, FAILPOINTS: "before:provider.charge=kill" };
+    expect(envToConfig({ ...armed, NODE_ENV: "test" }).failpoints).toHaveLength(1);
+    expect(() => envToConfig({ ...armed, NODE_ENV: "production" })).toThrow("FAILPOINTS: needs NODE_ENV=test");
+    expect(() => envToConfig({ ...env, NODE_ENV: "test", FAILPOINTS: "before:order.insertOrder=kill" })).toThrow("before:provider.charge");
+  });
+
   test("a reconciler that would take up charges under way is refused", () => {
     expect(() => envToConfig({ ...env, PROVIDER_TIMEOUT_MS: "5000" })).toThrow(/RECONCILE_AFTER_MS: must be more than PROVIDER_TIMEOUT_MS/);
   });

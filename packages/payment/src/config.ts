@@ -1,5 +1,16 @@
-import { type Env, integer, parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "@tercet/service";
+import {
+  type Env,
+  type Failpoints,
+  failpointEnv,
+  failpointsOnlyInTests,
+  integer,
+  parseEnv,
+  type ServiceConfig,
+  serviceConfig,
+  serviceEnv,
+} from "@tercet/service";
 import { z } from "zod";
+import { paymentFailpoints } from "./failpoints.ts";
 import type { ReconcilerOptions } from "./reconciler.ts";
 import type { SimulatorOptions } from "./simulator.ts";
 
@@ -10,6 +21,7 @@ export interface PaymentConfig {
   /** How long one call of the provider may take. */
   readonly providerTimeoutMs: number;
   readonly reconciler: ReconcilerOptions;
+  readonly failpoints: Failpoints;
 }
 
 const MONGODB = /^mongodb(\+srv)?:\/\//;
@@ -18,6 +30,7 @@ const POSTGRES = /^postgres(ql)?:\/\//;
 const shape = z
   .object({
     ...serviceEnv(5012),
+    ...failpointEnv(paymentFailpoints),
     /** Its scheme decides which store it is. */
     DATABASE_URL: z
       .string()
@@ -32,6 +45,7 @@ const shape = z
     /** Longer than callers go on asking for a charge: Order's SAGA_DEADLINE_MS. */
     ABANDON_AFTER_MS: integer(900_000, 100, 86_400_000),
   })
+  .refine(...failpointsOnlyInTests)
   .refine(({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS, {
     path: ["RECONCILE_AFTER_MS"],
     message: "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is under way is not abandoned",
@@ -54,5 +68,6 @@ export function envToConfig(env: Env): PaymentConfig {
       afterMs: parsed.RECONCILE_AFTER_MS,
       abandonAfterMs: parsed.ABANDON_AFTER_MS,
     },
+    failpoints: parsed.FAILPOINTS,
   };
 }

@@ -1,4 +1,4 @@
-import { createLogger, createService, type Logger, migratePostgres, type Service, type TokenKeys } from "@tercet/service";
+import { createLogger, createService, type Logger, migratePostgres, type Service, type TokenKeys, withFailpoints } from "@tercet/service";
 import type { PaymentConfig } from "./config.ts";
 import { paymentErrorCodes } from "./errors.ts";
 import { MongoPaymentStore } from "./mongo-store.ts";
@@ -21,8 +21,8 @@ export const migrations = new URL("../migrations", import.meta.url);
 /** Starts the payment service, its database's schema brought up to date. Disposing of the service drains it. */
 export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: "payment", level: config.service.logLevel });
-  const provider = overrides.provider ?? (await Simulator.open(config.simulator));
-  const store = await openStore(config.database);
+  const provider = withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator)));
+  const store = withFailpoints(config.failpoints, "store", await openStore(config.database));
   const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs, unattendedMs: config.reconciler.afterMs };
   const stopping = new AbortController();
   let reconciler: Promise<void> = Promise.resolve();

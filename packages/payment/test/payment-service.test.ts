@@ -135,6 +135,26 @@ describe("charging", () => {
     expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
   });
 
+  test("the same request 50 times at once is one charge; each is answered with it, or told to ask again", async () => {
+    const request = aRequest();
+    const options = await asOrder();
+    const call = () => client.processPayment(request, options);
+    const answers = await Promise.allSettled(Array.from({ length: 50 }, call));
+    const codes = answers.map((answer) => (answer.status === "rejected" ? Code[ConnectError.from(answer.reason).code] : "ok"));
+    expect(codes.filter((code) => code !== "ok" && code !== "Aborted" && code !== "Unavailable")).toEqual([]);
+    expect(await call()).toMatchObject({ status: PaymentStatus.SUCCEEDED });
+    expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
+  });
+
+  test("that arrives again after the refund is answered as refunded, and charges nothing", async () => {
+    const request = aRequest();
+    const { paymentId } = request;
+    await client.processPayment(request, await asOrder());
+    await client.refundPayment({ paymentId, refundId: uuid(), reason: "cancelled" }, await asOrder());
+    expect(await client.processPayment(request, await asOrder())).toMatchObject({ status: PaymentStatus.REFUNDED });
+    expect((await readBook(bookDir)).filter(({ key }) => key.startsWith(paymentId)).map(({ kind }) => kind)).toEqual(["charge", "refund"]);
+  });
+
   test("an id has one spelling: upper case is refused", async () => {
     const refused = client.getPayment({ paymentId: aRequest().paymentId.toUpperCase() }, await asOrder());
     expect(await failure(refused)).toEqual({ code: "InvalidArgument", reason: "INVALID_FIELD" });

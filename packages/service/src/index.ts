@@ -13,6 +13,7 @@ export {
   reasonOf,
   requestIdReused,
 } from "./errors.ts";
+export { type Failpoints, failpointEnv, failpointNames, failpointsOnlyInTests, withFailpoints } from "./failpoints.ts";
 export type { DependencyCheck, HealthReport } from "./health.ts";
 export { createLogger, type Logger } from "./log.ts";
 export {

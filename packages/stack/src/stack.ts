@@ -36,7 +36,7 @@ export interface Stack extends AsyncDisposable {
   readonly services: Readonly<Record<ServiceName, StackProcess>>;
   /** Undefined when every database is somebody else's. */
   readonly postgres: StackProcess | undefined;
-  /** One more process of a service, at a free port; it ends with the stack. */
+  /** One more process of a service, at a free port; it ends with the stack. `env` goes over the stack's own. */
   startReplica(name: ServiceName, env?: Env): Promise<ServiceProcess>;
 }
 
