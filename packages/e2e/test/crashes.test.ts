@@ -88,6 +88,9 @@ interface PaymentScenario extends Scenario {
   readonly cancel?: "meanwhile" | "elsewhere" | "afterwards";
 }
 
+/** At each of the first hits: every order that is tried comes by it. */
+const always = (failpoint: string): string => Array.from({ length: 8 }, (_, hit) => `${failpoint}@${hit + 1}`).join(";");
+
 const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
   "store.open": confirmed,
   "provider.charge": confirmed,
@@ -96,14 +99,19 @@ const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
   "store.reserveRefund": soldOut,
   "provider.refund": soldOut,
   "store.settleRefund": soldOut,
-  "store.void": { ...unanswered, also: "before:store.open=hang", cancel: "meanwhile" },
+  "store.void": { ...unanswered, also: always("before:store.open=hang"), cancel: "meanwhile" },
   "store.abandon": { ...unanswered, cancel: "meanwhile" },
   "store.markAttempted": {
     ...unanswered,
     env: { RECONCILE_AFTER_MS: "301", RECONCILE_INTERVAL_MS: "50", ABANDON_AFTER_MS: "3600000" },
     cancel: "afterwards",
   },
-  "store.recordLateCharge": { ...confirmed, also: "after:store.open=delay(4000)", cancel: "elsewhere", ending: OrderStatus.CANCELLED },
+  "store.recordLateCharge": {
+    ...confirmed,
+    also: always("after:store.open=delay(4000)"),
+    cancel: "elsewhere",
+    ending: OrderStatus.CANCELLED,
+  },
 };
 
 const callOf = (failpoint: string): string => failpoint.split(":")[1] ?? "";
