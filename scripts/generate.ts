@@ -2,7 +2,18 @@
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 import { root } from "./root.ts";
+
+const usage = `Usage: pnpm generate [--help]
+
+Writes what is generated and committed: gen/src from proto/ (buf), and the next migration of each schema that changed (drizzle-kit).
+`;
+
+if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
 
 run("buf", ["generate"], root);
 // drizzle-kit asks whether a column was renamed or replaced, so it gets the terminal.

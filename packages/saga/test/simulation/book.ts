@@ -4,15 +4,15 @@ import type { Journal } from "./journal.ts";
 export interface Account {
   captures: number;
   refunds: number;
-  captured: number;
-  refunded: number;
+  captured: bigint;
+  refunded: bigint;
 }
 
 /** The provider's own book: where the money is, whatever the services believe. Both moves are idempotent by their key, as providers' are. */
 export class Book {
   readonly accounts = new Map<string, Account>();
   readonly #journal: Journal;
-  readonly #charges = new Map<string, { readonly orderId: string; readonly amount: number }>();
+  readonly #charges = new Map<string, { readonly orderId: string; readonly amount: bigint }>();
   readonly #refunds = new Set<string>();
 
   constructor(journal: Journal) {
@@ -20,7 +20,7 @@ export class Book {
   }
 
   account(orderId: string): Account {
-    const account = this.accounts.get(orderId) ?? { captures: 0, refunds: 0, captured: 0, refunded: 0 };
+    const account = this.accounts.get(orderId) ?? { captures: 0, refunds: 0, captured: 0n, refunded: 0n };
     this.accounts.set(orderId, account);
     return account;
   }
@@ -29,7 +29,7 @@ export class Book {
     return this.#charges.has(key);
   }
 
-  capture(key: string, orderId: string, amount: number): void {
+  capture(key: string, orderId: string, amount: bigint): void {
     if (this.has(key)) return;
     this.#charges.set(key, { orderId, amount });
     const account = this.account(orderId);

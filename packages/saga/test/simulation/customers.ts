@@ -10,7 +10,7 @@ const MOST_TRIES = 6;
 export function bringCustomers(world: World): void {
   const { random, profile } = world;
   for (let n = 1; n <= profile.orders; n++) {
-    const order: OrderRow = { id: `o${n}`, quantity: random.between(1, 3), amount: random.between(1, 1_000), status: "PENDING" };
+    const order: OrderRow = { id: `o${n}`, quantity: random.between(1, 3), amount: BigInt(random.between(1, 1_000)), status: "PENDING" };
     const input = { paymentId: `payment of ${order.id}`, amount: order.amount, declined: random.chance(profile.declines) };
     if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(order.id);
     world.waiting.add(order.id);

@@ -40,8 +40,8 @@ export class Invariants {
   }
 
   check(): void {
-    let kept = 0;
-    let confirmed = 0;
+    let kept = 0n;
+    let confirmed = 0n;
     let sold = 0;
     for (const order of this.#database.orders.values()) {
       this.#checkHistory(order);
@@ -59,9 +59,9 @@ export class Invariants {
   /** What must hold when nothing is left to happen. */
   checkEnd(): void {
     this.check();
-    let kept = 0;
+    let kept = 0n;
     for (const { captured, refunded } of this.#book.accounts.values()) kept += captured - refunded;
-    let confirmed = 0;
+    let confirmed = 0n;
     for (const { id, status, amount } of this.#database.orders.values()) {
       if (!isClosed(status)) throw new Violation("I3", `${id} is ${status} at the end`);
       if (status === "CONFIRMED") confirmed += amount;
@@ -84,12 +84,12 @@ export class Invariants {
   }
 
   /** Answers what is kept of the customer's money. Closed orders are exact at once: none says CANCELLED before the money is back. */
-  #checkMoney({ id, status, amount }: OrderRow): number {
+  #checkMoney({ id, status, amount }: OrderRow): bigint {
     const { captures, refunds, captured, refunded } = this.#book.account(id);
     const kept = captured - refunded;
-    if (captures > 1 || refunds > 1 || kept < 0) throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
+    if (captures > 1 || refunds > 1 || kept < 0n) throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
     if (!isClosed(status)) return kept;
-    const due = status === "CONFIRMED" ? amount : 0;
+    const due = status === "CONFIRMED" ? amount : 0n;
     if (kept < due) throw new Violation("I12", `${id} is ${status}, and ${kept} of ${due} is kept`);
     if (kept > due) throw new Violation("I1", `${id} is ${status}, and ${kept} is kept instead of ${due}`);
     return kept;

@@ -11,7 +11,7 @@ export type OrderStatus = "PENDING" | "CONFIRMED" | "REJECTED" | "CANCELLING" | 
 export interface OrderRow {
   readonly id: string;
   readonly quantity: number;
-  readonly amount: number;
+  readonly amount: bigint;
   status: OrderStatus;
 }
 

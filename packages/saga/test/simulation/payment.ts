@@ -13,7 +13,7 @@ export type Reply = (answer: Answer) => void;
 export interface Charge {
   readonly paymentId: string;
   readonly orderId: string;
-  readonly amount: number;
+  readonly amount: bigint;
   readonly declined: boolean;
 }
 

@@ -17,7 +17,7 @@ import type { Process } from "./process.ts";
 
 export interface PlaceInput {
   readonly paymentId: string;
-  readonly amount: number;
+  readonly amount: bigint;
   readonly declined: boolean;
 }
 
