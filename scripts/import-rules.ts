@@ -14,7 +14,9 @@ const mayImport: Record<string, readonly string[]> = {
   payment: ["gen", "service", "saga"],
   console: ["gen"],
   stack: ["gen", "service", "saga", "console", ...business],
-  e2e: ["gen", "service", "saga", "console", "stack", ...business],
+  audit: ["gen", "service", "stack", ...business],
+  chaos: ["gen", "service", "audit", "stack", ...business],
+  e2e: ["gen", "service", "saga", "console", "audit", "chaos", "stack", ...business],
 };
 
 /** Tests may also take a database from here, whatever package they are in. */

@@ -7,8 +7,8 @@ import { connectGet, connectJson } from "./clients/connect-json.ts";
 import { failure } from "./clients/failure.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { collect, type OrderRequest, type Product, type Shop, type ShopClient, type Targets } from "./clients/shop.ts";
+import { expectInvariants, movedFor } from "./expect-invariants.ts";
 import { signToken } from "./forged-token.ts";
-import { expectInvariants, movedFor } from "./invariants.ts";
 import { loggedErrors, startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const atServices = ({ urls }: Stack): Targets => urls;

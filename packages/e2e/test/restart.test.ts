@@ -2,7 +2,7 @@ import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type Api, createApi, logIn, type Stack, type StackProcess } from "@tercet/stack";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { outcome, PATIENCE, persistently } from "./calls.ts";
-import { expectInvariants } from "./invariants.ts";
+import { expectInvariants } from "./expect-invariants.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const LEASE_MS = 2_000;

@@ -10,13 +10,14 @@ import {
   serviceEnv,
 } from "@tercet/service";
 import { z } from "zod";
+import { type DatabaseKind, databaseKind } from "./connect-store.ts";
 import { paymentFailpoints } from "./failpoints.ts";
 import type { ReconcilerOptions } from "./reconciler.ts";
 import type { SimulatorOptions } from "./simulator.ts";
 
 export interface PaymentConfig {
   readonly service: ServiceConfig;
-  readonly database: { readonly kind: "mongodb" | "postgres"; readonly url: string };
+  readonly database: { readonly kind: DatabaseKind; readonly url: string };
   readonly simulator: SimulatorOptions;
   /** How long one call of the provider may take. */
   readonly providerTimeoutMs: number;
@@ -24,17 +25,12 @@ export interface PaymentConfig {
   readonly failpoints: Failpoints;
 }
 
-const MONGODB = /^mongodb(\+srv)?:\/\//;
-const POSTGRES = /^postgres(ql)?:\/\//;
-
 const shape = z
   .object({
     ...serviceEnv(5012),
     ...failpointEnv(paymentFailpoints),
     /** Its scheme decides which store it is. */
-    DATABASE_URL: z
-      .string()
-      .refine((url) => MONGODB.test(url) || POSTGRES.test(url), "must begin with mongodb://, mongodb+srv:// or postgres://"),
+    DATABASE_URL: z.string().refine((url) => databaseKind(url) !== undefined, "must begin with mongodb://, mongodb+srv:// or postgres://"),
     /** The folder of the simulated provider's book; processes may share it. */
     PROVIDER_BOOK_DIR: z.string().default(".data/provider-book"),
     /** The simulated provider declines this many minor units and more. */
@@ -60,7 +56,7 @@ export function envToConfig(env: Env): PaymentConfig {
   const parsed = parseEnv("payment", shape, env);
   return {
     service: serviceConfig(parsed),
-    database: { kind: MONGODB.test(parsed.DATABASE_URL) ? "mongodb" : "postgres", url: parsed.DATABASE_URL },
+    database: { kind: databaseKind(parsed.DATABASE_URL) ?? "postgres", url: parsed.DATABASE_URL },
     simulator: { bookDir: parsed.PROVIDER_BOOK_DIR, limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS) },
     providerTimeoutMs: parsed.PROVIDER_TIMEOUT_MS,
     reconciler: {

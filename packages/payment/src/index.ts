@@ -1,5 +1,6 @@
 export { type BookEntry, readBook } from "./book.ts";
 export { envToConfig, type PaymentConfig } from "./config.ts";
+export { connectPaymentStore } from "./connect-store.ts";
 export { paymentFailpoints } from "./failpoints.ts";
 export { createPaymentService, type PaymentOverrides } from "./payment-service.ts";
 export { type PaymentProvider, type ProviderCharge, ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";

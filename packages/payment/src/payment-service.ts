@@ -1,8 +1,7 @@
 import { createLogger, createService, type Logger, migratePostgres, type Service, type TokenKeys, withFailpoints } from "@tercet/service";
 import type { PaymentConfig } from "./config.ts";
+import { connectPaymentStore } from "./connect-store.ts";
 import { paymentErrorCodes } from "./errors.ts";
-import { MongoPaymentStore } from "./mongo-store.ts";
-import { PostgresPaymentStore } from "./postgres-store.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { runReconciler } from "./reconciler.ts";
 import { paymentRoutes } from "./routes.ts";
@@ -46,7 +45,6 @@ export async function createPaymentService(config: PaymentConfig, overrides: Pay
 }
 
 async function openStore({ kind, url }: PaymentConfig["database"]): Promise<PaymentStore> {
-  if (kind === "mongodb") return MongoPaymentStore.connect(url);
-  await migratePostgres(url, migrations);
-  return new PostgresPaymentStore(url);
+  if (kind === "postgres") await migratePostgres(url, migrations);
+  return connectPaymentStore(url);
 }

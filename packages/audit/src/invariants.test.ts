@@ -1,6 +1,7 @@
 import type { BookEntry } from "@tercet/payment";
 import { expect, test } from "vitest";
-import { type Everything, violations } from "./invariants.ts";
+import type { Everything } from "./everything.ts";
+import { settled, unfinished, violations } from "./invariants.ts";
 
 const amount = { currencyCode: "EUR", minorUnits: 500n };
 const time = new Date(0);
@@ -10,7 +11,7 @@ const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({ kind
 type Status = Everything["orders"][number]["status"];
 const order = (id: string, status: Status) => ({ id, status, currency: "EUR", total: 500n, paymentId: `p${id}` });
 const request = (id: string) => ({ requestId: `r${id}`, method: "CreateOrder", resourceId: id });
-const payment = (id: string, status: string) => ({ id: `p${id}`, status, openWork: 0 });
+const payment = (id: string, status: string) => ({ id: `p${id}`, status, waits: false });
 
 /** "run create, undo charge" */
 function saga(subject: string, kind: "place-order" | "cancel-order", state: string, path: string): Everything["sagas"][number] {
@@ -18,7 +19,7 @@ function saga(subject: string, kind: "place-order" | "cancel-order", state: stri
     const [action, step = "", outcome = "SUCCEEDED"] = event.split(" ");
     return { step, action: action === "run" ? ("RUN" as const) : ("UNDO" as const), outcome };
   });
-  return { kind, subject, state, events };
+  return { kind, subject, state, idleMs: 0, events };
 }
 
 const FORWARD = "run create, run charge, run allocate";
@@ -71,4 +72,26 @@ test.each<[string, Partial<Everything>, string[]]>([
 
 test("an order that a client was told of, and is not there", () => {
   expect(found({}, new Map([["r1", "2"]]))).toEqual(["I4: request r1 was answered with order 2, stored is 1"]);
+});
+
+test("what has not ended is named, and nothing is held against it while it is under way", () => {
+  const underWay: Partial<Everything> = {
+    orders: [...world.orders, order("5", "PENDING"), order("6", "CANCELLED")],
+    requests: [...world.requests, request("5"), request("6")],
+    payments: [...world.payments, payment("5", "SUCCEEDED"), { ...payment("6", "DECLINED"), waits: true }],
+    sagas: [
+      ...world.sagas,
+      saga("5", "place-order", "RUNNING", "run create"),
+      saga("6", "place-order", "COMPENSATED", "run create, undo charge, undo create"),
+    ],
+    book: [...world.book, charge("p5"), charge("p6")],
+  };
+  const everything = { ...world, ...underWay };
+  expect(unfinished(everything)).toEqual([
+    "I3: order 5 is PENDING",
+    "I3: place-order of order 5 is RUNNING",
+    "I3: payment p6 waits for the provider (DECLINED)",
+  ]);
+  expect(violations(settled(everything))).toEqual([]);
+  expect(names(violations(everything))).toContain("I1");
 });

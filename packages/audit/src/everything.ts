@@ -1,0 +1,83 @@
+import type { OrderStatus } from "@tercet/gen/order/v1/order_service";
+import { type BookEntry, connectPaymentStore, readBook } from "@tercet/payment";
+import { connectPostgres, type Sql } from "@tercet/service";
+
+export interface OrderRow {
+  readonly id: string;
+  readonly status: keyof typeof OrderStatus;
+  readonly currency: string;
+  readonly total: bigint;
+  readonly paymentId: string;
+}
+
+export interface SagaRow {
+  readonly kind: "place-order" | "cancel-order";
+  readonly subject: string;
+  readonly state: string;
+  /** How long ago it last changed, by the database's clock. */
+  readonly idleMs: number;
+  readonly events: readonly { readonly step: string; readonly action: "RUN" | "UNDO"; readonly outcome: string }[];
+}
+
+export interface PaymentRow {
+  readonly id: string;
+  readonly status: string;
+  /** For the provider: with its charge, or with a refund. */
+  readonly waits: boolean;
+}
+
+export interface RequestRow {
+  readonly requestId: string;
+  readonly method: string;
+  readonly resourceId: string;
+}
+
+/** Everything that is stored, and the provider's book, which no service of ours can rewrite. */
+export interface Everything {
+  readonly orders: readonly OrderRow[];
+  readonly sagas: readonly SagaRow[];
+  readonly requests: readonly RequestRow[];
+  readonly payments: readonly PaymentRow[];
+  readonly book: readonly BookEntry[];
+}
+
+/** Where to look. `payment` may be in PostgreSQL or MongoDB. */
+export interface Sources {
+  readonly databaseUrls: { readonly order: string; readonly payment: string };
+  /** The folder of the simulated provider's book. With a real provider, its statement stands in its place. */
+  readonly bookDir: string;
+}
+
+const PAGE = 1_000;
+
+/** In memory, all of it: some hundred bytes for each order. */
+export async function readEverything({ databaseUrls, bookDir }: Sources): Promise<Everything> {
+  const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-audit" });
+  try {
+    return { ...(await readOrders(sql)), payments: await readPayments(databaseUrls.payment), book: await readBook(bookDir) };
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+async function readOrders(sql: Sql): Promise<Pick<Everything, "orders" | "sagas" | "requests">> {
+  return {
+    orders: await sql<OrderRow[]>`select id, status, currency, total, payment_id from orders order by id`,
+    sagas: await sql<SagaRow[]>`
+      select kind, subject, state, events, (extract(epoch from now() - update_time) * 1000)::float8 as idle_ms from sagas order by id`,
+    requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,
+  };
+}
+
+async function readPayments(url: string): Promise<PaymentRow[]> {
+  await using store = await connectPaymentStore(url);
+  const rows: PaymentRow[] = [];
+  const all = { orderId: undefined, customerId: undefined, status: undefined };
+  for (let after: { createTime: Date; id: string } | undefined; ; ) {
+    const page = await store.list(all, after, PAGE);
+    for (const { id, status, refunds } of page)
+      rows.push({ id, status, waits: status === "PENDING" || refunds.some((refund) => refund.status === "PENDING") });
+    after = page.at(-1);
+    if (page.length < PAGE) return rows;
+  }
+}

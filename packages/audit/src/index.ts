@@ -1,0 +1,3 @@
+export { type Everything, readEverything, type Sources } from "./everything.ts";
+export { moved, paymentOf, settled, unfinished, violations } from "./invariants.ts";
+export { type UnpaidOrders, watchUnpaidOrders } from "./watch-unpaid-orders.ts";

@@ -1,0 +1,159 @@
+import type { BookEntry } from "@tercet/payment";
+import type { Money } from "@tercet/service";
+import type { Everything, OrderRow, SagaRow } from "./everything.ts";
+
+const ENDED: ReadonlySet<string> = new Set(["CONFIRMED", "REJECTED", "CANCELLED", "COMPLETED", "COMPENSATED"]);
+const isOpen = (state: string): boolean => !ENDED.has(state);
+
+/** I3: what has not ended, each with what it is about. Parked orders are among them. */
+export function unfinished({ orders, sagas, payments }: Everything): string[] {
+  return [
+    ...orders.filter(({ status }) => isOpen(status)).map(({ id, status }) => `I3: order ${id} is ${status}`),
+    ...sagas.filter(({ state }) => isOpen(state)).map(({ kind, subject, state }) => `I3: ${kind} of order ${subject} is ${state}`),
+    ...payments.filter(({ waits }) => waits).map(({ id, status }) => `I3: payment ${id} waits for the provider (${status})`),
+  ];
+}
+
+/** Without the orders that are under way, and all that belongs to them: what is left must hold at any time. */
+export function settled(everything: Everything): Everything {
+  const { orders, sagas, payments, requests, book } = everything;
+  const waiting = new Set(payments.filter(({ waits }) => waits).map(({ id }) => id));
+  const busy = new Set(sagas.filter(({ state }) => isOpen(state)).map(({ subject }) => subject));
+  const underWay = orders.filter(({ id, status, paymentId }) => isOpen(status) || busy.has(id) || waiting.has(paymentId));
+  const open = new Set(underWay.map(({ id }) => id));
+  const unpaid = new Set([...waiting, ...underWay.map(({ paymentId }) => paymentId)]);
+  return {
+    orders: orders.filter(({ id }) => !open.has(id)),
+    sagas: sagas.filter(({ subject }) => !open.has(subject)),
+    requests: requests.filter(({ resourceId }) => !open.has(resourceId)),
+    payments: payments.filter(({ id }) => !unpaid.has(id)),
+    book: book.filter((entry) => !unpaid.has(paymentOf(entry))),
+  };
+}
+
+export const paymentOf = (entry: BookEntry): string => (entry.kind === "refund" ? entry.chargeKey : entry.key);
+
+/** What is broken, each with what it is about: the order, the payment, the request. */
+export function violations(everything: Everything, acknowledged: ReadonlyMap<string, string> = new Map()): string[] {
+  const { orders, sagas, payments, book } = everything;
+  const entries = Map.groupBy(book, paymentOf);
+  const statuses = new Map(payments.map(({ id, status }) => [id, status]));
+  const ofOrder = Map.groupBy(sagas, ({ subject }) => subject);
+  return [
+    ...booksThatDiffer(everything),
+    ...chargesWithoutOrder(everything),
+    ...orders.flatMap((order) => wrongMoney(order, moved(entries.get(order.paymentId)), statuses.get(order.paymentId))),
+    ...lostRequests(everything, acknowledged),
+    ...sagas.flatMap(illegalPath),
+    ...orders.flatMap((order) => tornOrder(order, ofOrder.get(order.id) ?? [])),
+  ];
+}
+
+/** What the provider's book says about one payment. */
+export interface Moved {
+  readonly charges: readonly Money[];
+  readonly refunds: readonly Money[];
+}
+
+/** From the entries of one payment. */
+export const moved = (entries: readonly BookEntry[] = []): Moved => ({
+  charges: entries.filter(({ kind }) => kind === "charge").map(({ amount }) => amount),
+  refunds: entries.filter(({ kind }) => kind === "refund").map(({ amount }) => amount),
+});
+
+/** I1: in each currency the provider kept what the confirmed orders cost. */
+function booksThatDiffer({ orders, book }: Everything): string[] {
+  const sold = sums(orders.filter(({ status }) => status === "CONFIRMED").map(({ currency, total }) => [currency, total]));
+  const kept = sums(
+    book
+      .filter(({ kind }) => kind !== "decline")
+      .map(({ kind, amount: { currencyCode, minorUnits } }) => [currencyCode, kind === "refund" ? -minorUnits : minorUnits]),
+  );
+  return [...new Set([...sold.keys(), ...kept.keys()])]
+    .filter((currency) => (sold.get(currency) ?? 0n) !== (kept.get(currency) ?? 0n))
+    .map((currency) => `I1: the provider kept ${kept.get(currency) ?? 0n} ${currency}, the orders cost ${sold.get(currency) ?? 0n}`);
+}
+
+function sums(amounts: readonly (readonly [string, bigint])[]): ReadonlyMap<string, bigint> {
+  const totals = new Map<string, bigint>();
+  for (const [currency, minorUnits] of amounts) totals.set(currency, (totals.get(currency) ?? 0n) + minorUnits);
+  return totals;
+}
+
+/** I5 */
+function chargesWithoutOrder({ orders, book }: Everything): string[] {
+  const known = new Set(orders.map(({ paymentId }) => paymentId));
+  const strangers = book.filter((entry) => !known.has(paymentOf(entry)));
+  return strangers.map(({ kind, key }) => `I5: the ${kind} ${key} belongs to no order`);
+}
+
+/** I2 and I5: a confirmed order was charged once and not refunded, any other was refunded in full, once, if it was charged; Payment says the same. */
+function wrongMoney({ id, status, currency, total }: OrderRow, { charges, refunds }: Moved, paymentStatus: string | undefined): string[] {
+  const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
+  const all = (amounts: readonly Money[]) => amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
+  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED"] }[status as string] ?? ["REFUNDED", "VOIDED", "DECLINED"];
+  return [
+    ...(charges.length > 1 || refunds.length > 1 || !all([...charges, ...refunds]) ? [`I2: ${text}`] : []),
+    ...(charges.length - refunds.length === (status === "CONFIRMED" ? 1 : 0) ? [] : [`I5: ${text}`]),
+    ...(right.includes(paymentStatus ?? "") ? [] : [`I5: order ${id} (${status}): its payment is ${paymentStatus}`]),
+  ];
+}
+
+/** I4: what a client was told of is there, under its request_id; each order was asked for once. */
+function lostRequests({ orders, requests }: Everything, acknowledged: ReadonlyMap<string, string>): string[] {
+  const placed = new Map(
+    requests.filter(({ method }) => method === "CreateOrder").map((request) => [request.requestId, request.resourceId]),
+  );
+  const known = new Set(orders.map(({ id }) => id));
+  const asked = new Map<string, number>();
+  for (const orderId of placed.values()) asked.set(orderId, (asked.get(orderId) ?? 0) + 1);
+  return [
+    ...[...acknowledged]
+      .filter(([requestId, orderId]) => placed.get(requestId) !== orderId)
+      .map(([requestId, orderId]) => `I4: request ${requestId} was answered with order ${orderId}, stored is ${placed.get(requestId)}`),
+    ...orders.filter(({ id }) => asked.get(id) !== 1).map(({ id }) => `I4: order ${id} has ${asked.get(id) ?? 0} requests`),
+    ...[...asked.keys()].filter((id) => !known.has(id)).map((id) => `I4: there is no order ${id}`),
+  ];
+}
+
+const STEPS = { "place-order": ["create", "charge", "allocate"], "cancel-order": ["request", "refund", "restock"] } as const;
+
+/** I6: forward step by step, each done once; then, if at all, backward; and nothing after the end. */
+function illegalPath({ kind, subject, state, events }: SagaRow): string[] {
+  const done = (action: string) =>
+    events.filter((event) => event.action === action && event.outcome === "SUCCEEDED").map(({ step }) => step);
+  const steps = STEPS[kind];
+  const [ran, undone] = [done("RUN"), done("UNDO")];
+  const turned = events.findIndex(({ action }) => action === "UNDO");
+  const last = events.at(-1);
+  const legal =
+    ran.join() === steps.slice(0, ran.length).join() &&
+    undone.join() ===
+      [...steps]
+        .reverse()
+        .slice(steps.length - undone.length)
+        .join() &&
+    (turned === -1 || events.slice(turned).every(({ action }) => action === "UNDO")) &&
+    (state === "COMPLETED"
+      ? ran.length === steps.length && undone.length === 0 && last?.step === steps.at(-1)
+      : undone.at(-1) === steps[0] && last?.step === steps[0]) &&
+    last?.outcome === "SUCCEEDED";
+  const path = events.map(({ step, action, outcome }) => `${action} ${step} ${outcome}`).join(", ");
+  return legal ? [] : [`I6: ${kind} of order ${subject} is ${state} by ${path}`];
+}
+
+/** I8: what the states of an order's sagas make of it. */
+const ENDINGS: Readonly<Record<string, readonly OrderRow["status"][]>> = {
+  COMPLETED: ["CONFIRMED"],
+  COMPENSATED: ["REJECTED", "CANCELLED"],
+  "COMPLETED, COMPLETED": ["CANCELLED"],
+};
+
+function tornOrder({ id, status }: OrderRow, sagas: readonly SagaRow[]): string[] {
+  // That which places it comes first.
+  const states = [...sagas]
+    .sort((a, b) => b.kind.localeCompare(a.kind))
+    .map(({ state }) => state)
+    .join(", ");
+  return ENDINGS[states]?.includes(status) ? [] : [`I8: order ${id} is ${status}, its sagas are ${states || "not there"}`];
+}

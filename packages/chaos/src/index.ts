@@ -1,0 +1,1 @@
+export { type Fault, type Matcher, startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";

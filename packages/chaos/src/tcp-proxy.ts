@@ -1,0 +1,203 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** What the network does to bytes, either way. */
+export interface Fault {
+  /** They come so much later. */
+  readonly latencyMs?: number;
+  /** So many a second pass, on each connection and each way. */
+  readonly bytesPerSecond?: number;
+  /** Nothing passes and nothing is refused, as when a cable is cut. What is on its way arrives when the hole is closed, as TCP sends it again. */
+  readonly blackHole?: boolean;
+}
+
+export type Matcher = (bytes: Buffer) => boolean;
+
+/** One TCP address for servers that come and go, with a network between that misbehaves on demand. */
+export interface TcpProxy extends AsyncDisposable {
+  readonly port: number;
+  /** "http://127.0.0.1:PORT" */
+  readonly url: string;
+  /** Open connections. */
+  readonly connections: number;
+  /** From now on connections go to these URLs in turn, passing over those that refuse. */
+  to(...urls: readonly string[]): void;
+  /** What happens to bytes from now on; nothing without an argument. */
+  misbehave(fault?: Fault): void;
+  /** Ends every connection, by RST. */
+  reset(): void;
+  /** Says to every client that nothing more will come (FIN), and goes on listening to it. */
+  halfClose(): void;
+  /**
+   * Loses one reply: on the connection where a request matches, the first bytes of the server that match `reply` are swallowed and the connection is reset.
+   * Resolves when that has happened.
+   */
+  dropReply(request: Matcher, reply?: Matcher): Promise<void>;
+}
+
+interface Connection {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** The reply to be lost, since a request matched. */
+  doomed?: Drop;
+}
+
+interface Drop {
+  readonly request: Matcher;
+  readonly reply: Matcher;
+  readonly dropped: () => void;
+}
+
+const HOST = "127.0.0.1";
+/** How finely a slow line is cut. */
+const SLICES_PER_SECOND = 20;
+
+export async function startTcpProxy(...targets: readonly string[]): Promise<TcpProxy> {
+  const proxy = new MisbehavingProxy();
+  proxy.to(...targets);
+  await proxy.listen();
+  return proxy;
+}
+
+class MisbehavingProxy implements TcpProxy {
+  readonly #listener = createServer({ allowHalfOpen: true }, (client) => void this.#accept(client));
+  readonly #open = new Set<Connection>();
+  #targets: readonly URL[] = [];
+  #turn = 0;
+  #fault: Fault = {};
+  /** Aborts when the fault changes: what waits for it looks again. */
+  #changed = new AbortController();
+  #drop: Drop | undefined;
+
+  async listen(): Promise<void> {
+    await once(this.#listener.listen(0, HOST), "listening");
+  }
+
+  get port(): number {
+    return (this.#listener.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://${HOST}:${this.port}`;
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  to(...urls: readonly string[]): void {
+    this.#targets = urls.map((url) => new URL(url));
+  }
+
+  misbehave(fault: Fault = {}): void {
+    this.#fault = fault;
+    this.#changed.abort();
+    this.#changed = new AbortController();
+  }
+
+  reset(): void {
+    for (const { client, server } of this.#open) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+  }
+
+  halfClose(): void {
+    for (const { client } of this.#open) client.end();
+  }
+
+  dropReply(request: Matcher, reply: Matcher = () => true): Promise<void> {
+    return new Promise((dropped) => {
+      this.#drop = { request, reply, dropped };
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#listener.close(), "close");
+    this.reset();
+    this.misbehave();
+    await closed;
+  }
+
+  async #accept(client: Socket): Promise<void> {
+    client.on("error", () => {});
+    const server = await this.#reach();
+    if (server === undefined || client.destroyed) {
+      server?.destroy();
+      return void client.resetAndDestroy();
+    }
+    const connection: Connection = { client, server };
+    this.#open.add(connection);
+    for (const [end, other] of [
+      [client, server],
+      [server, client],
+    ] as const)
+      end
+        .on("error", () => {})
+        .on("close", () => {
+          this.#open.delete(connection);
+          other.destroy();
+        });
+    this.#pump(client, server, (bytes) => this.#watchRequest(connection, bytes));
+    this.#pump(server, client, (bytes) => this.#losesReply(connection, bytes));
+  }
+
+  async #reach(): Promise<Socket | undefined> {
+    for (let tries = 0; tries < this.#targets.length; tries++) {
+      const target = this.#targets[this.#turn++ % this.#targets.length];
+      if (target === undefined) return undefined;
+      const socket = connect({ host: target.hostname, port: Number(target.port), allowHalfOpen: true }).on("error", () => {});
+      try {
+        await once(socket, "connect");
+        return socket;
+      } catch {
+        socket.destroy();
+      }
+    }
+    return undefined;
+  }
+
+  /** Each piece leaves when its time has come; those behind it may be on their way already. `stops` ends the connection instead of handing a piece on. */
+  #pump(from: Socket, to: Socket, stops: (bytes: Buffer) => boolean): void {
+    let last: Promise<unknown> = Promise.resolve();
+    from.on("data", (bytes: Buffer) => {
+      const came = performance.now();
+      last = last.then(() => (stops(bytes) ? undefined : this.#deliver(bytes, came, to)));
+    });
+    from.on("end", () => void last.then(() => to.end()));
+  }
+
+  async #deliver(bytes: Buffer, came: number, to: Socket): Promise<void> {
+    const { latencyMs = 0, bytesPerSecond } = this.#fault;
+    await this.#pause(came + latencyMs - performance.now());
+    while (this.#fault.blackHole && !to.destroyed) await this.#pause(1_000);
+    if (bytesPerSecond === undefined) return void to.write(bytes);
+    const slice = Math.max(1, Math.floor(bytesPerSecond / SLICES_PER_SECOND));
+    for (let at = 0; at < bytes.length && !to.destroyed; at += slice) {
+      to.write(bytes.subarray(at, at + slice));
+      await this.#pause(1_000 / SLICES_PER_SECOND);
+    }
+  }
+
+  /** Ends early when the fault changes. */
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#changed.signal }).catch(() => {});
+  }
+
+  #watchRequest(connection: Connection, bytes: Buffer): boolean {
+    if (this.#drop?.request(bytes)) {
+      connection.doomed = this.#drop;
+      this.#drop = undefined;
+    }
+    return false;
+  }
+
+  #losesReply({ client, server, doomed }: Connection, bytes: Buffer): boolean {
+    if (doomed?.reply(bytes) !== true) return false;
+    client.resetAndDestroy();
+    server.destroy();
+    doomed.dropped();
+    return true;
+  }
+}

@@ -1,0 +1,30 @@
+import { moved, paymentOf, readEverything, type Sources, unfinished, violations } from "@tercet/audit";
+import { readBook } from "@tercet/payment";
+import { expect, vi } from "vitest";
+
+/** What the provider's book says about one payment. */
+export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId: string) {
+  return moved((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
+}
+
+export interface InvariantOptions {
+  /** Orders that clients were told of, by request_id. */
+  readonly acknowledged?: ReadonlyMap<string, string>;
+  /** How long after the last fault everything must have ended. */
+  readonly withinMs?: number;
+}
+
+/**
+ * What must hold however the system was treated, from its databases and the provider's book: nothing is left open (I3), and then none of `violations`.
+ * Answers how many orders there are in each status, so that a test can tell that it held something.
+ */
+export async function expectInvariants(
+  sources: Sources,
+  { acknowledged = new Map(), withinMs = 30_000 }: InvariantOptions = {},
+): Promise<Record<string, number>> {
+  await vi.waitFor(async () => expect(unfinished(await readEverything(sources))).toEqual([]), { timeout: withinMs, interval: 250 });
+  const everything = await readEverything(sources);
+  expect(violations(everything, acknowledged)).toEqual([]);
+  const byStatus = Object.groupBy(everything.orders, ({ status }) => status);
+  return Object.fromEntries(Object.entries(byStatus).map(([status, some]) => [status, some.length]));
+}
