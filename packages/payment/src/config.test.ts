@@ -18,7 +18,7 @@ describe("the configuration", () => {
       service: { port: 5012 },
       simulator: { bookDir: ".data/provider-book", limitMinorUnits: 100_000n },
       providerTimeoutMs: 3_000,
-      reconciler: { intervalMs: 1_000, afterMs: 5_000, abandonAfterMs: 900_000 },
+      reconciler: { intervalMs: 1_000, afterMs: 5_000, abandonAfterMs: 900_000, watchEveryMs: 60_000, watchForMs: 86_400_000 },
     });
   });
 

@@ -40,6 +40,9 @@ const shape = z
     RECONCILE_AFTER_MS: integer(5_000, 100, 3_600_000),
     /** Longer than callers go on asking for a charge: Order's SAGA_DEADLINE_MS. */
     ABANDON_AFTER_MS: integer(900_000, 100, 86_400_000),
+    RECONCILE_ABANDONED_EVERY_MS: integer(60_000, 50, 86_400_000),
+    /** Longer than anything may be stopped on its way to the provider. */
+    RECONCILE_ABANDONED_FOR_MS: integer(86_400_000, 100, 30 * 86_400_000),
   })
   .refine(...failpointsOnlyInTests)
   .refine(({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS, {
@@ -63,6 +66,8 @@ export function envToConfig(env: Env): PaymentConfig {
       intervalMs: parsed.RECONCILE_INTERVAL_MS,
       afterMs: parsed.RECONCILE_AFTER_MS,
       abandonAfterMs: parsed.ABANDON_AFTER_MS,
+      watchEveryMs: parsed.RECONCILE_ABANDONED_EVERY_MS,
+      watchForMs: parsed.RECONCILE_ABANDONED_FOR_MS,
     },
     failpoints: parsed.FAILPOINTS,
   };

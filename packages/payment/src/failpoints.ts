@@ -3,7 +3,7 @@ import type { PaymentProvider } from "./provider.ts";
 import type { PaymentStore } from "./store.ts";
 
 const methods = {
-  store: ["open", "settle", "abandon", "void", "recordLateCharge", "reserveRefund", "settleRefund", "markAttempted"],
+  store: ["open", "settle", "abandon", "void", "recordLateCharge", "reserveRefund", "settleRefund", "markAttempted", "keepWatch"],
   provider: ["charge", "refund", "find"],
 } as const satisfies { store: readonly (keyof PaymentStore)[]; provider: readonly (keyof PaymentProvider)[] };
 

@@ -34,6 +34,8 @@ export interface PaymentDocument {
   events: Record<string, string>;
   /** How much of it waits for the provider: its charge, its refunds. */
   openWork: number;
+  /** It was given up; the provider is asked now and then whether it was charged all the same. */
+  watched?: boolean;
   /** When the provider was last asked about it, and when somebody last wanted it charged. */
   attemptTime: Date;
   chargeTime: Date;

@@ -62,6 +62,7 @@ export class MongoPaymentStore implements PaymentStore {
       { key: { orderId: 1 } },
       { key: { customerId: 1, createTime: -1, _id: -1 } },
       { key: { openWork: 1, attemptTime: 1 } },
+      { key: { watched: 1, attemptTime: 1 } },
     ]);
   }
 
@@ -94,7 +95,12 @@ export class MongoPaymentStore implements PaymentStore {
     return this.#change(
       id,
       { status: "PENDING", chargeTime: { $lt: await this.#serverTime(-unattendedMs) } },
-      { set: { status: "DECLINED", declineReason: "ABANDONED" }, add: { openWork: -1 }, events: { CHARGE_DECLINED: "ABANDONED" } },
+      {
+        set: { status: "DECLINED", declineReason: "ABANDONED", watched: true },
+        add: { openWork: -1 },
+        events: { CHARGE_DECLINED: "ABANDONED" },
+        now: ["attemptTime"],
+      },
     );
   }
 
@@ -108,7 +114,12 @@ export class MongoPaymentStore implements PaymentStore {
     return this.#change(
       id,
       { status: { $in: ["DECLINED", "VOIDED"] }, [refundPath(refund.id)]: { $exists: false } },
-      { set: { ...set, providerReference: reference }, add, events: { CHARGE_SUCCEEDED: reference, ...events }, now: ["attemptTime"] },
+      {
+        set: { ...set, providerReference: reference, watched: false },
+        add,
+        events: { CHARGE_SUCCEEDED: reference, ...events },
+        now: ["attemptTime"],
+      },
     );
   }
 
@@ -149,6 +160,12 @@ export class MongoPaymentStore implements PaymentStore {
     await reach(this.#payments.updateOne({ _id: id }, { $currentDate: { attemptTime: true } }));
   }
 
+  async keepWatch(id: string, forMs: number): Promise<void> {
+    const long = { _id: id, watched: true, updateTime: { $lt: await this.#serverTime(-forMs) } };
+    const { matchedCount } = await reach(this.#payments.updateOne(long, { $set: { watched: false } }));
+    if (matchedCount === 0) await this.markAttempted(id);
+  }
+
   async get(id: string): Promise<Payment | undefined> {
     const document = await reach(this.#payments.findOne({ _id: id }));
     return document === null ? undefined : fromDocument(document);
@@ -163,8 +180,11 @@ export class MongoPaymentStore implements PaymentStore {
   }
 
   async pendingSince(ageMs: number, limit: number): Promise<Payment[]> {
-    const unattended = { openWork: { $gt: 0 }, attemptTime: { $lt: await this.#serverTime(-ageMs) } };
-    return (await reach(this.#payments.find(unattended).sort({ attemptTime: 1 }).limit(limit).toArray())).map(fromDocument);
+    return this.#unattended({ openWork: { $gt: 0 } }, ageMs, limit);
+  }
+
+  async watchedSince(ageMs: number, limit: number): Promise<Payment[]> {
+    return this.#unattended({ watched: true }, ageMs, limit);
   }
 
   async ping(): Promise<void> {
@@ -179,6 +199,11 @@ export class MongoPaymentStore implements PaymentStore {
   async #serverTime(offsetMs: number): Promise<Date> {
     const { localTime } = await reach(this.#client.db().command({ hello: 1 }));
     return new Date((localTime as Date).getTime() + offsetMs);
+  }
+
+  async #unattended(which: Filter<PaymentDocument>, ageMs: number, limit: number): Promise<Payment[]> {
+    const unattended = { ...which, attemptTime: { $lt: await this.#serverTime(-ageMs) } };
+    return (await reach(this.#payments.find(unattended).sort({ attemptTime: 1 }).limit(limit).toArray())).map(fromDocument);
   }
 
   async #known(id: string): Promise<Payment> {

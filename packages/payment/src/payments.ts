@@ -93,7 +93,7 @@ async function settleCharge(payments: Payments, payment: Payment, result: Provid
 }
 
 /** An abandoned payment may have been charged all the same, by a process that was stopped for a long time before its call of the provider and died after it. */
-async function giveLateChargeBack(payments: Payments, payment: Payment): Promise<Payment> {
+export async function giveLateChargeBack(payments: Payments, payment: Payment): Promise<Payment> {
   if (payment.declineReason !== "ABANDONED") return payment;
   const found = await findCharge(payments, payment);
   return found?.outcome === "approved" ? giveBackUnlessCaptured(payments, payment, found.reference) : payment;

@@ -48,6 +48,8 @@ export class PostgresPaymentStore implements PaymentStore {
         status = 'DECLINED',
         decline_reason = 'ABANDONED',
         open_work = open_work - 1,
+        watched = true,
+        attempt_time = now(),
         events = events || ${this.#events("CHARGE_DECLINED", "ABANDONED")},
         update_time = now()
       where id = ${id} and status = 'PENDING' and charge_time < now() - ${unattendedMs} * interval '1 millisecond'
@@ -68,6 +70,7 @@ export class PostgresPaymentStore implements PaymentStore {
     const rows = await this.#sql<Row[]>`
       update payments set
         provider_reference = ${reference},
+        watched = false,
         ${this.#addRefund(refund)},
         events = events || ${this.#events("CHARGE_SUCCEEDED", reference)} || ${this.#events("REFUND_REQUESTED", refund.id)}
       where id = ${id} and status in ('DECLINED', 'VOIDED') and not jsonb_exists(refunds, ${refund.id})
@@ -106,6 +109,12 @@ export class PostgresPaymentStore implements PaymentStore {
     await this.#sql`update payments set attempt_time = now() where id = ${id}`;
   }
 
+  async keepWatch(id: string, forMs: number): Promise<void> {
+    await this.#sql`
+      update payments set attempt_time = now(), watched = update_time > now() - ${forMs} * interval '1 millisecond'
+      where id = ${id} and watched`;
+  }
+
   async get(id: string): Promise<Payment | undefined> {
     const [row] = await this.#sql<Row[]>`select * from payments where id = ${id}`;
     return row && toPayment(row);
@@ -132,6 +141,15 @@ export class PostgresPaymentStore implements PaymentStore {
     const rows = await this.#sql<Row[]>`
       select * from payments
       where open_work > 0 and attempt_time < now() - ${ageMs} * interval '1 millisecond'
+      order by attempt_time
+      limit ${limit}`;
+    return rows.map(toPayment);
+  }
+
+  async watchedSince(ageMs: number, limit: number): Promise<Payment[]> {
+    const rows = await this.#sql<Row[]>`
+      select * from payments
+      where watched and attempt_time < now() - ${ageMs} * interval '1 millisecond'
       order by attempt_time
       limit ${limit}`;
     return rows.map(toPayment);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { aChargeRequest, Crash, crashingAt, openSetting, PROVIDER_TIMEOUT_MS, type Setting } from "./payments.testing.ts";
 import { type Payments, processPayment, refundPayment } from "./payments.ts";
-import { reconcileBatch, runReconciler } from "./reconciler.ts";
+import { reconcileBatch, runReconciler, watchBatch } from "./reconciler.ts";
 import { REFUNDS_WORK } from "./simulator.ts";
 
 const AFTER_MS = 50;
@@ -97,6 +97,39 @@ describe("a payment left PENDING", () => {
   });
 });
 
+describe("an abandoned payment", () => {
+  const WATCH = { watchEveryMs: AFTER_MS, watchForMs: 60_000 };
+  const watched = async () => (await payments.store.watchedSince(0, 100)).map(({ id }) => id);
+  const watch = async (options = WATCH) => {
+    await delay(AFTER_MS + 20);
+    await watchBatch(payments, options);
+  };
+
+  test("that was charged late, by a process that died before it could say so, is refunded though nobody asks", async () => {
+    const request = aChargeRequest();
+    await payments.store.open(request.paymentId, request.charge);
+    await reconcile();
+    expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED", declineReason: "ABANDONED" });
+    await watch();
+    expect(await setting.moves(request.paymentId)).toEqual([]);
+    await payments.provider.charge(request.paymentId, request.charge.amount, request.token, AbortSignal.timeout(1_000));
+    await watch();
+    expect(await setting.moves(request.paymentId)).toEqual(["charge 1000", "refund 1000"]);
+    expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED", refunds: [{ status: "SUCCEEDED" }] });
+    expect(await watched()).not.toContain(request.paymentId);
+  });
+
+  test("is not asked about for ever", async () => {
+    const request = aChargeRequest();
+    await payments.store.open(request.paymentId, request.charge);
+    await reconcile();
+    await watch();
+    expect(await watched()).toContain(request.paymentId);
+    await watch({ ...WATCH, watchForMs: AFTER_MS });
+    expect(await watched()).not.toContain(request.paymentId);
+  });
+});
+
 describe("a refund left PENDING", () => {
   test.each(["before", "after"] as const)("is finished with its own key: died %s the provider gave the money back", async (when) => {
     const { payment } = await processPayment(payments, aChargeRequest());
@@ -123,7 +156,7 @@ describe("a refund left PENDING", () => {
 });
 
 describe("the loop", () => {
-  const options = { intervalMs: 10, ...OPTIONS };
+  const options = { intervalMs: 10, ...OPTIONS, watchEveryMs: 60_000, watchForMs: 60_000 };
 
   test("works through more than one batch, and ends when it is told to", async () => {
     const requests = Array.from({ length: 45 }, () => aChargeRequest());

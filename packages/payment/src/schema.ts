@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
 
 /** Whole milliseconds, which is what a Date holds: a page key made from a Date must find its row again. */
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 }).notNull().default(sql`now()`);
@@ -26,6 +26,8 @@ export const payments = pgTable(
     events: jsonb("events").notNull().default([]),
     // How much of it waits for the provider: its charge, its refunds.
     openWork: integer("open_work").notNull(),
+    // It was given up; the provider is asked now and then whether it was charged all the same.
+    watched: boolean("watched").notNull().default(false),
     // When the provider was last asked about it, and when somebody last wanted it charged.
     attemptTime: time("attempt_time"),
     chargeTime: time("charge_time"),
@@ -38,6 +40,7 @@ export const payments = pgTable(
     index("payments_of_customer").on(t.customerId, t.createTime.desc(), t.id.desc()),
     // Holds unfinished payments only: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
+    index("payments_watched").on(t.attemptTime).where(sql`watched`),
     check("known_status", sql`status in ('PENDING', 'SUCCEEDED', 'DECLINED', 'PARTIALLY_REFUNDED', 'REFUNDED', 'VOIDED')`),
     check("whole_charge", sql`num_nulls(order_id, customer_id, currency_code, minor_units, fingerprint) in (0, 5)`),
     check("only_tombstones_lack_a_charge", sql`minor_units is not null or status = 'VOIDED'`),

@@ -200,6 +200,35 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect((await store.pendingSince(10, 100)).map((payment) => payment.id)).not.toContain(id);
     });
 
+    test("an abandoned payment is watched for a while, and not for ever", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      await delay(20);
+      await store.abandon(id, 10);
+      const watched = async (ageMs: number) => (await store.watchedSince(ageMs, 100)).map((payment) => payment.id);
+      expect(await watched(60_000)).toEqual([]);
+      expect((await store.pendingSince(0, 100)).map((payment) => payment.id)).not.toContain(id);
+      await delay(20);
+      expect(await watched(10)).toContain(id);
+      await store.keepWatch(id, 60_000);
+      expect(await watched(60_000)).toEqual([]);
+      await delay(20);
+      expect(await watched(10)).toContain(id);
+      await store.keepWatch(id, 10);
+      await delay(20);
+      expect(await watched(10)).not.toContain(id);
+    });
+
+    test("once its late charge is recorded, it need not be watched", async () => {
+      const id = uuid();
+      await store.open(id, aCharge());
+      await delay(20);
+      await store.abandon(id, 10);
+      await store.recordLateCharge(id, "ch_late", aRefund(1_000n));
+      await delay(20);
+      expect((await store.watchedSince(10, 100)).map((payment) => payment.id)).not.toContain(id);
+    });
+
     test("lists are newest first, in pages, without audit trails", async () => {
       const charge = aCharge();
       const ids: string[] = [];

@@ -29,13 +29,16 @@ export interface PaymentStore extends AsyncDisposable {
   /** PENDING becomes SUCCEEDED or DECLINED. */
   settle(id: string, outcome: ChargeOutcome): Promise<Change>;
 
-  /** PENDING becomes DECLINED for ABANDONED, unless somebody wanted it charged (`open`) within the last `unattendedMs`. */
+  /** PENDING becomes DECLINED for ABANDONED, and watched, unless somebody wanted it charged (`open`) within the last `unattendedMs`. */
   abandon(id: string, unattendedMs: number): Promise<Change>;
 
   /** Leaves a tombstone where no payment is, so that a late charge is refused. A payment that is there stays as it is. */
   void(id: string, reason: string): Promise<Change>;
 
-  /** The provider charged a payment that had been declined or voided meanwhile: records the charge, and the refund, PENDING, that gives the money back. */
+  /**
+   * The provider charged a payment that had been declined or voided meanwhile: records the charge, and the refund, PENDING, that gives the money back. It
+   * need not be watched any longer.
+   */
   recordLateCharge(id: string, reference: string, refund: RefundRequest): Promise<Change>;
 
   /** Sets money aside for a refund, PENDING, when its id is new and all refunds together stay within the capture. */
@@ -47,6 +50,9 @@ export interface PaymentStore extends AsyncDisposable {
   /** Somebody asked the provider about it just now: it goes to the end of `pendingSince`. Not an event of the payment. */
   markAttempted(id: string): Promise<void>;
 
+  /** The provider said just now that it did not charge a watched payment: it is asked again later, unless the payment was given up more than `forMs` ago. */
+  keepWatch(id: string, forMs: number): Promise<void>;
+
   get(id: string): Promise<Payment | undefined>;
 
   /** Newest first, without their events; at most `limit`. */
@@ -54,6 +60,9 @@ export interface PaymentStore extends AsyncDisposable {
 
   /** Payments that wait for the provider, for their charge or for a refund, and that nobody attempted within the last `ageMs`; longest unattended first. */
   pendingSince(ageMs: number, limit: number): Promise<Payment[]>;
+
+  /** Watched payments that nobody asked the provider about within the last `ageMs`; longest unattended first. */
+  watchedSince(ageMs: number, limit: number): Promise<Payment[]>;
 
   /** Throws unless the database answers. */
   ping(signal: AbortSignal): Promise<void>;
