@@ -14,8 +14,8 @@ export interface SagaRow {
   readonly kind: "place-order" | "cancel-order";
   readonly subject: string;
   readonly state: string;
-  /** How long ago it last changed, by the database's clock. */
-  readonly idleMs: number;
+  /** Since it began, by the database's clock. */
+  readonly ageMs: number;
   readonly events: readonly { readonly step: string; readonly action: "RUN" | "UNDO"; readonly outcome: string }[];
 }
 
@@ -24,6 +24,7 @@ export interface PaymentRow {
   readonly status: string;
   /** For the provider: with its charge, or with a refund. */
   readonly waits: boolean;
+  readonly updateTime: Date;
 }
 
 export interface RequestRow {
@@ -64,7 +65,7 @@ async function readOrders(sql: Sql): Promise<Pick<Everything, "orders" | "sagas"
   return {
     orders: await sql<OrderRow[]>`select id, status, currency, total, payment_id from orders order by id`,
     sagas: await sql<SagaRow[]>`
-      select kind, subject, state, events, (extract(epoch from now() - update_time) * 1000)::float8 as idle_ms from sagas order by id`,
+      select kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
     requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,
   };
 }
@@ -75,8 +76,8 @@ async function readPayments(url: string): Promise<PaymentRow[]> {
   const all = { orderId: undefined, customerId: undefined, status: undefined };
   for (let after: { createTime: Date; id: string } | undefined; ; ) {
     const page = await store.list(all, after, PAGE);
-    for (const { id, status, refunds } of page)
-      rows.push({ id, status, waits: status === "PENDING" || refunds.some((refund) => refund.status === "PENDING") });
+    for (const { id, status, refunds, updateTime } of page)
+      rows.push({ id, status, updateTime, waits: status === "PENDING" || refunds.some((refund) => refund.status === "PENDING") });
     after = page.at(-1);
     if (page.length < PAGE) return rows;
   }

@@ -11,7 +11,7 @@ const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({ kind
 type Status = Everything["orders"][number]["status"];
 const order = (id: string, status: Status) => ({ id, status, currency: "EUR", total: 500n, paymentId: `p${id}` });
 const request = (id: string) => ({ requestId: `r${id}`, method: "CreateOrder", resourceId: id });
-const payment = (id: string, status: string) => ({ id: `p${id}`, status, waits: false });
+const payment = (id: string, status: string) => ({ id: `p${id}`, status, waits: false, updateTime: time });
 
 /** "run create, undo charge" */
 function saga(subject: string, kind: "place-order" | "cancel-order", state: string, path: string): Everything["sagas"][number] {
@@ -19,7 +19,7 @@ function saga(subject: string, kind: "place-order" | "cancel-order", state: stri
     const [action, step = "", outcome = "SUCCEEDED"] = event.split(" ");
     return { step, action: action === "run" ? ("RUN" as const) : ("UNDO" as const), outcome };
   });
-  return { kind, subject, state, idleMs: 0, events };
+  return { kind, subject, state, ageMs: 0, events };
 }
 
 const FORWARD = "run create, run charge, run allocate";

@@ -64,14 +64,16 @@ export const moved = (entries: readonly BookEntry[] = []): Moved => ({
 /** I1: in each currency the provider kept what the confirmed orders cost. */
 function booksThatDiffer({ orders, book }: Everything): string[] {
   const sold = sums(orders.filter(({ status }) => status === "CONFIRMED").map(({ currency, total }) => [currency, total]));
-  const kept = sums(
-    book
-      .filter(({ kind }) => kind !== "decline")
-      .map(({ kind, amount: { currencyCode, minorUnits } }) => [currencyCode, kind === "refund" ? -minorUnits : minorUnits]),
-  );
-  return [...new Set([...sold.keys(), ...kept.keys()])]
-    .filter((currency) => (sold.get(currency) ?? 0n) !== (kept.get(currency) ?? 0n))
-    .map((currency) => `I1: the provider kept ${kept.get(currency) ?? 0n} ${currency}, the orders cost ${sold.get(currency) ?? 0n}`);
+  const paid = kept(book);
+  return [...new Set([...sold.keys(), ...paid.keys()])]
+    .filter((currency) => (sold.get(currency) ?? 0n) !== (paid.get(currency) ?? 0n))
+    .map((currency) => `I1: the provider kept ${paid.get(currency) ?? 0n} ${currency}, the orders cost ${sold.get(currency) ?? 0n}`);
+}
+
+/** What the provider charged and did not give back, in minor units, by currency. */
+export function kept(book: readonly BookEntry[]): ReadonlyMap<string, bigint> {
+  const moves = book.filter(({ kind }) => kind !== "decline");
+  return sums(moves.map(({ kind, amount: { currencyCode, minorUnits } }) => [currencyCode, kind === "refund" ? -minorUnits : minorUnits]));
 }
 
 function sums(amounts: readonly (readonly [string, bigint])[]): ReadonlyMap<string, bigint> {

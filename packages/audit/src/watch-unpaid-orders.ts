@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readBook } from "@tercet/payment";
+import { BookReader } from "@tercet/payment";
 import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
 import type { OrderRow, Sources } from "./everything.ts";
 import { moved, paymentOf } from "./invariants.ts";
@@ -27,10 +27,11 @@ export async function watchUnpaidOrders(
 ): Promise<UnpaidOrders> {
   const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-audit" });
   const confirmed = () => sql<Pick<OrderRow, "id" | "paymentId">[]>`select id, payment_id from orders where status = 'CONFIRMED'`;
+  const book = new BookReader(bookDir);
   const unpaid = new Set<string>();
   const look = async () => {
     const before = await confirmed();
-    const entries = Map.groupBy(await readBook(bookDir), paymentOf);
+    const entries = Map.groupBy(await book.read(), paymentOf);
     const still = new Set((await confirmed()).map(({ id }) => id));
     for (const { id, paymentId } of before) {
       const { charges, refunds } = moved(entries.get(paymentId));

@@ -71,10 +71,30 @@ export async function findRefund(dir: string, key: string): Promise<RefundEntry 
 }
 
 /** Every entry, oldest first: the ground truth of what money moved. */
-export async function readBook(dir: string): Promise<BookEntry[]> {
-  const names = (await readdir(dir)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
-  const entries = await Promise.all(names.map((name) => read(join(dir, name))));
-  return entries.sort((a, b) => a.time.getTime() - b.time.getTime());
+export const readBook = (dir: string): Promise<BookEntry[]> => new BookReader(dir).read();
+
+/** Fewer than a process may have open. */
+const FILES_AT_ONCE = 100;
+
+/** Reads a book again and again: entries never change, so each is read once. */
+export class BookReader {
+  readonly #dir: string;
+  readonly #entries = new Map<string, BookEntry>();
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Every entry, oldest first. */
+  async read(): Promise<BookEntry[]> {
+    const names = (await readdir(this.#dir)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
+    const news = names.filter((name) => !this.#entries.has(name));
+    for (let at = 0; at < news.length; at += FILES_AT_ONCE)
+      await Promise.all(
+        news.slice(at, at + FILES_AT_ONCE).map(async (name) => void this.#entries.set(name, await read(join(this.#dir, name)))),
+      );
+    return [...this.#entries.values()].sort((a, b) => a.time.getTime() - b.time.getTime());
+  }
 }
 
 async function find(dir: string, slot: Slot, key: string): Promise<BookEntry | undefined> {

@@ -1,4 +1,4 @@
-export { type BookEntry, readBook } from "./book.ts";
+export { type BookEntry, BookReader, readBook } from "./book.ts";
 export { envToConfig, type PaymentConfig } from "./config.ts";
 export { connectPaymentStore } from "./connect-store.ts";
 export { paymentFailpoints } from "./failpoints.ts";

@@ -1,27 +1,45 @@
-import { parseArgs } from "node:util";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { ConfigError, type Env, readEnv } from "@tercet/service";
 import { StackError } from "./errors.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
+type Options = NonNullable<ParseArgsConfig["options"]>;
+
+export interface CommandContext {
+  readonly env: Env;
+  readonly terminal: Terminal;
+  /** Aborts on Ctrl-C, SIGTERM and when the terminal is closed. */
+  readonly signal: AbortSignal;
+  /** What the options say; whether it makes sense is the command's to find out. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** What stands there without an option's name. */
+  readonly words: readonly string[];
+}
+
 export interface Command {
   /** What `--help` prints. */
   readonly help: string;
-  /** Does the work; answers the exit code. The signal aborts on Ctrl-C, SIGTERM and when the terminal is closed. */
-  run(context: { readonly env: Env; readonly terminal: Terminal; readonly signal: AbortSignal }): Promise<number>;
+  /** Besides `--help`. */
+  readonly options?: Options;
+  /** Words that it understands; none by default. */
+  readonly allowWords?: boolean;
+  /** Does the work; answers the exit code. */
+  run(context: CommandContext): Promise<number>;
 }
 
 const INTERRUPTED = 130;
 
 /** A command's process: its arguments, its signals, its exit code; what goes wrong for a known reason is said in a sentence. */
-export async function runCommand({ help, run }: Command): Promise<void> {
+export async function runCommand({ help, options = {}, allowWords = false, run }: Command): Promise<void> {
   const env = readEnv();
   const terminal = createTerminal(process.stdout, env);
   // A closed pipe or terminal must not stop the stop.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interrupted = interruption();
   try {
-    if (wantsHelp()) terminal.line(help);
-    else process.exitCode = await run({ env, terminal, signal: interrupted });
+    const { values, positionals: words } = argumentsOf(options, allowWords);
+    if (values["help"] === true) terminal.line(help);
+    else process.exitCode = await run({ env, terminal, signal: interrupted, values, words });
   } catch (error) {
     if (!interrupted.aborted) process.stderr.write(`${explain(error)}\n`);
     process.exitCode = interrupted.aborted ? INTERRUPTED : 1;
@@ -29,9 +47,9 @@ export async function runCommand({ help, run }: Command): Promise<void> {
   process.exit();
 }
 
-function wantsHelp(): boolean {
+function argumentsOf(options: Options, allowPositionals: boolean) {
   try {
-    return parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help === true;
+    return parseArgs({ options: { ...options, help: { type: "boolean", short: "h" } }, allowPositionals });
   } catch (error) {
     throw new StackError(`${(error as Error).message.split(". ")[0]}; see --help`);
   }

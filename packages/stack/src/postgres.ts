@@ -34,6 +34,9 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
 
+/** A database of the embedded server that listens at this port. */
+export const databaseUrl = (port: number, name: string): string => `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`;
+
 /** Throws StackError when the server cannot be started. */
 export async function startPostgres({ folder, port, onLog = () => {} }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { initdb, postgres } = await binaries();
@@ -50,7 +53,7 @@ export async function startPostgres({ folder, port, onLog = () => {} }: Embedded
   return {
     pid: server.pid ?? 0,
     exited,
-    databaseUrl: (name) => `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`,
+    databaseUrl: (name) => databaseUrl(port, name),
     [Symbol.asyncDispose]: () => stop(server, exited),
   };
 }

@@ -5,6 +5,7 @@ import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
 import { readable, type StackListener, silent } from "./listener.ts";
+import { DATABASES, type Places, placesOf } from "./places.ts";
 import { freePort, LOOPBACK, settlePorts } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.ts";
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
@@ -26,13 +27,10 @@ export interface StackUser {
 }
 
 /** The whole system, running. Disposing of it drains it: the edge, the services, the database. */
-export interface Stack extends AsyncDisposable {
+export interface Stack extends Places, AsyncDisposable {
   readonly urls: Readonly<Record<ServiceName | "edge", string>>;
   readonly users: Readonly<Record<SeededUserName, StackUser>>;
-  /** The provider's book, for `readBook` of @tercet/payment. */
-  readonly bookDir: string;
   readonly dataDir: string;
-  readonly databaseUrls: Readonly<Record<ServiceName, string>>;
   readonly services: Readonly<Record<ServiceName, StackProcess>>;
   /** Undefined when every database is somebody else's. */
   readonly postgres: StackProcess | undefined;
@@ -55,7 +53,6 @@ export interface StackProcess {
 
 /** How long the processes of a stack that was killed may take to end. */
 const PATIENCE_MS = 15_000;
-const DATABASES: Readonly<Record<ServiceName, string>> = { identity: "identity", order: "orders", payment: "payments" };
 /** Shorter than a service's own: a person waits for the prompt. */
 const DRAIN_TIMEOUT_MS = "5000";
 
@@ -72,9 +69,9 @@ export async function startStack(config: StackConfig, { listener = silent, signa
   const context: Context = { config, folder, listener, signal };
 
   const postgres = embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
-  const databaseUrls = await provideDatabases(context, postgres, embedded);
+  await provideDatabases(context, postgres, embedded);
+  const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
   const urls = { identity: urlOf(ports.identity), order: urlOf(ports.order), payment: urlOf(ports.payment) };
-  const bookDir = config.serviceEnv.payment["PROVIDER_BOOK_DIR"] ?? folder.file("provider-book");
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
   const envOf = (name: ServiceName): Env => ({ DRAIN_TIMEOUT_MS, ...envs[name], ...config.serviceEnv[name] });
 
@@ -121,22 +118,19 @@ interface Context {
 
 const urlOf = (port: number): string => `http://${LOOPBACK}:${port}`;
 
-/** The databases' URLs; the embedded ones are made when missing. */
+/** Those that are somebody else's must answer; the embedded ones are made when missing. */
 async function provideDatabases(
   { config, listener, signal }: Context,
   postgres: Supervisor<EmbeddedPostgres> | undefined,
   embedded: readonly ServiceName[],
-): Promise<Record<ServiceName, string>> {
-  const given = config.databaseUrls;
-  await checkDatabases(given);
+): Promise<void> {
+  await checkDatabases(config.databaseUrls);
   const server = await (postgres && listener.progress("PostgreSQL", () => postgres.start(signal)));
-  const url = (name: ServiceName) => given[name] ?? server?.databaseUrl(DATABASES[name]) ?? "";
   if (server !== undefined)
     await ensureDatabases(
       server.databaseUrl("postgres"),
       embedded.map((name) => DATABASES[name]),
     );
-  return { identity: url("identity"), order: url("order"), payment: url("payment") };
 }
 
 function supervisePostgres({ config, folder, listener }: Context, port: number): Supervisor<EmbeddedPostgres> {
