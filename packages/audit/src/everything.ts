@@ -8,6 +8,7 @@ export interface OrderRow {
   readonly currency: string;
   readonly total: bigint;
   readonly paymentId: string;
+  readonly updateTime: Date;
 }
 
 export interface SagaRow {
@@ -16,7 +17,18 @@ export interface SagaRow {
   readonly state: string;
   /** Since it began, by the database's clock. */
   readonly ageMs: number;
-  readonly events: readonly { readonly step: string; readonly action: "RUN" | "UNDO"; readonly outcome: string }[];
+  readonly events: readonly SagaEventRow[];
+}
+
+export interface SagaEventRow {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly step: string;
+  readonly action: "RUN" | "UNDO";
+  readonly outcome: string;
+  readonly message: string;
+  /** Who wrote it. */
+  readonly worker: string;
 }
 
 export interface PaymentRow {
@@ -63,7 +75,7 @@ export async function readEverything({ databaseUrls, bookDir }: Sources): Promis
 
 async function readOrders(sql: Sql): Promise<Pick<Everything, "orders" | "sagas" | "requests">> {
   return {
-    orders: await sql<OrderRow[]>`select id, status, currency, total, payment_id from orders order by id`,
+    orders: await sql<OrderRow[]>`select id, status, currency, total, payment_id, update_time from orders order by id`,
     sagas: await sql<SagaRow[]>`
       select kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
     requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,

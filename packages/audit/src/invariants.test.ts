@@ -9,7 +9,7 @@ const charge = (key: string): BookEntry => ({ kind: "charge", key, amount, refer
 const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({ kind: "refund", key, chargeKey, amount, reference: key, time });
 
 type Status = Everything["orders"][number]["status"];
-const order = (id: string, status: Status) => ({ id, status, currency: "EUR", total: 500n, paymentId: `p${id}` });
+const order = (id: string, status: Status) => ({ id, status, currency: "EUR", total: 500n, paymentId: `p${id}`, updateTime: time });
 const request = (id: string) => ({ requestId: `r${id}`, method: "CreateOrder", resourceId: id });
 const payment = (id: string, status: string) => ({ id: `p${id}`, status, waits: false, updateTime: time });
 
@@ -17,7 +17,7 @@ const payment = (id: string, status: string) => ({ id: `p${id}`, status, waits: 
 function saga(subject: string, kind: "place-order" | "cancel-order", state: string, path: string): Everything["sagas"][number] {
   const events = path.split(", ").map((event) => {
     const [action, step = "", outcome = "SUCCEEDED"] = event.split(" ");
-    return { step, action: action === "run" ? ("RUN" as const) : ("UNDO" as const), outcome };
+    return { time: "", step, action: action === "run" ? ("RUN" as const) : ("UNDO" as const), outcome, message: "", worker: "" };
   });
   return { kind, subject, state, ageMs: 0, events };
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "@tercet/service";
+import { isDatabaseUnavailable, type Logger, ReasonError } from "@tercet/service";
 import type { Payment, Refund } from "./payment.ts";
 
 /** What happened to payments, one function each. Never the payment token, which they do not even get. */
@@ -29,7 +29,7 @@ export function refunded(log: Logger, payment: Payment, refund: Refund): void {
 }
 
 export function chargedTooLate(log: Logger, payment: Payment): void {
-  log.error(detail(payment), "the provider charged a payment that was given up; the money goes back");
+  log.warn(detail(payment), "the provider charged a payment that was given up; the money goes back");
 }
 
 export function providerFailed(log: Logger, payment: Payment, error: Error): void {
@@ -37,9 +37,12 @@ export function providerFailed(log: Logger, payment: Payment, error: Error): voi
 }
 
 export function reconcileFailed(log: Logger, payment: Payment, error: unknown): void {
-  log.error({ ...detail(payment), err: error }, "a payment could not be reconciled");
+  log[levelOf(error)]({ ...detail(payment), err: error }, "a payment could not be reconciled; it will be tried again");
 }
 
 export function reconcilerFailed(log: Logger, error: unknown): void {
-  log.error({ err: error }, "the reconciler could not look for pending payments");
+  log[levelOf(error)]({ err: error }, "the reconciler could not look for pending payments; it will look again");
 }
+
+/** A database that is down comes back by itself. */
+const levelOf = (error: unknown): "warn" | "error" => (isDatabaseUnavailable(error) || error instanceof ReasonError ? "warn" : "error");

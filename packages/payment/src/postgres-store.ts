@@ -9,7 +9,7 @@ export class PostgresPaymentStore implements PaymentStore {
 
   /** `url` is a postgres:// URL of a migrated database. */
   constructor(url: string) {
-    this.#sql = connectPostgres(url, { applicationName: "tercet-payment" });
+    this.#sql = connectPostgres(url, { applicationName: "payment" });
   }
 
   async open(id: string, charge: Charge): Promise<Change> {

@@ -1,6 +1,6 @@
 export { type Api, createApi, logIn } from "./api.ts";
 export { type Command, type CommandContext, runCommand } from "./cli.ts";
-export { envToConfig, type ServiceName, type StackConfig } from "./config.ts";
+export { envToConfig, ROOT, type ServiceName, type StackConfig } from "./config.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { type StackListener, silent } from "./listener.ts";
