@@ -1,4 +1,3 @@
-import type { Terminal } from "@tercet/stack";
 import { throughputChart } from "./chart.ts";
 import type { FaultKind } from "./chronicle.ts";
 import type { StormProgress, StormResult } from "./storm.ts";
@@ -6,24 +5,8 @@ import { percentile } from "./takeover-delays.ts";
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const clock = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1_000) % 60).padStart(2, "0")}`;
-/** Where lines cannot be drawn over, one is written this often. */
-const LINE_EVERY_MS = 10_000;
-const DRAW_EVERY_MS = 200;
-
-/** Shows a storm while it lasts. */
-export function stormProgress(terminal: Terminal): (progress: StormProgress) => void {
-  let shownAt = Number.NEGATIVE_INFINITY;
-  let shownPhase = "";
-  return (progress) => {
-    const now = performance.now();
-    if (progress.phase === shownPhase && now - shownAt < (terminal.live ? DRAW_EVERY_MS : LINE_EVERY_MS)) return;
-    [shownAt, shownPhase] = [now, progress.phase];
-    if (terminal.live) terminal.draw([lineOf(progress)]);
-    else terminal.line(lineOf(progress));
-  };
-}
-
-function lineOf({ phase, elapsedMs, acknowledged, kills, restarts, otherFaults, checks, breaches }: StormProgress): string {
+/** How a storm stands. */
+export function stormLine({ phase, elapsedMs, acknowledged, kills, restarts, otherFaults, checks, breaches }: StormProgress): string {
   const rate = elapsedMs > 0 ? (acknowledged / elapsedMs) * 1_000 : 0;
   return `${clock(elapsedMs)} ${phase.padEnd(8)} ${acknowledged} orders (${rate.toFixed(1)}/s), ${kills} kills, ${restarts} database restarts, ${otherFaults} other faults, ${checks} checks, ${breaches} breaches`;
 }
