@@ -3,9 +3,10 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
+import { type ConnectionOptions, WatchedConnection } from "./connection.ts";
 import { createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
 
-export interface ServiceClientOptions extends Partial<ResilienceOptions> {
+export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
   /** "http://payment:5012" */
   readonly baseUrl: string;
   /** The token to call with. */
@@ -13,10 +14,6 @@ export interface ServiceClientOptions extends Partial<ResilienceOptions> {
   /** For calls that bring no deadline of their own; covers all attempts. */
   readonly timeoutMs: number;
 }
-
-/** A connection that says nothing for this long is asked whether it is still there; a black hole is found within the sum of both. */
-const PING_INTERVAL_MS = 10_000;
-const PING_TIMEOUT_MS = 3_000;
 
 /**
  * A typed client of another service over gRPC. The deadline, the cancellation and the correlation id of the call it serves go along by
@@ -33,8 +30,7 @@ export function createServiceClient<S extends DescService>(service: S, options: 
   const transport = createGrpcTransport({
     baseUrl: options.baseUrl,
     defaultTimeoutMs: options.timeoutMs,
-    pingIntervalMs: PING_INTERVAL_MS,
-    pingTimeoutMs: PING_TIMEOUT_MS,
+    sessionManager: new WatchedConnection(options.baseUrl, options),
     interceptors: [guarded(resilience), ...(options.token === undefined ? [] : [authorized(options.token)])],
   });
   return createClient(service, transport);

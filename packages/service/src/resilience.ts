@@ -5,6 +5,7 @@ import {
   bulkhead,
   CountBreaker,
   circuitBreaker,
+  DelegateBackoff,
   ExponentialBackoff,
   fullJitterGenerator,
   handleWhen,
@@ -25,7 +26,7 @@ export interface ResilienceOptions {
   readonly maxAttempts: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /** How long the breaker stays open before one call probes; 5 s by default. */
+  /** How long the breaker stays open at most before one call probes, and half of it at least; 2 s by default. */
   readonly halfOpenAfterMs?: number;
   readonly onRetry?: () => void;
   readonly onBreak?: () => void;
@@ -34,7 +35,7 @@ export interface ResilienceOptions {
 
 /** Half of at least 20 calls failing opens the circuit; one probe may close it again. */
 const BREAKER = { threshold: 0.5, size: 40, minimumNumberOfCalls: 20 };
-const HALF_OPEN_AFTER_MS = 5_000;
+const HALF_OPEN_AFTER_MS = 2_000;
 /** Full jitter from 100 ms to 2 s (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
 const BACKOFF = { generator: fullJitterGenerator, initialDelay: 100, maxDelay: 2_000 };
 
@@ -43,6 +44,12 @@ const RETRYABLE = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted
 const UNWELL = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Internal, Code.Unknown, Code.ResourceExhausted]);
 
 const hasCode = (error: unknown, codes: ReadonlySet<Code>) => error instanceof ConnectError && codes.has(error.code);
+
+/** Callers that were spared the same outage do not probe together. */
+const probeDelay =
+  (atMostMs = HALF_OPEN_AFTER_MS) =>
+  (): number =>
+    atMostMs * (0.5 + Math.random() / 2);
 
 /** Runs calls; `idempotent` ones may be tried again. */
 export interface Resilience {
@@ -59,7 +66,7 @@ export function createResilience(options: ResilienceOptions): Resilience {
   );
   const breaker = circuitBreaker(
     handleWhen((error) => hasCode(error, UNWELL)),
-    { breaker: new CountBreaker(BREAKER), halfOpenAfter: options.halfOpenAfterMs ?? HALF_OPEN_AFTER_MS },
+    { breaker: new CountBreaker(BREAKER), halfOpenAfter: new DelegateBackoff(probeDelay(options.halfOpenAfterMs)) },
   );
   const limit = bulkhead(options.maxInFlight, options.maxQueued);
   again.onRetry(() => {

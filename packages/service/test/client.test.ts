@@ -140,6 +140,23 @@ describe("retries", () => {
   });
 });
 
+test("a service that is slow to one call in four gets little more than a tenth more calls", async () => {
+  const onRetry = vi.fn();
+  const client = catalog({ attemptTimeoutMs: 60, onRetry });
+  const REQUESTS = 400;
+  let left = 0;
+  list = () => (calls % 4 === 0 ? never : {});
+  for (let at = 0; at < REQUESTS; at += 25) {
+    const outcomes = await Promise.all(Array.from({ length: 25 }, () => codeOf(client.listProducts({}))));
+    left += outcomes.filter((code) => code === Code.DeadlineExceeded).length;
+  }
+  expect(calls).toBe(REQUESTS + onRetry.mock.calls.length);
+  // A tenth of what succeeded, and the ten that a client has in hand from its start.
+  expect(onRetry.mock.calls.length).toBeLessThanOrEqual(0.1 * REQUESTS + 10);
+  expect(onRetry.mock.calls.length).toBeGreaterThan(20);
+  expect(left).toBeGreaterThan(20);
+});
+
 describe("timeouts", () => {
   test("an attempt that hangs is given up, and the next one may succeed", async () => {
     list = () => (calls === 1 ? never : {});
@@ -205,6 +222,21 @@ describe("the breaker", () => {
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
     expect(onReset).toHaveBeenCalledTimes(1);
     await client.listProducts({});
+  });
+
+  test("lets a call through again after one to two seconds", async () => {
+    const onReset = vi.fn();
+    const client = catalog({ maxAttempts: 1, onReset });
+    list = () => {
+      throw unavailable();
+    };
+    for (let i = 0; i < 20; i++) await codeOf(client.listProducts({}));
+    const opened = performance.now();
+    list = () => ({});
+    await until(async () => (await codeOf(client.listProducts({}))) === undefined);
+    expect(performance.now() - opened).toBeGreaterThan(950);
+    expect(performance.now() - opened).toBeLessThan(2_500);
+    expect(onReset).toHaveBeenCalledOnce();
   });
 
   test("stays closed on answers about the request", async () => {
