@@ -31,6 +31,9 @@ test.each([
   [PaymentStatus.VOIDED, TerminalError],
   [PaymentStatus.REFUNDED, TerminalError],
   [PaymentStatus.PENDING, UnknownOutcomeError],
+  [PaymentStatus.PARTIALLY_REFUNDED, UnknownOutcomeError],
+  [PaymentStatus.UNSPECIFIED, UnknownOutcomeError],
+  [99 as PaymentStatus, UnknownOutcomeError],
 ])("a charge that ends in status %s", async (status, error) => {
   await expect(charge(says(status), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
 });

@@ -23,10 +23,12 @@ export async function charge(payments: PaymentClient, { token, ...rest }: Charge
       // The provider was never reached in time, and Payment sees to it that it never will be.
       if (payment.declineReason === "ABANDONED") throw new TerminalError("PAYMENT_UNAVAILABLE", "the payment could not be made in time");
       throw new TerminalError("PAYMENT_DECLINED", `the payment was declined: ${payment.declineReason ?? "no reason given"}`);
-    case PaymentStatus.PENDING:
-      throw new UnknownOutcomeError("the payment is not settled yet");
-    default:
+    case PaymentStatus.VOIDED:
+    case PaymentStatus.REFUNDED:
       throw new TerminalError("PAYMENT_UNAVAILABLE", `the payment is ${PaymentStatus[payment.status]}`);
+    default:
+      // Not settled, given back in part, or a word that this version does not know: there may be money to give back, so it is not over.
+      throw new UnknownOutcomeError(`the payment is not settled: it is ${PaymentStatus[payment.status] ?? payment.status}`);
   }
 }
 
