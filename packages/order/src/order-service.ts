@@ -20,6 +20,7 @@ import { catalogRoutes } from "./catalog-routes.ts";
 import type { OrderConfig } from "./config.ts";
 import { orderErrorCodes } from "./errors.ts";
 import { sagaEvents } from "./events.ts";
+import { observeSagas } from "./metrics.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { createOrderStore } from "./order-store.ts";
 import type { PaymentClient } from "./payments.ts";
@@ -50,6 +51,7 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
     stepTimeoutMs: config.saga.stepTimeoutMs,
     leaseMs: config.saga.leaseMs,
   });
+  const metrics = observeSagas(sql, [placeOrder, cancelOrder]);
   return createService({
     name: NAME,
     config: config.service,
@@ -67,7 +69,10 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
       await engine.stop();
       await watch[Symbol.asyncDispose]();
     },
-    onClose: () => sql.end({ timeout: 5 }),
+    onClose: () => {
+      metrics[Symbol.dispose]();
+      return sql.end({ timeout: 5 });
+    },
   });
 }
 

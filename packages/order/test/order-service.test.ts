@@ -1,76 +1,29 @@
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { SagaOutcome } from "@tercet/gen/order/v1/saga_event";
 import { SagaService, SagaState } from "@tercet/gen/order/v1/saga_service";
 import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
-import { createLogger, reasonOf, type Service } from "@tercet/service";
-import { testDatabase, testTokens } from "@tercet/service/testing";
+import { reasonOf } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { createOrderService, envToConfig } from "../src/index.ts";
-import { createParticipant } from "./participant.ts";
+import { startOrderService, wanted } from "./harness.ts";
 
 const [alice, bob, olivia] = [uuidv7(), uuidv7(), uuidv7()];
-const participant = createParticipant();
-let database: Awaited<ReturnType<typeof testDatabase>>;
-let tokens: Awaited<ReturnType<typeof testTokens>>;
-let service: Service;
+let service: Awaited<ReturnType<typeof startOrderService>>;
+let participant: typeof service.participant;
 
 beforeAll(async () => {
-  database = await testDatabase();
-  tokens = await testTokens();
-  const config = envToConfig({
-    HOST: "127.0.0.1",
-    PORT: "0",
-    DATABASE_URL: database.url,
-    TOKEN_ISSUER: tokens.issuer,
-    PAYMENT_URL: "http://127.0.0.1:1",
-    IDENTITY_URL: "http://127.0.0.1:1",
-    SERVICE_CLIENT_SECRET: "not used in this test",
-    SAGA_COMPENSATION_BUDGET_MS: "1000",
-  });
-  const log = createLogger({ name: "order", level: "silent" });
-  service = await createOrderService(config, { keys: tokens.keys, log, payments: participant.client });
-  const catalog = await as(CatalogService, olivia, "operator");
-  const price = { currencyCode: "EUR", minorUnits: 500n };
-  await catalog.putProduct({ requestId: crypto.randomUUID(), product: { sku: "TEA", name: "Tea", price, stock: 1000n } });
-  await catalog.putProduct({ requestId: crypto.randomUUID(), product: { sku: "RARE", name: "Rare", price, stock: 0n } });
+  service = await startOrderService({ SAGA_COMPENSATION_BUDGET_MS: "1000" });
+  participant = service.participant;
 });
-afterAll(async () => {
-  await service[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+afterAll(() => service?.[Symbol.asyncDispose]());
 beforeEach(() => participant.behave("works"));
 
-async function as<S extends typeof CatalogService | typeof OrderService | typeof SagaService>(
-  definition: S,
-  sub: string,
-  role: string,
-): Promise<Client<S>> {
-  const token = await tokens.sign({ sub, roles: [role] });
-  const transport = createConnectTransport({
-    baseUrl: service.url,
-    httpVersion: "2",
-    interceptors: [
-      (next) => (req) => {
-        req.header.set("authorization", `Bearer ${token}`);
-        return next(req);
-      },
-    ],
-  });
-  return createClient(definition, transport);
-}
-
+const as: typeof service.as = (...caller) => service.as(...caller);
 const orders = (sub = alice, role = "customer") => as(OrderService, sub, role);
 const sagas = () => as(SagaService, olivia, "operator");
-const wanted = (sku = "TEA", quantity = 1) => ({
-  requestId: crypto.randomUUID(),
-  items: [{ sku, quantity }],
-  paymentMethod: { token: "tok_visa" },
-});
-
 async function failure(call: Promise<unknown>): Promise<{ code: string; reason: string | undefined }> {
   const error = await call.then(() => undefined, ConnectError.from);
   return { code: error === undefined ? "ok" : (Code[error.code] ?? ""), reason: error && reasonOf(error) };

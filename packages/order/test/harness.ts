@@ -1,0 +1,71 @@
+import { type Client, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import type { OrderService } from "@tercet/gen/order/v1/order_service";
+import type { SagaService } from "@tercet/gen/order/v1/saga_service";
+import { createLogger, type Env } from "@tercet/service";
+import { testDatabase, testTokens } from "@tercet/service/testing";
+import { createOrderService, envToConfig } from "../src/index.ts";
+import { createParticipant } from "./participant.ts";
+
+type Definition = typeof CatalogService | typeof OrderService | typeof SagaService;
+
+/** The order service on a database of its own, with a participant that fails at will. It sells TEA, 1,000 pieces, and RARE, none. */
+export async function startOrderService(env: Env = {}) {
+  const database = await testDatabase();
+  const tokens = await testTokens();
+  const participant = createParticipant();
+  const config = envToConfig({
+    HOST: "127.0.0.1",
+    PORT: "0",
+    DATABASE_URL: database.url,
+    TOKEN_ISSUER: tokens.issuer,
+    PAYMENT_URL: "http://127.0.0.1:1",
+    IDENTITY_URL: "http://127.0.0.1:1",
+    SERVICE_CLIENT_SECRET: "not used in this test",
+    ...env,
+  });
+  const log = createLogger({ name: "order", level: "silent" });
+  const service = await createOrderService(config, { keys: tokens.keys, log, payments: participant.client });
+  const sql = database.connect();
+
+  const as = async <S extends Definition>(definition: S, sub: string, role: string): Promise<Client<S>> => {
+    const token = await tokens.sign({ sub, roles: [role] });
+    const transport = createConnectTransport({
+      baseUrl: service.url,
+      httpVersion: "2",
+      interceptors: [
+        (next) => (req) => {
+          req.header.set("authorization", `Bearer ${token}`);
+          return next(req);
+        },
+      ],
+    });
+    return createClient(definition, transport);
+  };
+  const catalog = await as(CatalogService, crypto.randomUUID(), "operator");
+  const price = { currencyCode: "EUR", minorUnits: 500n };
+  for (const [sku, stock] of [
+    ["TEA", 1_000n],
+    ["RARE", 0n],
+  ] as const)
+    await catalog.putProduct({ requestId: crypto.randomUUID(), product: { sku, name: sku, price, stock } });
+  return {
+    url: service.url,
+    participant,
+    sql,
+    as,
+    async [Symbol.asyncDispose]() {
+      await service[Symbol.asyncDispose]();
+      await sql.end();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One piece of a product, by a request of its own. */
+export const wanted = (sku = "TEA", quantity = 1) => ({
+  requestId: crypto.randomUUID(),
+  items: [{ sku, quantity }],
+  paymentMethod: { token: "tok_visa" },
+});
