@@ -3,8 +3,8 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { untilAborted } from "./abort.ts";
-import { type ConnectionOptions, WatchedConnection } from "./connection.ts";
 import { createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
+import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
   /** "http://payment:5012" */

@@ -43,6 +43,8 @@ const RETRYABLE = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted
 /** What tells that the other side is unwell; answers about the request itself do not. */
 const UNWELL = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Internal, Code.Unknown, Code.ResourceExhausted]);
 
+/** A connection that is reset is "aborted" to connect-node; a service that says so means the request. */
+const isReset = (error: unknown) => error instanceof ConnectError && error.code === Code.Aborted && !error.isWireError;
 const hasCode = (error: unknown, codes: ReadonlySet<Code>) => error instanceof ConnectError && codes.has(error.code);
 
 /** Callers that were spared the same outage do not probe together. */
@@ -65,7 +67,7 @@ export function createResilience(options: ResilienceOptions): Resilience {
     { maxAttempts: options.maxAttempts - 1, backoff: new ExponentialBackoff(BACKOFF) },
   );
   const breaker = circuitBreaker(
-    handleWhen((error) => hasCode(error, UNWELL)),
+    handleWhen((error) => hasCode(error, UNWELL) || isReset(error)),
     { breaker: new CountBreaker(BREAKER), halfOpenAfter: new DelegateBackoff(probeDelay(options.halfOpenAfterMs)) },
   );
   const limit = bulkhead(options.maxInFlight, options.maxQueued);

@@ -224,6 +224,22 @@ describe("the breaker", () => {
     await client.listProducts({});
   });
 
+  test("opens on connections that are reset, and not on a service that says aborted", async () => {
+    const resetting = createServer((socket) => void socket.resetAndDestroy());
+    await new Promise<void>((resolve) => resetting.listen(0, "127.0.0.1", resolve));
+    const { port } = resetting.address() as { port: number };
+    const reset = broken({ baseUrl: `http://127.0.0.1:${port}` });
+    for (let i = 0; i < 20; i++) expect(await codeOf(reset.client.listProducts({}))).toBe(Code.Aborted);
+    expect(reset.onBreak).toHaveBeenCalledOnce();
+    resetting.close();
+    const busy = broken();
+    list = () => {
+      throw new ConnectError("somebody else is at it", Code.Aborted);
+    };
+    for (let i = 0; i < 40; i++) expect(await codeOf(busy.client.listProducts({}))).toBe(Code.Aborted);
+    expect(busy.onBreak).not.toHaveBeenCalled();
+  });
+
   test("lets a call through again after one to two seconds", async () => {
     const onReset = vi.fn();
     const client = catalog({ maxAttempts: 1, onReset });
