@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { vi } from "vitest";
+import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
+import type { Api } from "@tercet/stack";
+import { expect, vi } from "vitest";
 
 /** How long clients ask again before they give up. */
 export const PATIENCE = { timeout: 20_000, interval: 100 };
@@ -25,3 +27,11 @@ export async function persistently<T>(call: () => Promise<T>): Promise<T> {
   );
   return (answer as { value: T }).value;
 }
+
+/** Waits until the order has this status, and answers it as it is then. */
+export const becomes = ({ orders }: Pick<Api, "orders">, { id: orderId }: Pick<Order, "id">, status: OrderStatus): Promise<Order> =>
+  vi.waitFor(async () => {
+    const order = await orders.getOrder({ orderId });
+    expect(OrderStatus[order.status]).toBe(OrderStatus[status]);
+    return order;
+  }, PATIENCE);

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { outcome, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants, movedFor } from "./expect-invariants.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { aTeapot, putTeapots } from "./teapots.ts";
 
 const SETTINGS = {
   SAGA_LEASE_MS: "1000",
@@ -133,12 +134,10 @@ const callOf = (failpoint: string): string => failpoint.split(":")[1] ?? "";
 
 /** One order of a product that nobody else buys. What it asks it asks with the same ids each time. */
 async function anOrder({ token, stock = 1n }: Scenario) {
-  const sku = `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`;
-  const product = { sku, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock };
-  await olivia.catalog.putProduct({ product, requestId: crypto.randomUUID() });
-  const requestId: string = crypto.randomUUID();
+  const sku = await putTeapots(olivia, stock);
+  const request = aTeapot(sku, token);
+  const { requestId } = request;
   const cancelId: string = crypto.randomUUID();
-  const request = { requestId, items: [{ sku, quantity: 1 }], paymentMethod: { token } };
   const options = token === "tok_timeout" ? SHORT : {};
   const acknowledge = (order: Order) => {
     acknowledged.set(requestId, order.id);

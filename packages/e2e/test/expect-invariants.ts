@@ -7,6 +7,12 @@ export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId:
   return moved((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
 }
 
+/** How many charges and refunds of a payment the provider's book has. */
+export async function moves(sources: Pick<Sources, "bookDir">, { paymentId }: { readonly paymentId: string }): Promise<[number, number]> {
+  const { charges, refunds } = await movedFor(sources, paymentId);
+  return [charges.length, refunds.length];
+}
+
 export interface InvariantOptions {
   /** Orders that clients were told of, by request_id. */
   readonly acknowledged?: ReadonlyMap<string, string>;

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { outcome, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { aTeapot, putTeapots } from "./teapots.ts";
 
 const LEASE_MS = 2_000;
 const STEP_TIMEOUT_MS = 5_000;
@@ -37,14 +38,8 @@ const STOCK = 6n;
 
 /** More orders than there are pieces, each for one. The provider takes 2 s for each. */
 async function slowOrders() {
-  const sku = `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`;
-  const product = { sku, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock: STOCK };
-  await (await logIn(stack.urls.edge, stack.users.olivia)).catalog.putProduct({ product, requestId: crypto.randomUUID() });
-  return Array.from({ length: IN_FLIGHT }, () => ({
-    requestId: crypto.randomUUID() as string,
-    items: [{ sku, quantity: 1 }],
-    paymentMethod: { token: "tok_slow" },
-  }));
+  const sku = await putTeapots(await logIn(stack.urls.edge, stack.users.olivia), STOCK);
+  return Array.from({ length: IN_FLIGHT }, () => aTeapot(sku, "tok_slow"));
 }
 
 type Requests = Awaited<ReturnType<typeof slowOrders>>;

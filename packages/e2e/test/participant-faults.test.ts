@@ -1,0 +1,241 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
+import { SagaAction, SagaOutcome } from "@tercet/gen/order/v1/saga_event";
+import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import { createServiceClient } from "@tercet/service";
+import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { becomes, outcome, PATIENCE } from "./calls.ts";
+import { failure } from "./clients/failure.ts";
+import { expectInvariants, moves } from "./expect-invariants.ts";
+import { readSecrets } from "./forged-token.ts";
+import { nonsense, startHostileServer } from "./hostile.ts";
+import { seenByPayment } from "./payment-log.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { aTeapot, putTeapots } from "./teapots.ts";
+
+/** Less than tok_slow takes. */
+const STEP_TIMEOUT_MS = 1_000;
+const SETTINGS = { SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS) };
+/** For orders that stay PENDING. */
+const SHORT = { timeoutMs: 800 };
+/** For many of them at once. */
+const MANY = { timeoutMs: 2_500 };
+
+let folder: TestFolder;
+/** Between Order and Payment. */
+let proxy: TcpProxy;
+let stack: Stack;
+let aliceToken: string;
+let alice: Api;
+let olivia: Api;
+let sku: string;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  proxy = await startTcpProxy();
+  stack = await startTestStack(folder, SETTINGS, { PAYMENT_URL: proxy.url });
+  steer(stack.urls.payment);
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  alice = createApi(stack.urls.edge, aliceToken);
+  olivia = await logIn(stack.urls.edge, stack.users.olivia);
+  sku = await putTeapots(olivia, 1_000n);
+});
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await proxy?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+afterEach(() => expectInvariants(stack));
+
+/** Order's calls of Payment go there from now on. */
+function steer(url: string): void {
+  proxy.to(url);
+  proxy.reset();
+}
+
+/** What the wire shows of a charge, and of its answer. */
+const isCharge = (bytes: Buffer): boolean => bytes.includes("tok_");
+const isCharged = (bytes: Buffer): boolean => bytes.includes("CHARGE_SUCCEEDED");
+
+const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Order> => orders.createOrder(aTeapot(sku, token), options);
+
+/** What came of each attempt at the charge; of its undoing, too. */
+const attempts = ({ timeline }: Order): string[] =>
+  timeline.filter(({ step }) => step === "charge").map(({ action, outcome }) => `${SagaAction[action]} ${SagaOutcome[outcome]}`);
+
+test("the answer to a charge is lost: it is asked for again, not undone", async () => {
+  const seen = (await seenByPayment(stack, "ProcessPayment")).length;
+  const dropped = proxy.dropReply(isCharge, isCharged);
+  const order = await place();
+  await dropped;
+  expect(order.status).toBe(OrderStatus.CONFIRMED);
+  expect(attempts(order)).toEqual(["RUN UNKNOWN", "RUN SUCCEEDED"]);
+  expect(await moves(stack, order)).toEqual([1, 0]);
+  expect((await seenByPayment(stack, "ProcessPayment")).length - seen).toBe(2);
+});
+
+test("a charge takes longer than its deadline: the retry finds that it has succeeded", async () => {
+  const order = await place({}, "tok_slow");
+  expect(order.status).toBe(OrderStatus.CONFIRMED);
+  expect(attempts(order).at(0)).toBe("RUN UNKNOWN");
+  expect(attempts(order).at(-1)).toBe("RUN SUCCEEDED");
+  expect(await moves(stack, order)).toEqual([1, 0]);
+});
+
+test("a refund overtakes its charge, which is refused when it arrives", async () => {
+  proxy.misbehave({ blackHole: true });
+  const pending = await place(SHORT);
+  expect(pending.status).toBe(OrderStatus.PENDING);
+  await alice.orders.cancelOrder({ orderId: pending.id, requestId: crypto.randomUUID(), reason: "too slow" }, SHORT);
+  // What has been on its way until now is lost.
+  proxy.reset();
+  proxy.misbehave();
+  const { id: orderId, customerId, paymentId, total } = await becomes(alice, pending, OrderStatus.CANCELLED);
+  expect((await olivia.payments.getPayment({ paymentId })).status).toBe(PaymentStatus.VOIDED);
+  const { orderClientSecret: clientSecret } = await readSecrets(stack);
+  const orderService = { clientId: "order", audience: "payment", clientSecret };
+  const { accessToken } = await createApi(stack.urls.edge).identity.issueServiceToken(orderService);
+  const { payments } = createApi(stack.urls.payment, accessToken);
+  const late = payments.processPayment({ paymentId, orderId, customerId, amount: total, paymentMethod: { token: "tok_visa" } });
+  expect(await failure(late)).toEqual({ code: "failed_precondition", reason: "PAYMENT_VOIDED" });
+  expect(await moves(stack, pending)).toEqual([0, 0]);
+});
+
+test.each(nonsense)("Payment answers %s: nobody knows what happened, so it is asked for again", async (kind) => {
+  await using hostile = await startHostileServer(kind);
+  steer(hostile.url);
+  const pending = await place(SHORT);
+  expect(pending.status).toBe(OrderStatus.PENDING);
+  await vi.waitFor(() => expect(hostile.calls).toBeGreaterThan(1), PATIENCE);
+  steer(stack.urls.payment);
+  const order = await becomes(alice, pending, OrderStatus.CONFIRMED);
+  const [answered, ...failed] = attempts(order).reverse();
+  expect(answered).toBe("RUN SUCCEEDED");
+  for (const attempt of failed) expect(["RUN UNKNOWN", "RUN RETRY_SCHEDULED"]).toContain(attempt);
+  expect(await moves(stack, order)).toEqual([1, 0]);
+});
+
+test("Payment charges, and answers nonsense until the order's time is over: the money goes back", async () => {
+  await using hostile = await startHostileServer("gRPC internal");
+  await using hasty = await stack.startReplica("order", { SAGA_DEADLINE_MS: "1000" });
+  const dropped = proxy.dropReply(isCharge, (bytes) => {
+    if (isCharged(bytes)) proxy.to(hostile.url);
+    return isCharged(bytes);
+  });
+  const pending = await place(SHORT, "tok_visa", createApi(hasty.url, aliceToken));
+  await dropped;
+  const turned = await becomes(alice, pending, OrderStatus.CANCELLING);
+  expect(turned.failure?.reason).toBe("PAYMENT_UNAVAILABLE");
+  expect(hostile.calls).toBeGreaterThan(0);
+  expect(await moves(stack, pending)).toEqual([1, 0]);
+  steer(stack.urls.payment);
+  const order = await becomes(alice, pending, OrderStatus.CANCELLED);
+  expect(attempts(order).at(-1)).toBe("UNDO SUCCEEDED");
+  expect(await moves(stack, order)).toEqual([1, 1]);
+});
+
+test("the client goes away while its order is made: the order is settled all the same", async () => {
+  const leaving = new AbortController();
+  const request = aTeapot(sku, "tok_slow");
+  const left = outcome(alice.orders.createOrder(request, { signal: leaving.signal }));
+  const pending = await vi.waitFor(async () => {
+    const { orders } = await alice.orders.listOrders({ status: OrderStatus.PENDING });
+    return orders[0] ?? expect.unreachable("no order yet");
+  }, PATIENCE);
+  leaving.abort();
+  expect(await left).toBe("Canceled");
+  const order = await becomes(alice, pending, OrderStatus.CONFIRMED);
+  expect(await moves(stack, order)).toEqual([1, 0]);
+  // Coming back with the same request_id, it is told of that order.
+  expect((await alice.orders.createOrder(request)).id).toBe(order.id);
+});
+
+// An error that nobody hears would end the process, and this run.
+test.each([
+  ["many at a time", 50],
+  ["one after the other", 1_000],
+])("a connection that has vanished without a word is found by PING; calls come %s", async (_name, everyMs) => {
+  const [pingIntervalMs, pingTimeoutMs, timeoutMs] = [500, 300, 400];
+  await using cut = await startTcpProxy(stack.urls.order);
+  await using line = await startTcpProxy(cut.url);
+  const client = createServiceClient(CatalogService, { baseUrl: line.url, timeoutMs, maxAttempts: 1, pingIntervalMs, pingTimeoutMs });
+  await client.listProducts({});
+  // New connections do not pass there.
+  line.to(stack.urls.order);
+  cut.misbehave({ blackHole: true });
+  const vanished = performance.now();
+  const codes: string[] = [];
+  while (!codes.includes("ok")) {
+    const call = outcome(client.listProducts({})).then((code) => codes.push(code));
+    await Promise.race([call, sleep(everyMs)]);
+    expect(performance.now() - vanished).toBeLessThan(pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + 500);
+  }
+  expect(codes[0]).toBe("DeadlineExceeded");
+});
+
+/** How long 200 calls that have nothing to do with Payment take, one after the other: the slowest but one, in milliseconds. */
+async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
+  const times: number[] = [];
+  for (let n = 0; n < 200; n++) {
+    const started = performance.now();
+    await (n % 2 === 0 ? orders.getOrder({ orderId }) : catalog.listProducts({}));
+    times.push(performance.now() - started);
+  }
+  return times.sort((a, b) => a - b).at(-2) ?? 0;
+}
+
+test("a slow Payment is given up at its deadline, and slows nothing else down", { timeout: 60_000 }, async () => {
+  const direct = createApi(stack.urls.order, aliceToken);
+  const { id } = await place();
+  await p99(direct, id);
+  const normal: number[] = [];
+  const meanwhile: number[] = [];
+  for (let round = 0; round < 2; round++) {
+    normal.push(await p99(direct, id));
+    proxy.misbehave({ latencyMs: 10_000 });
+    const started = performance.now();
+    const placed = await Promise.all(Array.from({ length: 30 }, () => place(MANY)));
+    expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + 1_000);
+    meanwhile.push(await p99(direct, id));
+    await vi.waitFor(async () => {
+      const orders = await Promise.all(placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })));
+      for (const order of orders) expect([OrderStatus[order.status], attempts(order)[0]]).toEqual(["PENDING", "RUN UNKNOWN"]);
+    }, PATIENCE);
+    proxy.misbehave();
+    await Promise.all(placed.map((order) => becomes(alice, order, OrderStatus.CONFIRMED)));
+  }
+  // The floor is for a machine that does other things too.
+  expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), 150));
+});
+
+const DOWN_MS = 8_000;
+const BACK_MS = 5_000;
+const WAITING = 40;
+
+test("Payment is down for a while: it is spared, orders wait, and soon after its return they are confirmed", {
+  timeout: 60_000,
+}, async () => {
+  const seen = (await seenByPayment(stack, "ProcessPayment")).length;
+  await stack.services.payment.stop();
+  onTestFinished(() => stack.services.payment.start());
+  const down = performance.now();
+  const placed = await Promise.all(Array.from({ length: WAITING }, () => place(MANY)));
+  const pending = async () => (await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 })).orders.length;
+  while (performance.now() - down < DOWN_MS) expect(await pending()).toBe(WAITING);
+  await stack.services.payment.start();
+  const back = performance.now();
+  await vi.waitFor(async () => expect(await pending()).toBe(0), { timeout: 3 * BACK_MS, interval: 50 });
+  const recovered = performance.now() - back;
+  const orders = await Promise.all(placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })));
+  expect(new Set(orders.map(({ status }) => OrderStatus[status]))).toEqual(new Set(["CONFIRMED"]));
+  const failed = orders.flatMap(({ timeline }) => timeline.filter((event) => event.outcome === SagaOutcome.UNKNOWN));
+  const spared = failed.filter(({ message }) => message.includes("not called"));
+  // One for each order before the breaker knew, some more, and a probe now and then.
+  expect(failed.length - spared.length).toBeLessThan(WAITING + 20 + DOWN_MS / 500);
+  expect(spared.length).toBeGreaterThan(failed.length / 2);
+  expect((await seenByPayment(stack, "ProcessPayment")).length - seen).toBe(WAITING);
+  expect(recovered).toBeLessThan(BACK_MS);
+});
