@@ -264,7 +264,9 @@ describe("operators", () => {
     const running = (await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })).sagas.find(
       (saga) => saga.orderId === orderId,
     );
-    const turned = await operator.compensateSaga({ sagaId: running?.id ?? "", requestId: crypto.randomUUID(), reason: "fraud" });
+    const request = { sagaId: running?.id ?? "", requestId: crypto.randomUUID(), reason: "fraud" };
+    // Refused while a worker takes it up at that very moment: operators ask again.
+    const turned = await vi.waitFor(() => operator.compensateSaga(request));
     expect(turned.state).toBe(SagaState.COMPENSATING);
     expect(turned.fence).toBeGreaterThan(running?.fence ?? 0n);
     participant.behave("works");
