@@ -12,6 +12,7 @@ export interface OrderRow {
 }
 
 export interface SagaRow {
+  readonly id: string;
   readonly kind: "place-order" | "cancel-order";
   readonly subject: string;
   readonly state: string;
@@ -77,7 +78,7 @@ async function readOrders(sql: Sql): Promise<Pick<Everything, "orders" | "sagas"
   return {
     orders: await sql<OrderRow[]>`select id, status, currency, total, payment_id, update_time from orders order by id`,
     sagas: await sql<SagaRow[]>`
-      select kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
+      select id, kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
     requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,
   };
 }

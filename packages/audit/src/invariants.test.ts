@@ -19,7 +19,7 @@ function saga(subject: string, kind: "place-order" | "cancel-order", state: stri
     const [action, step = "", outcome = "SUCCEEDED"] = event.split(" ");
     return { time: "", step, action: action === "run" ? ("RUN" as const) : ("UNDO" as const), outcome, message: "", worker: "" };
   });
-  return { kind, subject, state, ageMs: 0, events };
+  return { id: `${kind} ${subject}`, kind, subject, state, ageMs: 0, events };
 }
 
 const FORWARD = "run create, run charge, run allocate";

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Api, createApi, type Stack } from "@tercet/stack";
 import { type CallLog, persistently } from "./calls.ts";
-import type { Random } from "./random.ts";
+import { type Random, weighted } from "./random.ts";
 
 export interface BuyerOptions {
   readonly stack: Stack;
@@ -90,13 +90,13 @@ async function buyAgainAndAgain(options: BuyerOptions, shop: Shop): Promise<void
 
 async function buy({ random, log, onAcknowledged }: BuyerOptions, { api, sku, soldOut }: Shop, signal: AbortSignal): Promise<void> {
   const requestId: string = crypto.randomUUID();
-  const items = [{ sku: random.next() < SOLD_OUT_SHARE ? soldOut : sku, quantity: 1 }];
-  const request = { requestId, items, paymentMethod: { token: random.weighted(TOKENS) } };
+  const items = [{ sku: random() < SOLD_OUT_SHARE ? soldOut : sku, quantity: 1 }];
+  const request = { requestId, items, paymentMethod: { token: weighted(TOKENS, random) } };
   const create = () => log.make("CreateOrder", TIMEOUT_MS, (timeoutMs) => api().orders.createOrder(request, { timeoutMs }));
   const order = await persistently(create, signal);
   if (order === undefined) return;
   onAcknowledged(requestId, order.id);
-  if (random.next() < CANCELLED_SHARE) await cancel({ log }, api, order.id, signal);
+  if (random() < CANCELLED_SHARE) await cancel({ log }, api, order.id, signal);
 }
 
 /** An order that was not confirmed, or is being cancelled already, is refused: that is an answer. */

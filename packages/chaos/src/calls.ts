@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isPassing } from "./passing.ts";
 
-/** What a call may end with while the system is being broken: it says that it may be made again. */
-const PASSING = new Set([Code.Unavailable, Code.Aborted, Code.DeadlineExceeded, Code.ResourceExhausted]);
 /** How late an answer may be after its deadline. */
 const GRACE_MS = 250;
 
@@ -23,7 +22,7 @@ export class CallLog {
     } catch (error) {
       const { code, rawMessage } = ConnectError.from(error);
       this.failures.set(Code[code], (this.failures.get(Code[code]) ?? 0) + 1);
-      if (!PASSING.has(code) && !refusals.includes(code)) this.breaches.push(`I10: ${what} ended with ${Code[code]}: ${rawMessage}`);
+      if (!isPassing(error) && !refusals.includes(code)) this.breaches.push(`I10: ${what} ended with ${Code[code]}: ${rawMessage}`);
       throw error;
     } finally {
       const tookMs = performance.now() - start;
@@ -41,7 +40,7 @@ export async function persistently<T>(call: () => Promise<T>, signal: AbortSigna
     try {
       return await call();
     } catch (error) {
-      if (!PASSING.has(ConnectError.from(error).code)) throw error;
+      if (!isPassing(error)) throw error;
       await sleep(BETWEEN_TRIES_MS, undefined, { signal }).catch(() => {});
     }
   return undefined;

@@ -1,1 +1,6 @@
-export { type Fault, type Matcher, startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+export { OrderFleet } from "./order-fleet.ts";
+export { isPassing } from "./passing.ts";
+export { freshSeed, pick, seededRandom } from "./random.ts";
+export { runTakeover } from "./takeover.ts";
+export { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+export { isTakeOver, staleWrites } from "./timelines.ts";

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectPostgres } from "@tercet/service";
 import { type Chronicle, workerOf } from "./chronicle.ts";
 import type { Fleet, Member } from "./fleet.ts";
-import type { Random } from "./random.ts";
+import { between, pick, type Random } from "./random.ts";
 
 export interface MisfortuneOptions {
   readonly fleet: Fleet;
@@ -26,14 +26,14 @@ export async function runMisfortunes(options: MisfortuneOptions): Promise<void> 
   await Promise.all([
     every(KILLS_S, options, () => killSomebody(options)),
     every(RESTARTS_S, options, () => restartDatabase(options)),
-    every(OTHERS_S, options, () => random.pick([freezeAnOrchestrator, endSessions, resetNetwork, slowNetwork, cutNetwork])(options)),
+    every(OTHERS_S, options, () => pick([freezeAnOrchestrator, endSessions, resetNetwork, slowNetwork, cutNetwork], random)(options)),
   ]);
 }
 
 async function every(seconds: readonly [number, number], { random, signal }: MisfortuneOptions, misfortune: () => Promise<void>) {
   const underWay = new Set<Promise<void>>();
   while (!signal.aborted) {
-    await sleep(random.between(...seconds) * 1_000, undefined, { signal }).catch(() => {});
+    await sleep(between(...seconds, random) * 1_000, undefined, { signal }).catch(() => {});
     if (signal.aborted) break;
     const work = misfortune().finally(() => underWay.delete(work));
     underWay.add(work);
@@ -43,9 +43,9 @@ async function every(seconds: readonly [number, number], { random, signal }: Mis
 
 /** Any process, but never the second one of a service while the first is down: then nobody could take over. */
 async function killSomebody({ fleet, chronicle, random }: MisfortuneOptions): Promise<void> {
-  const [first, ...rest] = fleet.members.filter((member) => member.pid !== undefined && hasPartner(fleet, member));
-  if (first === undefined) return;
-  const victim = random.pick([first, ...rest]);
+  const candidates = fleet.members.filter((member) => member.pid !== undefined && hasPartner(fleet, member));
+  if (candidates.length === 0) return;
+  const victim = pick(candidates, random);
   using _ = chronicle.record(`${victim.service} killed`, workerOf(victim.pid ?? 0));
   await victim.kill();
   await victim.revive(NEVER);
@@ -62,17 +62,15 @@ async function restartDatabase({ fleet, chronicle, random }: MisfortuneOptions):
   if (postgres?.pid === undefined) return;
   using _ = chronicle.record("PostgreSQL down");
   await postgres.kill("SIGQUIT");
-  await sleep(random.between(...DOWN_MS));
+  await sleep(between(...DOWN_MS, random));
   await postgres.start();
 }
 
 /** It wakes when others have its sagas. */
 async function freezeAnOrchestrator({ fleet, chronicle, random, freezeMs }: MisfortuneOptions): Promise<void> {
-  const [first, ...rest] = fleet.members.filter(
-    (member) => member.service === "order" && member.pid !== undefined && hasPartner(fleet, member),
-  );
-  if (first === undefined) return;
-  const { pid = 0 } = random.pick([first, ...rest]);
+  const candidates = fleet.members.filter((member) => member.service === "order" && member.pid !== undefined && hasPartner(fleet, member));
+  if (candidates.length === 0) return;
+  const { pid = 0 } = pick(candidates, random);
   using _ = chronicle.record("order frozen", workerOf(pid));
   if (!send(pid, "SIGSTOP")) return;
   await sleep(freezeMs);
@@ -96,7 +94,7 @@ async function endSessions({ fleet, chronicle, random }: MisfortuneOptions): Pro
     for (let round = 0; round < 20; round++) {
       await sql`
         select pg_terminate_backend(pid) from pg_stat_activity
-        where backend_type = 'client backend' and application_name not like 'tercet-%' and random() < ${random.between(0.25, 0.4)}`;
+        where backend_type = 'client backend' and application_name not like 'tercet-%' and random() < ${between(0.25, 0.4, random)}`;
       await sleep(30);
     }
   } catch {
@@ -113,14 +111,14 @@ async function resetNetwork({ fleet, chronicle }: MisfortuneOptions): Promise<vo
 
 async function slowNetwork({ fleet, chronicle, random }: MisfortuneOptions): Promise<void> {
   using _ = chronicle.record("network slow");
-  fleet.payment.misbehave({ latencyMs: random.between(50, 400) });
-  await sleep(random.between(1_000, 3_000));
+  fleet.payment.misbehave({ latencyMs: between(50, 400, random) });
+  await sleep(between(1_000, 3_000, random));
   fleet.payment.misbehave();
 }
 
 async function cutNetwork({ fleet, chronicle, random }: MisfortuneOptions): Promise<void> {
   using _ = chronicle.record("black hole");
   fleet.payment.misbehave({ blackHole: true });
-  await sleep(random.between(1_000, 3_000));
+  await sleep(between(1_000, 3_000, random));
   fleet.payment.misbehave();
 }

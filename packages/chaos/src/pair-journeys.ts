@@ -94,6 +94,6 @@ export function allPairs(random: Random): Pair[] {
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const keyed = items.map((item) => ({ item, key: random.next() }));
+  const keyed = items.map((item) => ({ item, key: random() }));
   return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
 }

@@ -52,7 +52,7 @@ export async function runPairs(options: PairsOptions): Promise<PairsResult> {
   return result;
 }
 
-export const describe = ({ journey, first, second }: Pair): string =>
+const describe = ({ journey, first, second }: Pair): string =>
   `${journey.name}: ${first.service} ${first.name}, then ${second.service} ${second.name}`;
 
 /** What was found broken in the lane's system when all was over. */

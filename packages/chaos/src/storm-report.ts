@@ -1,7 +1,6 @@
 import { throughputChart } from "./chart.ts";
 import type { FaultKind } from "./chronicle.ts";
 import type { StormProgress, StormResult } from "./storm.ts";
-import { percentile } from "./takeover-delays.ts";
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const clock = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1_000) % 60).padStart(2, "0")}`;
@@ -29,8 +28,8 @@ export function stormTable(result: StormResult): string[] {
     ["faults", String(faults.length)],
     ...[...kinds].sort().map(([kind, some]): [string, string] => [`  ${kind}`, String(some.length)]),
     ["all ended", settledMs === undefined ? "NO" : `${seconds(settledMs)} after the last fault`],
-    ["take-overs", `${count}, ${delaysMs.length} of them undisturbed`],
-    ["  delay p50, p99, max", [0.5, 0.99, 1].map((share) => seconds(percentile(delaysMs, share) ?? 0)).join(", ")],
+    ["take-overs", `${count}, ${delaysMs.count} of them undisturbed`],
+    ["  delay p50, p99, max", [delaysMs.p50, delaysMs.p99, delaysMs.max].map(seconds).join(", ")],
     ["  allowed p99", `lease ${seconds(leaseMs)} + 1 s`],
     ["fenced writes", String(fencedWrites)],
     ["invariant checks", String(checks)],

@@ -9,6 +9,7 @@ import { type Fleet, startFleet } from "./fleet.ts";
 import { runMisfortunes } from "./misfortunes.ts";
 import { seededRandom } from "./random.ts";
 import { type TakeOvers, takeOvers } from "./takeover-delays.ts";
+import { staleWrites } from "./timelines.ts";
 
 export interface StormOptions {
   readonly dataDir: string;
@@ -212,6 +213,8 @@ class Storm {
     const everything = await readEverything(stack);
     this.#checks++;
     for (const violation of violations(everything, this.#acknowledged)) this.breach(violation);
+    // Nobody is stopped by SIGTERM in a storm.
+    for (const write of everything.sagas.flatMap(staleWrites)) this.breach(write);
     for (const breach of this.log.breaches) this.breach(breach);
     const byStatus = Object.entries(Object.groupBy(everything.orders, ({ status }) => status));
     const windowMs = LEASE_MS + 1_000;

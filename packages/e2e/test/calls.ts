@@ -13,14 +13,16 @@ export const outcome = (call: Promise<unknown>): Promise<string> =>
     (error: unknown) => Code[ConnectError.from(error).code] ?? "",
   );
 
-/** What a client does that was told `unavailable`: it asks again, with the same request_id. Every other failure is one. */
-export async function persistently<T>(call: () => Promise<T>): Promise<T> {
+const isUnavailable = (error: unknown): boolean => ConnectError.from(error).code === Code.Unavailable;
+
+/** What a client does that was told `unavailable`, or what else passes: it asks again, with the same request_id. Every other failure is one. */
+export async function persistently<T>(call: () => Promise<T>, passes = isUnavailable): Promise<T> {
   const answer = await vi.waitUntil(
     () =>
       call().then(
         (value) => ({ value }),
         (error: unknown) => {
-          if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+          if (!passes(error)) throw error;
         },
       ),
     PATIENCE,

@@ -16,7 +16,7 @@ export async function* follow(sql: Sql, watch: OrderWatch, id: string, owner: st
     if (last === undefined || hasChanged(last, order)) yield order;
     last = order;
     if (isSettled(order.status)) return;
-    await watching.changed(signal);
+    await watching.changed(order.mark, signal);
   } while (!signal.aborted);
 }
 

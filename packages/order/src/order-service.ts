@@ -37,7 +37,7 @@ export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & { r
 export async function createOrderService(config: OrderConfig, overrides: OrderOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: NAME, level: config.service.logLevel });
   await migratePostgres(config.databaseUrl, MIGRATIONS);
-  const sql = connectPostgres(config.databaseUrl, { applicationName: NAME });
+  const sql = connectPostgres(config.databaseUrl, { applicationName: NAME, max: config.databasePoolSize });
   const watch = createOrderWatch(sql, log);
   const orders = withFailpoints(config.failpoints, "order", createOrderStore(sql));
   const payments = withFailpoints(config.failpoints, "payments", overrides.payments ?? paymentClient(config));

@@ -31,6 +31,8 @@ export interface Order {
 /** An order with what its sagas did. */
 export interface OrderWithTimeline extends Order {
   readonly timeline: readonly SagaEvent[];
+  /** When it, or a saga of it, last changed; only to be compared. */
+  readonly mark: string;
 }
 
 /** An order that is about to be placed. */

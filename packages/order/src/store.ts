@@ -131,7 +131,8 @@ export async function findOrder(sql: Sql, id: string, owner: string | undefined)
   const [order] = await sql<OrderWithTimeline[]>`
     select o.*, (
       select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
-      from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline
+      from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline,
+      concat(o.update_time, ' ', (select max(s.update_time) from sagas s where s.subject = o.id)) as mark
     from orders o where o.id = ${id} and ${owner === undefined ? sql`true` : sql`o.customer_id = ${owner}`}`;
   return order;
 }
@@ -152,9 +153,9 @@ export async function listOrders(sql: Sql, filter: OrderFilter, after: string | 
     order by id desc limit ${limit}`;
 }
 
-/** When each of these orders, or a saga of theirs, last changed; as text, only to be compared. */
-export async function changeMarks(sql: Sql, ids: readonly string[]): Promise<readonly { id: string; mark: string }[]> {
-  return sql<{ id: string; mark: string }[]>`
+/** When each of these orders, or a saga of theirs, last changed, as `findOrder` has it. */
+export async function changeMarks(sql: Sql, ids: readonly string[]): Promise<readonly Pick<OrderWithTimeline, "id" | "mark">[]> {
+  return sql<Pick<OrderWithTimeline, "id" | "mark">[]>`
     select o.id, concat(o.update_time, ' ', max(s.update_time)) as mark
     from orders o left join sagas s on s.subject = o.id
     where o.id in (select w::uuid from jsonb_array_elements_text(${sql.json(ids as string[])}) as w)

@@ -13,7 +13,14 @@ export interface OrderWatch {
 }
 
 export interface Watching extends Disposable {
-  changed(signal: AbortSignal): Promise<void>;
+  /** `mark` is that of the order as the caller knows it: what has changed since it was read counts too. */
+  changed(mark: string, signal: AbortSignal): Promise<void>;
+}
+
+interface Listener {
+  /** Unknown while it does not wait. */
+  mark: string | undefined;
+  readonly notify: () => void;
 }
 
 /**
@@ -21,20 +28,16 @@ export interface Watching extends Disposable {
  * they need a session to themselves and do not pass through poolers.
  */
 export function createOrderWatch(sql: Sql, log: Logger): OrderWatch & AsyncDisposable {
-  const watched = new Map<string, { listeners: Set<() => void>; mark: string | undefined }>();
+  const watched = new Map<string, Set<Listener>>();
   const stopping = new AbortController();
   let polling: Promise<void> | undefined;
 
   const notify = (orderId: string) => {
-    for (const listener of watched.get(orderId)?.listeners ?? []) listener();
+    for (const listener of watched.get(orderId) ?? []) listener.notify();
   };
   const look = async () => {
-    for (const { id, mark } of await changeMarks(sql, [...watched.keys()])) {
-      const entry = watched.get(id);
-      if (entry === undefined || entry.mark === mark) continue;
-      if (entry.mark !== undefined) notify(id);
-      entry.mark = mark;
-    }
+    for (const { id, mark } of await changeMarks(sql, [...watched.keys()]))
+      for (const listener of watched.get(id) ?? []) if (listener.mark !== undefined && listener.mark !== mark) listener.notify();
   };
   const poll = async () => {
     while (watched.size > 0 && !stopping.signal.aborted) {
@@ -44,29 +47,32 @@ export function createOrderWatch(sql: Sql, log: Logger): OrderWatch & AsyncDispo
     polling = undefined;
   };
   const subscribe = (orderId: string): Watching => {
-    const entry = watched.get(orderId) ?? { listeners: new Set(), mark: undefined };
-    watched.set(orderId, entry);
+    const listeners = watched.get(orderId) ?? new Set();
+    watched.set(orderId, listeners);
     let dirty = false;
     let wake = () => {};
-    const listener = () => {
+    const notify = () => {
       dirty = true;
       wake();
     };
-    entry.listeners.add(listener);
+    const listener: Listener = { mark: undefined, notify };
+    listeners.add(listener);
     polling ??= poll();
     return {
-      async changed(signal) {
+      async changed(mark, signal) {
         if (!dirty && !signal.aborted) {
           const { promise, resolve } = Promise.withResolvers<void>();
           wake = resolve;
+          listener.mark = mark;
           signal.addEventListener("abort", () => resolve(), { once: true });
           await promise;
+          listener.mark = undefined;
         }
         dirty = false;
       },
       [Symbol.dispose]() {
-        entry.listeners.delete(listener);
-        if (entry.listeners.size === 0) watched.delete(orderId);
+        listeners.delete(listener);
+        if (listeners.size === 0) watched.delete(orderId);
       },
     };
   };

@@ -53,16 +53,24 @@ async function replayed(call: (options: object) => Promise<unknown>): Promise<st
   return header;
 }
 
-beforeAll(async () => {
-  database = await testDatabase();
-  tokens = await testTokens();
-  bookDir = await mkdtemp(join(tmpdir(), "payment-service-"));
+/** A process of the service: on the one database and the one book. */
+async function startService(): Promise<Service> {
   const env = { HOST: "127.0.0.1", PORT: "0", TOKEN_ISSUER: tokens.issuer, DATABASE_URL: database.url, PROVIDER_BOOK_DIR: bookDir };
   const fast = { PROVIDER_TIMEOUT_MS: "200", RECONCILE_AFTER_MS: "400", ABANDON_AFTER_MS: "400", RECONCILE_INTERVAL_MS: "50" };
   const config = envToConfig({ ...env, ...fast, JWKS_URL: "http://unused.test" });
   const log = createLogger({ name: "payment", level: "debug" }, { write: (line) => lines.push(line) });
-  service = await createPaymentService(config, { keys: tokens.keys, log });
-  client = createClient(PaymentService, createConnectTransport({ baseUrl: service.url, httpVersion: "1.1", useBinaryFormat: true }));
+  return await createPaymentService(config, { keys: tokens.keys, log });
+}
+
+const clientOf = ({ url }: Service): PaymentClient =>
+  createClient(PaymentService, createConnectTransport({ baseUrl: url, httpVersion: "1.1", useBinaryFormat: true }));
+
+beforeAll(async () => {
+  database = await testDatabase();
+  tokens = await testTokens();
+  bookDir = await mkdtemp(join(tmpdir(), "payment-service-"));
+  service = await startService();
+  client = clientOf(service);
 });
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
@@ -135,16 +143,21 @@ describe("charging", () => {
     expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
   });
 
-  test("the same request 50 times at once is one charge; each is answered with it, or told to ask again", async () => {
-    const request = aRequest();
-    const options = await asOrder();
-    const call = () => client.processPayment(request, options);
-    const answers = await Promise.allSettled(Array.from({ length: 50 }, call));
-    const codes = answers.map((answer) => (answer.status === "rejected" ? Code[ConnectError.from(answer.reason).code] : "ok"));
-    expect(codes.filter((code) => code !== "ok" && code !== "Aborted" && code !== "Unavailable")).toEqual([]);
-    expect(await call()).toMatchObject({ status: PaymentStatus.SUCCEEDED });
-    expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
-  });
+  test.each([2, 50])(
+    "the same request %i times at once, at two replicas, is one charge; each is answered with it, or told to ask again",
+    async (times) => {
+      await using replica = await startService();
+      const request = aRequest();
+      const options = await asOrder();
+      const clients = [client, clientOf(replica)];
+      const answers = await Promise.allSettled(Array.from({ length: times }, (_, n) => clients[n % 2]?.processPayment(request, options)));
+      const codes = answers.map((answer) => (answer.status === "rejected" ? Code[ConnectError.from(answer.reason).code] : "ok"));
+      expect(codes.filter((code) => code !== "ok" && code !== "Aborted" && code !== "Unavailable")).toEqual([]);
+      expect(codes).toContain("ok");
+      for (const each of clients) expect(await each.processPayment(request, options)).toMatchObject({ status: PaymentStatus.SUCCEEDED });
+      expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
+    },
+  );
 
   test("that arrives again after the refund is answered as refunded, and charges nothing", async () => {
     const request = aRequest();

@@ -19,6 +19,8 @@ const SIGHTS = [
   "taken over from a worker that is gone",
   "taken up again by its own worker",
   "turned back by the customer",
+  "confirmed order cancelled",
+  "cancellation parked",
   "statement carried out late",
   "statement's answer lost",
   "message lost",
@@ -46,10 +48,12 @@ describe.skipIf(replayed !== undefined)("the simulator", () => {
     "undo registered after the step": "I1",
     "missing fence": "I7",
     "take-over keeps the fence": "I7",
-    "charge without key": "I1",
+    "charge without key": "I2",
     "lost tombstone": "I1",
     "refund marked done before the money moved": "I1",
-    "order written without its saga": "I6",
+    "order written without its saga": "I8",
+    "refund without key": "I2",
+    "stock returned without its saga": "stock",
   };
 
   test.each(DEFECTS)("sees the defect: %s", { timeout: TIMEOUT_MS }, async (defect) => {

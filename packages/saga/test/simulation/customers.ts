@@ -1,5 +1,5 @@
 import type { OrderRow } from "./memory-database.ts";
-import type { PlaceInput } from "./place-order.ts";
+import { type PlaceInput, paymentOf } from "./place-order.ts";
 import type { World } from "./world.ts";
 
 /** Orders are placed in the first part of the time of faults. */
@@ -11,7 +11,7 @@ export function bringCustomers(world: World): void {
   const { random, profile } = world;
   for (let n = 1; n <= profile.orders; n++) {
     const order: OrderRow = { id: `o${n}`, quantity: random.between(1, 3), amount: BigInt(random.between(1, 1_000)), status: "PENDING" };
-    const input = { paymentId: `payment of ${order.id}`, amount: order.amount, declined: random.chance(profile.declines) };
+    const input = { paymentId: paymentOf(order.id), amount: order.amount, declined: random.chance(profile.declines) };
     if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(order.id);
     world.waiting.add(order.id);
     world.time.after(random.between(0, ORDERS_MS), () => place(world, order, input, n, 1));

@@ -7,6 +7,8 @@ export const DEFECTS = [
   "lost tombstone",
   "refund marked done before the money moved",
   "order written without its saga",
+  "refund without key",
+  "stock returned without its saga",
 ] as const;
 
 export type Defect = (typeof DEFECTS)[number];

@@ -4,16 +4,17 @@ import type { Journal } from "./journal.ts";
 import type { MemoryDatabase, OrderRow, OrderStatus } from "./memory-database.ts";
 import { Violation } from "./violation.ts";
 
-/** As packages/order/src/order.ts has it, less the cancelling of confirmed orders, which is another saga. */
+/** As packages/order/src/order.ts has it. */
 const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
   PENDING: ["CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"],
-  CONFIRMED: [],
+  CONFIRMED: ["CANCELLING"],
   REJECTED: [],
   CANCELLING: ["CANCELLED", "NEEDS_ATTENTION"],
   CANCELLED: [],
   NEEDS_ATTENTION: ["PENDING", "CANCELLING"],
 };
 
+/** By the state of the saga that places the order. */
 const STATUSES_DURING: Readonly<Record<SagaState, readonly OrderStatus[]>> = {
   RUNNING: ["PENDING"],
   COMPENSATING: ["CANCELLING"],
@@ -22,7 +23,15 @@ const STATUSES_DURING: Readonly<Record<SagaState, readonly OrderStatus[]>> = {
   NEEDS_ATTENTION: ["NEEDS_ATTENTION"],
 };
 
-export const isClosed = (status: OrderStatus): boolean => TRANSITIONS[status].length === 0;
+/** And by the state of the one that cancels it once it was confirmed, which only goes forward. */
+const STATUS_DURING_CANCELLATION: Readonly<Partial<Record<SagaState, OrderStatus>>> = {
+  RUNNING: "CANCELLING",
+  COMPLETED: "CANCELLED",
+  NEEDS_ATTENTION: "NEEDS_ATTENTION",
+};
+
+/** Nothing more happens to it by itself. */
+export const isClosed = (status: OrderStatus): boolean => status === "CONFIRMED" || TRANSITIONS[status].length === 0;
 
 /** What must hold at every instant. */
 export class Invariants {
@@ -47,9 +56,8 @@ export class Invariants {
       this.#checkHistory(order);
       this.#checkSaga(order);
       kept += this.#checkMoney(order);
-      if (order.status !== "CONFIRMED") continue;
-      confirmed += order.amount;
-      sold += order.quantity;
+      if (order.status === "CONFIRMED") confirmed += order.amount;
+      if (this.#holdsStock(order)) sold += order.quantity;
     }
     if (kept < confirmed) throw new Violation("I12", `${kept} is kept, and ${confirmed} is confirmed`);
     const { stock } = this.#database;
@@ -79,8 +87,18 @@ export class Invariants {
   }
 
   #checkSaga({ id, status }: OrderRow): void {
-    const state = this.#database.sagas.get(id)?.state;
-    if (state === undefined || !STATUSES_DURING[state].includes(status)) throw new Violation("I8", `${id} is ${status}, its saga ${state}`);
+    const placing = this.#database.sagas.get(id)?.state;
+    const cancelling = this.#database.cancellations.get(id)?.state;
+    const agreed =
+      cancelling === undefined
+        ? placing !== undefined && STATUSES_DURING[placing].includes(status)
+        : placing === "COMPLETED" && STATUS_DURING_CANCELLATION[cancelling] === status;
+    if (!agreed) throw new Violation("I8", `${id} is ${status}, its sagas ${placing} and ${cancelling}`);
+  }
+
+  /** From when it is confirmed until its cancellation has ended. */
+  #holdsStock({ id, status }: OrderRow): boolean {
+    return status === "CONFIRMED" || (this.#database.cancellations.get(id)?.state ?? "COMPLETED") !== "COMPLETED";
   }
 
   /** Answers what is kept of the customer's money. Closed orders are exact at once: none says CANCELLED before the money is back. */

@@ -37,8 +37,10 @@ const FORGET_WORKER_MS = 3_600_000;
  */
 export class MemoryDatabase {
   readonly orders = new Map<string, OrderRow>();
-  /** By order: each has one. */
+  /** Those that place orders, by order: each has one. */
   readonly sagas = new Map<string, SagaRow>();
+  /** Those that cancel confirmed orders, by order. */
+  readonly cancellations = new Map<string, SagaRow>();
   readonly #workers = new Map<string, number>();
   stock: number;
   readonly #time: VirtualTime;
@@ -63,7 +65,7 @@ export class MemoryDatabase {
       if (saga.owner === worker.id) return !held.includes(saga.id) && (adrift.includes(saga.id) || saga.updateTime < now - leaseMs);
       return saga.owner === null || (this.#workers.get(saga.owner) ?? Number.NEGATIVE_INFINITY) <= now - leaseMs;
     };
-    const due = [...this.sagas.values()]
+    const due = [...this.#allSagas()]
       .filter((saga) => isOpen(saga) && saga.nextRunAt <= now && known.some((k) => k.kind === saga.kind && k.version === saga.version))
       .filter(mayTake);
     due.sort((a, b) => a.nextRunAt - b.nextRunAt);
@@ -82,7 +84,7 @@ export class MemoryDatabase {
 
   release(worker: Worker): void {
     this.#workers.delete(worker.id);
-    for (const saga of this.sagas.values()) {
+    for (const saga of this.#allSagas()) {
       if (saga.owner !== worker.id || !isOpen(saga)) continue;
       saga.owner = null;
       saga.nextRunAt = Math.min(saga.nextRunAt, this.#time.now);
@@ -94,12 +96,26 @@ export class MemoryDatabase {
     return moves.map((move) => ({ sagaId: move.sagaId, moved: this.#advance(move, worker) !== undefined }));
   }
 
-  insertOrder(order: OrderRow, { deadlineMs, event: _, overdue: __, ...saga }: NewSaga): boolean {
+  insertOrder(order: OrderRow, saga: NewSaga): boolean {
     if (this.orders.has(order.id)) return false;
-    const now = this.#time.now;
     this.orders.set(order.id, { ...order });
-    this.sagas.set(order.id, { ...saga, resumeState: null, nextRunAt: now, deadlineAt: now + deadlineMs, updateTime: now });
+    this.sagas.set(order.id, this.#begun(saga));
     return true;
+  }
+
+  /** Begins to cancel a confirmed order. */
+  cancelConfirmed(orderId: string, saga: NewSaga): boolean {
+    const order = this.orders.get(orderId);
+    if (order?.status !== "CONFIRMED") return false;
+    order.status = "CANCELLING";
+    this.cancellations.set(orderId, this.#begun(saga));
+    this.#journal.saw("confirmed order cancelled");
+    return true;
+  }
+
+  #begun({ deadlineMs, event: _, overdue: __, ...saga }: NewSaga): SagaRow {
+    const { now } = this.#time;
+    return { ...saga, resumeState: null, nextRunAt: now, deadlineAt: now + deadlineMs, updateTime: now };
   }
 
   /** Takes the stock and confirms, or refuses for want of stock. */
@@ -123,11 +139,23 @@ export class MemoryDatabase {
     return this.#changing(moves, worker, (saga) => (saga.failure?.reason === "PAYMENT_DECLINED" ? "REJECTED" : "CANCELLED"));
   }
 
+  /** Returns the stock and ends the cancellation. */
+  restock(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
+    return moves.map((move) => {
+      const order = this.#order(this.#saga(move));
+      const moved = this.#advance(move, worker) !== undefined;
+      if (moved || this.#defect === "stock returned without its saga") this.stock += order.quantity;
+      if (moved) order.status = "CANCELLED";
+      return { sagaId: move.sagaId, moved };
+    });
+  }
+
   /** Turning back, parking, resuming: the order shows what its saga is doing. */
   reflect(moves: readonly Move[], worker: Worker | undefined): readonly MoveResult[] {
-    return this.#changing(moves, worker, ({ state }) =>
-      state === "RUNNING" ? "PENDING" : state === "COMPENSATING" ? "CANCELLING" : "NEEDS_ATTENTION",
-    );
+    return this.#changing(moves, worker, ({ kind, state }) => {
+      if (state === "NEEDS_ATTENTION") return state;
+      return state === "RUNNING" && kind === "place-order" ? "PENDING" : "CANCELLING";
+    });
   }
 
   #changing(moves: readonly Move[], worker: Worker | undefined, status: (saga: SagaRow) => OrderStatus): readonly MoveResult[] {
@@ -157,6 +185,7 @@ export class MemoryDatabase {
     saga.results = { ...saga.results, ...move.results };
     if (move.budgetMs !== null) saga.deadlineAt = now + move.budgetMs;
     saga.nextRunAt = now + move.delayMs;
+    if (move.state === "NEEDS_ATTENTION" && saga.kind === "cancel-order") this.#journal.saw("cancellation parked");
     if (move.release) saga.owner = null;
     if (move.evict) saga.fence++;
     saga.updateTime = now;
@@ -164,8 +193,13 @@ export class MemoryDatabase {
   }
 
   #saga(move: Move): SagaRow {
-    for (const saga of this.sagas.values()) if (saga.id === move.sagaId) return saga;
+    for (const saga of this.#allSagas()) if (saga.id === move.sagaId) return saga;
     throw new Violation("I8", "a move of a saga that is not there");
+  }
+
+  *#allSagas(): Generator<SagaRow> {
+    yield* this.sagas.values();
+    yield* this.cancellations.values();
   }
 
   #order(saga: SagaRow): OrderRow {

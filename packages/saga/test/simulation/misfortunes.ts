@@ -1,4 +1,3 @@
-import { TIMES } from "./place-order.ts";
 import { FAULTS_END_MS } from "./profile.ts";
 import type { World } from "./world.ts";
 
@@ -12,6 +11,7 @@ export function bringMisfortunes(world: World): void {
   schedule(profile.freezes, freeze);
   schedule(profile.stops, stop);
   schedule(profile.turnBacks, turnBack);
+  schedule(profile.cancels, cancel);
   schedule(profile.databaseOutages, (w) => {
     w.faults.downUntil = w.time.now + w.random.between(100, 3_000);
   });
@@ -52,8 +52,19 @@ function turnBack(world: World): void {
   const order = world.random.pick([...world.database.orders.values()]);
   if (worker === undefined || order === undefined) return;
   worker.process.deliver(0, async () => {
-    if (!(await worker.intervene(order.id, "RUNNING", "COMPENSATING", TIMES.compensationBudgetMs))) return;
+    if (!(await worker.turnBack(order.id))) return;
     world.journal.saw("turned back by the customer");
     world.journal.note(`${order.id} is turned back by its customer`);
   });
+}
+
+/** The customer of a confirmed order; of one that is not, nothing comes of it. Asks twice, now and then at two workers at once. */
+function cancel(world: World): void {
+  const { random } = world;
+  const order = random.pick([...world.database.orders.values()].filter(({ status }) => status === "CONFIRMED"));
+  if (order === undefined) return;
+  for (let times = random.between(1, 2); times > 0; times--) {
+    const worker = world.anyWorker();
+    worker?.process.deliver(random.skewed(0, 500), () => void worker.cancel(order.id, world.nextCancellation()));
+  }
 }

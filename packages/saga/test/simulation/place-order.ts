@@ -12,7 +12,7 @@ import {
 import type { Connection } from "./connection.ts";
 import type { Defect } from "./defects.ts";
 import type { Network } from "./network.ts";
-import type { Answer, Payment } from "./payment.ts";
+import type { Answer, Payment, Refund } from "./payment.ts";
 import type { Process } from "./process.ts";
 
 export interface PlaceInput {
@@ -21,7 +21,11 @@ export interface PlaceInput {
   readonly declined: boolean;
 }
 
-export interface PlaceOrderDependencies {
+/** The one payment of an order. */
+export const paymentOf = (orderId: string): string => `payment of ${orderId}`;
+
+/** What an order's sagas work with, in one process. */
+export interface SagaDependencies {
   readonly process: Process;
   readonly connection: Connection;
   readonly network: Network;
@@ -36,7 +40,7 @@ export interface PlaceOrderDependencies {
 export const TIMES = { deadlineMs: 12_000, compensationBudgetMs: 300_000 };
 
 /** The saga of the order service, step by step: packages/order/src/sagas.ts. */
-export function placeOrder(deps: PlaceOrderDependencies): SagaDefinition<PlaceInput> {
+export function placeOrder(deps: SagaDependencies): SagaDefinition<PlaceInput> {
   const { connection, worker } = deps;
   return {
     kind: "place-order",
@@ -46,7 +50,7 @@ export function placeOrder(deps: PlaceOrderDependencies): SagaDefinition<PlaceIn
       remote<PlaceInput>({
         name: "charge",
         run: ({ input, subject, attempt, signal }) => charge(deps, subject, input, attempt, signal),
-        undo: ({ input, subject, key, signal }) => refund(deps, subject, input, key, signal),
+        undo: ({ input, subject, key, signal }) => undoCharge(deps, subject, input, key, signal),
       }),
       local({ name: "allocate", run: (moves) => connection.query((database) => database.confirm(moves, worker())) }),
     ],
@@ -58,13 +62,7 @@ export function placeOrder(deps: PlaceOrderDependencies): SagaDefinition<PlaceIn
   };
 }
 
-async function charge(
-  deps: PlaceOrderDependencies,
-  orderId: string,
-  input: PlaceInput,
-  attempt: number,
-  signal: AbortSignal,
-): Promise<void> {
+async function charge(deps: SagaDependencies, orderId: string, input: PlaceInput, attempt: number, signal: AbortSignal): Promise<void> {
   const { process, network, payment, defect, registered } = deps;
   const paymentId = defect === "charge without key" ? `${input.paymentId}, attempt ${attempt} of ${process.name}` : input.paymentId;
   const answer = await network.call(process, (reply) => payment.charge({ ...input, paymentId, orderId }, reply), signal);
@@ -74,11 +72,20 @@ async function charge(
   registered.add(orderId);
 }
 
-async function refund(deps: PlaceOrderDependencies, orderId: string, input: PlaceInput, key: string, signal: AbortSignal): Promise<void> {
-  const { process, network, payment, defect, registered } = deps;
-  if (defect === "undo registered after the step" && !registered.has(orderId)) return;
-  const { paymentId } = input;
-  const answer = await network.call(process, (reply) => payment.refund({ paymentId, refundId: key, orderId }, reply), signal);
+async function undoCharge(
+  deps: SagaDependencies,
+  orderId: string,
+  { paymentId }: PlaceInput,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (deps.defect === "undo registered after the step" && !deps.registered.has(orderId)) return;
+  await refund(deps, { paymentId, refundId: key, orderId }, signal);
+}
+
+/** All of it; where there was no charge there is nothing to give back, and nothing can come after. */
+export async function refund({ process, network, payment }: SagaDependencies, request: Refund, signal: AbortSignal): Promise<void> {
+  const answer = await network.call(process, (reply) => payment.refund(request, reply), signal);
   const over: readonly Answer[] = ["REFUNDED", "VOIDED", "DECLINED", "ABANDONED"];
   if (!over.includes(answer)) throw unsettled(answer);
 }

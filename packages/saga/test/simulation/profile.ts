@@ -28,6 +28,7 @@ export interface Profile {
   readonly freezes: number;
   readonly stops: number;
   readonly turnBacks: number;
+  readonly cancels: number;
   readonly databaseOutages: number;
   readonly paymentRestarts: number;
 }
@@ -57,6 +58,7 @@ export function randomProfile(random: Random): Profile {
     freezes: times(3),
     stops: times(2),
     turnBacks: times(3),
+    cancels: times(3),
     databaseOutages: times(2),
     paymentRestarts: times(3),
   };

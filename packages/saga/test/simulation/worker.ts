@@ -1,7 +1,8 @@
-import { createSagaEngine, type SagaDefinition, type SagaEngine } from "../../src/index.ts";
+import { createSagaEngine, type Move, type SagaDefinition, type SagaEngine } from "../../src/index.ts";
+import { type CancelInput, cancelOrder } from "./cancel-order.ts";
 import { Connection, memoryStore } from "./connection.ts";
-import type { OrderRow } from "./memory-database.ts";
-import { type PlaceInput, placeOrder } from "./place-order.ts";
+import type { MemoryDatabase, OrderRow, SagaRow } from "./memory-database.ts";
+import { type PlaceInput, paymentOf, placeOrder, TIMES } from "./place-order.ts";
 import { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -13,7 +14,8 @@ const START_AGAIN_MS = 500;
 export class OrderWorker {
   readonly process: Process;
   readonly engine: SagaEngine;
-  readonly #definition: SagaDefinition<PlaceInput>;
+  readonly #placeOrder: SagaDefinition<PlaceInput>;
+  readonly #cancelOrder: SagaDefinition<CancelInput>;
   readonly #connection: Connection;
 
   constructor(name: string, world: World) {
@@ -22,10 +24,12 @@ export class OrderWorker {
     this.#connection = new Connection(world, this.process);
     const worker = () => this.engine.worker;
     const { process } = this;
-    this.#definition = placeOrder({ process, connection: this.#connection, network, payment, worker, defect, registered });
+    const dependencies = { process, connection: this.#connection, network, payment, worker, defect, registered };
+    this.#placeOrder = placeOrder(dependencies);
+    this.#cancelOrder = cancelOrder(dependencies);
     this.engine = createSagaEngine({
       store: memoryStore(this.#connection, worker),
-      definitions: [this.#definition],
+      definitions: [this.#placeOrder, this.#cancelOrder],
       clock: this.process.clock,
       workerName: name,
       maxHeld: world.profile.maxHeld,
@@ -61,7 +65,7 @@ export class OrderWorker {
 
   /** True when the order is there, whoever made it; false when nobody knows. */
   async place(order: OrderRow, input: PlaceInput, sagaId: string): Promise<boolean> {
-    const saga = { ...this.engine.prepare(this.#definition, order.id, input), id: sagaId };
+    const saga = { ...this.engine.prepare(this.#placeOrder, order.id, input), id: sagaId };
     try {
       if (await this.#connection.query((database) => database.insertOrder(order, saga))) this.engine.drive(saga);
       return true;
@@ -70,15 +74,45 @@ export class OrderWorker {
     }
   }
 
-  /** An intervention from outside by way of this worker's API: it reads the saga, and moves it if it is still the same. */
-  async intervene(orderId: string, state: "RUNNING" | "NEEDS_ATTENTION", to: "COMPENSATING", budgetMs: number): Promise<boolean> {
+  /** A confirmed order's customer, by way of this worker's API. */
+  async cancel(orderId: string, sagaId: string): Promise<void> {
+    const saga = { ...this.engine.prepare(this.#cancelOrder, orderId, { paymentId: paymentOf(orderId) }), id: sagaId };
     try {
-      const saga = await this.#connection.query((database) => ({ ...database.sagas.get(orderId) }));
-      if (saga.id === undefined || saga.fence === undefined || saga.step === undefined || saga.state !== state) return false;
-      const { id: sagaId, fence, step } = saga;
-      const failure = state === "RUNNING" ? { reason: "CANCELLED_BY_CUSTOMER", message: "no longer wanted" } : null;
+      if (await this.#connection.query((database) => database.cancelConfirmed(orderId, saga))) this.engine.drive(saga);
+    } catch {
+      // The customer does not know either.
+    }
+  }
+
+  /** A pending order's customer. */
+  turnBack(orderId: string): Promise<boolean> {
+    const failure = { reason: "CANCELLED_BY_CUSTOMER", message: "no longer wanted" };
+    return this.#intervene(
+      (database) => database.sagas.get(orderId),
+      ({ state }) => (state === "RUNNING" ? { state: "COMPENSATING", failure } : undefined),
+    );
+  }
+
+  /** An operator sends a parked saga on, in the direction it was going. */
+  resume(orderId: string): Promise<boolean> {
+    return this.#intervene(
+      (database) => database.cancellations.get(orderId) ?? database.sagas.get(orderId),
+      ({ state, resumeState }) => (state === "NEEDS_ATTENTION" && resumeState !== null ? { state: resumeState, failure: null } : undefined),
+    );
+  }
+
+  /** From outside, by way of this worker's API: it reads the saga, and moves it if it is still the same. */
+  async #intervene(
+    find: (database: MemoryDatabase) => SagaRow | undefined,
+    decide: (saga: SagaRow) => Pick<Move, "state" | "failure"> | undefined,
+  ): Promise<boolean> {
+    try {
+      const found = await this.#connection.query((database) => structuredClone(find(database)));
+      const decided = found && decide(found);
+      if (found === undefined || decided === undefined) return false;
+      const { id: sagaId, fence, step, state: from } = found;
       const rest = { attempt: 0, resumeState: null, lastError: null, results: {}, events: [], delayMs: 0, release: true, evict: true };
-      const move = { sagaId, fence, from: state, state: to, step, failure, budgetMs, ...rest };
+      const move = { sagaId, fence, from, step, budgetMs: TIMES.compensationBudgetMs, ...rest, ...decided };
       const [result] = await this.#connection.query((database) => database.reflect([move], undefined));
       this.engine.poke();
       return result?.moved === true;

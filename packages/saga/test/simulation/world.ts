@@ -6,7 +6,6 @@ import { Journal } from "./journal.ts";
 import { MemoryDatabase } from "./memory-database.ts";
 import { Network } from "./network.ts";
 import { Payment } from "./payment.ts";
-import { TIMES } from "./place-order.ts";
 import { type Profile, randomProfile } from "./profile.ts";
 import { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
@@ -38,6 +37,7 @@ export class World {
   readonly acknowledged = new Set<string>();
   readonly #invariants: Invariants;
   #workersStarted = 0;
+  #cancellations = 0;
   #ending = false;
 
   constructor(seed: number, defect: Defect | undefined) {
@@ -59,6 +59,11 @@ export class World {
     this.journal.note(`${worker.process.name} starts`);
     this.workers.add(worker);
     void worker.start();
+  }
+
+  /** The id of its saga. */
+  nextCancellation(): string {
+    return `00000000-0000-4000-9000-${String(++this.#cancellations).padStart(12, "0")}`;
   }
 
   anyWorker(): OrderWorker | undefined {
@@ -125,7 +130,7 @@ export class World {
     this.waiting.add(id);
     const worker = this.anyWorker();
     worker?.process.deliver(0, async () => {
-      await worker.intervene(id, "NEEDS_ATTENTION", "COMPENSATING", TIMES.compensationBudgetMs);
+      await worker.resume(id);
       this.waiting.delete(id);
     });
     this.time.after(OPERATOR_MS, () => this.#resume(id));

@@ -1,0 +1,25 @@
+import { runTakeover } from "@tercet/chaos";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type TestFolder, testFolder } from "./stack.ts";
+
+const LEASE_MS = 1_000;
+
+let folder: TestFolder;
+beforeAll(async () => {
+  folder = await testFolder();
+});
+afterAll(() => folder?.[Symbol.asyncDispose]());
+
+test("replicas are killed and frozen: others take their sagas over when the lease is over, and no write of theirs counts any more", {
+  timeout: 120_000,
+}, async () => {
+  const result = await runTakeover({ dataDir: folder.path, replicas: 4, orders: 120, seconds: 12, leaseMs: LEASE_MS });
+  const seed = `seed ${result.seed}`;
+  expect(result.violations, seed).toEqual([]);
+  expect(result.kills, seed).toBeGreaterThan(2);
+  expect(result.freezes, seed).toBeGreaterThan(1);
+  expect(result.fencedWrites, seed).toBeGreaterThan(0);
+  expect(result.delaysMs.count, seed).toBeGreaterThan(5);
+  expect(result.delaysMs.p99, seed).toBeLessThan(LEASE_MS + 1_000);
+  expect(Object.values(result.ordersByStatus).reduce((sum, count) => sum + count, 0)).toBe(120);
+});
