@@ -67,7 +67,7 @@ class Takeover {
   async run(): Promise<TakeoverResult> {
     const { dataDir, leaseMs, replicas, signal } = this.#settings;
     this.#tell("starting");
-    const settings = { SAGA_LEASE_MS: String(leaseMs), DATABASE_POOL_SIZE: String(Math.max(1, Math.floor(CONNECTIONS / replicas))) };
+    const settings = { SAGA_LEASE_MS: String(leaseMs), DATABASE_POOL_SIZE: String(Math.max(3, Math.floor(CONNECTIONS / replicas))) };
     const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir });
     await using stack = await startStack(config, { listener: this.#listener(), signal });
     // Its own one would be a replica that is never killed.

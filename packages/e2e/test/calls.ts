@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
+import { reasonOf } from "@tercet/service";
 import type { Api } from "@tercet/stack";
 import { expect, vi } from "vitest";
 
@@ -37,3 +38,51 @@ export const becomes = ({ orders }: Pick<Api, "orders">, { id: orderId }: Pick<O
     expect(OrderStatus[order.status]).toBe(OrderStatus[status]);
     return order;
   }, PATIENCE);
+
+/** A call as its client saw it. */
+export interface RecordedCall {
+  readonly code: string;
+  /** The server's constant for programs, where it sent one. */
+  readonly reason: string | undefined;
+  readonly ms: number;
+  readonly deadlineMs: number;
+}
+
+/** What a client may be told while the system is treated badly: all of them say "ask again". */
+const ALLOWED = new Set(["ok", "Unavailable", "DeadlineExceeded", "ResourceExhausted", "Aborted"]);
+const LATE_MS = 250;
+
+/** Makes calls with a deadline and keeps what became of them. */
+export class CallRecorder {
+  readonly calls: RecordedCall[] = [];
+  readonly #deadlineMs: number;
+
+  constructor(deadlineMs: number) {
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** Undefined when the call failed. */
+  async call<T>(call: (options: { readonly timeoutMs: number }) => Promise<T>): Promise<T | undefined> {
+    const started = performance.now();
+    const note = (code: string, reason?: string) =>
+      void this.calls.push({ code, reason, ms: performance.now() - started, deadlineMs: this.#deadlineMs });
+    try {
+      const answer = await call({ timeoutMs: this.#deadlineMs });
+      note("ok");
+      return answer;
+    } catch (cause) {
+      const error = ConnectError.from(cause);
+      note(Code[error.code] ?? "", reasonOf(error));
+      return undefined;
+    }
+  }
+
+  count(code: string): number {
+    return this.calls.filter((call) => call.code === code).length;
+  }
+
+  /** Calls that ended too late, or by a code that no fault of ours may show (I10). */
+  violations(): RecordedCall[] {
+    return this.calls.filter(({ code, ms, deadlineMs }) => !ALLOWED.has(code) || ms > deadlineMs + LATE_MS);
+  }
+}

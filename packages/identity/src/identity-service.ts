@@ -26,7 +26,7 @@ export async function createIdentityService(config: IdentityConfig, overrides: I
   const passwords = await createPasswords({ queue: config.passwordQueue });
   const { issuer, audience } = config.service.token;
   await using opened = new AsyncDisposableStack();
-  const store = opened.use(overrides.store ?? (await openStore(config.store)));
+  const store = opened.use(overrides.store ?? (await openStore(config)));
   await seedUsers(store, passwords, config.seedUsers);
   const stop = new AbortController();
   let housekeeping: Promise<void> | undefined;
@@ -61,5 +61,5 @@ export async function createIdentityService(config: IdentityConfig, overrides: I
   return service;
 }
 
-const openStore = async (store: IdentityConfig["store"]): Promise<IdentityStore> =>
-  store.kind === "memory" ? memoryStore() : await openPostgresStore(store.url);
+const openStore = async ({ store, service }: IdentityConfig): Promise<IdentityStore> =>
+  store.kind === "memory" ? memoryStore() : await openPostgresStore(store.url, service.databasePoolSize);

@@ -7,9 +7,9 @@ import type { IdentityStore, Sweep } from "./store.ts";
 export const migrations = new URL("../migrations/", import.meta.url);
 
 /** Brings the schema up to date and opens the store. */
-export async function openPostgresStore(url: string): Promise<IdentityStore> {
+export async function openPostgresStore(url: string, poolSize?: number): Promise<IdentityStore> {
   await migratePostgres(url, migrations);
-  return postgresStore(connectPostgres(url, { applicationName: "identity" }));
+  return postgresStore(connectPostgres(url, { applicationName: "identity", max: poolSize }));
 }
 
 export function postgresStore(sql: Sql): IdentityStore {
@@ -28,9 +28,9 @@ export function postgresStore(sql: Sql): IdentityStore {
     admitLogin: (account, policy) => throttle.admitLogin(sql, account, policy),
     returnAttempt: (account) => throttle.returnAttempt(sql, account),
     forgetFailures: (account) => throttle.forgetFailures(sql, account),
-    sweep: (sweep) => deleteStale(sql, sweep),
+    sweep: (sweep) => deleteStale(sql.lane("work"), sweep),
     ping: () => pingPostgres(sql),
-    [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),
+    [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   };
 }
 

@@ -21,8 +21,6 @@ const env = z
     ...failpointEnv(orderFailpoints),
     /** postgres://user:password@host:port/orders */
     DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
-    /** Connections that one process opens at most. */
-    DATABASE_POOL_SIZE: integer(10, 1, 100),
     PAYMENT_URL: z.url(),
     IDENTITY_URL: z.url(),
     /** What this service shows Identity to get its tokens. */
@@ -38,7 +36,6 @@ const env = z
 export interface OrderConfig {
   readonly service: ServiceConfig;
   readonly databaseUrl: string;
-  readonly databasePoolSize: number;
   readonly paymentUrl: string;
   readonly identityUrl: string;
   readonly clientSecret: string;
@@ -56,7 +53,6 @@ export function envToConfig(given: Env): OrderConfig {
   return {
     service: serviceConfig(parsed),
     databaseUrl: parsed.DATABASE_URL,
-    databasePoolSize: parsed.DATABASE_POOL_SIZE,
     paymentUrl: parsed.PAYMENT_URL,
     identityUrl: parsed.IDENTITY_URL,
     clientSecret: parsed.SERVICE_CLIENT_SECRET,

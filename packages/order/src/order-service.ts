@@ -37,15 +37,16 @@ export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & { r
 export async function createOrderService(config: OrderConfig, overrides: OrderOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: NAME, level: config.service.logLevel });
   await migratePostgres(config.databaseUrl, MIGRATIONS);
-  const sql = connectPostgres(config.databaseUrl, { applicationName: NAME, max: config.databasePoolSize });
-  const watch = createOrderWatch(sql, log);
-  const orders = withFailpoints(config.failpoints, "order", createOrderStore(sql));
+  const sql = connectPostgres(config.databaseUrl, { applicationName: NAME, max: config.service.databasePoolSize });
+  const [work, lease] = [sql.lane("work"), sql.lane("lease")];
+  const watch = createOrderWatch(work, log);
+  const orders = withFailpoints(config.failpoints, "order", createOrderStore(sql, work));
   const payments = withFailpoints(config.failpoints, "payments", overrides.payments ?? paymentClient(config));
   const sagaDependencies = { orders, payments, times: config.saga };
   const placeOrder = placeSaga(sagaDependencies);
   const cancelOrder = cancelSaga(sagaDependencies);
   const engine = createSagaEngine({
-    store: withFailpoints(config.failpoints, "sagas", postgresSagaStore(sql)),
+    store: withFailpoints(config.failpoints, "sagas", postgresSagaStore(work, lease)),
     definitions: [placeOrder, cancelOrder],
     observer: sagaEvents(log, watch.notify),
     stepTimeoutMs: config.saga.stepTimeoutMs,
@@ -65,13 +66,13 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
         .service(SagaService, sagaRoutes({ sql, orders, engine, definitions: [placeOrder, cancelOrder] })),
     dependencies: { postgres: () => pingPostgres(sql) },
     onReady: () => engine.start(),
-    onDrain: async () => {
-      await engine.stop();
+    onDrain: async (hurry) => {
+      await engine.stop(hurry);
       await watch[Symbol.asyncDispose]();
     },
     onClose: () => {
       metrics[Symbol.dispose]();
-      return sql.end({ timeout: 5 });
+      return sql.end({ timeout: 1 });
     },
   });
 }

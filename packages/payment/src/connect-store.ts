@@ -13,7 +13,7 @@ export function databaseKind(url: string): DatabaseKind | undefined {
   return POSTGRES.test(url) ? "postgres" : undefined;
 }
 
-/** The store in a database whose schema is there already. */
-export async function connectPaymentStore(url: string): Promise<PaymentStore> {
-  return databaseKind(url) === "mongodb" ? MongoPaymentStore.connect(url) : new PostgresPaymentStore(url);
+/** The store in a database whose schema is there already. `poolSize` is for PostgreSQL. */
+export async function connectPaymentStore(url: string, poolSize?: number): Promise<PaymentStore> {
+  return databaseKind(url) === "mongodb" ? MongoPaymentStore.connect(url) : new PostgresPaymentStore(url, poolSize);
 }

@@ -21,7 +21,7 @@ export const migrations = new URL("../migrations", import.meta.url);
 export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: "payment", level: config.service.logLevel });
   const provider = withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator)));
-  const store = withFailpoints(config.failpoints, "store", await openStore(config.database));
+  const store = withFailpoints(config.failpoints, "store", await openStore(config));
   const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs, unattendedMs: config.reconciler.afterMs };
   const stopping = new AbortController();
   let reconciler: Promise<void> = Promise.resolve();
@@ -44,7 +44,7 @@ export async function createPaymentService(config: PaymentConfig, overrides: Pay
   });
 }
 
-async function openStore({ kind, url }: PaymentConfig["database"]): Promise<PaymentStore> {
+async function openStore({ database: { kind, url }, service }: PaymentConfig): Promise<PaymentStore> {
   if (kind === "postgres") await migratePostgres(url, migrations);
-  return connectPaymentStore(url);
+  return connectPaymentStore(url, service.databasePoolSize);
 }

@@ -6,10 +6,13 @@ import { type Change, type PageKey, type PaymentFilter, type PaymentStore, Unkno
 /** Payments in PostgreSQL, one row each. Every change is one statement; the schema's checks stand behind its conditions. */
 export class PostgresPaymentStore implements PaymentStore {
   readonly #sql: Sql;
+  /** The same, for what must be recorded once the provider has been asked. */
+  readonly #work: Sql;
 
   /** `url` is a postgres:// URL of a migrated database. */
-  constructor(url: string) {
-    this.#sql = connectPostgres(url, { applicationName: "payment" });
+  constructor(url: string, poolSize?: number) {
+    this.#sql = connectPostgres(url, { applicationName: "payment", max: poolSize });
+    this.#work = this.#sql.lane("work");
   }
 
   async open(id: string, charge: Charge): Promise<Change> {
@@ -29,7 +32,7 @@ export class PostgresPaymentStore implements PaymentStore {
 
   async settle(id: string, outcome: ChargeOutcome): Promise<Change> {
     const approved = outcome.outcome === "approved";
-    const rows = await this.#sql<Row[]>`
+    const rows = await this.#work<Row[]>`
       update payments set
         status = ${settledStatus(outcome)},
         provider_reference = ${approved ? outcome.reference : null},
@@ -43,7 +46,7 @@ export class PostgresPaymentStore implements PaymentStore {
   }
 
   async abandon(id: string, unattendedMs: number): Promise<Change> {
-    const rows = await this.#sql<Row[]>`
+    const rows = await this.#work<Row[]>`
       update payments set
         status = 'DECLINED',
         decline_reason = 'ABANDONED',
@@ -67,7 +70,7 @@ export class PostgresPaymentStore implements PaymentStore {
   }
 
   async recordLateCharge(id: string, reference: string, refund: RefundRequest): Promise<Change> {
-    const rows = await this.#sql<Row[]>`
+    const rows = await this.#work<Row[]>`
       update payments set
         provider_reference = ${reference},
         watched = false,
@@ -89,7 +92,7 @@ export class PostgresPaymentStore implements PaymentStore {
 
   async settleRefund(id: string, refundId: string): Promise<Change> {
     const refunded = this.#sql`refunded_minor_units + (refunds #>> array[${refundId}, 'minorUnits'])::bigint`;
-    const rows = await this.#sql<Row[]>`
+    const rows = await this.#work<Row[]>`
       update payments set
         refunds = jsonb_set(refunds, array[${refundId}, 'status'], '"SUCCEEDED"'),
         refunded_minor_units = ${refunded},
@@ -106,11 +109,11 @@ export class PostgresPaymentStore implements PaymentStore {
   }
 
   async markAttempted(id: string): Promise<void> {
-    await this.#sql`update payments set attempt_time = now() where id = ${id}`;
+    await this.#work`update payments set attempt_time = now() where id = ${id}`;
   }
 
   async keepWatch(id: string, forMs: number): Promise<void> {
-    await this.#sql`
+    await this.#work`
       update payments set attempt_time = now(), watched = update_time > now() - ${forMs} * interval '1 millisecond'
       where id = ${id} and watched`;
   }
@@ -138,7 +141,7 @@ export class PostgresPaymentStore implements PaymentStore {
   }
 
   async pendingSince(ageMs: number, limit: number): Promise<Payment[]> {
-    const rows = await this.#sql<Row[]>`
+    const rows = await this.#work<Row[]>`
       select * from payments
       where open_work > 0 and attempt_time < now() - ${ageMs} * interval '1 millisecond'
       order by attempt_time

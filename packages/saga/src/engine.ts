@@ -41,8 +41,8 @@ export interface SagaEngine {
   drive(saga: NewSaga): void;
   /** Looks for due sagas now: something outside made one due. */
   poke(): void;
-  /** Lets steps in flight finish, then hands everything over at once. */
-  stop(): Promise<void>;
+  /** Lets steps in flight finish, unless `hurry` aborts, then hands everything over at once. */
+  stop(hurry?: AbortSignal): Promise<void>;
 }
 
 export function createSagaEngine(options: EngineOptions): SagaEngine {
@@ -132,13 +132,13 @@ class Engine implements SagaEngine {
     this.#wake.abort();
   }
 
-  async stop(): Promise<void> {
+  async stop(hurry: AbortSignal = new AbortController().signal): Promise<void> {
     this.#stopping.abort();
     this.poke();
     await this.#loops;
     const grace = new AbortController();
     const finished = Promise.all(this.#held.values()).finally(() => grace.abort());
-    await this.#clock.sleep(this.#stopGraceMs, grace.signal);
+    await this.#clock.sleep(this.#stopGraceMs, AbortSignal.any([grace.signal, hurry]));
     this.#abandon.abort(new Error("the process is stopping"));
     await finished;
     if (this.#started) await this.#store.release(this.worker).catch((error) => this.#observer.onEngineError?.(error));

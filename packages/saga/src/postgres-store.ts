@@ -5,9 +5,10 @@ import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 /** Workers not seen for this long are forgotten; their sagas were taken over long before. */
 const FORGET_WORKER = "1 hour";
 
-export function postgresSagaStore(sql: SagaSql): SagaStore {
+/** `lease` is where heartbeats go, which must come through when nothing else does; by default where everything goes. */
+export function postgresSagaStore(sql: SagaSql, lease: SagaSql = sql): SagaStore {
   return {
-    heartbeat: (worker) => heartbeat(sql, worker),
+    heartbeat: (worker) => heartbeat(lease, worker),
     claimDue: (claim) => claimDue(sql, claim),
     move: (moves) => moveSagas(sql, moves),
     release: (worker) => releaseSagas(sql, worker),

@@ -70,9 +70,11 @@ export const serviceEnv = (port: number) => ({
   MAX_TIMEOUT_MS: integer(30_000, 1_000, 600_000),
   /** One message, after decompression. */
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
+  /** Connections to PostgreSQL, of this process; some of them are kept for what callers must not hold up. */
+  DATABASE_POOL_SIZE: integer(10, 3, 200),
   /** How long load balancers take to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
-  /** How long calls in flight may take to finish. */
+  /** How long calls in flight may take to finish, and with them the handover of background work. */
   DRAIN_TIMEOUT_MS: integer(10_000, 100, 120_000),
 });
 
@@ -94,6 +96,7 @@ export interface ServiceConfig {
   readonly defaultTimeoutMs: number;
   readonly maxTimeoutMs: number;
   readonly readMaxBytes: number;
+  readonly databasePoolSize: number;
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
   readonly limits: PortLimits;
@@ -110,6 +113,7 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
     defaultTimeoutMs: env.DEFAULT_TIMEOUT_MS,
     maxTimeoutMs: env.MAX_TIMEOUT_MS,
     readMaxBytes: env.READ_MAX_BYTES,
+    databasePoolSize: env.DATABASE_POOL_SIZE,
     drainDelayMs: env.DRAIN_DELAY_MS,
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
     limits: hardenedLimits,

@@ -2,9 +2,10 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { ValidationError } from "@bufbuild/protovalidate";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { commonErrorCodes, type ErrorCodes, errorInfo, ReasonError, reasonOf, reasonToConnectError } from "./errors.ts";
+import { commonErrorCodes, type ErrorCodes, errorInfo, ReasonError, RequestError, reasonOf, reasonToConnectError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { isDatabaseUnavailable } from "./postgres.ts";
+import { isConflict } from "./postgres-pool.ts";
 
 export type ToConnectError = (error: unknown, method: DescMethod, correlationId?: string) => ConnectError;
 
@@ -20,6 +21,10 @@ export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectErr
     }
     const foreign = error instanceof ConnectError && isForeign(error);
     if (error instanceof ConnectError && !foreign) return withReason(error);
+    if (isConflict(error)) {
+      log.warn(fields, "a statement lost against others each time it was tried");
+      return reasonToConnectError(new RequestError("CONFLICT", "too many changes at once; try again"), Code.Aborted);
+    }
     if (foreign ? OUTAGES.has(error.code) : isDatabaseUnavailable(error)) {
       log.warn(fields, "a dependency failed");
       return withReason(new ConnectError("a dependency is unavailable; try again", Code.Unavailable));

@@ -38,7 +38,9 @@ export type CommonReason =
   | "REQUEST_ID_REUSED"
   | "RATE_LIMITED"
   | "OVERLOADED"
-  | "UNAVAILABLE";
+  | "UNAVAILABLE"
+  | "DATABASE_BUSY"
+  | "CONFLICT";
 
 export class RequestError extends ReasonError<CommonReason> {}
 
@@ -51,6 +53,8 @@ export const commonErrorCodes: ErrorCodes<CommonReason> = {
   RATE_LIMITED: Code.ResourceExhausted,
   OVERLOADED: Code.Unavailable,
   UNAVAILABLE: Code.Unavailable,
+  DATABASE_BUSY: Code.ResourceExhausted,
+  CONFLICT: Code.Aborted,
 };
 
 /** It does not exist, or it is somebody else's: both answer alike. */

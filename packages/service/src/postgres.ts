@@ -2,29 +2,33 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { type Lane, Pool } from "./postgres-pool.ts";
+import type { Statement } from "./postgres-session.ts";
 
 /** A pool of connections; statements are tagged templates, prepared once per connection. */
-export type Sql = ReturnType<typeof connectPostgres>;
+export interface Sql extends postgres.Sql<{ bigint: bigint }> {
+  /** The same pool for statements of another urgency. Callers' are "calls", which is what the pool itself is for. */
+  lane(lane: Lane): Sql;
+}
 
 const CONNECT_TIMEOUT_S = 2;
 const STATEMENT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 3_000;
-const MAX_RECONNECT_DELAY_S = 1;
+/** Past the server's own limit: whoever has not answered by then is not there any more. */
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
+const POOL_SIZE = 10;
 /** Any constant will do, as long as every replica takes the same one. */
 const MIGRATION_LOCK = 7_237_238;
 
 /**
- * Opens a pool. Columns are snake_case in SQL and camelCase in rows; int8 is bigint. Every wait is bounded: the driver's own defaults wait for ever.
- * `fetch_types` is off, which keeps connections whole when the server ends them (docs/decisions, one statement per transition); so arrays cannot be
- * parameters: send a set as `jsonb_to_recordset(${sql.json(rows)})`, bigints as text.
+ * Opens a pool. Columns are snake_case in SQL and camelCase in rows; int8 is bigint. Every wait is bounded, on this side too; the driver's own waits are not
+ * (docs/decisions, sessions of our own). `fetch_types` is off, which keeps connections whole when the server ends them (docs/decisions, one statement per transition);
+ * so arrays cannot be parameters: send a set as `jsonb_to_recordset(${sql.json(rows)})`, bigints as text. A URL may name several hosts; each is tried in turn.
  */
-export function connectPostgres(url: string, options: { max?: number; applicationName?: string } = {}) {
-  return postgres(url, {
-    max: options.max ?? 10,
+export function connectPostgres(url: string, options: { max?: number | undefined; applicationName?: string } = {}): Sql {
+  const driver = {
+    max: 1,
     fetch_types: false,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    // The driver's backoff grows to 20 s; a database that is back must be used again within a second.
-    backoff: (attempt: number) => Math.min(MAX_RECONNECT_DELAY_S, 0.05 * 2 ** attempt) * (0.5 + Math.random() / 2),
     types: { bigint: postgres.BigInt },
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
     onnotice: () => {},
@@ -34,7 +38,37 @@ export function connectPostgres(url: string, options: { max?: number; applicatio
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     },
+  };
+  // It makes statements and never connects.
+  const template = postgres(url, driver);
+  const { host, port, path } = template.options;
+  const pool = new Pool({
+    url,
+    driver,
+    addresses: host.map((name, index) => ({ host: name, port: port[index] ?? 5432, path: path || undefined })),
+    size: options.max ?? POOL_SIZE,
+    connectTimeoutMs: CONNECT_TIMEOUT_S * 1_000,
+    answerTimeoutMs: ANSWER_TIMEOUT_MS,
   });
+  return laneOf(template, pool, "calls");
+}
+
+/** The driver's template function, whose statements go through the pool when they are executed; pieces of statements never are. */
+function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: Lane): Sql {
+  const handler = (statement: Statement) => pool.admit(statement, lane);
+  const pooled = <T>(value: T): T => {
+    if (typeof (value as Partial<Statement>).handler === "function") (value as Statement).handler = handler;
+    return value;
+  };
+  const own = {
+    unsafe: (...args: Parameters<typeof template.unsafe>) => pooled(template.unsafe(...args)),
+    end: (options?: { timeout?: number }) => pool.end(options),
+    lane: (other: Lane) => laneOf(template, pool, other),
+  };
+  return new Proxy(template, {
+    apply: (make, _this, args) => pooled(Reflect.apply(make, undefined, args)),
+    get: (target, key) => (Object.hasOwn(own, key) ? Reflect.get(own, key) : Reflect.get(target, key)),
+  }) as Sql;
 }
 
 /** Brings the schema up to date. Replicas that start at once wait for each other on an advisory lock, held by the one connection that migrates. */
@@ -49,9 +83,17 @@ export async function migratePostgres(url: string, folder: URL): Promise<void> {
   }
 }
 
-/** Throws unless the database answers. */
-export async function pingPostgres(sql: Sql): Promise<void> {
-  await sql`select 1`;
+const pings = new WeakMap<Sql, Promise<void>>();
+
+/** Throws unless the database answers. One that is not answered is waited for, not sent again and again: it would take up the pool. */
+export function pingPostgres(sql: Sql): Promise<void> {
+  const ping = pings.get(sql) ?? ask(sql).finally(() => pings.delete(sql));
+  pings.set(sql, ping);
+  return ping;
+}
+
+async function ask(sql: Sql): Promise<void> {
+  await sql.lane("lease")`select 1`;
 }
 
 const UNIQUE_VIOLATION = "23505";

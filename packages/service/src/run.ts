@@ -1,12 +1,12 @@
 import { ConfigError } from "./config.ts";
 
-/** A process around a service: starts it, waits for SIGTERM or SIGINT, drains it. Says what is wrong in one paragraph when it cannot start. */
+/** A process around a service: starts it, waits for SIGTERM or SIGINT, drains it; a start that waits for something, a database perhaps, is given up. Says what is wrong in one paragraph when it cannot start. */
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stopped = signalled();
   try {
-    const service = await start();
+    const service = await Promise.race([start(), stopped]);
     await stopped;
-    await service[Symbol.asyncDispose]();
+    await service?.[Symbol.asyncDispose]();
     process.exit(0);
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
@@ -14,10 +14,10 @@ export async function runService(start: () => Promise<AsyncDisposable>): Promise
   }
 }
 
-function signalled(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.once("SIGTERM", () => resolve());
-  process.once("SIGINT", () => resolve());
+function signalled(): Promise<undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  process.once("SIGTERM", () => resolve(undefined));
+  process.once("SIGINT", () => resolve(undefined));
   return promise;
 }
 

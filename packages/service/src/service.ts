@@ -41,8 +41,8 @@ export interface ServiceOptions {
   readonly openServices?: readonly DescService[];
   /** Once the port is open: start what works in the background. */
   readonly onReady?: () => Promise<void> | void;
-  /** Once the calls in flight have finished: stop what works in the background. */
-  readonly onDrain?: () => Promise<void>;
+  /** Once the calls in flight have finished: stop what works in the background. When `hurry` aborts, what is not finished must be left as it is. */
+  readonly onDrain?: (hurry: AbortSignal) => Promise<void>;
   /** Last: close the stores. */
   readonly onClose?: () => Promise<void>;
 }
@@ -55,8 +55,10 @@ export interface Service extends AsyncDisposable {
   readonly url: string;
 }
 
-/** How long calls that were ended by the drain have to tell their callers. */
+/** How long calls that were ended by the drain have to tell their callers, and stores that are closed by it to say goodbye. */
 const LAST_WORDS_MS = 500;
+/** How long background work that is told to hurry may take. */
+const HANDOVER_MS = 1_000;
 
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { name, config, log } = options;
@@ -101,6 +103,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     log.info("draining");
     monitor.stop();
     await sleep(config.drainDelayMs);
+    const overAt = performance.now() + config.drainTimeoutMs;
     const late = new ConnectError("the service is shutting down; try again", Code.Unavailable);
     const timers = [
       setTimeout(() => shutdown.abort(late), config.drainTimeoutMs),
@@ -110,15 +113,32 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     port?.drain();
     await app.close();
     timers.forEach(clearTimeout);
-    try {
-      await options.onDrain?.();
-    } finally {
-      await options.onClose?.();
-    }
+    await handOver(options, overAt - performance.now());
     log.info("stopped");
   };
   let stopped: Promise<void> | undefined;
   return { name, port: number, url, [Symbol.asyncDispose]: () => (stopped ??= stop()) };
+}
+
+/**
+ * Background work ends with the time for draining, or soon after when the calls have used that up: whatever it waits for, a database that is silent
+ * for instance, must not hold the process. What is cut off here is what a crash would have cut off.
+ */
+async function handOver({ onDrain, onClose, log }: ServiceOptions, leftMs: number): Promise<void> {
+  const cutOffMs = Math.max(leftMs - LAST_WORDS_MS, HANDOVER_MS);
+  const hurry = new AbortController();
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const cutOff = () => {
+    log.warn("background work did not end in time and is cut off");
+    resolve();
+  };
+  const timers = [setTimeout(() => hurry.abort(), cutOffMs - HANDOVER_MS), setTimeout(cutOff, cutOffMs)];
+  try {
+    await Promise.race([onDrain?.(hurry.signal), over]);
+  } finally {
+    await Promise.race([onClose?.(), over.then(() => sleep(LAST_WORDS_MS))]);
+    timers.forEach(clearTimeout);
+  }
 }
 
 /** Which services the routes implement: known before they are mounted, for reflection and health. */

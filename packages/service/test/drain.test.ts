@@ -227,6 +227,29 @@ test("a process whose service is disposed ends by itself", async () => {
   expect({ code, said }).toEqual({ code: 0, said: "disposed\n" });
 });
 
+test("a process that is told to end while it starts does not wait for the start", async () => {
+  const program = fileURLToPath(new URL("./starting.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=source", program], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+test("background work that does not end is told to hurry, then cut off within the time for draining", async () => {
+  let hurried = false;
+  const closed = vi.fn(async () => {});
+  const onDrain = async (hurry: AbortSignal) => {
+    await once(hurry, "abort");
+    hurried = true;
+    await never;
+  };
+  const shop = await host({ config: { drainTimeoutMs: 2_000 }, options: { onDrain, onClose: closed } });
+  const started = performance.now();
+  await shop[Symbol.asyncDispose]();
+  expect(performance.now() - started).toBeLessThan(2_000);
+  expect([hurried, closed.mock.calls.length]).toEqual([true, 1]);
+});
+
 async function refused(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   const outcome = await Promise.race([once(socket, "connect").then(() => false), once(socket, "error").then(() => true)]).catch(() => true);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { createServiceClient } from "../src/client.ts";
 import { notFound, ReasonError, RequestError } from "../src/errors.ts";
 import { connectPostgres } from "../src/postgres.ts";
+import { testDatabase } from "../src/testing.ts";
 import { catalogAt, connect1, grpc, type Host, host, type LogLine, ordersAt, transports } from "./harness.ts";
 
 class ShopError extends ReasonError<"SOLD_OUT" | "NOT_IN_THE_TABLE"> {}
@@ -92,6 +93,17 @@ describe.each([
       expect(error).toMatchObject({ code: Code.Unavailable });
       expect(error.findDetails(ErrorInfoSchema)[0]?.reason).toBe("UNAVAILABLE");
       expect(everything(error)).not.toContain(String(closed));
+      expect(problems()).toMatchObject([{ level: "warn" }]);
+    });
+
+    test("says aborted when a statement lost against others each time", async () => {
+      await using database = await testDatabase();
+      const sql = database.connect();
+      await sql.unsafe("create function lose() returns int language plpgsql as $$ begin raise sqlstate '40001'; end $$");
+      const error = await call(() => sql`select lose()`.catch((e) => e));
+      await sql.end();
+      expect(error).toMatchObject({ code: Code.Aborted });
+      expect(error.findDetails(ErrorInfoSchema)[0]?.reason).toBe("CONFLICT");
       expect(problems()).toMatchObject([{ level: "warn" }]);
     });
 
