@@ -1,5 +1,6 @@
 import { checkBreaking } from "./breaking.ts";
 import { command } from "./command.ts";
+import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkImports } from "./import-rules.ts";
@@ -32,6 +33,7 @@ export const checks: readonly Check[] = [
   },
   { name: "access", what: "every method says who may call it", run: command("node", "--conditions=source", "scripts/access.ts") },
   { name: "imports", what: "imports point one way", run: checkImports },
+  { name: "docs", what: "links in the docs, and the tests that they name, are there", run: checkDocs },
   { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },
 ];

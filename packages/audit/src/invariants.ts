@@ -42,7 +42,7 @@ export function violations(everything: Everything, acknowledged: ReadonlyMap<str
   return [
     ...booksThatDiffer(everything),
     ...chargesWithoutOrder(everything),
-    ...orders.flatMap((order) => wrongMoney(order, moved(entries.get(order.paymentId)), statuses.get(order.paymentId))),
+    ...orders.flatMap((order) => wrongMoney(order, moved(entries.get(order.paymentId)), statuses.get(order.paymentId) ?? NEVER_ASKED_FOR)),
     ...lostRequests(everything, acknowledged),
     ...sagas.flatMap(illegalPath),
     ...orders.flatMap((order) => tornOrder(order, ofOrder.get(order.id) ?? [])),
@@ -89,15 +89,22 @@ function chargesWithoutOrder({ orders, book }: Everything): string[] {
   return strangers.map(({ kind, key }) => `I5: the ${kind} ${key} belongs to no order`);
 }
 
+/** Payment refused to make one, or was never reached. */
+const NEVER_ASKED_FOR = "not there";
+
 /** I2 and I5: a confirmed order was charged once and not refunded, any other was refunded in full, once, if it was charged; Payment says the same. */
-function wrongMoney({ id, status, currency, total }: OrderRow, { charges, refunds }: Moved, paymentStatus: string | undefined): string[] {
+function wrongMoney({ id, status, currency, total }: OrderRow, { charges, refunds }: Moved, paymentStatus: string): string[] {
   const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
   const all = (amounts: readonly Money[]) => amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
-  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED"] }[status as string] ?? ["REFUNDED", "VOIDED", "DECLINED"];
+  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", NEVER_ASKED_FOR] }[status as string] ?? [
+    "REFUNDED",
+    "VOIDED",
+    "DECLINED",
+  ];
   return [
     ...(charges.length > 1 || refunds.length > 1 || !all([...charges, ...refunds]) ? [`I2: ${text}`] : []),
     ...(charges.length - refunds.length === (status === "CONFIRMED" ? 1 : 0) ? [] : [`I5: ${text}`]),
-    ...(right.includes(paymentStatus ?? "") ? [] : [`I5: order ${id} (${status}): its payment is ${paymentStatus}`]),
+    ...(right.includes(paymentStatus) ? [] : [`I5: order ${id} (${status}): its payment is ${paymentStatus}`]),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { throughputChart } from "./chart.ts";
 import type { FaultKind } from "./chronicle.ts";
 import type { StormProgress, StormResult } from "./storm.ts";
+import { table } from "./table.ts";
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const clock = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1_000) % 60).padStart(2, "0")}`;
@@ -35,8 +36,7 @@ export function stormTable(result: StormResult): string[] {
     ["invariant checks", String(checks)],
     ["breaches", String(breaches.length)],
   ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+  return table(rows);
 }
 
 const COLOURS: Readonly<Record<FaultKind, string>> = {

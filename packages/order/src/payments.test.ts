@@ -1,7 +1,7 @@
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
-import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
+import { RefusedError, RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
 import { expect, test } from "vitest";
 import { charge, refundAll } from "./payments.ts";
 
@@ -35,13 +35,13 @@ test.each([
   [PaymentStatus.UNSPECIFIED, UnknownOutcomeError],
   [99 as PaymentStatus, UnknownOutcomeError],
 ])("a charge that ends in status %s", async (status, error) => {
-  await expect(charge(says(status), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
+  await expect(charge(says(status), { ...order, token: "tok_visa" }, { signal, repeated: false })).rejects.toThrow(error);
 });
 
 test("a payment that was given up is not a decline: the card was never asked", async () => {
   const abandoned = client(() => ({ status: PaymentStatus.DECLINED, declineReason: "ABANDONED" }));
   const refused = expect.objectContaining({ reason: "PAYMENT_UNAVAILABLE" });
-  await expect(charge(abandoned, { ...order, token: "tok_visa" }, signal)).rejects.toThrow(refused);
+  await expect(charge(abandoned, { ...order, token: "tok_visa" }, { signal, repeated: false })).rejects.toThrow(refused);
 });
 
 test("a call that says it is in progress did not fail, and is tried again", async () => {
@@ -52,7 +52,9 @@ test("a call that says it is in progress did not fail, and is tried again", asyn
 });
 
 test("a charge that succeeds", async () => {
-  await expect(charge(says(PaymentStatus.SUCCEEDED), { ...order, token: "tok_visa" }, signal)).resolves.toBeUndefined();
+  await expect(
+    charge(says(PaymentStatus.SUCCEEDED), { ...order, token: "tok_visa" }, { signal, repeated: false }),
+  ).resolves.toBeUndefined();
 });
 
 test.each([
@@ -67,8 +69,17 @@ test.each([
   [Code.Canceled, UnknownOutcomeError],
   [Code.Aborted, UnknownOutcomeError],
 ])("a call that fails with code %s says what is known of its outcome", async (code, error) => {
-  await expect(charge(fails(code), { ...order, token: "tok_visa" }, signal)).rejects.toThrow(error);
+  await expect(charge(fails(code), { ...order, token: "tok_visa" }, { signal, repeated: false })).rejects.toThrow(error);
   await expect(refundAll(fails(code), refund, signal)).rejects.toThrow(error);
+});
+
+test("a refusal of a repeated charge says nothing about the attempts before it", async () => {
+  const refused = (repeated: boolean) =>
+    charge(fails(Code.InvalidArgument), { ...order, token: "tok_visa" }, { signal, repeated }).catch((error) => error);
+  expect(await refused(false)).toEqual(expect.objectContaining({ reason: "PAYMENT_DECLINED" }));
+  expect(await refused(false)).not.toBeInstanceOf(RefusedError);
+  expect(await refused(true)).toBeInstanceOf(RefusedError);
+  expect(await refused(true)).toMatchObject({ reason: "PAYMENT_UNAVAILABLE" });
 });
 
 test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED])("a refund is over in status %s", async (status) => {

@@ -1,6 +1,6 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type Payment, type PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
-import { RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
+import { RefusedError, RetryableError, type StepCall, TerminalError, UnknownOutcomeError } from "@tercet/saga";
 import { type Money, reasonOf } from "@tercet/service";
 
 export type PaymentClient = Client<typeof PaymentService>;
@@ -13,9 +13,15 @@ export interface Charge {
   readonly token: string;
 }
 
-/** Charges the customer; a decline is final and moved no money. */
-export async function charge(payments: PaymentClient, { token, ...rest }: Charge, signal: AbortSignal): Promise<void> {
-  const payment = await settled(payments.processPayment({ ...rest, paymentMethod: { token } }, { signal }), "PAYMENT_DECLINED");
+/** Charges the customer; a decline is final and moved no money. A refusal says so of this attempt only. */
+export async function charge(
+  payments: PaymentClient,
+  { token, ...rest }: Charge,
+  { signal, repeated }: Pick<StepCall<unknown>, "signal" | "repeated">,
+): Promise<void> {
+  const payment = await settled(payments.processPayment({ ...rest, paymentMethod: { token } }, { signal }), (message, cause) =>
+    repeated ? new RefusedError("PAYMENT_UNAVAILABLE", message, { cause }) : new TerminalError("PAYMENT_DECLINED", message, { cause }),
+  );
   switch (payment.status) {
     case PaymentStatus.SUCCEEDED:
       return;
@@ -40,7 +46,10 @@ export interface FullRefund {
 
 /** Gives back all of it. Where there was no charge, or it was declined, there is nothing to give back and nothing can come after. */
 export async function refundAll(payments: PaymentClient, refund: FullRefund, signal: AbortSignal): Promise<void> {
-  const payment = await settled(payments.refundPayment(refund, { signal }), "REFUND_REFUSED");
+  const payment = await settled(
+    payments.refundPayment(refund, { signal }),
+    (message, cause) => new TerminalError("REFUND_REFUSED", message, { cause }),
+  );
   const over = [PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED];
   if (!over.includes(payment.status))
     throw new UnknownOutcomeError(`the refund is not settled yet: the payment is ${PaymentStatus[payment.status]}`);
@@ -52,13 +61,13 @@ const DEFINITE = new Set([Code.InvalidArgument, Code.FailedPrecondition, Code.Al
 const NOT_DONE = new Set([Code.ResourceExhausted, Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented]);
 
 /** Whatever is neither is unknown: an answer that did not come says nothing about what happened. */
-async function settled(call: Promise<Payment>, refusal: string): Promise<Payment> {
+async function settled(call: Promise<Payment>, refusal: (message: string, cause: unknown) => TerminalError): Promise<Payment> {
   try {
     return await call;
   } catch (cause) {
     const error = ConnectError.from(cause);
     const message = `${Code[error.code]}: ${error.rawMessage}`;
-    if (DEFINITE.has(error.code)) throw new TerminalError(refusal, message, { cause });
+    if (DEFINITE.has(error.code)) throw refusal(message, cause);
     if (NOT_DONE.has(error.code) || reasonOf(error) === "PAYMENT_IN_PROGRESS") throw new RetryableError(message, { cause });
     throw new UnknownOutcomeError(message, { cause });
   }

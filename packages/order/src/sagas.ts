@@ -39,8 +39,8 @@ export function placeOrder({ orders, payments, times }: SagaDependencies): SagaD
       begun({ name: "create", undo: orders.closeOrders }),
       remote<PlaceInput>({
         name: "charge",
-        run: ({ input: { customerId, paymentId, currency, total, token }, subject: orderId, signal }) =>
-          charge(payments, { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token }, signal),
+        run: ({ input: { customerId, paymentId, currency, total, token }, subject: orderId, ...call }) =>
+          charge(payments, { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token }, call),
         undo: ({ input: { paymentId }, key, failure, signal }) =>
           refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),

@@ -10,6 +10,8 @@ export interface StepCall<Input> {
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** There may have been an attempt before this one, here or by a worker that is gone. */
+  readonly repeated: boolean;
 }
 
 /** What a remote step's undo is called with. The step may have happened, or not, or may still happen. */
@@ -30,7 +32,7 @@ export interface BegunStep {
   readonly undo?: ApplyMoves;
 }
 
-/** A call to another system, idempotent by its key. Throws RetryableError, TerminalError or UnknownOutcomeError. */
+/** A call to another system, idempotent by its key. Throws RetryableError, TerminalError, RefusedError or UnknownOutcomeError. */
 export interface RemoteStep<Input> {
   readonly kind: "remote";
   readonly name: string;

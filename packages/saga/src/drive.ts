@@ -1,7 +1,7 @@
 import { type AttemptContext, attempt, stepKey } from "./attempt.ts";
 import { backoffMs, FORWARD_BACKOFF, UNDO_BACKOFF } from "./backoff.ts";
 import { type AnySaga, type ApplyMoves, type RemoteStep, type Step, stepIndex } from "./definition.ts";
-import { RetryableError, TerminalError, UnknownOutcomeError } from "./errors.ts";
+import { RefusedError, RetryableError, TerminalError, UnknownOutcomeError } from "./errors.ts";
 import type { SagaObserver } from "./observer.ts";
 import type { HeldSaga, Move, NewEvent, OpenState, SagaAction, SagaFailure, SagaOutcome, SagaState } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
@@ -10,6 +10,8 @@ export interface DriveContext extends AttemptContext {
   readonly worker: Worker;
   readonly store: SagaStore;
   readonly observer: SagaObserver;
+  /** Nobody else has worked on the saga: it begins here. */
+  readonly isNew: boolean;
   /** A saga let go of will be due after so many milliseconds. */
   readonly onReleased: (delayMs: number) => void;
 }
@@ -29,6 +31,8 @@ interface Progress {
   readonly storedState: OpenState;
   readonly events: readonly NewEvent[];
   readonly results: Readonly<Record<string, unknown>>;
+  /** Nobody can have been further: this worker wrote where it stands, or began it. */
+  readonly first: boolean;
 }
 
 /**
@@ -37,7 +41,7 @@ interface Progress {
  */
 export async function drive(definition: AnySaga, saga: HeldSaga, context: DriveContext): Promise<void> {
   const run = new Drive(definition, context);
-  let progress: Progress | undefined = { saga, storedState: saga.state, events: [], results: {} };
+  let progress: Progress | undefined = { saga, storedState: saga.state, events: [], results: {}, first: context.isNew };
   while (progress !== undefined) progress = await run.next(progress);
 }
 
@@ -78,7 +82,8 @@ class Drive {
     const following = this.#following(step.name);
     const event = this.#event(progress.saga, "RUN", "SUCCEEDED", at);
     const target = following === undefined ? ({ state: "COMPLETED" } as const) : ({ state: "RUNNING", step: following } as const);
-    const result = await this.#apply(step.run, progress, { ...target, attempt: 0, events: [event] });
+    const result = await this.#applyStep(step.run, progress, { ...target, attempt: 0, events: [event] });
+    if ("defect" in result) return this.#tryLater(progress, "RUN", result.defect, at);
     if (result.refused === undefined) return result.progress;
     const failed = this.#event(progress.saga, "RUN", "FAILED", at, result.refused.message);
     return this.#giveUp(withEvent(progress, failed), result.refused, this.#preceding(step.name));
@@ -89,14 +94,15 @@ class Drive {
     const at = this.#context.clock.now();
     try {
       const result = await attempt(this.#context, saga.step, (signal) =>
-        step.run({ ...this.#call(saga, step.name, "RUN"), input, signal }),
+        step.run({ ...this.#call(progress, step.name, "RUN"), input, signal }),
       );
       const done = withEvent(progress, this.#event(saga, "RUN", "SUCCEEDED", at));
       return this.#stepForward(done, result === undefined ? {} : { [step.name]: result });
     } catch (error) {
       if (error instanceof TerminalError) {
         const failed = withEvent(progress, this.#event(saga, "RUN", "FAILED", at, error.message));
-        return this.#giveUp(failed, { reason: error.reason, message: error.message }, this.#preceding(step.name), error);
+        const from = error instanceof RefusedError ? step.name : this.#preceding(step.name);
+        return this.#giveUp(failed, { reason: error.reason, message: error.message }, from, error);
       }
       return this.#tryLater(progress, "RUN", error, at);
     }
@@ -114,10 +120,12 @@ class Drive {
   async #undo(progress: Progress, step: Step<unknown>, input: unknown): Promise<Progress | undefined> {
     if (step.undo === undefined) return this.#stepBack(progress);
     if (step.kind === "remote") return this.#undoRemote(progress, step, input);
-    const event = this.#event(progress.saga, "UNDO", "SUCCEEDED", this.#context.clock.now());
+    const at = this.#context.clock.now();
+    const event = this.#event(progress.saga, "UNDO", "SUCCEEDED", at);
     const preceding = this.#preceding(step.name);
     const target = preceding === undefined ? ({ state: "COMPENSATED" } as const) : ({ state: "COMPENSATING", step: preceding } as const);
-    const result = await this.#apply(step.undo, progress, { ...target, attempt: 0, events: [event] });
+    const result = await this.#applyStep(step.undo, progress, { ...target, attempt: 0, events: [event] });
+    if ("defect" in result) return this.#tryLater(progress, "UNDO", result.defect, at);
     if (result.refused === undefined) return result.progress;
     return this.#park(progress, new Error(result.refused.message));
   }
@@ -131,7 +139,7 @@ class Drive {
     try {
       const failure = saga.failure ?? this.#definition.deadlineFailure;
       await attempt(this.#context, saga.step, async (signal) =>
-        step.undo?.({ ...this.#call(saga, step.name, "UNDO"), input, signal, failure }),
+        step.undo?.({ ...this.#call(progress, step.name, "UNDO"), input, signal, failure }),
       );
       return await this.#stepBack(withEvent(progress, this.#event(saga, "UNDO", "SUCCEEDED", at)));
     } catch (error) {
@@ -180,6 +188,16 @@ class Drive {
     if (moved) this.#context.observer.onParked?.(saga, error);
   }
 
+  /** A step's own statement may be refused for what it is: then that is what failed, and not the database. */
+  async #applyStep(apply: ApplyMoves, progress: Progress, target: Target) {
+    try {
+      return await this.#apply(apply, progress, target);
+    } catch (error) {
+      if (this.#context.store.isDefect(error)) return { defect: error };
+      throw error;
+    }
+  }
+
   /** Writes: one statement. Everything not yet written goes along. */
   async #apply(apply: ApplyMoves, progress: Progress, target: Target) {
     const { saga } = progress;
@@ -199,6 +217,7 @@ class Drive {
       storedState: state,
       events: [],
       results: {},
+      first: true,
     };
     return { moved: true, progress: moved };
   }
@@ -228,8 +247,9 @@ class Drive {
 
   readonly #plain: ApplyMoves = (moves) => this.#context.store.move(moves);
 
-  #call(saga: HeldSaga, step: string, action: SagaAction) {
-    return { subject: saga.subject, key: stepKey(saga.id, step, action), attempt: saga.attempt + 1 };
+  #call({ saga, first }: Progress, step: string, action: SagaAction) {
+    const { id, subject, attempt } = saga;
+    return { subject, key: stepKey(id, step, action), attempt: attempt + 1, repeated: !first || attempt > 0 };
   }
 
   #event(saga: HeldSaga, action: SagaAction, outcome: SagaOutcome, at: number, message = ""): NewEvent {

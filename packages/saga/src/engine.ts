@@ -124,7 +124,7 @@ class Engine implements SagaEngine {
   }
 
   drive(saga: NewSaga): void {
-    if (saga.owner === this.worker.id) this.#take(saga, false);
+    if (saga.owner === this.worker.id) this.#take(saga, { isNew: true, takenOver: false });
     else this.poke();
   }
 
@@ -172,11 +172,11 @@ class Engine implements SagaEngine {
     const claimed = await this.#store.claimDue({ worker: this.worker, limit, leaseMs: this.#leaseMs, known, held, adrift });
     // Those that did not come back have been taken by others, or have ended.
     for (const id of adrift) this.#adrift.delete(id);
-    for (const saga of claimed) this.#take(saga, saga.takenOver);
+    for (const saga of claimed) this.#take(saga, { isNew: false, takenOver: saga.takenOver });
   }
 
   /** Works on a saga until it leaves. If the database does not answer, a later poll takes it up again from what is stored. */
-  #take(saga: HeldSaga, takenOver: boolean): void {
+  #take(saga: HeldSaga, { isNew, takenOver }: { readonly isNew: boolean; readonly takenOver: boolean }): void {
     const definition = this.#definitions.get(definitionKey(saga));
     if (definition === undefined) return;
     this.#observer.onHeld?.(saga, takenOver);
@@ -187,6 +187,7 @@ class Engine implements SagaEngine {
       observer: this.#observer,
       signal: this.#abandon.signal,
       stepTimeoutMs: this.#stepTimeoutMs,
+      isNew,
       onReleased: (delayMs) => void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
     })
       .catch((error) => {

@@ -16,7 +16,7 @@ export class RetryableError extends StepError {
   readonly code = "RETRYABLE";
 }
 
-/** It did not happen, and never will: the saga turns back, and this step has nothing to undo. */
+/** It did not happen, by this attempt or an earlier one, and never will: the saga turns back, and this step has nothing to undo. */
 export class TerminalError extends StepError {
   readonly code = "TERMINAL";
   /** A constant for programs: what the saga's failure is recorded as. */
@@ -27,6 +27,9 @@ export class TerminalError extends StepError {
     this.reason = reason;
   }
 }
+
+/** This attempt was refused, and others would be too; what became of the earlier ones is not known: the saga turns back, and undoes this step too. */
+export class RefusedError extends TerminalError {}
 
 /** Nobody knows whether it happened: it is asked again with the same key, and undone if the saga turns back. */
 export class UnknownOutcomeError extends StepError {

@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { advance, moveRows, type SagaSql } from "./moves.ts";
 import type { Move, MoveResult } from "./saga.ts";
 import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
@@ -11,6 +12,7 @@ export function postgresSagaStore(sql: SagaSql, lease: SagaSql = sql): SagaStore
     heartbeat: (worker) => heartbeat(lease, worker),
     claimDue: (claim) => claimDue(sql, claim),
     move: (moves) => moveSagas(sql, moves),
+    isDefect,
     release: (worker) => releaseSagas(sql, worker),
   };
 }
@@ -66,6 +68,11 @@ async function releaseSagas(sql: SagaSql, { id }: Worker): Promise<void> {
     update sagas set owner = null, next_run_at = least(next_run_at, now()), update_time = now()
     where owner = ${id} and state in ('RUNNING', 'COMPENSATING')`;
 }
+
+/** SQLSTATE classes: bad data, a broken constraint, bad SQL or no right to it, and what SQL functions raise. */
+const DEFECT_SQLSTATE = /^(22|23|42|P0)/;
+
+const isDefect = (error: unknown): boolean => error instanceof postgres.PostgresError && DEFECT_SQLSTATE.test(error.code);
 
 /** What became of each move, from the rows of those that moved. */
 export function toResults(moves: readonly Move[], moved: readonly { readonly sagaId: string }[]): readonly MoveResult[] {

@@ -37,6 +37,8 @@ export interface SagaStore {
   claimDue(claim: Claim): Promise<readonly ClaimedSaga[]>;
   /** Applies moves that change nothing but the saga. */
   move(moves: readonly Move[]): Promise<readonly MoveResult[]>;
+  /** Whether the database refused a statement for what it is, so that it would refuse it again; otherwise it could not be reached, or was not able. */
+  isDefect(error: unknown): boolean;
   /** Lets go of everything the worker holds, and of the worker itself. */
   release(worker: Worker): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   postgresSagaStore,
+  RefusedError,
   RetryableError,
   type SagaDefinition,
   type SagaEngine,
@@ -98,6 +99,23 @@ describe("turning back", () => {
     expect(undo).not.toHaveBeenCalled();
     expect(await db.status(thing)).toBe("UNDONE");
     expect((await db.saga(saga))?.failure).toEqual({ reason: "DECLINED", message: "no" });
+  });
+
+  test("a refusal that says nothing about earlier attempts has them undone", async () => {
+    const undo = vi.fn(async () => {});
+    const repeated: boolean[] = [];
+    const { saga, thing } = await run({
+      run: async (call) => {
+        repeated.push(call.repeated);
+        throw call.repeated ? new RefusedError("REFUSED", "no longer") : new UnknownOutcomeError("silence");
+      },
+      undo,
+    });
+    await until(saga, "COMPENSATED");
+    expect(repeated).toEqual([false, true]);
+    expect(undo).toHaveBeenCalledOnce();
+    expect(await db.status(thing)).toBe("UNDONE");
+    expect((await db.saga(saga))?.failure).toEqual({ reason: "REFUSED", message: "no longer" });
   });
 
   test("what was done before a refused step is undone, after it is stored that the saga has turned back", async () => {
@@ -254,6 +272,17 @@ describe("what cannot be understood", () => {
     await until(sound.saga, "COMPLETED");
     await until(poisoned.saga, "NEEDS_ATTENTION");
     expect((await db.saga(poisoned.saga))?.lastError).toMatch(/no note/);
+  });
+
+  test("a saga whose own statement the database refuses is parked after a few tries", async () => {
+    const { saga } = await run({
+      refuse: async () => {
+        await db.sql`select 'five'::int`;
+        return undefined;
+      },
+    });
+    await until(saga, "NEEDS_ATTENTION");
+    expect((await db.saga(saga))?.lastError).toContain("invalid input syntax");
   });
 
   test("a saga of a version that this code does not know is left alone", async () => {

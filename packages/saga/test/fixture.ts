@@ -54,7 +54,7 @@ export interface Participant {
 
 export interface ThingOptions extends Partial<Participant> {
   /** Answers why the last step must not be taken. */
-  readonly refuse?: () => SagaFailure | undefined;
+  readonly refuse?: () => SagaFailure | undefined | Promise<SagaFailure | undefined>;
   readonly deadlineMs?: number;
   readonly compensationBudgetMs?: number;
 }
@@ -80,7 +80,7 @@ export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinit
       local({
         name: "finish",
         run: async (moves) => {
-          const refused = refuse();
+          const refused = await refuse();
           return refused === undefined ? finish(moves) : moves.map(({ sagaId }) => ({ sagaId, moved: false, refused }));
         },
       }),

@@ -68,6 +68,8 @@ export function memoryStore(connection: Connection, worker: () => { readonly id:
     heartbeat: (beating) => connection.query((database) => database.heartbeat(beating)),
     claimDue: (claim) => connection.query((database) => database.claimDue(claim)),
     move: (moves) => connection.query((database) => database.move(moves, worker())),
+    // What fails here fails by misfortune.
+    isDefect: () => false,
     release: (stopping) => connection.query((database) => database.release(stopping)),
   };
 }
