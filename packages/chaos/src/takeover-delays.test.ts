@@ -25,6 +25,12 @@ test("a slow one counts, however slow", () => {
   expect(takeOvers(timelines, [killed(10_000, "a")], WINDOW_MS).delaysMs.max).toBe(20_000);
 });
 
+test("what a worker began after it was frozen is not measured from there", () => {
+  const frozen: FaultRecord = { kind: "order frozen", from: 10_000, to: 14_000, worker: "a" };
+  const timelines = [[event(20_000, "a"), takeOver(23_000, "b")]];
+  expect(takeOvers(timelines, [frozen], WINDOW_MS)).toMatchObject({ count: 1, delaysMs: { count: 0 } });
+});
+
 test("one that the database's absence delayed is counted, and not measured; nor is one from a worker that lives", () => {
   const down: FaultRecord = { kind: "PostgreSQL down", from: 11_000, to: 12_000 };
   const timelines = [

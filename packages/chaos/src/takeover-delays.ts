@@ -21,7 +21,10 @@ export function takeOvers(timelines: readonly (readonly SagaEventRow[])[], fault
       if (!isTakeOver(event)) continue;
       count++;
       const at = Date.parse(event.time);
-      const lost = losses.findLast(({ worker, from }) => worker === timeline[index - 1]?.worker && from <= at);
+      const before = timeline[index - 1];
+      if (before === undefined) continue;
+      // One that was frozen and woke again may have begun it since.
+      const lost = losses.findLast(({ worker, from }) => worker === before.worker && Date.parse(before.time) <= from && from <= at);
       if (lost === undefined || !isUndisturbed(lost, disturbances, windowMs)) continue;
       delays.push(at - lost.from);
     }
