@@ -2,11 +2,13 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { SagaFailure } from "@tercet/saga";
 import { notFound, type RequestRecord } from "@tercet/service";
 import { OrderError } from "./errors.ts";
+import { sagaStarted } from "./events.ts";
 import { turnBack } from "./interventions.ts";
 import type { OrderStatus } from "./order.ts";
 import type { OrderDependencies } from "./order-routes.ts";
 import { once } from "./requests.ts";
 import { findPlacingSaga } from "./saga-store.ts";
+import { originOfCall } from "./saga-tracer.ts";
 import { findOrder } from "./store.ts";
 
 /** While the order is between states the decision is taken anew, this often: each time somebody else has won the race for the row. */
@@ -34,10 +36,13 @@ export async function cancelPlacedOrder(
 
 /** Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells whether the request is a repetition. */
 function confirmation({ orders, engine, cancelOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure, paymentId: string) {
-  const saga = engine.prepare(cancelOrder, request.resourceId, { paymentId, reason: failure.reason });
+  const saga = engine.prepare(cancelOrder, request.resourceId, { paymentId, reason: failure.reason }, originOfCall());
   return async () => {
     const begun = await orders.cancelConfirmed(request, request.resourceId, failure, saga);
-    if (begun) engine.drive(saga);
+    if (begun) {
+      sagaStarted(saga);
+      engine.drive(saga);
+    }
     return begun;
   };
 }

@@ -1,5 +1,5 @@
 import { metrics } from "@opentelemetry/api";
-import type { SagaDefinition } from "@tercet/saga";
+import type { SagaDefinition, SagaEngine } from "@tercet/saga";
 import type { Sql } from "@tercet/service";
 import { countSagas } from "./saga-store.ts";
 
@@ -7,7 +7,11 @@ import { countSagas } from "./saga-store.ts";
  * How the sagas stand, read from the database whenever somebody collects; without an SDK nobody does. All replicas tell the same: take the maximum over
  * them, not the sum. Disposing of it ends it.
  */
-export function observeSagas(sql: Sql, definitions: readonly Pick<SagaDefinition, "kind" | "version">[]): Disposable {
+export function observeSagas(
+  sql: Sql,
+  definitions: readonly Pick<SagaDefinition, "kind" | "version">[],
+  engine: Pick<SagaEngine, "inFlight">,
+): Disposable {
   const meter = metrics.getMeter("@tercet/order");
   const parked = meter.createObservableGauge("tercet.saga.parked", {
     unit: "{saga}",
@@ -19,8 +23,13 @@ export function observeSagas(sql: Sql, definitions: readonly Pick<SagaDefinition
   });
   const open = meter.createObservableGauge("tercet.saga.open", { unit: "{saga}", description: "Sagas that are on their way" });
   const oldest = meter.createObservableGauge("tercet.saga.oldest_open.age", { unit: "s", description: "Age of the oldest open saga" });
-  const gauges = [parked, unknownVersion, open, oldest];
+  const inFlight = meter.createObservableGauge("tercet.saga.in_flight", {
+    unit: "{saga}",
+    description: "Sagas that this process works on; to be summed over all",
+  });
+  const gauges = [parked, unknownVersion, open, oldest, inFlight];
   const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = async (result) => {
+    result.observe(inFlight, engine.inFlight);
     const counts = await countSagas(sql, definitions);
     // Of every kind there is, so that an alert ends when the last one is gone.
     const kinds = new Set([...definitions.map(({ kind }) => kind), ...Object.keys(counts.parked)]);

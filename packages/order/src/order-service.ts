@@ -25,6 +25,7 @@ import { orderRoutes } from "./order-routes.ts";
 import { createOrderStore } from "./order-store.ts";
 import type { PaymentClient } from "./payments.ts";
 import { sagaRoutes } from "./saga-routes.ts";
+import { sagaTracer } from "./saga-tracer.ts";
 import { cancelOrder as cancelSaga, placeOrder as placeSaga } from "./sagas.ts";
 import { createOrderWatch } from "./watch.ts";
 
@@ -49,10 +50,11 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
     store: withFailpoints(config.failpoints, "sagas", postgresSagaStore(work, lease)),
     definitions: [placeOrder, cancelOrder],
     observer: sagaEvents(log, watch.notify),
+    tracer: sagaTracer(),
     stepTimeoutMs: config.saga.stepTimeoutMs,
     leaseMs: config.saga.leaseMs,
   });
-  const metrics = observeSagas(sql, [placeOrder, cancelOrder]);
+  const metrics = observeSagas(sql, [placeOrder, cancelOrder], engine);
   return createService({
     name: NAME,
     config: config.service,

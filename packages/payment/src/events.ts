@@ -1,7 +1,23 @@
+import { metrics } from "@opentelemetry/api";
 import { isDatabaseUnavailable, type Logger, ReasonError } from "@tercet/service";
 import type { Payment, Refund } from "./payment.ts";
 
 /** What happened to payments, one function each. Never the payment token, which they do not even get. */
+
+const meter = metrics.getMeter("@tercet/payment");
+const charges = meter.createCounter("tercet.payment.charges", { unit: "{payment}", description: "Charges that were settled, by status" });
+const refunds = meter.createCounter("tercet.payment.refunds", { unit: "{refund}", description: "Refunds that the provider made" });
+const abandonments = meter.createCounter("tercet.payment.abandoned", {
+  unit: "{payment}",
+  description: "Payments given up because the provider had not heard of them",
+});
+const lateCharges = meter.createCounter("tercet.payment.late_charges", {
+  unit: "{payment}",
+  description: "Charges of payments that had been given up; the money goes back",
+});
+
+// A series that is not there until something happens hides the first time that it does.
+for (const counter of [refunds, abandonments, lateCharges]) counter.add(0);
 
 const detail = (payment: Payment) => ({
   payment_id: payment.id,
@@ -13,6 +29,7 @@ const detail = (payment: Payment) => ({
 });
 
 export function settled(log: Logger, payment: Payment): void {
+  charges.add(1, { status: payment.status, ...(payment.declineReason !== undefined && { reason: payment.declineReason }) });
   log.info(detail(payment), payment.status === "DECLINED" ? "payment declined" : "payment succeeded");
 }
 
@@ -21,14 +38,17 @@ export function voided(log: Logger, payment: Payment): void {
 }
 
 export function abandoned(log: Logger, payment: Payment): void {
+  abandonments.add(1);
   log.warn(detail(payment), "payment abandoned: the provider has never heard of it");
 }
 
 export function refunded(log: Logger, payment: Payment, refund: Refund): void {
+  refunds.add(1);
   log.info({ ...detail(payment), refund_id: refund.id, refund_minor_units: String(refund.minorUnits) }, "payment refunded");
 }
 
 export function chargedTooLate(log: Logger, payment: Payment): void {
+  lateCharges.add(1);
   log.warn(detail(payment), "the provider charged a payment that was given up; the money goes back");
 }
 

@@ -2,6 +2,7 @@ import { createLogger, createService, type Logger, migratePostgres, type Service
 import type { PaymentConfig } from "./config.ts";
 import { connectPaymentStore } from "./connect-store.ts";
 import { paymentErrorCodes } from "./errors.ts";
+import { observedProvider } from "./observed-provider.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { runReconciler } from "./reconciler.ts";
 import { paymentRoutes } from "./routes.ts";
@@ -20,7 +21,9 @@ export const migrations = new URL("../migrations", import.meta.url);
 /** Starts the payment service, its database's schema brought up to date. Disposing of the service drains it. */
 export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: "payment", level: config.service.logLevel });
-  const provider = withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator)));
+  const provider = observedProvider(
+    withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator))),
+  );
   const store = withFailpoints(config.failpoints, "store", await openStore(config));
   const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs, unattendedMs: config.reconciler.afterMs };
   const stopping = new AbortController();

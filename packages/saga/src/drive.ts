@@ -5,11 +5,13 @@ import { RefusedError, RetryableError, TerminalError, UnknownOutcomeError } from
 import type { SagaObserver } from "./observer.ts";
 import type { HeldSaga, Move, NewEvent, OpenState, SagaAction, SagaFailure, SagaOutcome, SagaState } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
+import type { SagaTracer } from "./tracer.ts";
 
 export interface DriveContext extends AttemptContext {
   readonly worker: Worker;
   readonly store: SagaStore;
   readonly observer: SagaObserver;
+  readonly tracer: SagaTracer;
   /** Nobody else has worked on the saga: it begins here. */
   readonly isNew: boolean;
   /** A saga let go of will be due after so many milliseconds. */
@@ -82,7 +84,7 @@ class Drive {
     const following = this.#following(step.name);
     const event = this.#event(progress.saga, "RUN", "SUCCEEDED", at);
     const target = following === undefined ? ({ state: "COMPLETED" } as const) : ({ state: "RUNNING", step: following } as const);
-    const result = await this.#applyStep(step.run, progress, { ...target, attempt: 0, events: [event] });
+    const result = await this.#applyStep("RUN", step.run, progress, { ...target, attempt: 0, events: [event] });
     if ("defect" in result) return this.#tryLater(progress, "RUN", result.defect, at);
     if (result.refused === undefined) return result.progress;
     const failed = this.#event(progress.saga, "RUN", "FAILED", at, result.refused.message);
@@ -93,8 +95,8 @@ class Drive {
     const { saga } = progress;
     const at = this.#context.clock.now();
     try {
-      const result = await attempt(this.#context, saga.step, (signal) =>
-        step.run({ ...this.#call(progress, step.name, "RUN"), input, signal }),
+      const result = await this.#context.tracer.attempt(saga, "RUN", () =>
+        attempt(this.#context, saga.step, (signal) => step.run({ ...this.#call(progress, step.name, "RUN"), input, signal })),
       );
       const done = withEvent(progress, this.#event(saga, "RUN", "SUCCEEDED", at));
       return this.#stepForward(done, result === undefined ? {} : { [step.name]: result });
@@ -124,7 +126,7 @@ class Drive {
     const event = this.#event(progress.saga, "UNDO", "SUCCEEDED", at);
     const preceding = this.#preceding(step.name);
     const target = preceding === undefined ? ({ state: "COMPENSATED" } as const) : ({ state: "COMPENSATING", step: preceding } as const);
-    const result = await this.#applyStep(step.undo, progress, { ...target, attempt: 0, events: [event] });
+    const result = await this.#applyStep("UNDO", step.undo, progress, { ...target, attempt: 0, events: [event] });
     if ("defect" in result) return this.#tryLater(progress, "UNDO", result.defect, at);
     if (result.refused === undefined) return result.progress;
     return this.#park(progress, new Error(result.refused.message));
@@ -138,8 +140,10 @@ class Drive {
     const at = this.#context.clock.now();
     try {
       const failure = saga.failure ?? this.#definition.deadlineFailure;
-      await attempt(this.#context, saga.step, async (signal) =>
-        step.undo?.({ ...this.#call(progress, step.name, "UNDO"), input, signal, failure }),
+      await this.#context.tracer.attempt(saga, "UNDO", () =>
+        attempt(this.#context, saga.step, async (signal) =>
+          step.undo?.({ ...this.#call(progress, step.name, "UNDO"), input, signal, failure }),
+        ),
       );
       return await this.#stepBack(withEvent(progress, this.#event(saga, "UNDO", "SUCCEEDED", at)));
     } catch (error) {
@@ -189,9 +193,9 @@ class Drive {
   }
 
   /** A step's own statement may be refused for what it is: then that is what failed, and not the database. */
-  async #applyStep(apply: ApplyMoves, progress: Progress, target: Target) {
+  async #applyStep(action: SagaAction, apply: ApplyMoves, progress: Progress, target: Target) {
     try {
-      return await this.#apply(apply, progress, target);
+      return await this.#context.tracer.attempt(progress.saga, action, () => this.#apply(apply, progress, target));
     } catch (error) {
       if (this.#context.store.isDefect(error)) return { defect: error };
       throw error;

@@ -2,17 +2,19 @@ import { hostname } from "node:os";
 import { v7 as uuidv7 } from "uuid";
 import { type Clock, systemClock } from "./clock.ts";
 import type { AnySaga, SagaDefinition } from "./definition.ts";
-import { drive } from "./drive.ts";
+import { type DriveContext, drive } from "./drive.ts";
 import type { NewSaga } from "./moves.ts";
 import type { SagaObserver } from "./observer.ts";
 import type { HeldSaga } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
+import { noTracer, type SagaTracer, type Taking } from "./tracer.ts";
 
 /** Times in milliseconds. */
 export interface EngineOptions {
   readonly store: SagaStore;
   readonly definitions: readonly AnySaga[];
   readonly observer?: SagaObserver;
+  readonly tracer?: SagaTracer;
   readonly clock?: Clock;
   /** For people; the host and process by default. */
   readonly workerName?: string;
@@ -36,7 +38,9 @@ export interface SagaEngine {
   /** Begins to renew the lease and to take up what is due. Call it once the service is ready. */
   start(): Promise<void>;
   /** A saga about to be stored by the statement that makes its subject (`beginSaga`); hand it to `drive` once it is. */
-  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga;
+  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input, origin?: HeldSaga["origin"]): NewSaga;
+  /** How many sagas this process works on. */
+  readonly inFlight: number;
   /** Works on a saga that `prepare` made and the database now holds. Returns at once. */
   drive(saga: NewSaga): void;
   /** Looks for due sagas now: something outside made one due. */
@@ -54,6 +58,7 @@ class Engine implements SagaEngine {
   readonly #store: SagaStore;
   readonly #definitions: ReadonlyMap<string, AnySaga>;
   readonly #observer: SagaObserver;
+  readonly #tracer: SagaTracer;
   readonly #clock: Clock;
   readonly #leaseMs: number;
   readonly #heartbeatMs: number;
@@ -76,6 +81,7 @@ class Engine implements SagaEngine {
     this.#store = options.store;
     this.#definitions = new Map(options.definitions.map((definition) => [definitionKey(definition), definition]));
     this.#observer = options.observer ?? {};
+    this.#tracer = options.tracer ?? noTracer;
     this.#clock = options.clock ?? systemClock;
     this.#leaseMs = options.leaseMs ?? 5_000;
     this.#heartbeatMs = options.heartbeatMs ?? Math.min(1_000, this.#leaseMs / 4);
@@ -92,7 +98,7 @@ class Engine implements SagaEngine {
     this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
   }
 
-  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga {
+  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input, origin: HeldSaga["origin"] = {}): NewSaga {
     const [first, second] = definition.steps;
     const step = (second ?? first).name;
     return {
@@ -106,6 +112,7 @@ class Engine implements SagaEngine {
       attempt: 0,
       failure: null,
       results: {},
+      origin,
       fence: 1n,
       overdue: false,
       owner: this.#hasRoom() ? this.worker.id : null,
@@ -121,6 +128,10 @@ class Engine implements SagaEngine {
         agoMs: 0,
       },
     };
+  }
+
+  get inFlight(): number {
+    return this.#held.size;
   }
 
   drive(saga: NewSaga): void {
@@ -176,20 +187,23 @@ class Engine implements SagaEngine {
   }
 
   /** Works on a saga until it leaves. If the database does not answer, a later poll takes it up again from what is stored. */
-  #take(saga: HeldSaga, { isNew, takenOver }: { readonly isNew: boolean; readonly takenOver: boolean }): void {
+  #take(saga: HeldSaga, taking: Taking): void {
     const definition = this.#definitions.get(definitionKey(saga));
     if (definition === undefined) return;
-    this.#observer.onHeld?.(saga, takenOver);
-    const work: Promise<void> = drive(definition, saga, {
+    this.#observer.onHeld?.(saga, taking.takenOver);
+    const context: DriveContext = {
       worker: this.worker,
       store: this.#store,
       clock: this.#clock,
       observer: this.#observer,
       signal: this.#abandon.signal,
       stepTimeoutMs: this.#stepTimeoutMs,
-      isNew,
+      tracer: this.#tracer,
+      isNew: taking.isNew,
       onReleased: (delayMs) => void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
-    })
+    };
+    const work: Promise<void> = this.#tracer
+      .drive(saga, taking, () => drive(definition, saga, context))
       .catch((error) => {
         this.#adrift.add(saga.id);
         this.#observer.onEngineError?.(error);

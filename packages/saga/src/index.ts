@@ -5,6 +5,7 @@ export { RefusedError, RetryableError, StepError, TerminalError, UnknownOutcomeE
 export { advance, beginSaga, type Fragment, moveRows, type NewSaga, type SagaSql } from "./moves.ts";
 export type { SagaObserver } from "./observer.ts";
 export { postgresSagaStore, toResults } from "./postgres-store.ts";
-export type { HeldSaga, Move, MoveResult, OpenState, SagaEvent, SagaFailure, SagaRecord, SagaState } from "./saga.ts";
+export type { HeldSaga, Move, MoveResult, OpenState, SagaAction, SagaEvent, SagaFailure, SagaRecord, SagaState } from "./saga.ts";
 export { sagas, workers } from "./schema.ts";
 export type { SagaStore, Worker } from "./store.ts";
+export type { SagaTracer, Taking } from "./tracer.ts";

@@ -51,7 +51,7 @@ async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held, adr
           'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end))
         else s.events end
     from due where s.id = due.id
-    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.results, s.fence,
+    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.results, s.origin, s.fence,
       s.deadline_at <= now() as overdue, due.taken_over`;
 }
 

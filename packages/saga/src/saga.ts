@@ -54,6 +54,8 @@ export interface HeldSaga {
   readonly results: Readonly<Record<string, unknown>>;
   /** Whoever holds the saga writes under this number; each take-over adds one, so an earlier holder's writes no longer match. */
   readonly fence: bigint;
+  /** What its beginner said of the call that it comes from, for traces and logs; the engine only keeps it. */
+  readonly origin: Readonly<Record<string, string>>;
   /** Its deadline had passed when it was taken up. */
   readonly overdue: boolean;
 }

@@ -17,6 +17,7 @@ export const sagas = pgTable(
     step: text("step").notNull(),
     attempt: integer("attempt").notNull().default(0),
     input: jsonb("input").notNull(),
+    origin: jsonb("origin").$type<Record<string, string>>().notNull().default({}),
     results: jsonb("results").$type<Record<string, unknown>>().notNull().default({}),
     failure: jsonb("failure").$type<SagaFailure>(),
     lastError: text("last_error"),

@@ -1,4 +1,5 @@
 import { type CallOptions, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { ObservedCall } from "./rpc-telemetry.ts";
 
 export const CORRELATION_HEADER = "x-correlation-id";
 const CORRELATION_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
@@ -10,6 +11,8 @@ export interface Call {
   readonly correlationId: string;
   /** On the clock of `performance.now()`; undefined for streams without a deadline. */
   readonly deadline: number | undefined;
+  /** Undefined outside of a service. */
+  readonly observed?: ObservedCall;
 }
 
 export const callKey = createContextKey<Call>({ correlationId: "", deadline: undefined }, { description: "correlation id and deadline" });

@@ -2,8 +2,10 @@ import type { DescService } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { metrics } from "@opentelemetry/api";
 import { untilAborted } from "./abort.ts";
-import { createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
+import { type BreakerState, createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
+import { observeClient } from "./rpc-telemetry.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
@@ -20,20 +22,50 @@ export interface ServiceClientOptions extends Partial<ResilienceOptions>, Connec
  * `forward(context)`. A call that timed out is unknown, not failed.
  */
 export function createServiceClient<S extends DescService>(service: S, options: ServiceClientOptions): Client<S> {
+  const retries = retryCounter(service);
   const resilience = createResilience({
     attemptTimeoutMs: options.timeoutMs,
     maxAttempts: 3,
     maxInFlight: 256,
     maxQueued: 256,
     ...options,
+    onRetry: () => {
+      retries();
+      options.onRetry?.();
+    },
   });
+  observeBreaker(service, resilience);
   const transport = createGrpcTransport({
     baseUrl: options.baseUrl,
     defaultTimeoutMs: options.timeoutMs,
     sessionManager: new WatchedConnection(options.baseUrl, options),
-    interceptors: [guarded(resilience), ...(options.token === undefined ? [] : [authorized(options.token)])],
+    interceptors: [
+      guarded(resilience),
+      observeClient(options.baseUrl),
+      ...(options.token === undefined ? [] : [authorized(options.token)]),
+    ],
   });
   return createClient(service, transport);
+}
+
+const SCOPE = "@tercet/service";
+
+function retryCounter({ typeName }: DescService): () => void {
+  const counter = metrics.getMeter(SCOPE).createCounter("tercet.rpc.client.retries", {
+    unit: "{retry}",
+    description: "Attempts after the first one",
+  });
+  return () => counter.add(1, { "rpc.service": typeName });
+}
+
+const LEVELS: Readonly<Record<BreakerState, number>> = { closed: 0, "half open": 1, open: 2 };
+
+/** A client lives as long as its process. */
+function observeBreaker({ typeName }: DescService, resilience: Resilience): void {
+  const gauge = metrics.getMeter(SCOPE).createObservableGauge("tercet.breaker.state", {
+    description: "Of a client's circuit breaker: 0 closed, 1 half open, 2 open",
+  });
+  gauge.addCallback((result) => result.observe(LEVELS[resilience.state], { "rpc.service": typeName }));
 }
 
 function guarded(resilience: Resilience): Interceptor {

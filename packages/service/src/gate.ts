@@ -1,10 +1,12 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import { context as telemetry } from "@opentelemetry/api";
 import { accessOf, authorize } from "./access.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
+import type { ObserveCall, ObservedCall } from "./rpc-telemetry.ts";
 
 export interface GateOptions {
   readonly authenticate: Authenticate;
@@ -13,25 +15,33 @@ export interface GateOptions {
   /** Given to unary calls that bring no deadline of their own, in milliseconds. */
   readonly defaultTimeoutMs: number;
   readonly toConnectError: ToConnectError;
+  readonly observe: ObserveCall;
 }
 
 /** Runs when a call's headers are there and before its body is read: notes deadline and correlation id, then lets the caller in or refuses. */
 export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
   return async (context) => {
-    noteCall(context, options.defaultTimeoutMs);
+    const observed = options.observe(context.method, context.protocolName, context.requestHeader);
+    noteCall(context, options.defaultTimeoutMs, observed);
     try {
-      await admit(context, options);
+      await telemetry.with(observed.context, () => admit(context, options));
     } catch (error) {
-      throw options.toConnectError(error, context.method, context.values.get(callKey).correlationId);
+      const refusal = options.toConnectError(error, context.method, context.values.get(callKey).correlationId);
+      observed.end(refusal);
+      throw refusal;
     }
   };
 }
 
-function noteCall(context: HandlerContext, defaultTimeoutMs: number): void {
+function noteCall(context: HandlerContext, defaultTimeoutMs: number, observed: ObservedCall): void {
   const id = correlationId(context.requestHeader.get(CORRELATION_HEADER));
   const timeoutMs = context.timeoutMs() ?? (context.method.methodKind === "unary" ? defaultTimeoutMs : undefined);
   context.responseHeader.set(CORRELATION_HEADER, id);
-  context.values.set(callKey, { correlationId: id, deadline: timeoutMs === undefined ? undefined : performance.now() + timeoutMs });
+  context.values.set(callKey, {
+    correlationId: id,
+    deadline: timeoutMs === undefined ? undefined : performance.now() + timeoutMs,
+    observed,
+  });
 }
 
 async function admit(context: HandlerContext, { openServices, authenticate }: GateOptions): Promise<void> {

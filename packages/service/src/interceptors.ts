@@ -5,16 +5,18 @@ import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import type { Logger } from "./log.ts";
 import { principalKey } from "./principal.ts";
+import { inSpanOfCall } from "./rpc-telemetry.ts";
 
 /**
  * What every call passes through after its body is read, outermost first:
- * 1. logging sees the outcome as the caller gets it, so it is outside of
- * 2. error mapping, which must see every failure, also those of
- * 3. the deadline, which ends a call whose handler does not, and
- * 4. validation, so that a handler only ever sees messages that keep the rules of the schema.
+ * 1. the span of the call, to which all that follows belongs,
+ * 2. logging, which sees the outcome as the caller gets it and ends the span, so it is outside of
+ * 3. error mapping, which must see every failure, also those of
+ * 4. the deadline, which ends a call whose handler does not, and
+ * 5. validation, so that a handler only ever sees messages that keep the rules of the schema.
  */
 export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
-  return [logging(log), errorMapping(toConnectError), deadline, createValidateInterceptor()];
+  return [inSpanOfCall, logging(log), errorMapping(toConnectError), deadline, createValidateInterceptor()];
 }
 
 function logging(log: Logger): Interceptor {
@@ -30,6 +32,7 @@ function logging(log: Logger): Interceptor {
         subject: req.contextValues.get(principalKey)?.subject,
       };
       log.info(fields, "call");
+      call.observed?.end(error);
     };
     return observe(() => next(req), finish);
   };

@@ -10,6 +10,7 @@ import {
   type SessionOptions,
   type Statement,
 } from "./postgres-session.ts";
+import { observePool, type PoolTelemetry, type PoolUse } from "./postgres-telemetry.ts";
 
 /**
  * Who waits for a statement, least urgent first. "calls": a caller, who can be told to come again. "work": what was begun and must be finished, as a saga's steps;
@@ -20,6 +21,9 @@ export type Lane = "calls" | "work" | "lease";
 export interface PoolOptions extends Omit<SessionOptions, "address"> {
   readonly addresses: readonly Address[];
   readonly size: number;
+  /** Of the pool, for people and metrics. */
+  readonly name: string;
+  readonly database: string;
 }
 
 /** For each connection so many calls may wait. At a millisecond for a statement the last of them waits 100 ms. */
@@ -41,6 +45,8 @@ export const isConflict = (error: unknown): boolean => error instanceof postgres
 interface Entry {
   readonly statement: Statement;
   readonly lane: Lane;
+  /** Tells that it is over. */
+  readonly observed: (error?: unknown) => void;
   tries: number;
   settled: boolean;
   /** When its wait in the queue is over. */
@@ -69,19 +75,21 @@ export class Pool {
   #sweeper: NodeJS.Timeout | undefined;
   #ended: Promise<void> | undefined;
   #drained = () => {};
+  readonly #telemetry: PoolTelemetry;
 
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#limits = limitsOf(options.size);
+    this.#telemetry = observePool(options.name, options.database, () => this.#use());
   }
 
   admit(statement: Statement, lane: Lane): void {
     if (this.#ended !== undefined) return void statement.reject(ended());
-    const entry: Entry = { statement, lane, tries: 1, settled: false, expiresAt: 0 };
+    const entry: Entry = { statement, lane, observed: this.#telemetry.statement(statement), tries: 1, settled: false, expiresAt: 0 };
     const free = this.#busy < this.#limits[lane];
     const full = this.#waiting[lane].size >= this.#options.size * QUEUE_PER_CONNECTION;
-    if (!free && full && lane === "calls") return void statement.reject(this.#refusal());
     this.#pending.add(entry);
+    if (!free && full && lane === "calls") return void this.#refuse(entry);
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
     if (free) this.#start(entry);
     else this.#wait(entry);
@@ -105,6 +113,7 @@ export class Pool {
     for (const waiting of Object.values(this.#waiting)) waiting.clear();
     for (const entry of this.#pending) this.#settle(entry, { error: ended() });
     clearInterval(this.#sweeper);
+    this.#telemetry[Symbol.dispose]();
     await Promise.all([...this.#sessions].map((session) => (this.#idle.includes(session) ? session.end() : session.close())));
   }
 
@@ -121,7 +130,7 @@ export class Pool {
         // The first has waited longest.
         if (entry.expiresAt > now) break;
         this.#waiting[lane as Lane].delete(entry);
-        this.#settle(entry, { error: this.#refusal() });
+        this.#refuse(entry);
       }
     if (this.#pending.size > 0) return;
     clearInterval(this.#sweeper);
@@ -165,6 +174,7 @@ export class Pool {
     this.#pending.delete(entry);
     if ("error" in outcome) entry.statement.reject(outcome.error);
     else entry.statement.resolve(outcome.result);
+    entry.observed("error" in outcome ? outcome.error : undefined);
     if (this.#pending.size === 0) this.#drained();
   }
 
@@ -201,7 +211,7 @@ export class Pool {
     for (const waiting of Object.values(this.#waiting)) {
       const entries = [...waiting];
       waiting.clear();
-      for (const entry of entries) this.#settle(entry, { error: this.#refusal() });
+      for (const entry of entries) this.#refuse(entry);
     }
   }
 
@@ -224,6 +234,16 @@ export class Pool {
   #discard(session: Session): void {
     this.#sessions.delete(session);
     session.close();
+  }
+
+  #refuse(entry: Entry): void {
+    this.#telemetry.timedOut();
+    this.#settle(entry, { error: this.#refusal() });
+  }
+
+  #use(): PoolUse {
+    const pending = Object.values(this.#waiting).reduce((sum, waiting) => sum + waiting.size, 0);
+    return { used: this.#busy, idle: this.#idle.length, max: this.#options.size, pending };
   }
 
   /** Whoever is refused is told which it was: too much to do, or nobody there. */

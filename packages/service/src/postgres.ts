@@ -47,6 +47,8 @@ export function connectPostgres(url: string, options: { max?: number | undefined
     driver,
     addresses: host.map((name, index) => ({ host: name, port: port[index] ?? 5432, path: path || undefined })),
     size: options.max ?? POOL_SIZE,
+    name: options.applicationName ?? "tercet",
+    database: template.options.database,
     connectTimeoutMs: CONNECT_TIMEOUT_S * 1_000,
     answerTimeoutMs: ANSWER_TIMEOUT_MS,
   });

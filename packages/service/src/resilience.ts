@@ -3,6 +3,7 @@ import {
   BrokenCircuitError,
   BulkheadRejectedError,
   bulkhead,
+  CircuitState,
   CountBreaker,
   circuitBreaker,
   DelegateBackoff,
@@ -56,7 +57,18 @@ const probeDelay =
 /** Runs calls; `idempotent` ones may be tried again. */
 export interface Resilience {
   run<T>(idempotent: boolean, call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>;
+  /** Of the breaker. */
+  readonly state: BreakerState;
 }
+
+export type BreakerState = "closed" | "half open" | "open";
+
+const STATES: Readonly<Record<CircuitState, BreakerState>> = {
+  [CircuitState.Closed]: "closed",
+  [CircuitState.HalfOpen]: "half open",
+  [CircuitState.Open]: "open",
+  [CircuitState.Isolated]: "open",
+};
 
 /** From inside: a timeout for each attempt, retries with a budget, a breaker, a bulkhead. */
 export function createResilience(options: ResilienceOptions): Resilience {
@@ -80,6 +92,9 @@ export function createResilience(options: ResilienceOptions): Resilience {
   const once = wrap(limit, breaker, attempt);
   const repeatedly = options.maxAttempts > 1 ? wrap(limit, breaker, again, attempt) : once;
   return {
+    get state() {
+      return STATES[breaker.state];
+    },
     async run(idempotent, call, signal) {
       const policy: IPolicy = idempotent ? repeatedly : once;
       try {

@@ -1,4 +1,5 @@
 import { ConfigError } from "./config.ts";
+import { finishBeforeExit } from "./exit.ts";
 
 /** A process around a service: starts it, waits for SIGTERM or SIGINT, drains it; a start that waits for something, a database perhaps, is given up. Says what is wrong in one paragraph when it cannot start. */
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {
@@ -7,6 +8,7 @@ export async function runService(start: () => Promise<AsyncDisposable>): Promise
     const service = await Promise.race([start(), stopped]);
     await stopped;
     await service?.[Symbol.asyncDispose]();
+    await finishBeforeExit();
     process.exit(0);
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);

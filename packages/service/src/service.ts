@@ -22,6 +22,7 @@ import { serverInterceptors } from "./interceptors.ts";
 import type { Logger } from "./log.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import { observeServer } from "./rpc-telemetry.ts";
 
 export interface ServiceOptions {
   /** As in tokens' audience and in the log: "payment". */
@@ -177,7 +178,13 @@ function rpcOptions({ name, config, log, routes, errors, keys }: ServiceOptions,
       healthRoutes(monitor, new Set(declared.map((s) => s.typeName)))(router);
       reflectionRoutes([...declared, Health])(router);
     },
-    requestGate: createGate({ authenticate, openServices: open, defaultTimeoutMs: config.defaultTimeoutMs, toConnectError }),
+    requestGate: createGate({
+      authenticate,
+      openServices: open,
+      defaultTimeoutMs: config.defaultTimeoutMs,
+      toConnectError,
+      observe: observeServer(),
+    }),
     interceptors: serverInterceptors(log, toConnectError),
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
+import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import type { Env } from "@tercet/service";
 import { StackError } from "./errors.ts";
 import { LOOPBACK } from "./ports.ts";
@@ -12,6 +14,8 @@ export interface ServiceProcessOptions {
   readonly name: string;
   /** The script to run. */
   readonly main: string;
+  /** Loads OpenTelemetry before it, which does nothing unless OTEL_* names an endpoint. */
+  readonly telemetry?: boolean;
   readonly port: number;
   /** The whole environment, besides HOST and PORT. */
   readonly env: Env;
@@ -46,18 +50,23 @@ const STOP_GRACE_MS = 15_000;
 const READY_INTERVAL_MS = 50;
 const READY_TIMEOUT_MS = 1_000;
 const LAST_LINES = 12;
+const TELEMETRY = pathToFileURL(createRequire(import.meta.url).resolve("@tercet/service/telemetry")).href;
 const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url).href;
 
 /** Starts a process and waits until its `/health/ready` answers 200. Throws StackError with its last words when it ends before. */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
-  const { name, main, port, env } = options;
+  const { name, main, port, env, telemetry = false } = options;
   options.signal?.throwIfAborted();
-  const child = spawn(process.execPath, ["--enable-source-maps", "--import", ORPHAN_GUARD, main], {
-    env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
-    // A process group of its own: Ctrl-C in a terminal reaches the stack alone, which stops everything in order.
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-  });
+  const child = spawn(
+    process.execPath,
+    ["--enable-source-maps", "--import", ORPHAN_GUARD, ...(telemetry ? ["--import", TELEMETRY] : []), main],
+    {
+      env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
+      // A process group of its own: Ctrl-C in a terminal reaches the stack alone, which stops everything in order.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    },
+  );
   const exited = exitOf(child);
   const lastWords = listen(child, options);
   const url = `http://${LOOPBACK}:${port}`;

@@ -73,7 +73,7 @@ export async function startStack(config: StackConfig, { listener = silent, signa
   const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
   const urls = { identity: urlOf(ports.identity), order: urlOf(ports.order), payment: urlOf(ports.payment) };
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
-  const envOf = (name: ServiceName): Env => ({ DRAIN_TIMEOUT_MS, ...envs[name], ...config.serviceEnv[name] });
+  const envOf = (name: ServiceName): Env => ({ DRAIN_TIMEOUT_MS, OTEL_SERVICE_NAME: name, ...envs[name], ...config.serviceEnv[name] });
 
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: answers to calls under way go through it.
@@ -168,7 +168,16 @@ function startService(
     const shown = line.startsWith("{") || isUp() ? readable(label, line) : undefined;
     if (shown !== undefined) listener.notice(shown);
   };
-  return startServiceProcess({ name: label, main: mainOf(name), port, env, logFile: folder.file("logs", `${label}.log`), onLine, signal });
+  return startServiceProcess({
+    name: label,
+    main: mainOf(name),
+    telemetry: true,
+    port,
+    env,
+    logFile: folder.file("logs", `${label}.log`),
+    onLine,
+    signal,
+  });
 }
 
 /** A death in one sentence. */

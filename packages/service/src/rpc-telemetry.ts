@@ -1,0 +1,143 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Histogram,
+  metrics,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  trace,
+} from "@opentelemetry/api";
+import { callKey } from "./call.ts";
+import { reasonOf } from "./errors.ts";
+
+const SCOPE = "@tercet/service";
+/** Semantic conventions, RPC metrics. */
+const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** A call that is observed. */
+export interface ObservedCall {
+  /** In which its work is done. */
+  readonly context: Context;
+  /** Once, with what it failed with. */
+  end(error?: unknown): void;
+}
+
+/** Starts to observe a call that has arrived; its trace goes on where the caller's `traceparent` says. */
+export type ObserveCall = (method: DescMethod, protocol: string, headers: Headers) => ObservedCall;
+
+/** A span, and `rpc.server.call.duration`, for each call of a service. */
+export function observeServer(): ObserveCall {
+  const tracer = trace.getTracer(SCOPE);
+  const duration = durationOf("server");
+  return (method, protocol, headers) => {
+    const name = methodName(method);
+    const attributes = { "rpc.system.name": systemOf(protocol), "rpc.method": name };
+    const parent = propagation.extract(ROOT_CONTEXT, headers, HEADERS);
+    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
+    return observed(trace.setSpan(parent, span), duration, attributes, SERVER_FAULTS);
+  };
+}
+
+/** The handler's work belongs to the span of its call. */
+export const inSpanOfCall: Interceptor = (next) => async (req) => {
+  const { observed: call } = req.contextValues.get(callKey);
+  if (call === undefined) return next(req);
+  const res = await context.with(call.context, () => next(req));
+  return res.stream ? { ...res, message: messagesIn(call.context, res.message) } : res;
+};
+
+/** A span, and `rpc.client.call.duration`, for each attempt of a call to another service, which goes on with the trace. */
+export function observeClient(baseUrl: string): Interceptor {
+  const tracer = trace.getTracer(SCOPE);
+  const duration = durationOf("client");
+  const { hostname, port, protocol } = new URL(baseUrl);
+  const server = { "server.address": hostname, "server.port": Number(port || (protocol === "https:" ? 443 : 80)) };
+  return (next) => async (req) => {
+    const name = methodName(req.method);
+    const attributes = { "rpc.system.name": "grpc", "rpc.method": name, ...server };
+    const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes });
+    const call = observed(trace.setSpan(context.active(), span), duration, attributes, ALL_FAULTS);
+    propagation.inject(call.context, req.header, { set: (headers, key, value) => headers.set(key, value) });
+    try {
+      const res = await context.with(call.context, () => next(req));
+      call.end();
+      return res;
+    } catch (error) {
+      call.end(error);
+      throw error;
+    }
+  };
+}
+
+function durationOf(side: "client" | "server"): Histogram {
+  return metrics.getMeter(SCOPE).createHistogram(`rpc.${side}.call.duration`, {
+    unit: "s",
+    description: side === "server" ? "From a call's headers until its answer" : "One attempt of a call to another service",
+    advice: { explicitBucketBoundaries: BUCKETS_S },
+  });
+}
+
+function observed(inside: Context, duration: Histogram, attributes: Attributes, faults: ReadonlySet<string>): ObservedCall {
+  const start = performance.now();
+  let ended = false;
+  return {
+    context: inside,
+    end(error) {
+      if (ended) return;
+      ended = true;
+      const failure = error === undefined ? undefined : ConnectError.from(error);
+      const status = failure === undefined ? "OK" : statusName(failure.code);
+      const outcome = { "rpc.response.status_code": status, ...(failure !== undefined && { "error.type": status }) };
+      duration.record((performance.now() - start) / 1_000, { ...attributes, ...outcome }, inside);
+      const span = trace.getSpan(inside);
+      if (span === undefined) return;
+      span.setAttribute("rpc.response.status_code", status);
+      if (failure !== undefined) span.setAttribute("error.type", reasonOf(failure) ?? status);
+      if (failure !== undefined && faults.has(status)) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    },
+  };
+}
+
+const methodName = (method: DescMethod): string => `${method.parent.typeName}/${method.name}`;
+/** Connect's own protocol has a name of its own; gRPC-Web is gRPC. */
+const systemOf = (protocol: string): string => (protocol === "connect" ? "connectrpc" : "grpc");
+/** As gRPC spells it, whatever the protocol, so that one query finds all: "DEADLINE_EXCEEDED". */
+const statusName = (code: Code): string =>
+  code === Code.Canceled ? "CANCELLED" : (Code[code] ?? "UNKNOWN").replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+
+/** Semantic conventions, gRPC: what a server answers about the request is not the server's error. */
+const SERVER_FAULTS: ReadonlySet<string> = new Set([
+  "UNKNOWN",
+  "DEADLINE_EXCEEDED",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+]);
+const ALL_FAULTS = new Set(Object.values(Code).flatMap((code) => (typeof code === "number" ? [statusName(code)] : [])));
+
+const HEADERS: TextMapGetter<Headers> = {
+  get: (headers, key) => headers.get(key) ?? undefined,
+  keys: (headers) => [...headers.keys()],
+};
+
+/** A generator runs where it is asked for its next message, which is outside. */
+async function* messagesIn<T>(inside: Context, messages: AsyncIterable<T>): AsyncIterable<T> {
+  const source = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const step = await context.with(inside, () => source.next());
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    await source.return?.();
+  }
+}

@@ -1,0 +1,27 @@
+import { metrics } from "@opentelemetry/api";
+import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
+import { NodeSDK } from "@opentelemetry/sdk-node";
+import { beforeExit } from "./exit.ts";
+
+const MICROSECONDS = 1_000_000;
+
+/** The SDK, configured by OTEL_* alone. */
+export function startTelemetry(): void {
+  const sdk = new NodeSDK({ instrumentations: [new RuntimeNodeInstrumentation()] });
+  sdk.start();
+  observeProcess();
+  beforeExit(() => sdk.shutdown());
+}
+
+/** Semantic conventions, process metrics. */
+function observeProcess(): void {
+  const meter = metrics.getMeter("@tercet/service");
+  const memory = meter.createObservableGauge("process.memory.usage", { unit: "By", description: "Memory of the process that is resident" });
+  memory.addCallback((result) => result.observe(process.memoryUsage.rss()));
+  const cpu = meter.createObservableCounter("process.cpu.time", { unit: "s", description: "CPU time, by process.cpu.state" });
+  cpu.addCallback((result) => {
+    const { user, system } = process.cpuUsage();
+    result.observe(user / MICROSECONDS, { "process.cpu.state": "user" });
+    result.observe(system / MICROSECONDS, { "process.cpu.state": "system" });
+  });
+}
