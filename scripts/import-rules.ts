@@ -15,6 +15,7 @@ const mayImport: Record<string, readonly string[]> = {
   console: ["gen"],
   stack: ["gen", "service", "saga", "console", ...business],
   audit: ["gen", "service", "stack", ...business],
+  bench: ["gen", "service", "saga", "stack", ...business],
   chaos: ["gen", "service", "audit", "stack", ...business],
   e2e: ["gen", "service", "saga", "console", "audit", "chaos", "stack", ...business],
 };

@@ -1,13 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type CommandContext, ROOT, runCommand, StackError } from "@tercet/stack";
+import type { Distribution } from "@tercet/stack";
+import { type CommandContext, ROOT, runCommand, StackError, table } from "@tercet/stack";
 import { inFolder, liveLine, numberOf, type Verdict } from "./command.ts";
 import { runPairs } from "./pairs.ts";
 import { freshSeed } from "./random.ts";
-import type { Distribution } from "./statistics.ts";
 import { runStorm, type StormResult } from "./storm.ts";
 import { stormChart, stormLine, stormTable } from "./storm-report.ts";
-import { table } from "./table.ts";
 import { runTakeover } from "./takeover.ts";
 
 const MINUTES = { storm: 1, pairs: 120, takeover: 1 };

@@ -1,6 +1,6 @@
 import type { SagaEventRow } from "@tercet/audit";
+import { type Distribution, distribution } from "@tercet/stack";
 import type { FaultRecord } from "./chronicle.ts";
-import { type Distribution, distribution } from "./statistics.ts";
 import { isTakeOver } from "./timelines.ts";
 
 export interface TakeOvers {

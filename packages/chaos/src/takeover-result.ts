@@ -1,7 +1,7 @@
 import { type Everything, type SagaRow, unfinished, violations } from "@tercet/audit";
 import type { Sql } from "@tercet/service";
+import { type Distribution, distribution } from "@tercet/stack";
 import type { Loss } from "./order-fleet.ts";
-import { type Distribution, distribution } from "./statistics.ts";
 import { isTakeOver, staleWrites } from "./timelines.ts";
 
 export interface TakeoverResult {

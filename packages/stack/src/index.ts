@@ -8,4 +8,6 @@ export { placesOf } from "./places.ts";
 export { freePort } from "./ports.ts";
 export { type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
+export { type Distribution, distribution } from "./statistics.ts";
+export { table } from "./table.ts";
 export type { Terminal } from "./terminal.ts";

@@ -1,0 +1,60 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CommandContext, ROOT, runCommand, StackError, table } from "@tercet/stack";
+import { benchTelemetry, type TelemetryFigures } from "./telemetry.ts";
+
+const help = `Usage: pnpm bench telemetry [--rounds N] [--seconds N]
+
+telemetry: what traces and metrics cost. Four systems run side by side, without telemetry, with metrics only, with 10% and with 100% traces, and one
+  at a time is under load, in turn: saturated, and at half the rate that goes without. Prints medians over the rounds, and ratios; the table is also
+  written to reports/bench/telemetry.json.
+
+Options:
+  --rounds N     how often each is measured: 5
+  --seconds N    how long one measurement takes: 6`;
+
+await runCommand({
+  help,
+  allowWords: true,
+  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "6" } },
+  run: async (context) => {
+    if (context.words.join(" ") !== "telemetry") throw new StackError("say what to measure: telemetry; see --help");
+    const dataDir = await mkdtemp(join(tmpdir(), "tercet-bench-"));
+    // As root the database runs as another user, who must be able to enter.
+    await chmod(dataDir, 0o755);
+    const { terminal, signal } = context;
+    const figures = await benchTelemetry({
+      dataDir,
+      rounds: numberOf(context, "rounds"),
+      seconds: numberOf(context, "seconds"),
+      signal,
+      onProgress: (line) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
+    });
+    for (const line of lines(figures)) terminal.line(line);
+    const folder = join(ROOT, "reports", "bench");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "telemetry.json"), `${JSON.stringify(figures, null, 2)}\n`);
+    await rm(dataDir, { recursive: true, force: true });
+    return 0;
+  },
+});
+
+/** With the ratio to the first. */
+function lines(figures: readonly TelemetryFigures[]): string[] {
+  const [first] = figures;
+  const ratio = (value: number, base = 1) => `(${(value / base).toFixed(2)})`;
+  return table([
+    ["", "orders/s saturated | p50, p95 at half that rate; in brackets the ratio to off"],
+    ...figures.map(({ variant, ordersPerSecond, p50, p95 }): [string, string] => [
+      variant,
+      `${ordersPerSecond.toFixed(0)} ${ratio(ordersPerSecond, first?.ordersPerSecond)} | ${p50.toFixed(1)} ms ${ratio(p50, first?.p50)}, ${p95.toFixed(1)} ms ${ratio(p95, first?.p95)}`,
+    ]),
+  ]);
+}
+
+function numberOf({ values }: CommandContext, name: string): number {
+  const number = Number(values[name]);
+  if (!(number > 0)) throw new StackError(`--${name} is a number, more than 0; see --help`);
+  return number;
+}
