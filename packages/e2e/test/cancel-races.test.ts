@@ -7,7 +7,8 @@ import { connectPostgres, reasonOf, type Sql } from "@tercet/service";
 import { type Api, createApi, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectInvariants } from "./expect-invariants.ts";
-import { loggedErrors, startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { loggedErrors } from "./service-log.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 /** CANCEL_RACES_SEED makes the same choices again; when what happens is still up to the machine. */
 const seed = Number(process.env["CANCEL_RACES_SEED"] ?? freshSeed());

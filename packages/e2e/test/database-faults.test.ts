@@ -5,7 +5,8 @@ import { type Api, createApi, freePort, logIn, type Stack, type StackProcess } f
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CallRecorder, outcome, PATIENCE } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";
-import { loggedErrors, startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { loggedErrors } from "./service-log.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const DEADLINE_MS = 2_000;
 const DRAIN_TIMEOUT_MS = 5_000;

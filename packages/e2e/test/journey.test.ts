@@ -9,7 +9,8 @@ import { grpcJs } from "./clients/grpc-js.ts";
 import { collect, type OrderRequest, type Product, type Shop, type ShopClient, type Targets } from "./clients/shop.ts";
 import { expectInvariants, movedFor } from "./expect-invariants.ts";
 import { signToken } from "./forged-token.ts";
-import { loggedErrors, startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { loggedErrors } from "./service-log.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const atServices = ({ urls }: Stack): Targets => urls;
 const atEdge = ({ urls: { edge } }: Stack): Targets => ({ identity: edge, order: edge, payment: edge });

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Env } from "@tercet/service";
@@ -23,19 +23,4 @@ export function startTestStack({ path }: TestFolder, env: Env = {}, orderEnv: En
   const config = envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env });
   const { order } = config.serviceEnv;
   return startStack({ ...config, serviceEnv: { ...config.serviceEnv, order: { ...order, ...orderEnv } } });
-}
-
-/** What the services logged. */
-async function logLines({ dataDir }: Pick<Stack, "dataDir">): Promise<Record<string, unknown>[]> {
-  const folder = join(dataDir, "logs");
-  const files = (await readdir(folder)).filter((name) => name !== "postgres.log");
-  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
-  const lines = texts.flatMap((text) => text.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}")));
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-/** What the services logged as errors: something that nobody expected. */
-export async function loggedErrors(stack: Pick<Stack, "dataDir">): Promise<string[]> {
-  const lines = await logLines(stack);
-  return lines.filter(({ level }) => level === "error" || level === "fatal").map((line) => JSON.stringify(line));
 }

@@ -2,6 +2,7 @@ import { SagaAction } from "@tercet/gen/order/v1/saga_event";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./otlp.ts";
+import { allLines } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const SETTINGS = { SAGA_LEASE_MS: "1000", PROVIDER_TIMEOUT_MS: "300", RECONCILE_AFTER_MS: "1000" };
@@ -129,6 +130,15 @@ describe("an order is one trace over three services", () => {
     await vi.waitFor(() => expect(takenOver()).toHaveLength(1), WITHIN);
     expect(takenOver()[0]?.links).toHaveLength(1);
   });
+});
+
+test("log lines of every service are found by the trace of the call", async () => {
+  const { traceId } = await placed(alice, "tok_visa");
+  await vi.waitFor(async () => {
+    const lines = (await allLines(stack)).filter((line) => line["trace_id"] === traceId);
+    expect(new Set(lines.map((line) => line["service"]))).toEqual(new Set(["order", "payment"]));
+    expect(new Set(lines.map((line) => line["correlation_id"]))).toEqual(new Set([`test-${traceId}`]));
+  }, WITHIN);
 });
 
 test("metrics have the names, units and attributes of docs/metrics.md", async () => {

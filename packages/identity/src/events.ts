@@ -14,7 +14,8 @@ export interface IdentityEvents {
   /** Either a client with two copies of a token, or a thief: the session is revoked. */
   refreshTokenReused(userId: string): void;
   serviceTokenIssued(clientId: string, audience: string): void;
-  serviceTokenRefused(clientId: string, reason: string): void;
+  /** Undefined when there is no such client. */
+  serviceTokenRefused(clientId: string | undefined, reason: string): void;
 }
 
 export const identityEvents = (log: Logger): IdentityEvents => ({

@@ -21,7 +21,7 @@ export interface IdentityOverrides {
 
 /** The service, ready to be called. Disposing of it drains it. */
 export async function createIdentityService(config: IdentityConfig, overrides: IdentityOverrides = {}): Promise<Service> {
-  const log = overrides.log ?? createLogger({ name: "identity", level: config.service.logLevel });
+  const log = overrides.log ?? createLogger({ name: "identity", ...config.service.log });
   const keys = await importSigningKeys(config.signing);
   const passwords = await createPasswords({ queue: config.passwordQueue });
   const { issuer, audience } = config.service.token;

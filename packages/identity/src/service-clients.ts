@@ -28,7 +28,8 @@ export async function issueServiceToken(
 ): Promise<AccessToken> {
   const refusal = refusalOf(clients, request);
   if (refusal !== undefined) {
-    events.serviceTokenRefused(request.clientId, refusal.reason);
+    // Only a name that we gave out: whoever mixes up the two fields has put the secret there.
+    events.serviceTokenRefused(clients.find(({ id }) => id === request.clientId)?.id, refusal.reason);
     throw refusal;
   }
   events.serviceTokenIssued(request.clientId, request.audience);

@@ -7,7 +7,18 @@ import {
   type OrderService,
 } from "@tercet/gen/order/v1/order_service";
 import type { SagaDefinition, SagaEngine } from "@tercet/saga";
-import { decodePageToken, invalidField, notFound, pageSize, principal, remainingMs, type Sql, toPage, visibleOwner } from "@tercet/service";
+import {
+  decodePageToken,
+  invalidField,
+  noteLogContext,
+  notFound,
+  pageSize,
+  principal,
+  remainingMs,
+  type Sql,
+  toPage,
+  visibleOwner,
+} from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { cancelPlacedOrder } from "./cancel.ts";
 import { findProducts } from "./catalog-store.ts";
@@ -38,6 +49,7 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
   const { sql, watch } = deps;
   /** The order as it is when it is settled, or when the caller's time is nearly over. */
   const settled = async (id: string, context: HandlerContext) => {
+    noteLogContext({ orderId: id });
     const waitMs = Math.max(0, (remainingMs(context) ?? 0) - ANSWER_MARGIN_MS);
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.round(waitMs))]);
     return toOrderMessage(await settledOrder(sql, watch, id, signal));
@@ -48,6 +60,7 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
     cancelOrder: async (message, context) => settled(await cancel(deps, message, context), context),
 
     async getOrder({ orderId }, context) {
+      noteLogContext({ orderId });
       const order = await findOrder(sql, orderId, visibleOwner(context));
       if (order === undefined) throw notFound("order");
       return toOrderMessage(order);
@@ -62,6 +75,7 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
     },
 
     async *watchOrder({ orderId }, context) {
+      noteLogContext({ orderId });
       let told: number | undefined;
       for await (const order of follow(sql, watch, orderId, visibleOwner(context), context.signal)) {
         const message = toOrderMessage(order);
@@ -82,6 +96,7 @@ async function place(
   const skus = message.items.map((item) => item.sku);
   if (new Set(skus).size < skus.length) throw invalidField("items", "names a SKU twice; put its quantities together");
   const id = uuidv7();
+  noteLogContext({ orderId: id });
   const customerId = principal(context).subject;
   const paymentId = paymentIdOf(id);
   const { items, total, currency } = priceItems(message.items, await findProducts(sql, skus));
@@ -100,6 +115,7 @@ async function place(
 
 async function cancel(deps: OrderDependencies, message: CancelOrderRequest, context: HandlerContext): Promise<string> {
   const { orderId, reason } = message;
+  noteLogContext({ orderId });
   const owner = visibleOwner(context);
   if ((await findOrder(deps.sql, orderId, owner)) === undefined) throw notFound("order");
   const failure = owner === undefined ? "CANCELLED_BY_OPERATOR" : "CANCELLED_BY_CUSTOMER";

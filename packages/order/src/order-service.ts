@@ -36,7 +36,7 @@ export const MIGRATIONS = new URL("../migrations/", import.meta.url);
 export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & { readonly payments?: PaymentClient };
 
 export async function createOrderService(config: OrderConfig, overrides: OrderOverrides = {}): Promise<Service> {
-  const log = overrides.log ?? createLogger({ name: NAME, level: config.service.logLevel });
+  const log = overrides.log ?? createLogger({ name: NAME, ...config.service.log });
   await migratePostgres(config.databaseUrl, MIGRATIONS);
   const sql = connectPostgres(config.databaseUrl, { applicationName: NAME, max: config.service.databasePoolSize });
   const [work, lease] = [sql.lane("work"), sql.lane("lease")];

@@ -41,8 +41,7 @@ export function sagaTracer(): SagaTracer {
       const links = isNew || begun === undefined ? [] : [{ context: begun }];
       const attributes = { ...attributesOf(saga), "saga.resumed": !isNew, "saga.taken_over": takenOver };
       const span = tracer.startSpan(`saga ${saga.kind}`, { attributes, links }, parent);
-      const { correlationId } = saga.origin;
-      const fields = { orderId: saga.subject, ...(correlationId !== undefined && { correlationId }) };
+      const fields = { orderId: saga.subject, correlationId: saga.origin["correlationId"] };
       return withLogContext(fields, () => context.with(trace.setSpan(parent, span), () => spanned(span, work)));
     },
     attempt: (saga, action, work) => attempt({ tracer, duration }, saga, action, work),

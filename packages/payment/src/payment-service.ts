@@ -20,7 +20,7 @@ export const migrations = new URL("../migrations", import.meta.url);
 
 /** Starts the payment service, its database's schema brought up to date. Disposing of the service drains it. */
 export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
-  const log = overrides.log ?? createLogger({ name: "payment", level: config.service.logLevel });
+  const log = overrides.log ?? createLogger({ name: "payment", ...config.service.log });
   const provider = observedProvider(
     withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator))),
   );

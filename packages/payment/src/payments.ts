@@ -1,4 +1,4 @@
-import type { Logger, Money } from "@tercet/service";
+import { type Logger, type Money, noteLogContext } from "@tercet/service";
 import { v5 as uuidv5 } from "uuid";
 import { PaymentError } from "./errors.ts";
 import * as events from "./events.ts";
@@ -37,6 +37,7 @@ const LATE_CHARGE = "tercet:late-charge:";
 
 /** Charges once, however often it is asked. Throws PAYMENT_VOIDED, REQUEST_ID_REUSED, PROVIDER_UNAVAILABLE. */
 export async function processPayment(payments: Payments, request: ChargeRequest): Promise<Answer> {
+  noteLogContext({ orderId: request.charge.orderId });
   const { payment, changed: created } = await payments.store.open(request.paymentId, request.charge);
   if (payment.status === "VOIDED") throw new PaymentError("PAYMENT_VOIDED", "the payment was refunded before it was charged");
   assertSameRequest(payment.charge?.fingerprint, request.charge.fingerprint, "payment_id");
@@ -51,7 +52,9 @@ export async function processPayment(payments: Payments, request: ChargeRequest)
  * `decideRefund` throws, PAYMENT_IN_PROGRESS while nobody knows whether the charge happened, PROVIDER_UNAVAILABLE.
  */
 export async function refundPayment(payments: Payments, paymentId: string, wish: RefundWish): Promise<Answer> {
-  const payment = await settlePending(payments, await getOrVoid(payments, paymentId, wish.reason));
+  const existing = await getOrVoid(payments, paymentId, wish.reason);
+  noteLogContext({ orderId: existing.charge?.orderId });
+  const payment = await settlePending(payments, existing);
   if (!isCaptured(payment)) return { payment: await nothingToRefund(payments, payment), replayed: false };
   const reserved = await reserveRefund(payments, payment, wish);
   if (reserved.refund === undefined) return { payment: reserved.payment, replayed: false };

@@ -15,6 +15,7 @@ import {
   invalidField,
   type Money,
   markReplayed,
+  noteLogContext,
   notFound,
   pageSize,
   toPage,
@@ -40,6 +41,7 @@ export function paymentRoutes(payments: Payments) {
 async function getPayment({ store }: Payments, request: GetPaymentRequest, owner: string | undefined): Promise<Payment> {
   const payment = await store.get(request.paymentId);
   if (payment === undefined || (owner !== undefined && payment.charge?.customerId !== owner)) throw notFound("payment");
+  noteLogContext({ orderId: payment.charge?.orderId });
   return payment;
 }
 

@@ -4,6 +4,8 @@ import { type Client, createClient, type Interceptor } from "@connectrpc/connect
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { metrics } from "@opentelemetry/api";
 import { untilAborted } from "./abort.ts";
+import { CORRELATION_HEADER } from "./call.ts";
+import { logContext } from "./log-context.ts";
 import { type BreakerState, createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
 import { observeClient } from "./rpc-telemetry.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
@@ -18,8 +20,8 @@ export interface ServiceClientOptions extends Partial<ResilienceOptions>, Connec
 }
 
 /**
- * A typed client of another service over gRPC. The deadline, the cancellation and the correlation id of the call it serves go along by
- * `forward(context)`. A call that timed out is unknown, not failed.
+ * A typed client of another service over gRPC. The deadline and the cancellation of the call it serves go along by `forward(context)`, the correlation
+ * id by itself. A call that timed out is unknown, not failed.
  */
 export function createServiceClient<S extends DescService>(service: S, options: ServiceClientOptions): Client<S> {
   const retries = retryCounter(service);
@@ -40,6 +42,7 @@ export function createServiceClient<S extends DescService>(service: S, options: 
     defaultTimeoutMs: options.timeoutMs,
     sessionManager: new WatchedConnection(options.baseUrl, options),
     interceptors: [
+      correlated,
       guarded(resilience),
       observeClient(options.baseUrl),
       ...(options.token === undefined ? [] : [authorized(options.token)]),
@@ -67,6 +70,12 @@ function observeBreaker({ typeName }: DescService, resilience: Resilience): void
   });
   gauge.addCallback((result) => result.observe(LEVELS[resilience.state], { "rpc.service": typeName }));
 }
+
+const correlated: Interceptor = (next) => (req) => {
+  const { correlationId } = logContext();
+  if (correlationId !== undefined && !req.header.has(CORRELATION_HEADER)) req.header.set(CORRELATION_HEADER, correlationId);
+  return next(req);
+};
 
 function guarded(resilience: Resilience): Interceptor {
   return (next) => (req) => {

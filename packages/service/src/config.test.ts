@@ -71,6 +71,20 @@ describe("parseEnv", () => {
 });
 
 describe("serviceConfig", () => {
+  test.each([
+    [{}, "development"],
+    [{ NODE_ENV: "production" }, "production"],
+    [{ NODE_ENV: "production", ENVIRONMENT: "staging-2" }, "staging-2"],
+  ])("%j is the environment %s", (env, environment) => {
+    expect(config(env).log).toEqual({ level: "info", environment, lokiUrl: undefined });
+  });
+
+  test("refuses an environment that is no label, and an address of Loki that is none, without saying what it was", () => {
+    const found = problems({ ...good, ENVIRONMENT: "Team A", LOKI_URL: "loki:hunter2@host" });
+    expect(found.map((problem) => problem.split(":")[0])).toEqual(["ENVIRONMENT", "LOKI_URL"]);
+    expect(found.join()).not.toContain("hunter2");
+  });
+
   const folder = mkdtempSync(join(tmpdir(), "tercet-config-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const config = (env: Env) => serviceConfig(parseEnv("order", shape, { ...good, ...env }));

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import type { LogOptions } from "./log.ts";
 import { hardenedLimits, type PortLimits, type TlsOptions } from "./one-port.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -53,7 +54,15 @@ const list = z.string().transform((text) =>
 export const serviceEnv = (port: number) => ({
   HOST: z.string().default("0.0.0.0"),
   PORT: integer(port, 0, 65_535),
+  NODE_ENV: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+  /** Which installation this is, in every log line: "production" where NODE_ENV says so, else "development". */
+  ENVIRONMENT: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be up to 63 lower case letters, digits, dots, hyphens and underscores")
+    .optional(),
+  /** Log lines go to Loki too: "https://user:password@loki:3100". */
+  LOKI_URL: z.url({ protocol: /^https?$/, error: "must be an address that begins with http:// or https://" }).optional(),
   /** Paths of PEM files; both or none. */
   TLS_CERT: z.string().optional(),
   TLS_KEY: z.string().optional(),
@@ -84,7 +93,7 @@ type ServiceEnv = z.output<z.ZodObject<ReturnType<typeof serviceEnv>>>;
 export interface ServiceConfig {
   readonly host: string;
   readonly port: number;
-  readonly logLevel: string;
+  readonly log: Required<Pick<LogOptions, "level" | "environment" | "lokiUrl">>;
   readonly tls: TlsOptions | undefined;
   readonly corsOrigins: readonly string[];
   readonly token: {
@@ -106,7 +115,11 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
   return {
     host: env.HOST,
     port: env.PORT,
-    logLevel: env.LOG_LEVEL,
+    log: {
+      level: env.LOG_LEVEL,
+      environment: env.ENVIRONMENT ?? (env.NODE_ENV === "production" ? "production" : "development"),
+      lokiUrl: env.LOKI_URL,
+    },
     tls: readTls(env),
     corsOrigins: env.CORS_ORIGINS,
     token: { issuer: env.TOKEN_ISSUER, audience: env.TOKEN_AUDIENCE, jwksUrl: env.JWKS_URL, secret: env.TOKEN_SECRET },

@@ -7,13 +7,13 @@ import type { Logger } from "./log.ts";
 import { isDatabaseUnavailable } from "./postgres.ts";
 import { isConflict } from "./postgres-pool.ts";
 
-export type ToConnectError = (error: unknown, method: DescMethod, correlationId?: string) => ConnectError;
+export type ToConnectError = (error: unknown, method: DescMethod) => ConnectError;
 
 /** The one place where a failure becomes what the caller sees. What nobody expected is logged here, once, and answers `internal` without details. */
 export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectError {
   const table: Readonly<Record<string, Code>> = { ...commonErrorCodes, ...codes };
-  return (error, method, correlationId) => {
-    const fields = { err: error, method: `${method.parent.typeName}/${method.name}`, correlation_id: correlationId };
+  return (error, method) => {
+    const fields = { err: error, method: `${method.parent.typeName}/${method.name}` };
     if (error instanceof ReasonError) {
       const code = table[error.reason] ?? Code.Unknown;
       if (code === Code.Unavailable && error.cause !== undefined) log.warn(fields, "a dependency failed");

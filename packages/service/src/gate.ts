@@ -5,6 +5,7 @@ import { accessOf, authorize } from "./access.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
+import { withLogContext } from "./log-context.ts";
 import { principalKey } from "./principal.ts";
 import type { ObserveCall, ObservedCall } from "./rpc-telemetry.ts";
 
@@ -20,20 +21,24 @@ export interface GateOptions {
 
 /** Runs when a call's headers are there and before its body is read: notes deadline and correlation id, then lets the caller in or refuses. */
 export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
-  return async (context) => {
+  return (context) => {
     const observed = options.observe(context.method, context.protocolName, context.requestHeader);
-    noteCall(context, options.defaultTimeoutMs, observed);
-    try {
-      await telemetry.with(observed.context, () => admit(context, options));
-    } catch (error) {
-      const refusal = options.toConnectError(error, context.method, context.values.get(callKey).correlationId);
-      observed.end(refusal);
-      throw refusal;
-    }
+    const correlationId = noteCall(context, options.defaultTimeoutMs, observed);
+    return telemetry.with(observed.context, () =>
+      withLogContext({ correlationId }, async () => {
+        try {
+          await admit(context, options);
+        } catch (error) {
+          const refusal = options.toConnectError(error, context.method);
+          observed.end(refusal);
+          throw refusal;
+        }
+      }),
+    );
   };
 }
 
-function noteCall(context: HandlerContext, defaultTimeoutMs: number, observed: ObservedCall): void {
+function noteCall(context: HandlerContext, defaultTimeoutMs: number, observed: ObservedCall): string {
   const id = correlationId(context.requestHeader.get(CORRELATION_HEADER));
   const timeoutMs = context.timeoutMs() ?? (context.method.methodKind === "unary" ? defaultTimeoutMs : undefined);
   context.responseHeader.set(CORRELATION_HEADER, id);
@@ -42,6 +47,7 @@ function noteCall(context: HandlerContext, defaultTimeoutMs: number, observed: O
     deadline: timeoutMs === undefined ? undefined : performance.now() + timeoutMs,
     observed,
   });
+  return id;
 }
 
 async function admit(context: HandlerContext, { openServices, authenticate }: GateOptions): Promise<void> {

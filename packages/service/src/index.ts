@@ -16,7 +16,7 @@ export {
 export { type Failpoints, failpointEnv, failpointNames, failpointsOnlyInTests, withFailpoints } from "./failpoints.ts";
 export type { DependencyCheck, HealthReport } from "./health.ts";
 export { createLogger, type Logger } from "./log.ts";
-export { logContext, withLogContext } from "./log-context.ts";
+export { type LogContext, logContext, noteLogContext, withLogContext } from "./log-context.ts";
 export {
   connectPostgres,
   isCheckViolation,

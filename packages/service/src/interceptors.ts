@@ -4,35 +4,40 @@ import { messagesUntilAborted, untilAborted } from "./abort.ts";
 import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import type { Logger } from "./log.ts";
+import { inPresentContext, withLogContext } from "./log-context.ts";
 import { principalKey } from "./principal.ts";
 import { inSpanOfCall } from "./rpc-telemetry.ts";
 
 /**
  * What every call passes through after its body is read, outermost first:
- * 1. the span of the call, to which all that follows belongs,
+ * 1. the span of the call and the log context, so that every line the call writes names it, first of all those of
  * 2. logging, which sees the outcome as the caller gets it and ends the span, so it is outside of
  * 3. error mapping, which must see every failure, also those of
  * 4. the deadline, which ends a call whose handler does not, and
  * 5. validation, so that a handler only ever sees messages that keep the rules of the schema.
  */
 export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
-  return [inSpanOfCall, logging(log), errorMapping(toConnectError), deadline, createValidateInterceptor()];
+  return [inSpanOfCall, inLogContext, logging(log), errorMapping(toConnectError), deadline, createValidateInterceptor()];
 }
+
+const inLogContext: Interceptor = (next) => (req) =>
+  withLogContext({ correlationId: req.contextValues.get(callKey).correlationId }, async () => {
+    const res = await next(req);
+    return res.stream ? { ...res, message: inPresentContext(res.message) } : res;
+  });
 
 function logging(log: Logger): Interceptor {
   return (next) => async (req) => {
     const started = performance.now();
     const finish = (error?: unknown) => {
-      const call = req.contextValues.get(callKey);
       const fields = {
         method: `${req.service.typeName}/${req.method.name}`,
         code: error === undefined ? "ok" : Code[ConnectError.from(error).code],
         duration_ms: Math.round((performance.now() - started) * 10) / 10,
-        correlation_id: call.correlationId,
         subject: req.contextValues.get(principalKey)?.subject,
       };
       log.info(fields, "call");
-      call.observed?.end(error);
+      req.contextValues.get(callKey).observed?.end(error);
     };
     return observe(() => next(req), finish);
   };
@@ -40,7 +45,7 @@ function logging(log: Logger): Interceptor {
 
 function errorMapping(toConnectError: ToConnectError): Interceptor {
   return (next) => async (req) => {
-    const map = (error: unknown) => toConnectError(error, req.method, req.contextValues.get(callKey).correlationId);
+    const map = (error: unknown) => toConnectError(error, req.method);
     try {
       const res = await next(req);
       return res.stream ? { ...res, message: mapFailure(res.message, map) } : res;

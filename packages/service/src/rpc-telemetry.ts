@@ -45,11 +45,9 @@ export function observeServer(): ObserveCall {
 }
 
 /** The handler's work belongs to the span of its call. */
-export const inSpanOfCall: Interceptor = (next) => async (req) => {
+export const inSpanOfCall: Interceptor = (next) => (req) => {
   const { observed: call } = req.contextValues.get(callKey);
-  if (call === undefined) return next(req);
-  const res = await context.with(call.context, () => next(req));
-  return res.stream ? { ...res, message: messagesIn(call.context, res.message) } : res;
+  return call === undefined ? next(req) : context.with(call.context, () => next(req));
 };
 
 /** A span, and `rpc.client.call.duration`, for each attempt of a call to another service, which goes on with the trace. */
@@ -127,17 +125,3 @@ const HEADERS: TextMapGetter<Headers> = {
   get: (headers, key) => headers.get(key) ?? undefined,
   keys: (headers) => [...headers.keys()],
 };
-
-/** A generator runs where it is asked for its next message, which is outside. */
-async function* messagesIn<T>(inside: Context, messages: AsyncIterable<T>): AsyncIterable<T> {
-  const source = messages[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const step = await context.with(inside, () => source.next());
-      if (step.done) return;
-      yield step.value;
-    }
-  } finally {
-    await source.return?.();
-  }
-}

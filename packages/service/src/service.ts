@@ -19,7 +19,7 @@ import type { ErrorCodes } from "./errors.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
 import { serverInterceptors } from "./interceptors.ts";
-import type { Logger } from "./log.ts";
+import { flushLog, type Logger } from "./log.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { observeServer } from "./rpc-telemetry.ts";
@@ -116,6 +116,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     timers.forEach(clearTimeout);
     await handOver(options, overAt - performance.now());
     log.info("stopped");
+    await flushLog(log);
   };
   let stopped: Promise<void> | undefined;
   return { name, port: number, url, [Symbol.asyncDispose]: () => (stopped ??= stop()) };

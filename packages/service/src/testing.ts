@@ -4,6 +4,8 @@ import type { TokenKeys } from "./authenticate.ts";
 import { readEnv } from "./config.ts";
 import { connectPostgres, migratePostgres, type Sql } from "./postgres.ts";
 
+export { type LokiBehaviour, startTestLoki, type TestLoki } from "./loki.testing.ts";
+
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
   /** A pool as services have it; end it before the database is disposed of. */

@@ -47,7 +47,7 @@ export async function host(settings: HostSettings = {}): Promise<Host> {
   const service = await createService({
     name: "shop",
     config: { ...config, limits: { ...config.limits, ...settings.limits } },
-    log: createLogger({ name: "shop", level: config.logLevel }, { write: (line) => void log.push(JSON.parse(line)) }),
+    log: createLogger({ name: "shop", level: config.log.level }, { write: (line) => void log.push(JSON.parse(line)) }),
     routes: (router) =>
       router
         .service(CatalogService, { listProducts: () => ({ products: [{ sku: "TEA", name: "Tea" }] }), ...settings.catalog })

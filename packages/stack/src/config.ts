@@ -27,7 +27,7 @@ export const ROOT = resolve(import.meta.dirname, "../../..");
 
 /** Settings of the services that may be set for the whole stack; everything else in the environment stays outside. */
 const PASSED_ON =
-  /^(LOG_LEVEL|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
+  /^(LOG_LEVEL|ENVIRONMENT|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");

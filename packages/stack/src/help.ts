@@ -4,7 +4,7 @@ const VARIABLES = `Variables:
   DATA_DIR                   databases, logs, secrets and the provider's book: .data beside package.json
   IDENTITY_DATABASE_URL, ORDER_DATABASE_URL, PAYMENT_DATABASE_URL
                              databases to use instead of the embedded PostgreSQL (payments: postgres:// or mongodb://)
-  LOG_LEVEL, OTEL_*, SAGA_*, PROVIDER_*, RECONCILE_*
+  LOG_LEVEL, ENVIRONMENT, LOKI_URL, OTEL_*, SAGA_*, PROVIDER_*, RECONCILE_*
                              passed on to the services
   NO_COLOR                   plain text`;
 

@@ -55,6 +55,8 @@ export interface StackProcess {
 const PATIENCE_MS = 15_000;
 /** Shorter than a service's own: a person waits for the prompt. */
 const DRAIN_TIMEOUT_MS = "5000";
+/** In every log line, unless another is given: its processes run as they would in production, but it is not. */
+const ENVIRONMENT = "development";
 
 /** Throws StackError or ConfigError, having stopped what it had started. */
 export async function startStack(config: StackConfig, { listener = silent, signal }: StartOptions = {}): Promise<Stack> {
@@ -73,7 +75,13 @@ export async function startStack(config: StackConfig, { listener = silent, signa
   const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
   const urls = { identity: urlOf(ports.identity), order: urlOf(ports.order), payment: urlOf(ports.payment) };
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
-  const envOf = (name: ServiceName): Env => ({ DRAIN_TIMEOUT_MS, OTEL_SERVICE_NAME: name, ...envs[name], ...config.serviceEnv[name] });
+  const envOf = (name: ServiceName): Env => ({
+    DRAIN_TIMEOUT_MS,
+    ENVIRONMENT,
+    OTEL_SERVICE_NAME: name,
+    ...envs[name],
+    ...config.serviceEnv[name],
+  });
 
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: answers to calls under way go through it.
