@@ -132,6 +132,24 @@ describe("an order is one trace over three services", () => {
   });
 });
 
+const mongoUrl = process.env["MONGODB_URL"];
+
+test.skipIf(mongoUrl === undefined)(
+  "with payments in MongoDB its commands are in the trace (needs MONGODB_URL)",
+  { timeout: 60_000 },
+  async () => {
+    const url = new URL(mongoUrl ?? "");
+    url.pathname = `/telemetry_${crypto.randomUUID().replaceAll("-", "")}`;
+    await using other = await testFolder();
+    await using mongo = await startTestStack(other, { ...SETTINGS, ...otlp.env, PAYMENT_DATABASE_URL: url.href });
+    const { traceId } = await placed(await logIn(mongo.urls.edge, mongo.users.alice), "tok_visa");
+    await vi.waitFor(() => {
+      const commands = spansOf(traceId).filter(({ attributes }) => attributes["db.system.name"] === "mongodb");
+      expect(commands.map(({ service, name, kind }) => `${service} ${name} ${kind}`)).toContain("payment findAndModify payments 3");
+    }, WITHIN);
+  },
+);
+
 test("log lines of every service are found by the trace of the call", async () => {
   const { traceId } = await placed(alice, "tok_visa");
   await vi.waitFor(async () => {

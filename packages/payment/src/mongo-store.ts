@@ -1,6 +1,7 @@
 import { type Collection, type Filter, MongoClient, MongoServerError, type UpdateFilter } from "mongodb";
 import { eventKey, fromDocument, type PaymentDocument, refundPath, timeField } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
+import { observeMongo } from "./mongo-telemetry.ts";
 import { addRefund, toUpdate, type Write } from "./mongo-update.ts";
 import {
   type Charge,
@@ -37,7 +38,8 @@ export class MongoPaymentStore implements PaymentStore {
   /** Connects to the database that the URL names and makes its indexes. Rejects when the server does not answer within 2 s. */
   static async connect(url: string): Promise<MongoPaymentStore> {
     const client = new MongoClient(url, {
-      appName: "tercet-payment",
+      appName: "payment",
+      monitorCommands: true,
       useBigInt64: true,
       writeConcern: { w: "majority", journal: true, wtimeoutMS: SLOW_TIMEOUT_MS },
       // Every wait is bounded; by default the driver waits 30 s for a server, and for ever for an answer.
@@ -46,6 +48,7 @@ export class MongoPaymentStore implements PaymentStore {
       waitQueueTimeoutMS: TIMEOUT_MS,
       socketTimeoutMS: SLOW_TIMEOUT_MS,
     });
+    observeMongo(client);
     const store = new MongoPaymentStore(client);
     try {
       await store.#createIndexes();
