@@ -4,7 +4,9 @@ import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkImports } from "./import-rules.ts";
+import { checkObservability } from "./observability.ts";
 import type { Check } from "./outcome.ts";
+import { checkPrometheus } from "./promtool.ts";
 import { checkShellScripts } from "./shell.ts";
 
 /** Everything `pnpm verify` checks. The slow ones stand first, so that two at a time end soonest. */
@@ -34,6 +36,12 @@ export const checks: readonly Check[] = [
   { name: "access", what: "every method says who may call it", run: command("node", "--conditions=source", "scripts/access.ts") },
   { name: "imports", what: "imports point one way", run: checkImports },
   { name: "docs", what: "links in the docs, and the tests that they name, are there", run: checkDocs },
+  {
+    name: "observability",
+    what: "metrics, dashboards, rules and docs/metrics.md name the same; each alert has a test",
+    run: checkObservability,
+  },
+  { name: "prometheus", what: "promtool: configuration, queries, rules and their tests", run: checkPrometheus },
   { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },
 ];

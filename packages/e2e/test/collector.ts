@@ -1,0 +1,43 @@
+import { glob } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { freePort, ROOT } from "@tercet/stack";
+import { isProgram, startTool } from "./tool.ts";
+
+/** The OpenTelemetry collector with our configuration: OTELCOL names it, or `.ci/run` built it. */
+export async function findCollector(): Promise<string | undefined> {
+  const { OTELCOL: named, XDG_CACHE_HOME: cache = join(homedir(), ".cache") } = process.env;
+  if (named !== undefined) return named;
+  for await (const path of glob(join(cache, "tercet-tools/otelcol-*/otelcol"))) if (await isProgram(path)) return path;
+  return undefined;
+}
+
+export interface Collector extends AsyncDisposable {
+  /** Takes OTLP over HTTP. */
+  readonly otlpUrl: string;
+  /** What Prometheus scrapes, as host:port, by its port in infra/. */
+  readonly targets: Readonly<Record<"8889" | "8888", string>>;
+}
+
+export async function startCollector(path: string): Promise<Collector> {
+  const [grpc, http, metrics, own, health, jaeger] = await Promise.all(Array.from({ length: 6 }, freePort));
+  const at = (port: number | undefined) => `127.0.0.1:${port}`;
+  const tool = await startTool({
+    path,
+    args: ["--config", join(ROOT, "infra/otel/collector.yaml")],
+    env: {
+      COLLECTOR_GRPC: at(grpc),
+      COLLECTOR_HTTP: at(http),
+      COLLECTOR_METRICS: at(metrics),
+      COLLECTOR_OWN_HOST: "127.0.0.1",
+      COLLECTOR_OWN_PORT: String(own),
+      COLLECTOR_HEALTH: at(health),
+      COLLECTOR_FLUSH: "1s",
+      // Nobody is there: traces wait, metrics go on.
+      JAEGER_ENDPOINT: at(jaeger),
+    },
+    readyUrl: `http://${at(health)}`,
+  });
+  const targets = { "8889": at(metrics), "8888": at(own) };
+  return { otlpUrl: `http://${at(http)}`, targets, [Symbol.asyncDispose]: () => tool[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,58 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { expect, vi } from "vitest";
+
+/** Where a program is: in a folder of PATH. Undefined when it is not there. */
+export async function onPath(name: string): Promise<string | undefined> {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = join(folder, name);
+    if (await isProgram(path)) return path;
+  }
+  return undefined;
+}
+
+export const isProgram = (path: string): Promise<boolean> =>
+  access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+
+export interface Tool {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Answers 200 when it is up. */
+  readonly readyUrl: string;
+}
+
+/** A program of others, running. Throws with its last words when it ends before it is up. */
+export async function startTool({ path, args, env = {}, readyUrl }: Tool): Promise<AsyncDisposable> {
+  const child = spawn(path, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const said: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => void said.push(String(chunk)));
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
+  const stop = async () => {
+    child.kill();
+    await ended;
+  };
+  let gone = false;
+  void ended.then(() => {
+    gone = true;
+  });
+  try {
+    await vi.waitUntil(() => gone || isUp(readyUrl), { timeout: 30_000, interval: 100 });
+    expect(gone, said.join("").slice(-2_000)).toBe(false);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: stop };
+}
+
+const isUp = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
