@@ -19,8 +19,9 @@ export interface Collector extends AsyncDisposable {
   readonly targets: Readonly<Record<"8889" | "8888", string>>;
 }
 
-export async function startCollector(path: string): Promise<Collector> {
-  const [grpc, http, metrics, own, health, jaeger] = await Promise.all(Array.from({ length: 6 }, freePort));
+/** Without a Jaeger traces wait, and metrics go on. */
+export async function startCollector(path: string, jaeger?: { readonly otlp: string }): Promise<Collector> {
+  const [grpc, http, metrics, own, health, nobody] = await Promise.all(Array.from({ length: 6 }, freePort));
   const at = (port: number | undefined) => `127.0.0.1:${port}`;
   const tool = await startTool({
     path,
@@ -33,8 +34,7 @@ export async function startCollector(path: string): Promise<Collector> {
       COLLECTOR_OWN_PORT: String(own),
       COLLECTOR_HEALTH: at(health),
       COLLECTOR_FLUSH: "1s",
-      // Nobody is there: traces wait, metrics go on.
-      JAEGER_ENDPOINT: at(jaeger),
+      JAEGER_ENDPOINT: jaeger?.otlp ?? at(nobody),
     },
     readyUrl: `http://${at(health)}`,
   });

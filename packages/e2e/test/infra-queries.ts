@@ -19,13 +19,13 @@ interface Dashboard {
   }[];
 }
 
-/** Every query of every panel, over the last minute where Grafana would choose. */
+/** Every query of every panel, over the last five minutes where Grafana would choose. */
 export const panelQueries: readonly NamedQuery[] = globSync("*.json", { cwd: join(ROOT, "infra/grafana/dashboards") })
   .sort()
   .flatMap((file) => {
     const { panels } = JSON.parse(readFileSync(join(ROOT, "infra/grafana/dashboards", file), "utf8")) as Dashboard;
     return panels.flatMap(({ title, targets }) =>
-      targets.map(({ expr, legendFormat: legend }) => ({ file, title, legend, expr: expr.replaceAll("$__rate_interval", "1m") })),
+      targets.map(({ expr, legendFormat: legend }) => ({ file, title, legend, expr: expr.replaceAll("$__rate_interval", "5m") })),
     );
   });
 

@@ -44,7 +44,8 @@ export async function startPrometheus(path: string, folder: TestFolder, collecto
     get,
     query: async (expr) => {
       const { result } = await get<{ result: { metric: Sample["metric"]; value: [number, string] }[] }>("query", { query: expr });
-      return result.map(({ metric, value: [, value] }) => ({ metric, value: Number(value) }));
+      // Not a number: a quantile, or a share, of nothing.
+      return result.map(({ metric, value: [, value] }) => ({ metric, value: Number(value) })).filter(({ value }) => !Number.isNaN(value));
     },
     firing: async () => {
       const { alerts } = await get<{ alerts: { state: string; labels: Record<string, string> }[] }>("alerts");
