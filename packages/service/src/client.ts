@@ -58,7 +58,10 @@ function retryCounter({ typeName }: DescService): () => void {
     unit: "{retry}",
     description: "Attempts after the first one",
   });
-  return () => counter.add(1, { "rpc.service": typeName });
+  const attributes = { "rpc.service": typeName };
+  // A series that is not there until something happens hides the first time that it does.
+  counter.add(0, attributes);
+  return () => counter.add(1, attributes);
 }
 
 const LEVELS: Readonly<Record<BreakerState, number>> = { closed: 0, "half open": 1, open: 2 };

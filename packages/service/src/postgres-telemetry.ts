@@ -36,6 +36,8 @@ export function observePool(name: string, database: string, use: () => PoolUse):
     unit: "{timeout}",
     description: "Waits for a connection in vain",
   });
+  // A series that is not there until something happens hides the first time that it does.
+  timeouts.add(0, pool);
   const count = meter.createObservableGauge("db.client.connection.count", { unit: "{connection}", description: "Connections, by state" });
   const max = meter.createObservableGauge("db.client.connection.max", {
     unit: "{connection}",
