@@ -213,7 +213,7 @@ const runtime: readonly Panel[] = [
     title: "Processes that are heard of",
     about: "By service: fewer than replicas means that some are down or mute.",
     unit: "short",
-    queries: { "{{service_name}}": "count by (service_name) (target_info)" },
+    queries: { "{{service_name}}": 'count by (service_name) (target_info{job!="collector"})' },
   },
   {
     title: "CPU by process",
@@ -253,6 +253,12 @@ const runtime: readonly Panel[] = [
     about: "Share of time, by kind. Above 5 % the heap is too small, or too much is allocated.",
     unit: "percentunit",
     queries: { "{{service_name}} {{v8js_gc_type}}": rate("v8js_gc_duration_seconds_sum", "service_name, v8js_gc_type") },
+  },
+  {
+    title: "Open resources",
+    about: "What keeps the event loop going: sockets, timers. A line that only rises is a leak.",
+    unit: "short",
+    queries: { "{{service_name}} {{v8js_resource_type}}": "sum by (service_name, v8js_resource_type) (v8js_resource_active)" },
   },
   {
     title: "Database operations per second",

@@ -38,6 +38,7 @@ describe.skipIf(missing.length > 0)("behind a whole stack with the collector and
     // Twice, with a look in between: a rate is of what grows.
     await liveThroughEverything(stack);
     await shown(prometheus, 'max(tercet_saga_parked{saga_kind="place-order"}) > 0');
+    await shown(prometheus, "sum(tercet_saga_takeovers_total) > 0");
     await liveThroughEverything(stack);
     running = starting.move();
   }, 180_000);
@@ -101,7 +102,7 @@ function startObserved(folder: TestFolder, { otlpUrl }: Collector): Promise<Stac
   return startTestStack(folder, { ...settings, ...EVERY_SECOND, OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl });
 }
 
-/** Orders that end in each way, one that is parked, calls that are refused, a worker that loses its saga and comes back. */
+/** Orders that end in each way, one that is parked, calls that are refused, a worker that loses its saga. */
 async function liveThroughEverything(stack: Stack): Promise<void> {
   const olivia = await logIn(stack.urls.edge, stack.users.olivia);
   const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice);
@@ -131,7 +132,7 @@ async function refusals(stack: Stack, alice: Api): Promise<void> {
   expect(await Promise.all(refused.map(outcome))).toEqual(["Unauthenticated", "InvalidArgument", "NotFound", "PermissionDenied"]);
 }
 
-/** A replica holds the only order of a product and is frozen for longer than its lease: another takes the saga over, and its own write is refused. */
+/** A replica holds the only order of a product and is frozen for longer than its lease: another takes the saga over. */
 async function freezeOne(stack: Stack, accessToken: string, sku: string): Promise<void> {
   await using replica = await stack.startReplica("order");
   const slow = createApi(replica.url, accessToken).orders.createOrder(aTeapot(sku, "tok_slow"), { timeoutMs: 15_000 });
