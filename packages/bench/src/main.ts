@@ -1,7 +1,6 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type CommandContext, ROOT, runCommand, StackError, table } from "@tercet/stack";
+import { numberOf, ROOT, runCommand, StackError, table, temporaryFolder } from "@tercet/stack";
 import { benchTelemetry, type TelemetryFigures } from "./telemetry.ts";
 
 const help = `Usage: pnpm bench telemetry [--rounds N] [--seconds N]
@@ -20,12 +19,10 @@ await runCommand({
   options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "6" } },
   run: async (context) => {
     if (context.words.join(" ") !== "telemetry") throw new StackError("say what to measure: telemetry; see --help");
-    const dataDir = await mkdtemp(join(tmpdir(), "tercet-bench-"));
-    // As root the database runs as another user, who must be able to enter.
-    await chmod(dataDir, 0o755);
+    await using data = await temporaryFolder("bench");
     const { terminal, signal } = context;
     const figures = await benchTelemetry({
-      dataDir,
+      dataDir: data.path,
       rounds: numberOf(context, "rounds"),
       seconds: numberOf(context, "seconds"),
       signal,
@@ -35,7 +32,6 @@ await runCommand({
     const folder = join(ROOT, "reports", "bench");
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "telemetry.json"), `${JSON.stringify(figures, null, 2)}\n`);
-    await rm(dataDir, { recursive: true, force: true });
     return 0;
   },
 });
@@ -51,10 +47,4 @@ function lines(figures: readonly TelemetryFigures[]): string[] {
       `${ordersPerSecond.toFixed(0)} ${ratio(ordersPerSecond, first?.ordersPerSecond)} | ${p50.toFixed(1)} ms ${ratio(p50, first?.p50)}, ${p95.toFixed(1)} ms ${ratio(p95, first?.p95)}`,
     ]),
   ]);
-}
-
-function numberOf({ values }: CommandContext, name: string): number {
-  const number = Number(values[name]);
-  if (!(number > 0)) throw new StackError(`--${name} is a number, more than 0; see --help`);
-  return number;
 }

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createApi, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, createApi, envToConfig, quantile, type Stack, startStack } from "@tercet/stack";
 import { atRate, type Measured, saturate } from "./load.ts";
 
 export interface TelemetryOptions {
@@ -24,7 +24,6 @@ export interface TelemetryFigures {
 
 const BUYERS = 16;
 const WARM_UP_MS = 3_000;
-const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 const PLENTY = 1_000_000_000n;
 const sampled = (ratio: string) => ({ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: ratio });
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
@@ -85,8 +84,6 @@ async function measure(candidates: readonly Candidate[], { rounds, seconds, sign
 const inTurn = <T>(items: readonly T[], round: number): T[] => items.map((_, index) => items[(index + round) % items.length] as T);
 
 const throughput = ({ tookMs, wallMs }: Measured): number => (tookMs.length / wallMs) * 1_000;
-const quantile = (values: readonly number[], share: number): number =>
-  values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * share) - 1)] ?? 0;
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 /** Medians over the rounds. */

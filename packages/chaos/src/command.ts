@@ -1,13 +1,4 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type CommandContext, StackError } from "@tercet/stack";
-
-export function numberOf({ values }: Pick<CommandContext, "values">, name: string): number {
-  const number = Number(values[name]);
-  if (!(number > 0)) throw new StackError(`--${name} is a number, more than 0; see --help`);
-  return number;
-}
+import { type CommandContext, temporaryFolder } from "@tercet/stack";
 
 export interface Verdict {
   readonly breaches: readonly string[];
@@ -18,16 +9,14 @@ export async function inFolder(
   { terminal }: Pick<CommandContext, "terminal">,
   run: (dataDir: string) => Promise<Verdict>,
 ): Promise<number> {
-  const dataDir = await mkdtemp(join(tmpdir(), "tercet-chaos-"));
-  // As root the database runs as another user, who must be able to enter.
-  await chmod(dataDir, 0o755);
-  const { breaches } = await run(dataDir);
+  const folder = await temporaryFolder("chaos");
+  const { breaches } = await run(folder.path);
   for (const breach of breaches) terminal.line(`${terminal.styled("red", "✗")} ${breach}`);
   if (breaches.length > 0) {
-    terminal.line(`databases and logs are kept in ${dataDir}`);
+    terminal.line(`databases and logs are kept in ${folder.path}`);
     return 1;
   }
-  await rm(dataDir, { recursive: true, force: true });
+  await folder[Symbol.asyncDispose]();
   terminal.line(`${terminal.styled("green", "✓")} nothing was breached`);
   return 0;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { envToConfig, type ServiceName, type ServiceProcess, type Stack, type StackListener, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, type ServiceName, type ServiceProcess, type Stack, type StackListener, startStack } from "@tercet/stack";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** One process of a service, and what comes in its place. */
@@ -33,7 +33,6 @@ export interface FleetOptions {
   readonly onUnexpectedEnd: (service: ServiceName, how: string) => void;
 }
 
-const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 const RETRY_START_MS = 200;
 
 export async function startFleet({ dataDir, env, listener, signal, onUnexpectedEnd }: FleetOptions): Promise<Fleet> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
-import { type Api, createApi, envToConfig, type ServiceProcess, type Stack, StackError, startStack } from "@tercet/stack";
+import { ANY_PORT, type Api, createApi, envToConfig, type ServiceProcess, type Stack, StackError, startStack } from "@tercet/stack";
 import { persistently } from "./calls.ts";
 import type { Failpoint, Pair } from "./pair-journeys.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
@@ -13,7 +13,6 @@ export interface PairOutcome {
   readonly breach?: string;
 }
 
-const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 const ENV = {
   LOG_LEVEL: "error",
   SAGA_LEASE_MS: "1000",

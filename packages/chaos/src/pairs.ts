@@ -1,7 +1,5 @@
-import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { readEverything, unfinished, violations } from "@tercet/audit";
+import { readEverything, untilSettled, violations } from "@tercet/audit";
 import { allPairs, type Pair } from "./pair-journeys.ts";
 import { PairLane } from "./pair-lane.ts";
 import { seededRandom } from "./random.ts";
@@ -63,10 +61,7 @@ async function runLane(
   over: AbortSignal,
   record: (pair: Pair, outcome: Awaited<ReturnType<PairLane["run"]>>) => void,
 ): Promise<string[]> {
-  const folder = join(dataDir, `lane-${index}`);
-  await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o755);
-  await using lane = await PairLane.start(folder, signal);
+  await using lane = await PairLane.start(join(dataDir, `lane-${index}`), signal);
   let tokenAt = Number.NEGATIVE_INFINITY;
   for (const pair of waiting) {
     if (performance.now() - tokenAt > NEW_TOKEN_MS) {
@@ -76,15 +71,6 @@ async function runLane(
     record(pair, await lane.run(pair));
     if (over.aborted) break;
   }
-  return await audit(lane);
-}
-
-async function audit({ stack }: PairLane): Promise<string[]> {
-  const deadline = performance.now() + SETTLED_WITHIN_MS;
-  for (;;) {
-    const everything = await readEverything(stack);
-    const open = unfinished(everything);
-    if (open.length === 0 || performance.now() > deadline) return [...open, ...violations(everything)];
-    await sleep(500);
-  }
+  const open = await untilSettled(lane.stack, SETTLED_WITHIN_MS);
+  return [...open, ...violations(await readEverything(lane.stack))];
 }

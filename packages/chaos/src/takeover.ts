@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEverything, unfinished, watchUnpaidOrders } from "@tercet/audit";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { createApi, envToConfig, type Stack, type StackListener, silent, startStack } from "@tercet/stack";
+import { ANY_PORT, createApi, envToConfig, type Stack, type StackListener, silent, startStack } from "@tercet/stack";
 import { type Loss, OrderFleet } from "./order-fleet.ts";
 import { freshSeed, type Random, seededRandom } from "./random.ts";
 import { type Shopping, shop } from "./shoppers.ts";
@@ -37,7 +37,6 @@ const frozenMs = (leaseMs: number): number => leaseMs * 1.5 + 1_000;
 /** The database takes 200 connections. */
 const CONNECTIONS = 140;
 const DRAIN_MS = 60_000;
-const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 const SKU = "TAKEOVER";
 /** Of the orders: the rest is refunded for want of stock. */
 const IN_STOCK = 0.75;

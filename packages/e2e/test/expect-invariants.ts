@@ -1,6 +1,6 @@
-import { moved, paymentOf, readEverything, type Sources, unfinished, violations } from "@tercet/audit";
+import { moved, paymentOf, readEverything, type Sources, untilSettled, violations } from "@tercet/audit";
 import { readBook } from "@tercet/payment";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 
 /** What the provider's book says about one payment. */
 export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId: string) {
@@ -28,7 +28,7 @@ export async function expectInvariants(
   sources: Sources,
   { acknowledged = new Map(), withinMs = 30_000 }: InvariantOptions = {},
 ): Promise<Record<string, number>> {
-  await vi.waitFor(async () => expect(unfinished(await readEverything(sources))).toEqual([]), { timeout: withinMs, interval: 250 });
+  expect(await untilSettled(sources, withinMs)).toEqual([]);
   const everything = await readEverything(sources);
   expect(violations(everything, acknowledged)).toEqual([]);
   const byStatus = Object.groupBy(everything.orders, ({ status }) => status);

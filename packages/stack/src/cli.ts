@@ -55,6 +55,13 @@ function argumentsOf(options: Options, allowPositionals: boolean) {
   }
 }
 
+/** An option that is a number. Throws StackError. */
+export function numberOf({ values }: Pick<CommandContext, "values">, name: string): number {
+  const number = Number(values[name]);
+  if (!(number > 0)) throw new StackError(`--${name} is a number, more than 0; see --help`);
+  return number;
+}
+
 function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => controller.abort(new Error(name)));

@@ -1,5 +1,5 @@
 export { type Api, createApi, logIn } from "./api.ts";
-export { type Command, type CommandContext, runCommand } from "./cli.ts";
+export { type Command, type CommandContext, numberOf, runCommand } from "./cli.ts";
 export { envToConfig, ROOT, type ServiceName, type StackConfig } from "./config.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
@@ -8,6 +8,7 @@ export { placesOf } from "./places.ts";
 export { freePort } from "./ports.ts";
 export { type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
-export { type Distribution, distribution } from "./statistics.ts";
+export { type Distribution, distribution, quantile } from "./statistics.ts";
 export { table } from "./table.ts";
 export type { Terminal } from "./terminal.ts";
+export { ANY_PORT, type TemporaryFolder, temporaryFolder } from "./throwaway.ts";

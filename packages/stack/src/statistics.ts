@@ -6,9 +6,12 @@ export interface Distribution {
   readonly max: number;
 }
 
-/** By nearest rank, rounded; all 0 when there are no values. */
+/** The value that this share of all lies at or below, by nearest rank; 0 when there are none. */
+export const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)] ?? 0;
+
+/** Rounded; all 0 when there are no values. */
 export function distribution(values: readonly number[]): Distribution {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number) => Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0);
-  return { count: sorted.length, min: at(0), p50: at(0.5), p99: at(0.99), max: at(1) };
+  const at = (share: number) => Math.round(quantile(values, share));
+  return { count: values.length, min: at(0), p50: at(0.5), p99: at(0.99), max: at(1) };
 }

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmod, mkdtemp, rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
@@ -13,19 +12,19 @@ import { envToConfig, ROOT } from "../src/config.ts";
 import { silent } from "../src/listener.ts";
 import { freePort } from "../src/ports.ts";
 import { type Stack, startStack } from "../src/stack.ts";
+import { ANY_PORT, type TemporaryFolder, temporaryFolder } from "../src/throwaway.ts";
 import { placeAnOrder } from "../src/welcome.ts";
 
 const run = promisify(execFile);
-const ANY_PORT = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 const SLOW = 120_000;
 
+let temporary: TemporaryFolder;
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tercet-stack-"));
-  // As root the database runs as another user, who must be able to enter.
-  await chmod(folder, 0o755);
+  temporary = await temporaryFolder("stack");
+  folder = temporary.path;
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => temporary?.[Symbol.asyncDispose]());
 
 const start = (env: Record<string, string> = {}, notice: (sentence: string) => void = () => {}): Promise<Stack> =>
   startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder, ...env }), { listener: { ...silent, notice } });
@@ -104,9 +103,9 @@ test(
       for (const database of databases) await database[Symbol.asyncDispose]();
     });
     const [identity, order, payment] = databases.map(({ url }) => url) as [string, string, string];
-    const other = await mkdtemp(join(tmpdir(), "tercet-stack-"));
-    onTestFinished(() => rm(other, { recursive: true, force: true }));
-    const env = { DATA_DIR: other, IDENTITY_DATABASE_URL: identity, ORDER_DATABASE_URL: order, PAYMENT_DATABASE_URL: payment };
+    const other = await temporaryFolder("stack");
+    onTestFinished(() => other[Symbol.asyncDispose]());
+    const env = { DATA_DIR: other.path, IDENTITY_DATABASE_URL: identity, ORDER_DATABASE_URL: order, PAYMENT_DATABASE_URL: payment };
     const stack = await start(env);
     expect(stack.postgres).toBeUndefined();
     expect(stack.databaseUrls).toEqual({ identity, order, payment });
@@ -115,7 +114,7 @@ test(
     await stack[Symbol.asyncDispose]();
     expect(await replica.exited).toBe("exit code 0");
 
-    const stranger = await start({ ...env, DATA_DIR: join(other, "stranger") }).catch((error: Error) => error.message);
+    const stranger = await start({ ...env, DATA_DIR: join(other.path, "stranger") }).catch((error: Error) => error.message);
     expect(stranger).toContain("olivia@example.com has another password in the database than in secrets.json");
   },
   SLOW,
