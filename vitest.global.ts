@@ -1,9 +1,11 @@
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { freePort, startPostgres } from "./packages/stack/src/postgres.ts";
 import { temporaryFolder } from "./packages/stack/src/throwaway.ts";
+import { toolsBin } from "./scripts/go-tools.ts";
 
-/** One PostgreSQL for all test files; each takes a database of its own from it (`testDatabase`). An existing server can be named instead. */
+/** What `pnpm tools` built is on the PATH. One PostgreSQL for all test files; each takes a database of its own from it (`testDatabase`). An existing server can be named instead. */
 export default async function setup(): Promise<() => Promise<void>> {
+  process.env["PATH"] = [toolsBin, process.env["PATH"]].join(delimiter);
   if (process.env["TEST_POSTGRES_URL"] !== undefined) return async () => {};
   const folder = await temporaryFolder("test");
   const server = await startPostgres({ folder: join(folder.path, "postgres"), port: await freePort() });

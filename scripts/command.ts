@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
+import { toolsBin } from "./go-tools.ts";
 import { type Outcome, passed } from "./outcome.ts";
 import { root } from "./root.ts";
 
@@ -16,7 +17,7 @@ export interface Finished {
 
 /** Runs one of the repository's tools without a shell and without standard input, so that nothing can wait for an answer. Never rejects. */
 export function execute(tool: string, args: readonly string[], cwd = root): Promise<Finished> {
-  const path = [join(root, "node_modules/.bin"), join(cwd, "node_modules/.bin"), process.env["PATH"]].join(delimiter);
+  const path = [join(root, "node_modules/.bin"), join(cwd, "node_modules/.bin"), toolsBin, process.env["PATH"]].join(delimiter);
   const child = spawn(tool, args, {
     cwd,
     env: { ...process.env, PATH: path, NO_COLOR: "1" },

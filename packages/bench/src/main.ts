@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { numberOf, ROOT, runCommand, StackError, table, temporaryFolder } from "@tercet/stack";
-import { benchTelemetry, type TelemetryFigures } from "./telemetry.ts";
+import { benchTelemetry, type Compared, type TelemetryFigures } from "./telemetry.ts";
 
 const help = `Usage: pnpm bench telemetry [--rounds N] [--seconds N]
 
-telemetry: what traces and metrics cost. Four systems run side by side, without telemetry, with metrics only, with 10% and with 100% traces, and one
-  at a time is under load, in turn: saturated, and at half the rate that goes without. Prints medians over the rounds, and ratios; the table is also
-  written to reports/bench/telemetry.json.
+telemetry: what traces and metrics cost. Four systems, without telemetry, with metrics only, with 10% and with 100% traces; one at a time runs and is under
+  load, in turn: saturated, and at half the rate that goes without. Prints medians over the rounds, with the ratio to the first within a round and
+  between which ratios half of the rounds lie; the table is also written to reports/bench/telemetry.json.
 
 Options:
   --rounds N     how often each is measured: 5
@@ -36,15 +36,14 @@ await runCommand({
   },
 });
 
-/** With the ratio to the first. */
 function lines(figures: readonly TelemetryFigures[]): string[] {
-  const [first] = figures;
-  const ratio = (value: number, base = 1) => `(${(value / base).toFixed(2)})`;
+  const ratio = ({ ratio, from, to }: Compared) => `(${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
+  const ms = (figure: Compared) => `${figure.value.toFixed(1)} ms ${ratio(figure)}`;
   return table([
-    ["", "orders/s saturated | p50, p95 at half that rate; in brackets the ratio to off"],
+    ["", "orders/s saturated | p50, p95 at half that rate; in brackets the ratio to off, and where half of the rounds lie"],
     ...figures.map(({ variant, ordersPerSecond, p50, p95 }): [string, string] => [
       variant,
-      `${ordersPerSecond.toFixed(0)} ${ratio(ordersPerSecond, first?.ordersPerSecond)} | ${p50.toFixed(1)} ms ${ratio(p50, first?.p50)}, ${p95.toFixed(1)} ms ${ratio(p95, first?.p95)}`,
+      `${ordersPerSecond.value.toFixed(0)} ${ratio(ordersPerSecond)} | ${ms(p50)}, ${ms(p95)}`,
     ]),
   ]);
 }

@@ -16,14 +16,24 @@ export interface TelemetryOptions {
 export interface TelemetryFigures {
   readonly variant: string;
   /** At saturation. */
-  readonly ordersPerSecond: number;
+  readonly ordersPerSecond: Compared;
   /** At half of what goes without telemetry; milliseconds. */
-  readonly p50: number;
-  readonly p95: number;
+  readonly p50: Compared;
+  readonly p95: Compared;
+}
+
+/** A figure, its ratio to that without telemetry in the same round, and between which ratios half of the rounds lie. */
+export interface Compared {
+  readonly value: number;
+  readonly ratio: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 const BUYERS = 16;
 const WARM_UP_MS = 3_000;
+/** Under load after standing still, before it is measured. */
+const SETTLE_MS = 500;
 const PLENTY = 1_000_000_000n;
 const sampled = (ratio: string) => ({ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: ratio });
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
@@ -35,12 +45,13 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undef
 
 interface Candidate {
   readonly variant: string;
+  readonly stack: Stack;
   readonly order: () => Promise<void>;
   readonly saturated: Measured[];
   readonly half: Measured[];
 }
 
-/** What traces and metrics cost: a system for each variant, all running, of which one at a time is under load, again and again in turn. */
+/** What traces and metrics cost: a system for each variant, of which one at a time runs and is under load, again and again in turn; the others stand still. */
 export async function benchTelemetry(options: TelemetryOptions): Promise<TelemetryFigures[]> {
   await using resources = new AsyncDisposableStack();
   const sink = await startSink();
@@ -53,29 +64,47 @@ export async function benchTelemetry(options: TelemetryOptions): Promise<Telemet
     const stack = resources.use(
       await startStack(envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, LOG_LEVEL: "warn", ...exporting }), options),
     );
-    candidates.push({ variant, order: await buyer(stack), saturated: [], half: [] });
+    candidates.push({ variant, stack, order: await buyer(stack), saturated: [], half: [] });
+    signalServices(stack, "SIGSTOP");
   }
-  for (const { variant, order } of candidates) {
-    options.onProgress(`warming up: ${variant}`);
-    await saturate(order, BUYERS, WARM_UP_MS);
+  // What stands still does not drain.
+  resources.defer(() => candidates.forEach(({ stack }) => void signalServices(stack, "SIGCONT")));
+  for (const candidate of candidates) {
+    options.onProgress(`warming up: ${candidate.variant}`);
+    await alone(candidate, () => saturate(candidate.order, BUYERS, WARM_UP_MS));
   }
   await measure(candidates, options);
-  return candidates.map(figuresOf);
+  return figures(candidates);
+}
+
+/** Runs one system for as long as it is measured: timers and exports of the others would be in its tail. */
+async function alone(candidate: Candidate, measurement: () => Promise<Measured>): Promise<Measured> {
+  signalServices(candidate.stack, "SIGCONT");
+  try {
+    await saturate(candidate.order, BUYERS, SETTLE_MS);
+    return await measurement();
+  } finally {
+    signalServices(candidate.stack, "SIGSTOP");
+  }
+}
+
+function signalServices({ services }: Stack, signal: "SIGSTOP" | "SIGCONT"): void {
+  for (const { pid } of Object.values(services)) if (pid !== undefined) process.kill(pid, signal);
 }
 
 async function measure(candidates: readonly Candidate[], { rounds, seconds, signal, onProgress }: TelemetryOptions): Promise<void> {
   for (let round = 1; round <= rounds; round++) {
-    for (const { variant, order, saturated } of inTurn(candidates, round)) {
+    for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
-      onProgress(`round ${round} of ${rounds}, saturated: ${variant}`);
-      saturated.push(await saturate(order, BUYERS, seconds * 1_000));
+      onProgress(`round ${round} of ${rounds}, saturated: ${candidate.variant}`);
+      candidate.saturated.push(await alone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)));
     }
     // The same rate for all: half of what goes without telemetry.
     const rate = median((candidates[0]?.saturated ?? []).map(throughput)) / 2;
-    for (const { variant, order, half } of inTurn(candidates, round)) {
+    for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
-      onProgress(`round ${round} of ${rounds}, ${rate.toFixed(0)} orders/s: ${variant}`);
-      half.push(await atRate(order, rate, seconds * 1_000));
+      onProgress(`round ${round} of ${rounds}, ${rate.toFixed(0)} orders/s: ${candidate.variant}`);
+      candidate.half.push(await alone(candidate, () => atRate(candidate.order, rate, seconds * 1_000)));
     }
   }
 }
@@ -86,13 +115,21 @@ const inTurn = <T>(items: readonly T[], round: number): T[] => items.map((_, ind
 const throughput = ({ tookMs, wallMs }: Measured): number => (tookMs.length / wallMs) * 1_000;
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** Medians over the rounds. */
-const figuresOf = ({ variant, saturated, half }: Candidate): TelemetryFigures => ({
-  variant,
-  ordersPerSecond: median(saturated.map(throughput)),
-  p50: median(half.map(({ tookMs }) => median(tookMs))),
-  p95: median(half.map(({ tookMs }) => quantile(tookMs, 0.95))),
-});
+/** Each beside the first variant: medians over the rounds, of the figures and of the ratios within a round, which a machine that slows down leaves alone. */
+function figures(candidates: readonly Candidate[]): TelemetryFigures[] {
+  const [first] = candidates;
+  return candidates.map(({ variant, saturated, half }) => ({
+    variant,
+    ordersPerSecond: beside(saturated, first?.saturated, throughput),
+    p50: beside(half, first?.half, ({ tookMs }) => median(tookMs)),
+    p95: beside(half, first?.half, ({ tookMs }) => quantile(tookMs, 0.95)),
+  }));
+}
+
+function beside(rounds: readonly Measured[], base: readonly Measured[] = [], figure: (measured: Measured) => number): Compared {
+  const ratios = rounds.map((measured, round) => figure(measured) / figure(base[round] as Measured));
+  return { value: median(rounds.map(figure)), ratio: median(ratios), from: quantile(ratios, 0.25), to: quantile(ratios, 0.75) };
+}
 
 /** Takes everything and keeps nothing. */
 async function startSink(): Promise<{ readonly url: string; close(): void }> {

@@ -1,16 +1,6 @@
-import { glob } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { freePort, ROOT } from "@tercet/stack";
-import { isProgram, startTool } from "./tool.ts";
-
-/** The OpenTelemetry collector with our configuration: OTELCOL names it, or `.ci/run` built it. */
-export async function findCollector(): Promise<string | undefined> {
-  const { OTELCOL: named, XDG_CACHE_HOME: cache = join(homedir(), ".cache") } = process.env;
-  if (named !== undefined) return named;
-  for await (const path of glob(join(cache, "tercet-tools/otelcol-*/otelcol"))) if (await isProgram(path)) return path;
-  return undefined;
-}
+import { startTool } from "./tool.ts";
 
 export interface Collector extends AsyncDisposable {
   /** Takes OTLP over HTTP. */
@@ -19,7 +9,7 @@ export interface Collector extends AsyncDisposable {
   readonly targets: Readonly<Record<"8889" | "8888", string>>;
 }
 
-/** Without a Jaeger traces wait, and metrics go on. */
+/** The OpenTelemetry collector with our configuration. Without a Jaeger traces wait, and metrics go on. */
 export async function startCollector(path: string, jaeger?: { readonly otlp: string }): Promise<Collector> {
   const [grpc, http, metrics, own, health, nobody] = await Promise.all(Array.from({ length: 6 }, freePort));
   const at = (port: number | undefined) => `127.0.0.1:${port}`;

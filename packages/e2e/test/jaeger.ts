@@ -1,17 +1,8 @@
-import { glob, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort } from "@tercet/stack";
 import type { TestFolder } from "./stack.ts";
-import { isProgram, startTool } from "./tool.ts";
-
-/** Jaeger 2, whose traces stay in memory: JAEGER names it, or it lies where `.ci/run` keeps tools. */
-export async function findJaeger(): Promise<string | undefined> {
-  const { JAEGER: named, XDG_CACHE_HOME: cache = join(homedir(), ".cache") } = process.env;
-  if (named !== undefined) return named;
-  for await (const path of glob(join(cache, "tercet-tools/jaeger-*/jaeger"))) if (await isProgram(path)) return path;
-  return undefined;
-}
+import { startTool } from "./tool.ts";
 
 export interface Jaeger extends AsyncDisposable {
   /** Takes OTLP over gRPC; host:port. */
@@ -25,6 +16,7 @@ interface Trace {
   readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
 }
 
+/** Jaeger 2, whose traces stay in memory. */
 export async function startJaeger(path: string, folder: TestFolder): Promise<Jaeger> {
   const [otlp, http, grpc] = (await Promise.all([freePort(), freePort(), freePort()])).map((port) => `127.0.0.1:${port}`);
   const config = join(folder.path, "jaeger.json");

@@ -3,20 +3,20 @@ import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { becomes, outcome } from "./calls.ts";
-import { type Collector, findCollector, startCollector } from "./collector.ts";
+import { type Collector, startCollector } from "./collector.ts";
 import { alertQueries, listedMetrics, type NamedQuery, panelQueries } from "./infra-queries.ts";
-import { findJaeger, type Jaeger, startJaeger } from "./jaeger.ts";
+import { type Jaeger, startJaeger } from "./jaeger.ts";
 import { type Prometheus, startPrometheus } from "./prometheus.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 import { onPath } from "./tool.ts";
 
-const [otelcol, prometheusPath, jaegerPath] = [await findCollector(), await onPath("prometheus"), await findJaeger()];
-const missing = [otelcol === undefined && "the OpenTelemetry collector (OTELCOL)", prometheusPath === undefined && "prometheus"].filter(
+const [otelcol, prometheusPath, jaegerPath] = await Promise.all(["otelcol", "prometheus", "jaeger"].map(onPath));
+const missing = [otelcol === undefined && "the OpenTelemetry collector (pnpm tools)", prometheusPath === undefined && "prometheus"].filter(
   Boolean,
 );
 if (missing.length > 0) process.stderr.write(`WITHOUT ${missing.join(" and ")}: dashboards and alerts are not tried on real metrics\n`);
-if (jaegerPath === undefined) process.stderr.write("WITHOUT JAEGER: no trace is looked up there (JAEGER names its program)\n");
+if (jaegerPath === undefined) process.stderr.write("WITHOUT JAEGER: no trace is looked up there (pnpm tools jaeger)\n");
 
 const LEASE_MS = 1_000;
 const EVERY_SECOND = { OTEL_METRIC_EXPORT_INTERVAL: "1000", OTEL_METRIC_EXPORT_TIMEOUT: "900", OTEL_BSP_SCHEDULE_DELAY: "500" };

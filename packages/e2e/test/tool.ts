@@ -4,7 +4,7 @@ import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { expect, vi } from "vitest";
 
-/** Where a program is: in a folder of PATH. Undefined when it is not there. */
+/** Where a program is: in a folder of PATH, on which is also what `pnpm tools` built. Undefined when it is not there. */
 export async function onPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     const path = join(folder, name);
@@ -13,7 +13,7 @@ export async function onPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-export const isProgram = (path: string): Promise<boolean> =>
+const isProgram = (path: string): Promise<boolean> =>
   access(path, constants.X_OK).then(
     () => true,
     () => false,
