@@ -16,7 +16,7 @@ export interface GoTool {
 export const goTools: readonly GoTool[] = [
   { name: "actionlint", version: "v1.7.12", module: "github.com/rhysd/actionlint/cmd/actionlint", how: "install", why: "workflows" },
   { name: "kubeconform", version: "v0.8.0", module: "github.com/yannh/kubeconform/cmd/kubeconform", how: "install", why: "manifests" },
-  { name: "kustomize", version: "v5.8.3", module: "sigs.k8s.io/kustomize/kustomize/v5", how: "install", why: "overlays" },
+  { name: "kustomize", version: "v5.8.2", module: "sigs.k8s.io/kustomize/kustomize/v5", how: "install", why: "overlays" },
   { name: "helm", version: "v3.22.0", module: "helm.sh/helm/v3/cmd/helm", how: "install", why: "charts" },
   {
     name: "grpc-health-probe",
