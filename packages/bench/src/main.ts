@@ -1,49 +1,61 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { numberOf, ROOT, runCommand, StackError, table, temporaryFolder } from "@tercet/stack";
-import { benchTelemetry, type Compared, type TelemetryFigures } from "./telemetry.ts";
+import { type CommandContext, numberOf, runCommand, StackError, temporaryFolder } from "@tercet/stack";
+import { benchCalls } from "./calls.ts";
+import { callsReport, keep, type Report, sagasReport, telemetryReport } from "./report.ts";
+import { benchSagas } from "./sagas.ts";
+import { benchTelemetry } from "./telemetry.ts";
 
-const help = `Usage: pnpm bench telemetry [--rounds N] [--seconds N]
+const help = `Usage: pnpm bench [calls|sagas|telemetry]... [--rounds N] [--seconds N]
 
-telemetry: what traces and metrics cost. Four systems, without telemetry, with metrics only, with 10% and with 100% traces; one at a time runs and is under
-  load, in turn: saturated, and at half the rate that goes without. Prints medians over the rounds, with the ratio to the first within a round and
-  between which ratios half of the rounds lie; the table is also written to reports/bench/telemetry.json.
+What things cost, side by side: one variant at a time is under load, again and again in turn. By default calls and sagas.
+
+  calls      a unary gRPC call of some 200 bytes, 32 in flight: servers (node:http2 alone, @grpc/grpc-js, stock connect-node, our host with everything on) called
+             by the lightest client; then clients, answered by the lightest server
+  sagas      an order from beginning to end, 1, 8, 32 and 64 in flight: the statements and calls alone, the same by the saga engine, and the whole Order service
+  telemetry  traces and metrics: a system without, with metrics only, with 10% and with 100% traces, saturated and at half the rate that goes without
+
+Prints medians over the rounds; in brackets the ratio to the first variant within a round, and between which ratios half of the rounds lie. Each is also written to
+reports/bench/NAME.json and NAME.svg.
 
 Options:
   --rounds N     how often each is measured: 5
-  --seconds N    how long one measurement takes: 6`;
+  --seconds N    how long one measurement takes: 5`;
+
+const benches: Readonly<Record<string, (context: CommandContext) => Promise<Report>>> = {
+  calls: async (context) => callsReport(await benchCalls(optionsOf(context))),
+  sagas: async (context) => {
+    await using data = await temporaryFolder("bench");
+    return sagasReport(await benchSagas({ ...optionsOf(context), dataDir: data.path }));
+  },
+  telemetry: async (context) => {
+    await using data = await temporaryFolder("bench");
+    return telemetryReport(await benchTelemetry({ ...optionsOf(context), dataDir: data.path }));
+  },
+};
 
 await runCommand({
   help,
   allowWords: true,
-  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "6" } },
+  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "5" } },
   run: async (context) => {
-    if (context.words.join(" ") !== "telemetry") throw new StackError("say what to measure: telemetry; see --help");
-    await using data = await temporaryFolder("bench");
-    const { terminal, signal } = context;
-    const figures = await benchTelemetry({
-      dataDir: data.path,
-      rounds: numberOf(context, "rounds"),
-      seconds: numberOf(context, "seconds"),
-      signal,
-      onProgress: (line) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
-    });
-    for (const line of lines(figures)) terminal.line(line);
-    const folder = join(ROOT, "reports", "bench");
-    await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, "telemetry.json"), `${JSON.stringify(figures, null, 2)}\n`);
+    const { words, terminal } = context;
+    const unknown = words.find((word) => benches[word] === undefined);
+    if (unknown !== undefined) throw new StackError(`there is nothing to measure by the name ${unknown}; see --help`);
+    for (const word of words.length > 0 ? words : ["calls", "sagas"]) {
+      const report = await benches[word]?.(context);
+      if (report === undefined) continue;
+      for (const line of report.lines) terminal.line(line);
+      terminal.line(`${await keep(report)}.json and .svg`);
+    }
     return 0;
   },
 });
 
-function lines(figures: readonly TelemetryFigures[]): string[] {
-  const ratio = ({ ratio, from, to }: Compared) => `(${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
-  const ms = (figure: Compared) => `${figure.value.toFixed(1)} ms ${ratio(figure)}`;
-  return table([
-    ["", "orders/s saturated | p50, p95 at half that rate; in brackets the ratio to off, and where half of the rounds lie"],
-    ...figures.map(({ variant, ordersPerSecond, p50, p95 }): [string, string] => [
-      variant,
-      `${ordersPerSecond.value.toFixed(0)} ${ratio(ordersPerSecond)} | ${ms(p50)}, ${ms(p95)}`,
-    ]),
-  ]);
+function optionsOf(context: CommandContext) {
+  const { terminal, signal } = context;
+  return {
+    rounds: numberOf(context, "rounds"),
+    seconds: numberOf(context, "seconds"),
+    signal,
+    onProgress: (line: string) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
+  };
 }

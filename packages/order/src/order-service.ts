@@ -80,7 +80,7 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
 }
 
 /** The saga is the one layer that tries again: it knows what an unknown outcome means, and keeps count. */
-function paymentClient({ paymentUrl, identityUrl, clientSecret, saga }: OrderConfig): PaymentClient {
+export function paymentClient({ paymentUrl, identityUrl, clientSecret, saga }: OrderConfig): PaymentClient {
   const token = serviceToken({ identityUrl, clientId: NAME, clientSecret, audience: "payment" });
   return createServiceClient(PaymentService, { baseUrl: paymentUrl, token, timeoutMs: saga.stepTimeoutMs, maxAttempts: 1 });
 }

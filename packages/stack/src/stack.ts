@@ -34,6 +34,8 @@ export interface Stack extends Places, AsyncDisposable {
   readonly services: Readonly<Record<ServiceName, StackProcess>>;
   /** Undefined when every database is somebody else's. */
   readonly postgres: StackProcess | undefined;
+  /** The environment of a service's processes, besides HOST and PORT. */
+  envOf(name: ServiceName): Env;
   /** One more process of a service, at a free port; it ends with the stack. `env` goes over the stack's own. */
   startReplica(name: ServiceName, env?: Env): Promise<ServiceProcess>;
 }
@@ -109,6 +111,7 @@ export async function startStack(config: StackConfig, { listener = silent, signa
     databaseUrls,
     services: { identity: handle(supervisors.identity), order: handle(supervisors.order), payment: handle(supervisors.payment) },
     postgres: postgres && handle(postgres),
+    envOf,
     startReplica: async (name, env = {}) => {
       const port = await freePort();
       return replicas.use(await startService(context, `${name}-${port}`, { name, port, env: { ...envOf(name), ...env } }));

@@ -1,0 +1,35 @@
+import { createApi, type Stack } from "@tercet/stack";
+import { anyProduct, CURRENCY, PRODUCTS } from "./products.ts";
+
+const PLENTY = 1_000_000_000n;
+
+/** Plain JSON at the Order service's own port: a light client, on the same machine. */
+export async function buyer(stack: Stack): Promise<() => Promise<void>> {
+  const { identity } = createApi(stack.urls.edge);
+  const { accessToken: operator } = await identity.login(stack.users.olivia);
+  const { catalog } = createApi(stack.urls.edge, operator);
+  for (const { sku, name, price } of PRODUCTS) {
+    const product = { sku, name, price: { currencyCode: CURRENCY, minorUnits: price }, stock: PLENTY };
+    await catalog.putProduct({ product, requestId: crypto.randomUUID() });
+  }
+  let token = (await identity.login(stack.users.alice)).accessToken;
+  const place = () =>
+    fetch(`${stack.urls.order}/order.v1.OrderService/CreateOrder`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({
+        requestId: crypto.randomUUID(),
+        items: [{ sku: anyProduct().sku, quantity: 1 }],
+        paymentMethod: { token: "tok_visa" },
+      }),
+    });
+  return async () => {
+    let response = await place();
+    if (response.status === 401) {
+      token = (await identity.login(stack.users.alice)).accessToken;
+      response = await place();
+    }
+    const text = await response.text();
+    if (!text.includes("ORDER_STATUS_CONFIRMED")) throw new Error(`an order was not confirmed: ${text.slice(0, 200)}`);
+  };
+}

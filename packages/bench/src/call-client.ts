@@ -1,0 +1,92 @@
+/** One of the clients that `pnpm bench calls` compares: calls as often as it can when it is asked to, and says what came of it. */
+import http2 from "node:http2";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { createServiceClient } from "@tercet/service";
+import { SignJWT } from "jose";
+import { METHOD, PATH, REQUEST, TOKEN_ISSUER, TOKEN_SECRET } from "./call.ts";
+import { frame, unframe } from "./grpc-frames.ts";
+import { type Figures, figuresOf, saturate } from "./load.ts";
+import { answer } from "./worker.ts";
+
+export interface ToCall {
+  readonly inFlight: number;
+  readonly durationMs: number;
+}
+
+export interface Called extends Figures {
+  readonly cpu: NodeJS.CpuUsage;
+}
+
+const token = await new SignJWT({ roles: ["operator"] })
+  .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+  .setIssuer(TOKEN_ISSUER)
+  .setAudience("payment")
+  .setSubject("bench")
+  .setJti(crypto.randomUUID())
+  .setIssuedAt()
+  .setExpirationTime("15m")
+  .sign(new TextEncoder().encode(TOKEN_SECRET));
+const authorization = `Bearer ${token}`;
+
+/** Each answers what makes one call. */
+const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>> = {
+  /** The framing, protobuf-es, and nothing else. */
+  "node:http2": (url) => {
+    const session = http2.connect(url);
+    const headers = { ":method": "POST", ":path": PATH, "content-type": "application/grpc", te: "trailers", authorization };
+    return () =>
+      new Promise((resolve, reject) => {
+        const stream = session.request(headers);
+        const chunks: Buffer[] = [];
+        let status: unknown;
+        stream.on("response", (response) => {
+          status = response["grpc-status"];
+        });
+        stream.on("trailers", (trailers) => {
+          status = trailers["grpc-status"];
+        });
+        stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+        stream.on("error", reject);
+        stream.on("close", () => {
+          if (status !== "0") reject(new Error(`grpc-status ${status}`));
+          else resolve(fromBinary(METHOD.output, unframe(Buffer.concat(chunks))));
+        });
+        stream.end(frame(toBinary(METHOD.input, REQUEST)));
+      });
+  },
+  "@grpc/grpc-js": (url) => {
+    const client = new Client(new URL(url).host, credentials.createInsecure());
+    const metadata = new Metadata();
+    metadata.set("authorization", authorization);
+    const serialize = (message: typeof REQUEST) => Buffer.from(toBinary(METHOD.input, message));
+    const deserialize = (bytes: Buffer) => fromBinary(METHOD.output, bytes);
+    return () =>
+      new Promise((resolve, reject) =>
+        client.makeUnaryRequest(PATH, serialize, deserialize, REQUEST, metadata, (error, value) =>
+          error ? reject(error) : resolve(value),
+        ),
+      );
+  },
+  "connect-node": (baseUrl) => {
+    const client = createClient(PaymentService, createGrpcTransport({ baseUrl }));
+    return () => client.getPayment(REQUEST, { headers: { authorization } });
+  },
+  /** With everything on: token, deadline, retries, budget, breaker, bulkhead, watched connection, telemetry's hooks. */
+  "Tercet's client": (baseUrl) => {
+    const client = createServiceClient(PaymentService, { baseUrl, timeoutMs: 5_000, token: async () => token });
+    return () => client.getPayment(REQUEST);
+  },
+};
+
+const [name = "", url = ""] = process.argv.slice(2);
+const call = clients[name]?.(url) ?? (() => Promise.reject(new Error(`there is no client ${name}`)));
+
+answer("ready", async ({ inFlight, durationMs }: ToCall): Promise<Called> => {
+  const before = process.cpuUsage();
+  const measured = await saturate(async () => void (await call()), inFlight, durationMs);
+  return { ...figuresOf(measured), cpu: process.cpuUsage(before) };
+});

@@ -1,0 +1,71 @@
+/** One of the servers that `pnpm bench calls` compares: says its address, then what it has used of the processors whenever it is asked. */
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { createLogger, createService, parseEnv, serviceConfig, serviceEnv } from "@tercet/service";
+import { z } from "zod";
+import { METHOD, PATH, type REQUEST, RESPONSE, TOKEN_ISSUER, TOKEN_SECRET } from "./call.ts";
+import { frame, unframe } from "./grpc-frames.ts";
+import { answer } from "./worker.ts";
+
+const routes = (router: ConnectRouter) => void router.service(PaymentService, { getPayment: () => RESPONSE });
+const urlOf = (port: number) => `http://127.0.0.1:${port}`;
+
+/** Each answers its address. */
+const servers: Readonly<Record<string, () => Promise<string>>> = {
+  /** The framing, protobuf-es, and nothing else. */
+  "node:http2": () => {
+    const server = http2.createServer();
+    server.on("stream", (stream) => {
+      const chunks: Buffer[] = [];
+      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+      stream.on("end", () => {
+        fromBinary(METHOD.input, unframe(Buffer.concat(chunks)));
+        stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+        stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+        stream.end(frame(toBinary(METHOD.output, RESPONSE)));
+      });
+    });
+    return listening(server);
+  },
+  "@grpc/grpc-js": async () => {
+    const server = new Server();
+    const definition = {
+      path: PATH,
+      requestStream: false,
+      responseStream: false,
+      requestDeserialize: (bytes: Buffer) => fromBinary(METHOD.input, bytes),
+      requestSerialize: (message: typeof REQUEST) => Buffer.from(toBinary(METHOD.input, message)),
+      responseSerialize: (message: typeof RESPONSE) => Buffer.from(toBinary(METHOD.output, message)),
+      responseDeserialize: (bytes: Buffer) => fromBinary(METHOD.output, bytes),
+    };
+    server.addService(
+      { getPayment: definition },
+      { getPayment: (_call: unknown, reply: (error: null, value: unknown) => void) => reply(null, RESPONSE) },
+    );
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+    );
+    return urlOf(port);
+  },
+  "connect-node": () => listening(http2.createServer(connectNodeAdapter({ routes }))),
+  /** With everything on: token, access, validation, deadline, limits, error mapping, telemetry's hooks, Fastify, the one port. */
+  "Tercet's host": async () => {
+    const env = parseEnv("bench", z.object(serviceEnv(0)), { HOST: "127.0.0.1", TOKEN_ISSUER, TOKEN_SECRET, LOG_LEVEL: "warn" });
+    const config = serviceConfig(env);
+    const log = createLogger({ name: "bench", ...config.log });
+    return (await createService({ name: "payment", config, log, routes, errors: {} })).url;
+  },
+};
+
+async function listening(server: http2.Http2Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return urlOf((server.address() as AddressInfo).port);
+}
+
+const url = await servers[process.argv[2] ?? ""]?.();
+answer(url, async () => process.cpuUsage());

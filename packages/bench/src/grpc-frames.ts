@@ -1,0 +1,13 @@
+/** gRPC's framing of one message: not compressed, then its length. */
+export function frame(message: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  framed.writeUInt8(0, 0);
+  framed.writeUInt32BE(message.length, 1);
+  framed.set(message, PREFIX_BYTES);
+  return framed;
+}
+
+/** The message of a body that is one frame. */
+export const unframe = (body: Buffer): Buffer => body.subarray(PREFIX_BYTES);
+
+const PREFIX_BYTES = 5;
