@@ -16,8 +16,10 @@ const mayImport: Record<string, readonly string[]> = {
   stack: ["gen", "service", "saga", "console", ...business],
   audit: ["gen", "service", "stack", ...business],
   bench: ["gen", "service", "saga", "stack", ...business],
-  chaos: ["gen", "service", "audit", "stack", ...business],
-  e2e: ["gen", "service", "saga", "console", "audit", "chaos", "stack", ...business],
+  chart: [],
+  chaos: ["gen", "service", "audit", "chart", "stack", ...business],
+  load: ["chart", "service", "stack"],
+  e2e: ["gen", "service", "saga", "console", "audit", "chaos", "load", "stack", ...business],
 };
 
 /** Tests may also take a database from here, whatever package they are in. */

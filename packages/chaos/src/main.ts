@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Distribution } from "@tercet/stack";
-import { type CommandContext, numberOf, ROOT, runCommand, StackError, table } from "@tercet/stack";
-import { inFolder, liveLine, type Verdict } from "./command.ts";
+import { type CommandContext, liveLine, numberOf, ROOT, runCommand, StackError, table } from "@tercet/stack";
+import { inFolder, type Verdict } from "./command.ts";
 import { runPairs } from "./pairs.ts";
 import { freshSeed } from "./random.ts";
 import { runStorm, type StormResult } from "./storm.ts";

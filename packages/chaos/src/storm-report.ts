@@ -1,10 +1,10 @@
+import { clock, timeChart } from "@tercet/chart";
 import { table } from "@tercet/stack";
-import { throughputChart } from "./chart.ts";
 import type { FaultKind } from "./chronicle.ts";
 import type { StormProgress, StormResult } from "./storm.ts";
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
-const clock = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1_000) % 60).padStart(2, "0")}`;
+
 /** How a storm stands. */
 export function stormLine({ phase, elapsedMs, acknowledged, kills, restarts, otherFaults, checks, breaches }: StormProgress): string {
   const rate = elapsedMs > 0 ? (acknowledged / elapsedMs) * 1_000 : 0;
@@ -58,9 +58,10 @@ export function stormChart({ startedAt, endings, faults, seed }: StormResult): s
   const perSecond = Array.from<number>({ length: Math.ceil((Math.max(startedAt, ...endings) - begin) / 1_000) + 1 }).fill(0);
   for (const time of endings) perSecond[Math.floor((time - begin) / 1_000)] = (perSecond[Math.floor((time - begin) / 1_000)] ?? 0) + 1;
   const at = (time: number) => Math.max(0, time - begin);
-  return throughputChart({
-    title: `pnpm chaos --seed ${seed}: ${endings.length} orders, ended per second`,
-    perSecond,
+  return timeChart({
+    title: `pnpm chaos --seed ${seed}: ${endings.length} orders`,
+    stepMs: 1_000,
+    panels: [{ title: "orders that ended, per second", lines: [{ name: "orders", colour: "#1a8a6b", values: perSecond }], height: 240 }],
     bands: faults
       .filter(({ kind }) => BANDS.has(kind))
       .map(({ kind, from, to = from }) => ({ label: kind, colour: COLOURS[kind], fromMs: at(from), toMs: at(to) })),

@@ -5,9 +5,8 @@ import { demoProgress, demoReport } from "./demo-report.ts";
 import { type DemoTarget, runDemo } from "./demo-run.ts";
 import { StackError } from "./errors.ts";
 import { demoHelp } from "./help.ts";
-import { LOOPBACK } from "./ports.ts";
+import { findRunning } from "./running.ts";
 import { readSecrets } from "./secrets.ts";
-import { isReady } from "./service-process.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { terminalListener } from "./terminal.ts";
 
@@ -27,12 +26,13 @@ await runCommand({
 });
 
 /** The stack that runs already; undefined when none does. */
-async function targetOf({ ports, dataDir }: StackConfig): Promise<DemoTarget | undefined> {
-  const url = `http://${LOOPBACK}:${ports.edge}`;
-  if (ports.edge === 0 || !(await isReady(url))) return undefined;
-  const secrets = await readSecrets(join(dataDir, "secrets.json"));
+async function targetOf(config: StackConfig): Promise<DemoTarget | undefined> {
+  const running = await findRunning(config);
+  if (running === undefined) return undefined;
+  const { edge: url } = running.urls;
+  const secrets = await readSecrets(join(running.dataDir, "secrets.json"));
   if (secrets === undefined)
-    throw new StackError(`a stack runs at ${url}, but its passwords are not in ${dataDir}: set DATA_DIR to its folder`);
+    throw new StackError(`a stack runs at ${url}, but its passwords are not in ${running.dataDir}: set DATA_DIR to its folder`);
   return { url, passwords: secrets.passwords };
 }
 

@@ -4,11 +4,14 @@ export { envToConfig, ROOT, type ServiceName, type StackConfig } from "./config.
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { type StackListener, silent } from "./listener.ts";
+export { liveLine } from "./live-line.ts";
 export { placesOf } from "./places.ts";
 export { freePort } from "./ports.ts";
+export { findRunning } from "./running.ts";
+export { readSecrets } from "./secrets.ts";
 export { type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
 export { type Distribution, distribution, quantile } from "./statistics.ts";
 export { table } from "./table.ts";
-export type { Terminal } from "./terminal.ts";
+export { type Terminal, terminalListener } from "./terminal.ts";
 export { ANY_PORT, type TemporaryFolder, temporaryFolder } from "./throwaway.ts";

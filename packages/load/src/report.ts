@@ -1,0 +1,88 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { clock, type Panel, timeChart } from "@tercet/chart";
+import { ROOT, type Terminal, table } from "@tercet/stack";
+import type { LoadProgress, LoadResult } from "./load.ts";
+import { scenarios } from "./scenarios.ts";
+
+const ms = (value: number | undefined): string => (value === undefined ? "-" : `${Math.round(value)} ms`);
+const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+
+/** How a run stands. */
+export function loadLine({ elapsedMs, users, perSecond, p95, failed }: LoadProgress, minutes: number, unit: string): string {
+  const time = `${clock(elapsedMs)} of ${clock(minutes * 60_000)}`;
+  return `${time}  ${users ?? 0} users, ${perSecond.toFixed(1)} ${unit}s/s, p95 ${ms(p95)}; ${failed} not as expected`;
+}
+
+/** The table at the end. */
+export function loadTable(result: LoadResult, { styled }: Pick<Terminal, "styled">): string[] {
+  const { scenario, metrics, thresholds, complaints, clientCpuShare } = result;
+  const { unit, duration } = scenarios[scenario];
+  const { passes = 0, fails = 0 } = metrics["payment_processing_success"] ?? {};
+  const took = metrics[duration] ?? {};
+  const mark = (passed: boolean) => (passed ? styled("green", "✓") : styled("red", "✗"));
+  return [
+    ...table([
+      [`${unit}s`, `${passes + fails}, ${fails} of them not as expected`],
+      ...["confirmed", "declined", "soldOut", "charge", "decline", "refund"].flatMap((kind): [string, string][] => {
+        const count = metrics[`expected_endings{kind:${kind}}`]?.["count"];
+        return count === undefined ? [] : [[`  ${kind}`, String(count)]];
+      }),
+      [`${unit} p50, p95, p99, max`, ["med", "p(95)", "p(99)", "max"].map((name) => ms(took[name])).join(", ")],
+      ["k6's own share of the processors", clientCpuShare === undefined ? "-" : percent(clientCpuShare)],
+    ]),
+    ...thresholds.map(({ metric, rule, passed }) => `${mark(passed)} ${metric} ${rule}`),
+    ...Object.entries(complaints)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, MOST_COMPLAINTS)
+      .map(([complaint, count]) => `${styled("yellow", "!")} ${count} × ${complaint}`),
+  ];
+}
+
+const MOST_COMPLAINTS = 8;
+
+/** Rate, failures and latencies over time. */
+export function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): string {
+  const { unit } = scenarios[scenario];
+  const { stepMs, users, perSecond, failedPerSecond, p50, p95, p99 } = timeline;
+  const panels: Panel[] = [
+    { title: "users", height: 60, lines: [{ name: "users", colour: COLOURS.plain, values: users }] },
+    {
+      title: `${unit}s per second`,
+      lines: [
+        { name: "all", colour: COLOURS.good, values: perSecond },
+        { name: "not as expected", colour: COLOURS.bad, values: failedPerSecond },
+      ],
+    },
+    {
+      title: `milliseconds per ${unit}`,
+      height: 200,
+      lines: [
+        { name: "p50", colour: COLOURS.p50, values: p50 },
+        { name: "p95", colour: COLOURS.p95, values: p95 },
+        { name: "p99", colour: COLOURS.p99, values: p99 },
+      ],
+      limits: [
+        { label: "p95 of the whole run must stay below", colour: COLOURS.p95, value: 500 },
+        { label: "p99", colour: COLOURS.p99, value: 1_000 },
+      ],
+    },
+  ];
+  return timeChart({
+    title: `pnpm load ${scenario}, ${clock(minutes * 60_000)} min, ${startTime.slice(0, 16).replace("T", " ")} UTC`,
+    stepMs,
+    panels,
+  });
+}
+
+/** Each does on white and on near black. */
+const COLOURS = { plain: "#7a828e", good: "#1a8a6b", bad: "#d64545", p50: "#3d7fc4", p95: "#c9791a", p99: "#a65bb8" };
+
+/** Writes both into a folder, reports/load by default; answers what they are called, without their ending. */
+export async function keep(result: LoadResult, folder = join(ROOT, "reports", "load")): Promise<string> {
+  const path = join(folder, result.scenario);
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${path}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(`${path}.svg`, loadChart(result));
+  return path;
+}
