@@ -13,6 +13,7 @@ import { checkShellScripts } from "./shell.ts";
 export const checks: readonly Check[] = [
   { name: "build", what: "the packages compile", run: command("tsc", "-b") },
   { name: "types", what: "types of everything, tests and scripts too", run: command("tsc", "-p", "tsconfig.tests.json") },
+  { name: "perf-types", what: "types of the k6 scripts", run: command("tsc", "-p", "perf/tsconfig.json") },
   {
     name: "biome",
     what: "format, lint, and no multi-statement transactions",

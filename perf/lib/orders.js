@@ -21,7 +21,7 @@ const KINDS = {
 const kindOf = (number) => (number % 10 === 1 ? "declined" : number % 20 === 2 ? "soldOut" : "confirmed");
 
 /** How long an order may take to its end, and how often it is looked at once CreateOrder has answered PENDING. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 1_000 * Number(__ENV.PATIENCE_SECONDS || 30);
 const LOOK_EVERY_S = 0.25;
 const OPEN = ["ORDER_STATUS_PENDING", "ORDER_STATUS_CANCELLING"];
 
@@ -32,17 +32,19 @@ let session;
 export function placeOrder({ sessions }) {
   const number = exec.scenario.iterationInTest;
   const kind = kindOf(number);
-  judge(kind, KINDS[kind].expected, () => {
+  // For each call anew: an order that is followed can outlive a token.
+  const token = () => {
     session = renewed(session ?? sessions[(exec.vu.idInTest - 1) % sessions.length]);
-    return ending(session.accessToken, number, KINDS[kind]);
-  });
+    return session.accessToken;
+  };
+  judge(kind, KINDS[kind].expected, () => ending(token, number, KINDS[kind]));
   // A customer looks around for a while.
   sleep(1 + 2 * Math.random());
 }
 
 /**
  * How an order that is placed now ends: its status, and its failure's reason if it has one.
- * @param {string} token
+ * @param {() => string} token
  * @param {number} number
  * @param {(typeof KINDS)[keyof typeof KINDS]} kind
  */
@@ -55,7 +57,7 @@ function ending(token, number, kind) {
   const placed = call(
     "order.v1.OrderService/CreateOrder",
     { requestId: crypto.randomUUID(), items, paymentMethod: { token: kind.token } },
-    token,
+    token(),
   );
   const order = followed(placed, token, began + PATIENCE_MS);
   if (OPEN.includes(order.status)) return `${order.status} after ${PATIENCE_MS / 1_000} s`;
@@ -68,14 +70,14 @@ function ending(token, number, kind) {
 /**
  * The order once nothing happens to it any more, or when time is up.
  * @param {any} order
- * @param {string} token
+ * @param {() => string} token
  * @param {number} until
  */
 function followed(order, token, until) {
   let seen = order;
   while (OPEN.includes(seen.status) && Date.now() < until) {
     sleep(LOOK_EVERY_S);
-    seen = call("order.v1.OrderService/GetOrder", { orderId: order.id }, token);
+    seen = call("order.v1.OrderService/GetOrder", { orderId: order.id }, token());
   }
   return seen;
 }
@@ -83,10 +85,10 @@ function followed(order, token, until) {
 /**
  * Throws unless all the money is back.
  * @param {any} order
- * @param {string} token
+ * @param {() => string} token
  */
 function refundOf({ paymentId }, token) {
-  const { status, amount, refunded } = call("payment.v1.PaymentService/GetPayment", { paymentId }, token);
+  const { status, amount, refunded } = call("payment.v1.PaymentService/GetPayment", { paymentId }, token());
   if (status !== "PAYMENT_STATUS_REFUNDED" || refunded?.minorUnits !== amount.minorUnits)
     throw new Error(`CANCELLED, but its payment is ${status} with ${refunded?.minorUnits} of ${amount.minorUnits} refunded`);
   compensationCalls.add(1);

@@ -4,9 +4,9 @@ import { clock, niceCeiling, ticks } from "./scale.ts";
 test.each([
   [1, 1],
   [1.1, 2],
-  [30, 50],
-  [501, 1_000],
-  [0.03, 0.05],
+  [30, 40],
+  [501, 600],
+  [0.03, 0.04],
 ])("the scale for up to %d ends at %d", (value, ceiling) => {
   expect(niceCeiling(value)).toBeCloseTo(ceiling);
 });

@@ -1,7 +1,7 @@
-/** The next of 1, 2, 5, 10, 20, 50 and so on. */
+/** The next number that divides well by four: 1, 2, 4, 6, 8, 10, 20, 40 and so on. */
 export function niceCeiling(value: number): number {
   const magnitude = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((step) => step * magnitude >= value) ?? 10) * magnitude;
+  return ([1, 2, 4, 6, 8, 10].find((step) => step * magnitude >= value) ?? 10) * magnitude;
 }
 
 const TICKS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];

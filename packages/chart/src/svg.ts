@@ -1,7 +1,8 @@
 /** What is not a series follows the page: white where that is light, near black where it is dark. Colours of series must do on both. */
 const STYLE = `<style>
 text { font: 12px system-ui, sans-serif; fill: #333 }
-.title { font-weight: 600; font-size: 14px }
+.title, .heading { font-weight: 600 }
+.title { font-size: 14px }
 .paper { fill: #fff }
 .grid { stroke: #ddd }
 @media (prefers-color-scheme: dark) {

@@ -117,10 +117,10 @@ const stroke =
 /** A panel's title, and what its lines are; a single line is what the title says. */
 function legend(x: number, y: number, { title, lines, limits = [] }: Panel): string[] {
   const named = lines.length > 1 ? lines.map(({ name, colour }) => ({ label: name, colour })) : [];
-  const afterTitle = x + 24 + title.length * WIDE;
+  const afterTitle = x + 30 + title.length * WIDE;
   const afterLines = afterTitle + named.reduce((sum, { label }) => sum + wide(label), 0);
   return [
-    text(x, y, title, 'font-weight="600"'),
+    text(x, y, title, 'class="heading"'),
     ...keys(afterTitle, y, named, stroke('stroke-width="2.5"')),
     ...keys(afterLines, y, limits, stroke('stroke-dasharray="4 3"')),
   ];

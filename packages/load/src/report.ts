@@ -63,8 +63,8 @@ export function loadChart({ scenario, minutes, startTime, timeline }: LoadResult
         { name: "p99", colour: COLOURS.p99, values: p99 },
       ],
       limits: [
-        { label: "p95 of the whole run must stay below", colour: COLOURS.p95, value: 500 },
-        { label: "p99", colour: COLOURS.p99, value: 1_000 },
+        { label: "limit of the whole run's p95", colour: COLOURS.p95, value: 500 },
+        { label: "of its p99", colour: COLOURS.p99, value: 1_000 },
       ],
     },
   ];

@@ -3,7 +3,7 @@ import { quantile } from "@tercet/stack";
 /** A line of `k6 run --out json`; the others begin with their type, and declare a metric. */
 export interface Point {
   readonly metric: string;
-  readonly data: { readonly time: string; readonly value: number; readonly tags?: { readonly scenario?: string } };
+  readonly data: { readonly time: string; readonly value: number };
 }
 
 /** What happened in equal steps of time; undefined where nothing did. */
@@ -30,7 +30,7 @@ const USERS = "vus";
 /** As many steps as a chart has room for. */
 const MOST_STEPS = 240;
 
-/** A run second by second, from the first sample of its scenario on: what comes before is of the preparations. */
+/** A run second by second, from the moment that its scenario has users: what comes before is of the preparations. */
 export class Series {
   readonly #duration: string;
   readonly #seconds: Second[] = [];
@@ -43,23 +43,18 @@ export class Series {
 
   /** A line of k6's; most are of no interest, and are told so without being parsed. */
   addLine(line: string): void {
-    if (!line.startsWith('{"metric":')) return;
-    const wanted =
-      this.#startedAt === undefined
-        ? line.includes('"scenario":"')
-        : [SUCCESS, USERS, this.#duration].some((metric) => line.startsWith(`{"metric":"${metric}"`));
-    if (wanted) this.#add(JSON.parse(line));
+    if ([SUCCESS, USERS, this.#duration].some((metric) => line.startsWith(`{"metric":"${metric}"`))) this.#add(JSON.parse(line));
   }
 
-  #add({ metric, data }: Point): void {
-    const time = Date.parse(data.time);
-    this.#startedAt ??= time;
-    const second = this.#at(Math.max(0, Math.floor((time - this.#startedAt) / 1_000)));
-    if (metric === USERS) second.users = data.value;
-    if (metric === this.#duration) second.tookMs.push(data.value);
+  #add({ metric, data: { time, value } }: Point): void {
+    if (metric === USERS && value === 0 && this.#startedAt === undefined) return;
+    this.#startedAt ??= Date.parse(time);
+    const second = this.#at(Math.max(0, Math.floor((Date.parse(time) - this.#startedAt) / 1_000)));
+    if (metric === USERS) second.users = value;
+    if (metric === this.#duration) second.tookMs.push(value);
     if (metric !== SUCCESS) return;
     second.ended++;
-    if (data.value === 0) second.failed++;
+    if (value === 0) second.failed++;
   }
 
   #at(index: number): Second {
