@@ -85,7 +85,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 }
 
 function thresholdsOf(metrics: Readonly<Record<string, K6Metric>>): Threshold[] {
-  return Object.entries(metrics).flatMap(([metric, { thresholds = {} }]) =>
-    Object.entries(thresholds).map(([rule, crossed]) => ({ metric, rule, passed: !crossed })),
+  const names = Object.keys(metrics).sort();
+  return names.flatMap((metric) =>
+    Object.entries(metrics[metric]?.thresholds ?? {}).map(([rule, crossed]) => ({ metric, rule, passed: !crossed })),
   );
 }

@@ -92,7 +92,7 @@ async function load(context: CommandContext, scenario: ScenarioName, target: Tar
   const { unit, minutes: own } = scenarios[scenario];
   const minutes = values["minutes"] === undefined ? own : numberOf(context, "minutes");
   const show = liveLine(context);
-  terminal.line(`${scenario} on ${target.EDGE_URL}, ${minutes} min; before it, customers register and log in`);
+  terminal.line(`${scenario} on ${target.EDGE_URL}, ${minutes} min${unit === "order" ? "; before it customers register and log in" : ""}`);
   const result = await runLoad({
     scenario,
     target,

@@ -11,7 +11,9 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 /** How a run stands. */
 export function loadLine({ elapsedMs, users, perSecond, p95, failed }: LoadProgress, minutes: number, unit: string): string {
   const time = `${clock(elapsedMs)} of ${clock(minutes * 60_000)}`;
-  return `${time}  ${users ?? 0} users, ${perSecond.toFixed(1)} ${unit}s/s, p95 ${ms(p95)}; ${failed} not as expected`;
+  // Of the calls a rate is set, and not who makes them.
+  const who = unit === "order" ? `${users ?? 0} users, ` : "";
+  return `${time}  ${who}${perSecond.toFixed(1)} ${unit}s/s, p95 ${ms(p95)}; ${failed} not as expected`;
 }
 
 /** The table at the end. */
@@ -46,7 +48,7 @@ export function loadChart({ scenario, minutes, startTime, timeline }: LoadResult
   const { unit } = scenarios[scenario];
   const { stepMs, users, perSecond, failedPerSecond, p50, p95, p99 } = timeline;
   const panels: Panel[] = [
-    { title: "users", height: 60, lines: [{ name: "users", colour: COLOURS.plain, values: users }] },
+    ...(unit === "order" ? [{ title: "users", height: 60, lines: [{ name: "users", colour: COLOURS.plain, values: users }] }] : []),
     {
       title: `${unit}s per second`,
       lines: [
