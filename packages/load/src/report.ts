@@ -44,7 +44,7 @@ export function loadTable(result: LoadResult, { styled }: Pick<Terminal, "styled
 const MOST_COMPLAINTS = 8;
 
 /** Rate, failures and latencies over time. */
-export function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): string {
+function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): string {
   const { unit } = scenarios[scenario];
   const { stepMs, users, perSecond, failedPerSecond, p50, p95, p99 } = timeline;
   const panels: Panel[] = [
