@@ -15,7 +15,7 @@ const mayImport: Record<string, readonly string[]> = {
   console: ["gen"],
   stack: ["gen", "service", "saga", "console", ...business],
   audit: ["gen", "service", "stack", ...business],
-  bench: ["gen", "service", "saga", "stack", ...business],
+  bench: ["gen", "service", "saga", "chart", "stack", ...business],
   chart: [],
   chaos: ["gen", "service", "audit", "chart", "stack", ...business],
   load: ["chart", "service", "stack"],

@@ -11,7 +11,7 @@ const DEADLINE_MS = 10_000;
  * @param {string} [token]
  * @returns {import("k6/http").BatchRequest}
  */
-export function request(method, message, token) {
+function request(method, message, token) {
   return {
     method: "POST",
     url: `${EDGE_URL}/${method}`,

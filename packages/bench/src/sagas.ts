@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, cpuMs, envToConfig, type Stack, startStack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
 import type { ToCall } from "./call-client.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, inTurn } from "./compare.ts";
-import { cpuMs } from "./cpu.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
 import { signalAll } from "./processes.ts";
 import { startWorker } from "./worker.ts";

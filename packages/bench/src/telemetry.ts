@@ -1,11 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { ANY_PORT, envToConfig, quantile, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, cpuMs, envToConfig, quantile, type Stack, startStack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, inTurn, median } from "./compare.ts";
-import { cpuMs } from "./cpu.ts";
 import { atRate, type Measured, saturate } from "./load.ts";
 import { servicePids, signalAll } from "./processes.ts";
 

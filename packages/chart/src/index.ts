@@ -1,2 +1,3 @@
+export { type BarChart, barChart } from "./bar-chart.ts";
 export { clock } from "./scale.ts";
 export { type Panel, type TimeChart, timeChart } from "./time-chart.ts";

@@ -3,8 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Env } from "@tercet/service";
-import { ROOT, StackError, temporaryFolder } from "@tercet/stack";
-import { cpuMs } from "./cpu.ts";
+import { cpuMs, ROOT, StackError, temporaryFolder } from "@tercet/stack";
 
 export interface K6Options {
   /** Without folder and ending. */
@@ -53,12 +52,12 @@ export async function runK6({ script, env, signal, onLine }: K6Options): Promise
   signal.addEventListener("abort", interrupt, { once: true });
   createInterface({ input: child.stdout }).on("line", (line) => line.startsWith("{") && onLine(line));
   const complaints = listen(child);
-  const cpu = watchCpu(child);
+  using cpu = watchCpu(child);
   const code = await ended(child).finally(() => signal.removeEventListener("abort", interrupt));
   signal.throwIfAborted();
   if (code !== 0 && code !== CROSSED) throw new StackError(`k6 gave up (exit code ${code}):\n${[...complaints.keys()].join("\n")}`);
   const { metrics } = JSON.parse(await readFile(summary, "utf8")) as Pick<K6Run, "metrics">;
-  return { metrics, thresholdsCrossed: code === CROSSED, complaints, cpuMs: cpu() };
+  return { metrics, thresholdsCrossed: code === CROSSED, complaints, cpuMs: cpu.lastMs };
 }
 
 async function ended(child: ChildProcess): Promise<number | null> {
@@ -88,12 +87,16 @@ function messageOf(line: string): string | undefined {
 }
 
 /** Answers what it has seen last: a process that has ended has no figures. */
-function watchCpu(child: ChildProcess): () => number | undefined {
-  let last: number | undefined;
-  const look = async () => {
-    last = (await cpuMs(child.pid ?? 0)) ?? last;
+function watchCpu({ pid }: ChildProcess): Disposable & { readonly lastMs: number | undefined } {
+  let lastMs: number | undefined;
+  const timer = setInterval(() => {
+    const now = pid === undefined ? Number.NaN : cpuMs([pid]);
+    if (!Number.isNaN(now)) lastMs = now;
+  }, LOOK_AT_CPU_EVERY_MS);
+  return {
+    get lastMs() {
+      return lastMs;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
   };
-  const timer = setInterval(look, LOOK_AT_CPU_EVERY_MS);
-  child.once("close", () => clearInterval(timer)).once("error", () => clearInterval(timer));
-  return () => last;
 }

@@ -1,6 +1,7 @@
 export { type Api, createApi, logIn } from "./api.ts";
 export { type Command, type CommandContext, numberOf, runCommand } from "./cli.ts";
 export { envToConfig, ROOT, type ServiceName, type StackConfig } from "./config.ts";
+export { cpuMs } from "./cpu.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { type StackListener, silent } from "./listener.ts";

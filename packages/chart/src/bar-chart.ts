@@ -1,3 +1,5 @@
+import { svg, text } from "./svg.ts";
+
 /** Bars beside each other in groups, one group below the other. */
 export interface BarChart {
   readonly title: string;
@@ -16,36 +18,26 @@ const LEFT = 150;
 const RIGHT = 190;
 const BAR = 18;
 const GAP = 6;
-const COLOURS = ["#8a8f98", "#4c78a8", "#e0a030", "#1a6b54"];
-const FONT = 'font-family="system-ui, sans-serif" font-size="12" fill="#444"';
+const COLOURS = ["#8a8f98", "#4c78a8", "#d99a2b", "#1a8a6b"];
 
 /** An SVG. Every group has a scale of its own, so that bars are compared within it. */
 export function barChart({ title, groups }: BarChart): string {
-  const parts: string[] = [];
+  const parts = [text(16, 26, title, 'class="title"')];
   let y = 48;
   for (const { name, bars } of groups) {
     const top = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
-    parts.push(`<text x="16" y="${y + 13}" ${FONT} font-weight="600">${escaped(name)}</text>`);
+    parts.push(text(16, y + 13, name, 'class="heading"'));
     y += BAR + GAP;
     for (const [index, { name: bar, value, label }] of bars.entries()) {
       const width = Math.max(1, Math.round((value / top) * (WIDTH - LEFT - RIGHT)));
       parts.push(
-        `<text x="${LEFT - 8}" y="${y + 13}" text-anchor="end" ${FONT}>${escaped(bar)}</text>`,
+        text(LEFT - 8, y + 13, bar, 'text-anchor="end"'),
         `<rect x="${LEFT}" y="${y}" width="${width}" height="${BAR}" fill="${COLOURS[index % COLOURS.length]}"/>`,
-        `<text x="${LEFT + width + 8}" y="${y + 13}" ${FONT}>${escaped(label)}</text>`,
+        text(LEFT + width + 8, y + 13, label),
       );
       y += BAR + GAP;
     }
     y += 2 * GAP;
   }
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" role="img" aria-label="${escaped(title)}">`,
-    `<rect width="${WIDTH}" height="${y}" fill="#fff"/>`,
-    `<text x="16" y="26" ${FONT} font-weight="600">${escaped(title)}</text>`,
-    ...parts,
-    "</svg>",
-    "",
-  ].join("\n");
+  return svg(WIDTH, y, title, parts);
 }
-
-const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { barChart } from "./bars.ts";
+import { barChart } from "./bar-chart.ts";
 
 test("bars have the proportions of their values within their group, and names are text", () => {
   const svg = barChart({
