@@ -1,4 +1,4 @@
-/** Loaded by `--import` before commands that run programs of others: what `pnpm tools` built is on their PATH. */
+/** For `node --import`: what `pnpm tools` built is on the PATH. */
 import { delimiter } from "node:path";
 import { toolsBin } from "./go-tools.ts";
 
