@@ -17,6 +17,7 @@ const mayImport: Record<string, readonly string[]> = {
   audit: ["gen", "service", "stack", ...business],
   bench: ["gen", "service", "saga", "stack", ...business],
   chaos: ["gen", "service", "audit", "stack", ...business],
+  contracts: ["gen", "service", "stack", ...business],
   e2e: ["gen", "service", "saga", "console", "audit", "chaos", "stack", ...business],
 };
 

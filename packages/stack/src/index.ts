@@ -1,11 +1,13 @@
 export { type Api, createApi, logIn } from "./api.ts";
 export { type Command, type CommandContext, numberOf, runCommand } from "./cli.ts";
 export { envToConfig, ROOT, type ServiceName, type StackConfig } from "./config.ts";
+export { ensureDatabases } from "./databases.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { type StackListener, silent } from "./listener.ts";
 export { placesOf } from "./places.ts";
 export { freePort } from "./ports.ts";
+export { startPostgres } from "./postgres.ts";
 export { type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
 export { type Distribution, distribution, quantile } from "./statistics.ts";
