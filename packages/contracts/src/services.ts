@@ -21,8 +21,14 @@ export async function startServices(): Promise<Services> {
   const folder = starting.use(await temporaryFolder("contracts"));
   const databaseUrls = await databases(starting, folder.path);
   const key = await generateSigningKey();
-  const ISSUER = "http://identity.test";
-  const common = (name: Provider): Env => ({ HOST: "127.0.0.1", PORT: "0", TOKEN_ISSUER: ISSUER, DATABASE_URL: databaseUrls[name] });
+  const common = (name: Provider): Env => ({
+    HOST: "127.0.0.1",
+    PORT: "0",
+    TOKEN_ISSUER: "http://identity.test",
+    DATABASE_URL: databaseUrls[name],
+    // Pact sends no deadline, and an order is to be settled when it is answered, on a slow machine too.
+    DEFAULT_TIMEOUT_MS: "30000",
+  });
   const log = (name: Provider) => createLogger({ name, level: "silent" });
 
   const identityEnv = {

@@ -5,6 +5,9 @@ import { PACTS, readFolder } from "./folder.ts";
 import type { Provider, Services } from "./services.ts";
 import { stateHandlers } from "./states.ts";
 
+/** For one request, and for one state: more than any deadline, so that a slow machine is not a broken pact. */
+const TIMEOUT_MS = 60_000;
+
 /** Sends each interaction of the committed pacts to the running service. Rejects when it does not answer as they say; the differences are printed. */
 export async function verifyProvider(provider: Provider, services: Services): Promise<void> {
   const pacts = [...(await readFolder(PACTS))].filter(([name]) => name.endsWith(`-${provider}.json`));
@@ -25,6 +28,7 @@ export async function verifyProvider(provider: Provider, services: Services): Pr
     pactUrls: pacts.map(([name]) => join(PACTS, name)),
     stateHandlers: Object.fromEntries(handlers),
     logLevel: "error",
+    timeout: TIMEOUT_MS,
   }).verifyProvider();
   if (failures.length > 0) throw new AggregateError(failures, `states could not be made:\n${failures.join("\n")}`);
 }
