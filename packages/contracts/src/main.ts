@@ -30,15 +30,19 @@ const gates: Readonly<Record<string, Gate>> = {
   verify,
 };
 
-const commands: Readonly<Record<string, (context: CommandContext) => Promise<void>>> = {
+const commands: Readonly<Record<string, (context: CommandContext) => Promise<number>>> = {
   accept: async ({ terminal }) => {
     const added = await acceptVectors();
     await acceptPolicy();
     await (await import("./pacts.ts")).acceptPacts();
     terminal.line(`${added} golden vectors added; policy and pacts written`);
-    await hold(["golden"], terminal);
+    // A vector that stays and no longer holds is a message that somebody still sends.
+    return await hold(["golden"], terminal);
   },
-  publish: async ({ env, terminal }) => terminal.line(await publishPacts(env)),
+  publish: async ({ env, terminal }) => {
+    terminal.line(await publishPacts(env));
+    return 0;
+  },
 };
 
 await runCommand({
@@ -47,9 +51,8 @@ await runCommand({
   run: async (context) => {
     const { words, terminal } = context;
     const command = words.length === 1 ? commands[words[0] ?? ""] : undefined;
-    if (command === undefined) return await hold(words.length === 0 ? Object.keys(gates) : words, terminal);
-    await command(context);
-    return 0;
+    if (command !== undefined) return await command(context);
+    return await hold(words.length === 0 ? Object.keys(gates) : words, terminal);
   },
 });
 
