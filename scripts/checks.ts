@@ -3,6 +3,7 @@ import { command } from "./command.ts";
 import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
+import { checkGoldenGrowth, checkGoldenVectors } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
 import { checkObservability } from "./observability.ts";
 import type { Check } from "./outcome.ts";
@@ -35,6 +36,13 @@ export const checks: readonly Check[] = [
     run: command("buf", "format", "--diff", "--exit-code", "--exclude-path", "proto/buf", "--exclude-path", "proto/grpc"),
   },
   { name: "access", what: "every method says who may call it", run: command("node", "--conditions=source", "scripts/access.ts") },
+  {
+    name: "policy",
+    what: "access and validation are those of packages/contracts/policy.yaml",
+    run: command("node", "--conditions=source", "packages/contracts/src/main.ts", "policy"),
+  },
+  { name: "golden", what: "every message travels as its golden vectors say", run: checkGoldenVectors },
+  { name: "golden-growth", what: "golden vectors are added, never changed", run: checkGoldenGrowth },
   { name: "imports", what: "imports point one way", run: checkImports },
   { name: "docs", what: "links in the docs, and the tests that they name, are there", run: checkDocs },
   {

@@ -18,6 +18,7 @@ const mayImport: Record<string, readonly string[]> = {
   bench: ["gen", "service", "saga", "chart", "stack", ...business],
   chart: [],
   chaos: ["gen", "service", "audit", "chart", "stack", ...business],
+  contracts: ["gen", "service", "stack", ...business],
   load: ["chart", "service", "stack"],
   e2e: ["gen", "service", "saga", "console", "audit", "chaos", "load", "stack", ...business],
 };

@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
-import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { metrics } from "@opentelemetry/api";
 import { untilAborted } from "./abort.ts";
@@ -17,7 +17,15 @@ export interface ServiceClientOptions extends Partial<ResilienceOptions>, Connec
   readonly token?: () => Promise<string>;
   /** For calls that bring no deadline of their own; covers all attempts. */
   readonly timeoutMs: number;
+  /** What carries the calls: gRPC by default. Pacts are made with Connect JSON, which Pact can read. */
+  readonly transport?: CreateTransport;
 }
+
+export type CreateTransport = (options: {
+  readonly baseUrl: string;
+  readonly defaultTimeoutMs: number;
+  readonly interceptors: Interceptor[];
+}) => Transport;
 
 /**
  * A typed client of another service over gRPC. The deadline and the cancellation of the call it serves go along by `forward(context)`, the correlation
@@ -37,10 +45,10 @@ export function createServiceClient<S extends DescService>(service: S, options: 
     },
   });
   observeBreaker(service, resilience);
-  const transport = createGrpcTransport({
+  const createTransport = options.transport ?? grpcOver(options);
+  const transport = createTransport({
     baseUrl: options.baseUrl,
     defaultTimeoutMs: options.timeoutMs,
-    sessionManager: new WatchedConnection(options.baseUrl, options),
     interceptors: [
       correlated,
       guarded(resilience),
@@ -50,6 +58,11 @@ export function createServiceClient<S extends DescService>(service: S, options: 
   });
   return createClient(service, transport);
 }
+
+const grpcOver =
+  (connection: ConnectionOptions): CreateTransport =>
+  (options) =>
+    createGrpcTransport({ ...options, sessionManager: new WatchedConnection(options.baseUrl, connection) });
 
 const SCOPE = "@tercet/service";
 

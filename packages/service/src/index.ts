@@ -1,7 +1,7 @@
 export { accessOf, methodsWithoutAccess } from "./access.ts";
-export type { TokenKeys } from "./authenticate.ts";
+export { remoteKeys, type TokenKeys } from "./authenticate.ts";
 export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./call.ts";
-export { createServiceClient, type ServiceClientOptions } from "./client.ts";
+export { type CreateTransport, createServiceClient, type ServiceClientOptions } from "./client.ts";
 export { ConfigError, type Env, integer, parseEnv, readEnv, type ServiceConfig, serviceConfig, serviceEnv } from "./config.ts";
 export {
   type CommonReason,

@@ -1,8 +1,8 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
-import { createServiceClient } from "./client.ts";
+import { createServiceClient, type ServiceClientOptions } from "./client.ts";
 
-export interface ServiceTokenOptions {
+export interface ServiceTokenOptions extends Pick<ServiceClientOptions, "transport"> {
   readonly identityUrl: string;
   readonly clientId: string;
   readonly clientSecret: string;
@@ -27,8 +27,8 @@ interface Issued {
  * Client credentials: fetches a token when one is needed, keeps it, and asks once however many calls wait. A token that is due is renewed while it is
  * still in use, so that an outage of Identity is not felt before the token expires.
  */
-export function serviceToken({ identityUrl, ...request }: ServiceTokenOptions): () => Promise<string> {
-  const identity = createServiceClient(IdentityService, { baseUrl: identityUrl, timeoutMs: TIMEOUT_MS });
+export function serviceToken({ identityUrl, transport, ...request }: ServiceTokenOptions): () => Promise<string> {
+  const identity = createServiceClient(IdentityService, { baseUrl: identityUrl, timeoutMs: TIMEOUT_MS, ...(transport && { transport }) });
   let current: Issued | undefined;
   let fetching: Promise<Issued> | undefined;
   const fetchToken = async (): Promise<Issued> => {

@@ -1,0 +1,43 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type Money, MoneySchema } from "@tercet/gen/common/v1/money";
+import {
+  ListOrdersRequestSchema,
+  OrderStatusSchema,
+  type WatchOrderResponse,
+  WatchOrderResponseSchema,
+} from "@tercet/gen/order/v1/order_service";
+import { expect, test } from "vitest";
+import { contractFiles, messagesOf } from "./contracts.ts";
+import { examplesOf } from "./example.ts";
+
+const jsons = (desc: typeof MoneySchema) => examplesOf(desc).map(({ what, message }) => [what, toJson(desc, message as Money)]);
+
+test("nothing, everything, and the least and greatest of each number", () => {
+  expect(jsons(MoneySchema)).toEqual([
+    ["nothing", {}],
+    ["every field", { currencyCode: "currency_code 1 ä€𝄞", minorUnits: "2" }],
+    ["minor_units: the least", { minorUnits: "-9223372036854775808" }],
+    ["minor_units: the greatest", { minorUnits: "9223372036854775807" }],
+  ]);
+});
+
+test("each value of an enum that says something", () => {
+  const statuses = OrderStatusSchema.values.slice(1).map(({ name }) => `status: ${name}`);
+  expect(statuses).toContain("status: ORDER_STATUS_CONFIRMED");
+  expect(examplesOf(ListOrdersRequestSchema).map(({ what }) => what)).toEqual(expect.arrayContaining(statuses));
+});
+
+test("what is there and empty is told from what is not there", () => {
+  const event = examplesOf(WatchOrderResponseSchema).find(({ what }) => what === "event: empty");
+  expect(event && toJson(WatchOrderResponseSchema, event.message as WatchOrderResponse)).toEqual({ event: {} });
+});
+
+test("every field of every message has an example, and no two fields the same one", async () => {
+  for (const desc of messagesOf(await contractFiles())) {
+    const everything = examplesOf(desc).find(({ what }) => what === "every field");
+    const json = (everything ? toJson(desc, everything.message) : {}) as Record<string, unknown>;
+    expect(Object.keys(json), desc.typeName).toEqual(desc.fields.map(({ jsonName }) => jsonName));
+    const texts = JSON.stringify(json).match(/"[a-z_]+ \d+ ä€𝄞"/g) ?? [];
+    expect(new Set(texts).size, desc.typeName).toBe(texts.length);
+  }
+});

@@ -1,0 +1,60 @@
+import { table } from "@tercet/stack";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Gate, gates, mutants } from "./mutants.ts";
+import { type Scratch, scratchCopy } from "./scratch.ts";
+
+/** A busy machine makes everything slow, and nothing wrong. */
+const PATIENCE = 15 * 60_000;
+
+let scratch: Scratch;
+const seen: [mutant: string, gates: string][] = [];
+
+beforeAll(async () => {
+  scratch = await scratchCopy();
+}, PATIENCE);
+afterEach(() => scratch.restore());
+afterAll(async () => {
+  process.stdout.write(`\n${table([["mutant", "caught by"], ...seen]).join("\n")}\n`);
+  await scratch?.[Symbol.asyncDispose]();
+});
+
+const ofContracts = (gate: Gate): boolean => gate === "pacts" || gate === "verify";
+
+/** Which of these gates do not let the copy pass, with what they said. */
+async function failing(asked: readonly Gate[]): Promise<Map<Gate, string>> {
+  const failed = await failingChecks(asked.filter((gate) => !ofContracts(gate)));
+  for (const gate of asked.filter(ofContracts)) {
+    const { ok, output } = await scratch.run("node", "--conditions=source", "packages/contracts/src/main.ts", gate);
+    if (!ok) failed.set(gate, output);
+  }
+  return failed;
+}
+
+/** Those of `pnpm verify`. None may be left out, or skip itself: it would catch nothing, and nobody would see. */
+async function failingChecks(asked: readonly Gate[]): Promise<Map<Gate, string>> {
+  if (asked.length === 0) return new Map();
+  const { output } = await scratch.run("node", "scripts/verify.ts", ...asked.flatMap((gate) => ["--only", gate]));
+  const reports = output.split(/^(?=\S+ +(?:ok|FAILED|skipped))/m);
+  const failed = new Map<Gate, string>();
+  for (const gate of asked) {
+    const report = reports.find((one) => one.startsWith(`${gate} `)) ?? "";
+    expect(report, output).toMatch(/^\S+ +(ok|FAILED)/);
+    if (/^\S+ +FAILED/.test(report)) failed.set(gate, report);
+  }
+  return failed;
+}
+
+test("as it is, the copy passes every gate", async () => expect([...(await failing(gates))]).toEqual([]), PATIENCE);
+
+test.each(mutants)(
+  "$name is caught",
+  async ({ name, mutate, caughtBy }) => {
+    await mutate(scratch);
+    const asked = gates.filter((gate) => caughtBy[gate] !== undefined);
+    const caught = await failing(asked);
+    seen.push([name, [...caught.keys()].join(", ")]);
+    expect([...caught.keys()]).toEqual(asked);
+    for (const [gate, says] of Object.entries(caughtBy)) expect(caught.get(gate as Gate)).toMatch(says);
+  },
+  PATIENCE,
+);
