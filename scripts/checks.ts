@@ -35,6 +35,11 @@ export const checks: readonly Check[] = [
     run: command("buf", "format", "--diff", "--exit-code", "--exclude-path", "proto/buf", "--exclude-path", "proto/grpc"),
   },
   { name: "access", what: "every method says who may call it", run: command("node", "--conditions=source", "scripts/access.ts") },
+  {
+    name: "gateway",
+    what: "Kong routes what is for the outside, and nothing else; gateway/kong.yml is what pnpm generate makes",
+    run: command("node", "--conditions=source", "scripts/gateway.ts", "--check"),
+  },
   { name: "imports", what: "imports point one way", run: checkImports },
   { name: "docs", what: "links in the docs, and the tests that they name, are there", run: checkDocs },
   {
