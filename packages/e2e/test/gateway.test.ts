@@ -202,6 +202,8 @@ test("a body of more than 64 KiB is refused before a service is asked", async ()
   const refused = await padded(65_537);
   expect(refused.status).toBe(413);
   expect(await refused.json()).toEqual({ message: "Request size limit exceeded" });
+  // Of this only the gateway can tell.
+  expect(refused.headers.get("x-correlation-id")).toMatch(/^[0-9a-f-]{36}$/);
 });
 
 test("gRPC by HTTP/1.1 is told which protocol to use", async () => {
