@@ -24,7 +24,11 @@ const ON_ONE_LINE = new Set(["protocols", "methods", "content-type", "extract", 
 /** What a group of methods has in common, by the end of its Kong service's name. */
 const kinds = [
   { suffix: "", about: "Calls.", has: (method: DescMethod) => !isStream(method) && !isAnonymousWrite(method) },
-  { suffix: "-anonymous", about: "Work for whoever asks, without a token: limited more.", has: isAnonymousWrite },
+  {
+    suffix: "-anonymous",
+    about: "Work for whoever asks, without a token: limited more.",
+    has: (method: DescMethod) => !isStream(method) && isAnonymousWrite(method),
+  },
   { suffix: "-streams", about: "Streams: passed on as they come, and silent for as long as they like.", has: isStream },
 ] as const;
 
