@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { parseKongConfig } from "@tercet/gateway";
-import type { Stack } from "@tercet/stack";
+import { freePort, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bufCurl } from "./clients/buf-curl.ts";
 import { connectGrpc, connectGrpcWeb } from "./clients/connect.ts";
@@ -227,6 +227,15 @@ test("whoever tries too many tokens has to wait, by whichever path, and everybod
   expect(Number(answers.at(-1)?.headers.get("retry-after"))).toBeGreaterThan(0);
   expect(answers.length).toBeGreaterThan(60);
   expect((await list(another.url)).status).toBe(200);
+});
+
+test("a service that is away is the gateway's to tell, by both protocols", async () => {
+  await using another = await startKong(config, { ...stack.urls, order: `http://127.0.0.1:${await freePort()}` });
+  const answer = await list(another.url);
+  expect(answer.status).toBe(502);
+  expect(answer.headers.get("x-correlation-id")).toMatch(/./);
+  using client = connectGrpc(all(another.grpcUrl));
+  expect(await failure(client.shop().listProducts({ pageSize: 1, pageToken: "" }))).toMatchObject({ code: "unavailable" });
 });
 
 test("a configuration with something that is not understood here is refused", async () => {

@@ -1,6 +1,7 @@
 import http from "node:http";
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { type KongConfig, normalized, type Routed, routeOf } from "@tercet/gateway";
 import { type Exchange, flat, type Headers } from "./exchange.ts";
 import { behavioursFor, type Call, type Refusal } from "./plugins.ts";
@@ -84,12 +85,9 @@ export class KongProxy {
     });
     asked.setTimeout(service.read_timeout, () => asked.destroy(new Late()));
     asked.on("error", (error) => failed(exchange, error, filter));
-    asked.on("response", async (answer) => {
-      // nginx holds an answer back until its buffers are full; at worst until its end.
-      const whole = "response_buffering" in route && route.response_buffering === false ? undefined : await buffer(answer);
-      exchange.respond(answer.statusCode ?? 0, filter(flat(answer.headers)));
-      if (whole === undefined) answer.pipe(exchange.duplex);
-      else exchange.duplex.end(whole);
+    asked.on("response", (answer) => {
+      const held = !("response_buffering" in route && route.response_buffering === false);
+      void passOn(answer, held, exchange, filter).catch((error) => failed(exchange, error, filter));
     });
     exchange.duplex.once("close", () => asked.destroy());
     asked.end(body);
@@ -126,15 +124,22 @@ type Filter = (headers: Headers) => Headers;
 
 class Late extends Error {}
 
+/** nginx holds an answer back until its buffers are full; at worst until its end. */
+async function passOn(answer: http.IncomingMessage, held: boolean, exchange: Exchange, filter: Filter): Promise<void> {
+  const body = held ? [await buffer(answer)] : answer;
+  exchange.respond(answer.statusCode ?? 0, filter(flat(answer.headers)));
+  await pipeline(body, exchange.duplex);
+}
+
 function failed(exchange: Exchange, error: Error, filter: Filter): void {
-  if (exchange.duplex.destroyed) return;
-  if (exchange.headersSent) return void exchange.duplex.destroy(error);
   if (error instanceof Late) refuse(exchange, { status: 504, message: "The upstream server is timing out" }, filter);
   else refuse(exchange, { status: 502, message: "An invalid response was received from the upstream server" }, filter);
 }
 
 /** To a call by gRPC Kong says it in headers, and keeps the status of HTTP. */
 function refuse(exchange: Exchange, { status, message, headers = {} }: Refusal, filter: Filter = (same) => same): void {
+  if (exchange.headersSent) exchange.duplex.destroy();
+  if (exchange.duplex.destroyed) return;
   const isGrpc = exchange.version === 2 && exchange.headers["content-type"]?.startsWith("application/grpc");
   if (message === undefined) exchange.respond(status, filter({ ...headers }));
   else if (isGrpc)
