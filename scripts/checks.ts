@@ -43,6 +43,11 @@ export const checks: readonly Check[] = [
   },
   { name: "golden", what: "every message travels as its golden vectors say", run: checkGoldenVectors },
   { name: "golden-growth", what: "golden vectors are added, never changed", run: checkGoldenGrowth },
+  {
+    name: "gateway",
+    what: "Kong routes what is for the outside, and nothing else; gateway/kong.yml is what pnpm generate makes",
+    run: command("node", "--conditions=source", "scripts/gateway.ts", "--check"),
+  },
   { name: "imports", what: "imports point one way", run: checkImports },
   { name: "docs", what: "links in the docs, and the tests that they name, are there", run: checkDocs },
   {

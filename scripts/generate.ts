@@ -1,4 +1,4 @@
-/** `pnpm generate`: writes everything that is generated and committed: gen/src from proto/, Grafana's dashboards, and the next migration of each changed schema. */
+/** `pnpm generate`: writes everything that is generated and committed: gen/src from proto/, Kong's configuration, Grafana's dashboards, and the next migration of each changed schema. */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,8 +8,9 @@ import { root } from "./root.ts";
 
 const usage = `Usage: pnpm generate [--help]
 
-Writes what is generated and committed: gen/src from proto/ (buf), infra/grafana/dashboards from
-scripts/dashboards.ts, and the next migration of each schema that changed (drizzle-kit).
+Writes what is generated and committed: gen/src from proto/ (buf), gateway/kong.yml from the access
+rules there, infra/grafana/dashboards from scripts/dashboards.ts, and the next migration of each schema
+that changed (drizzle-kit).
 `;
 
 if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help) {
@@ -18,6 +19,8 @@ if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.hel
 }
 
 run("buf", ["generate"], root);
+// In a process of its own, as it loads what buf has just written.
+run("node", ["--conditions=source", "scripts/gateway.ts"], root);
 await writeDashboards();
 // drizzle-kit asks whether a column was renamed or replaced, so it gets the terminal.
 for (const config of globSync("packages/*/drizzle.config.ts", { cwd: root })) run("drizzle-kit", ["generate"], join(root, dirname(config)));

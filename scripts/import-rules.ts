@@ -13,14 +13,15 @@ const mayImport: Record<string, readonly string[]> = {
   order: ["gen", "service", "saga"],
   payment: ["gen", "service", "saga"],
   console: ["gen"],
-  stack: ["gen", "service", "saga", "console", ...business],
+  gateway: ["gen", "service"],
+  stack: ["gateway", "gen", "service", "saga", "console", ...business],
   audit: ["gen", "service", "stack", ...business],
   bench: ["gen", "service", "saga", "chart", "stack", ...business],
   chart: [],
   chaos: ["gen", "service", "audit", "chart", "stack", ...business],
   contracts: ["gen", "service", "stack", ...business],
   load: ["chart", "service", "stack"],
-  e2e: ["gen", "service", "saga", "console", "audit", "chaos", "load", "stack", ...business],
+  e2e: ["gateway", "gen", "service", "saga", "console", "audit", "chaos", "load", "stack", ...business],
 };
 
 /** Tests may also take a database from here, whatever package they are in. */

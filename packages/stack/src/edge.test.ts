@@ -28,7 +28,19 @@ test.each([
 });
 
 test.each([
+  ["POST", "/auth/login", "/identity.v1.IdentityService/Login"],
+  ["GET", "/auth/me", "/identity.v1.IdentityService/GetMe?connect=v1&encoding=json&message=%7B%7D"],
+])("%s %s is Identity's %s", async (method, path, target) => {
+  const edge = await edgeBefore((request, response) => response.end(`${request.method} ${request.url}`));
+  const answer = await fetch(`${edge.url}${path}`, { method });
+  expect(answer.headers.get("x-upstream")).toBe("identity");
+  expect(await answer.text()).toBe(`${method} ${target}`);
+});
+
+test.each([
   "/",
+  "/auth/login",
+  "/auth/me/",
   "/order.v1.SagaService/ListSagas",
   "/order.v1.OrderService/../order.v1.SagaService/ListSagas",
   "/order.v1.OrderService/%2e%2e/order.v1.SagaService/ListSagas",

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import httpProxy from "@fastify/http-proxy";
+import { authTarget } from "@tercet/gateway";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
@@ -48,6 +49,8 @@ export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge>
     requestTimeout: LIMITS.requestTimeout,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 256 },
+    // `/auth/login` and the like, as Kong rewrites them.
+    rewriteUrl: ({ method, url = "" }) => authTarget(method, url) ?? url,
   });
   // Bodies go through as they are, whatever they are.
   app.removeAllContentTypeParsers();

@@ -1,0 +1,40 @@
+import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo, Server } from "node:net";
+import type { KongConfig } from "@tercet/gateway";
+import { overHttp1, overHttp2 } from "./exchange.ts";
+import { KongProxy } from "./proxy.ts";
+
+/** Something that does with requests what Kong would do by this configuration. It is what a test can have of Kong where Kong cannot run. */
+export interface Kong extends AsyncDisposable {
+  /** HTTP/1.1, as Kong's 8000. */
+  readonly url: string;
+  /** HTTP/2 without TLS, as Kong's 9080. */
+  readonly grpcUrl: string;
+}
+
+/** `upstreams`: where the hosts of the configuration are. Throws when one is missing, or when the configuration asks for what is not interpreted here. */
+export async function startKong(config: KongConfig, upstreams: Readonly<Record<string, string>>): Promise<Kong> {
+  const proxy = new KongProxy(config, upstreams);
+  const http1 = http.createServer((request, response) => void proxy.handle(overHttp1(request, response)));
+  const h2 = http2.createServer().on("stream", (stream, headers) => void proxy.handle(overHttp2(stream, headers)));
+  const sessions = new Set<http2.ServerHttp2Session>();
+  h2.on("session", (session) => void sessions.add(session.once("close", () => sessions.delete(session))));
+  const [url, grpcUrl] = await Promise.all([listen(http1), listen(h2)]);
+  return {
+    url,
+    grpcUrl,
+    [Symbol.asyncDispose]: async () => {
+      http1.closeAllConnections();
+      for (const session of sessions) session.destroy();
+      proxy.close();
+      await Promise.all([http1, h2].map((server) => new Promise((closed) => server.close(closed))));
+    },
+  };
+}
+
+async function listen(server: Server): Promise<string> {
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

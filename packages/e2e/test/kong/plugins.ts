@@ -1,0 +1,146 @@
+import type { KongConfig, KongPlugin, Routed } from "@tercet/gateway";
+
+/** A call on its way through: plugins change it. Names of headers are in lower case. */
+export interface Call {
+  method: string;
+  path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+  readonly clientIp: string;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a plugin does, in two of Kong's phases. */
+interface Behaviour {
+  /** Before the service is asked. An answer here ends the call. */
+  access?(call: Call): Refusal | undefined;
+  /** Before headers go to the caller, whoever they are from. */
+  headerFilter?(headers: Record<string, string>, call: Call): void;
+}
+
+type ConfigOf<N extends KongPlugin["name"]> = Extract<KongPlugin, { name: N }>["config"];
+type Interpretations = { readonly [N in KongPlugin["name"]]: (config: ConfigOf<N>, scope: string) => Behaviour };
+
+/** In the order in which Kong runs them, by their PRIORITY. A plugin that is not here cannot be in a configuration that was parsed. */
+const interpretations = (counters: Map<string, number>): Interpretations => ({
+  "correlation-id": correlationId,
+  cors,
+  "request-size-limiting": ({ allowed_payload_size }) => ({
+    access: ({ body }) => (body.length > allowed_payload_size ? { status: 413, message: "Request size limit exceeded" } : undefined),
+  }),
+  "rate-limiting": (config, scope) => rateLimiting(config, scope, counters),
+  "request-transformer": requestTransformer,
+  "response-transformer": responseTransformer,
+  // These two watch, and change nothing that a test without their backends could see.
+  opentelemetry: () => ({}),
+  prometheus: () => ({}),
+});
+
+/** For one call: of the plugins of its route, its service and the whole configuration, each name once, the nearest one. */
+export function behavioursFor({ plugins }: KongConfig, { service, route }: Routed, counters: Map<string, number>): Behaviour[] {
+  const nearest = new Map<string, { plugin: KongPlugin; scope: string }>();
+  for (const { name, own = [] } of [
+    { name: "", own: plugins },
+    { ...service, own: service.plugins },
+    { ...route, own: route.plugins },
+  ])
+    for (const plugin of own) nearest.set(plugin.name, { plugin, scope: name });
+  return Object.entries(interpretations(counters)).flatMap(([name, interpret]) => {
+    const found = nearest.get(name);
+    return found === undefined ? [] : [interpret(found.plugin.config as never, found.scope)];
+  });
+}
+
+function correlationId({ header_name: name, echo_downstream: echo }: ConfigOf<"correlation-id">): Behaviour {
+  return {
+    access: ({ headers }) => {
+      headers[name] ||= crypto.randomUUID();
+      return undefined;
+    },
+    headerFilter: (headers, call) => {
+      if (echo) headers[name] = call.headers[name] ?? "";
+    },
+  };
+}
+
+function cors({ origins, methods, headers: allowed, exposed_headers: exposed, max_age, credentials }: ConfigOf<"cors">): Behaviour {
+  const origin = (asked: string | undefined): Record<string, string> => {
+    const found = origins.length === 1 ? origins[0] : origins.find((one) => one === asked);
+    return {
+      vary: "Origin",
+      ...(found !== undefined && { "access-control-allow-origin": found }),
+      ...(credentials && { "access-control-allow-credentials": "true" }),
+    };
+  };
+  return {
+    access: ({ method, headers }) => {
+      if (method !== "OPTIONS" || headers["origin"] === undefined || headers["access-control-request-method"] === undefined)
+        return undefined;
+      const answer = {
+        ...origin(headers["origin"]),
+        "access-control-allow-headers": allowed.join(","),
+        "access-control-allow-methods": methods.join(","),
+        "access-control-max-age": String(max_age),
+      };
+      return { status: 200, headers: answer };
+    },
+    headerFilter: (headers, call) => {
+      if (call.headers["origin"] === undefined || call.method === "OPTIONS") return;
+      delete headers["access-control-allow-origin"];
+      Object.assign(headers, origin(call.headers["origin"]), { "access-control-expose-headers": exposed.join(",") });
+    },
+  };
+}
+
+const PERIODS = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const;
+
+/** Fixed windows of the clock. Whatever the plugin belongs to shares its counters. */
+function rateLimiting(config: ConfigOf<"rate-limiting">, scope: string, counters: Map<string, number>): Behaviour {
+  return {
+    access: ({ clientIp }) => {
+      const now = Date.now();
+      const windows = Object.entries(PERIODS).flatMap(([period, ms]) => {
+        const limit = config[period as keyof typeof PERIODS];
+        const begin = now - (now % ms);
+        return limit === undefined ? [] : [{ key: `${scope} ${clientIp} ${period} ${begin}`, limit, leftMs: begin + ms - now }];
+      });
+      const full = windows.filter(({ key, limit }) => (counters.get(key) ?? 0) >= limit);
+      if (full.length > 0) {
+        const seconds = Math.ceil(Math.max(...full.map(({ leftMs }) => leftMs)) / 1_000);
+        return { status: 429, message: "API rate limit exceeded", headers: { "retry-after": String(seconds) } };
+      }
+      for (const { key } of windows) counters.set(key, (counters.get(key) ?? 0) + 1);
+      return undefined;
+    },
+  };
+}
+
+function requestTransformer({ replace, add }: ConfigOf<"request-transformer">): Behaviour {
+  return {
+    access: (call) => {
+      call.path = replace.uri;
+      for (const [name, value] of (add?.querystring ?? []).map(split)) if (!call.query.has(name)) call.query.set(name, value);
+      return undefined;
+    },
+  };
+}
+
+function responseTransformer({ add, remove }: ConfigOf<"response-transformer">): Behaviour {
+  return {
+    headerFilter: (headers) => {
+      for (const name of remove.headers) delete headers[name];
+      for (const [name, value] of add.headers.map(split)) headers[name] ??= value;
+    },
+  };
+}
+
+function split(pair: string): [name: string, value: string] {
+  const colon = pair.indexOf(":");
+  return [pair.slice(0, colon), pair.slice(colon + 1)];
+}

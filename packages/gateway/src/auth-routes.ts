@@ -1,0 +1,31 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { IdentityService } from "@tercet/gen/identity/v1/identity";
+import { pathOf } from "./exposure.ts";
+
+const { register, login, refresh, logout, issueServiceToken, getMe } = IdentityService.method;
+
+export interface AuthRoute {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly rpc: DescMethod;
+}
+
+/** Identity as plain HTTP: the paths that users of the original system know. Bodies and answers are those of the RPC, in JSON. */
+export const authRoutes: readonly AuthRoute[] = [
+  { method: "POST", path: "/auth/register", rpc: register },
+  { method: "POST", path: "/auth/login", rpc: login },
+  { method: "POST", path: "/auth/refresh", rpc: refresh },
+  { method: "POST", path: "/auth/logout", rpc: logout },
+  { method: "POST", path: "/auth/token", rpc: issueServiceToken },
+  { method: "GET", path: "/auth/me", rpc: getMe },
+];
+
+/** What makes a GET a call of Connect, of an empty message. */
+export const CONNECT_GET: Readonly<Record<string, string>> = { connect: "v1", encoding: "json", message: "{}" };
+
+/** What a request for one of these paths is rewritten to; undefined for every other. */
+export function authTarget(method: string | undefined, path: string): string | undefined {
+  const route = authRoutes.find((one) => one.method === method && one.path === path);
+  if (route === undefined) return undefined;
+  return route.method === "GET" ? `${pathOf(route.rpc)}?${new URLSearchParams(CONNECT_GET)}` : pathOf(route.rpc);
+}

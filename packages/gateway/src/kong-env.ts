@@ -1,0 +1,24 @@
+import type { KongConfig } from "./kong-config.ts";
+
+/** Kong's own settings, by name, in the format of `docker --env-file`. */
+export function parseEnvFile(text: string): Map<string, string> {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+}
+
+/** Where Kong's own settings do not fit its configuration, or open what must be closed. */
+export function kongEnvProblems(env: ReadonlyMap<string, string>, { services, plugins }: KongConfig): string[] {
+  const all = [...plugins, ...services.flatMap((service) => [service, ...service.routes].flatMap((one) => one.plugins ?? []))];
+  const needed: Record<string, string> = {
+    KONG_DATABASE: "off",
+    KONG_PLUGINS: [...new Set(all.map(({ name }) => name))].sort().join(","),
+    KONG_ROUTER_FLAVOR: "traditional_compatible",
+    KONG_ADMIN_LISTEN: "127.0.0.1:8001",
+    KONG_ADMIN_GUI_LISTEN: "off",
+    KONG_HEADERS: "off",
+    KONG_UNTRUSTED_LUA: "off",
+  };
+  return Object.entries(needed)
+    .filter(([name, value]) => env.get(name) !== value)
+    .map(([name, value]) => `${name} is to be ${value}`);
+}

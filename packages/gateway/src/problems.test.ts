@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { IdentityService } from "@tercet/gen/identity/v1/identity";
+import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
+import { OrderService } from "@tercet/gen/order/v1/order_service";
+import { SagaService } from "@tercet/gen/order/v1/saga_service";
+import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { expect, test } from "vitest";
+import { kongConfig, kongYaml } from "./kong.ts";
+import { parseKongConfig } from "./kong-config.ts";
+import { kongEnvProblems, parseEnvFile } from "./kong-env.ts";
+import { gatewayProblems } from "./problems.ts";
+
+const services = [IdentityService, CatalogService, OrderService, SagaService, PaymentService];
+const committed = (name: string) => readFileSync(new URL(`../../../gateway/${name}`, import.meta.url), "utf8");
+const text = committed("kong.yml");
+const config = parseKongConfig(text);
+
+test("what is committed is what is made, and has no problem", () => {
+  expect(text).toBe(kongYaml(services));
+  expect(config).toEqual(kongConfig(services));
+  expect(gatewayProblems(config, services)).toEqual([]);
+});
+
+test("what customers may call is routed, and what only operators, administrators and services may is not", () => {
+  for (const name of ["Login", "GetMe", "CreateOrder", "WatchOrder", "GetPayment"]) expect(text).toContain(`Service/${name}$`);
+  for (const name of ["ListUsers", "SetRoles", "PutProduct", "AdjustStock", "Saga", "ProcessPayment", "RefundPayment", "ListPayments"])
+    expect(text).not.toContain(name);
+});
+
+const GET_ORDER = "~/order\\.v1\\.OrderService/GetOrder$";
+
+test.each([
+  ["a method is forgotten", GET_ORDER, "~/order\\.v1\\.OrderService/GetOrders$", /GetOrder \(application\/json\) is not routed/],
+  ["a route points at nothing", GET_ORDER, "~/order\\.v1\\.OrderService/GetOrders$", /order-reads: there is nothing at ~\/order/],
+  [
+    "a rewrite points at nothing",
+    "uri: /identity.v1.IdentityService/Login",
+    "uri: /identity.v1.IdentityService/LogIn",
+    /auth-login: there is nothing/,
+  ],
+  ["an operator's method is let in", GET_ORDER, "~/order\\.v1\\.[A-Za-z]+/GetOrder$", undefined],
+  ["an operator's method is routed", GET_ORDER, "~/order\\.v1\\.SagaService/ListSagas$", /SagaService\/ListSagas is for the inside/],
+  ["health is routed", GET_ORDER, "~/health/ready$", /health\/ready is for the inside, and order-reads/],
+  ["a service is somewhere else", "host: order", "host: payment", /goes to payment:5011/],
+  ["reads are by POST only", "methods: [GET, POST, OPTIONS]", "methods: [POST, OPTIONS]", /GET .*GetMe \(no body\) is not routed/],
+  ["the gateway asks again", "port: 5011\n    retries: 0", "port: 5011\n    retries: 1", /is asked again by the gateway/],
+  ["an answer is not waited for", "read_timeout: 35000", "read_timeout: 30000", /is given up too early/],
+  ["a stream is not waited for", "read_timeout: 3600000", "read_timeout: 35000", /WatchOrder .* is given up too early/],
+  ["a stream is held back", "response_buffering: false", "response_buffering: true", /WatchOrder .* is a stream, and held back/],
+])("it is a problem when %s", (_what, before, after, problem) => {
+  expect(text).toContain(before);
+  const wrong = () => gatewayProblems(parseKongConfig(text.replace(before, after)), services);
+  // A pattern that is more than one path is not even read.
+  if (problem === undefined) expect(wrong).toThrow("is not the whole of a path");
+  else expect(wrong()).toContainEqual(expect.stringMatching(problem));
+});
+
+test("a service that nobody serves has no route: it is an error", () => {
+  const elsewhere = { ...CatalogService, typeName: "stock.v1.CatalogService" };
+  const methods = CatalogService.methods.map((method) => ({ ...method, parent: elsewhere }));
+  expect(() => kongConfig([{ ...elsewhere, methods }] as never)).toThrow("names no upstream for stock");
+});
+
+test("Kong's own settings load the plugins that are used, and close what is for its operators", () => {
+  const env = parseEnvFile(committed("kong.env"));
+  expect(kongEnvProblems(env, config)).toEqual([]);
+  const open = new Map(env).set("KONG_ADMIN_LISTEN", "0.0.0.0:8001").set("KONG_PLUGINS", "bundled");
+  expect(kongEnvProblems(open, config)).toEqual([
+    expect.stringMatching(/^KONG_PLUGINS is to be /),
+    "KONG_ADMIN_LISTEN is to be 127.0.0.1:8001",
+  ]);
+  env.delete("KONG_HEADERS");
+  expect(kongEnvProblems(env, config)).toEqual(["KONG_HEADERS is to be off"]);
+});

@@ -1,0 +1,89 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { authRoutes } from "./auth-routes.ts";
+import { isExposed, isRead, isStream, pathOf } from "./exposure.ts";
+import { WELL_KNOWN } from "./kong.ts";
+import type { KongConfig, KongPlugin } from "./kong-config.ts";
+import { patternOf, type RoutableRequest, type Routed, routeOf } from "./router.ts";
+import { upstreams } from "./settings.ts";
+
+/** What the gateway does wrong: a method that the outside cannot reach, or should not; a route that points at nothing. */
+export function gatewayProblems(config: KongConfig, services: readonly DescService[]): string[] {
+  const methods = services.flatMap((service) => service.methods);
+  const [exposed, hidden] = [methods.filter(isExposed), methods.filter((method) => !isExposed(method))];
+  return [
+    ...exposed.flatMap((method) => unreachable(config, method)),
+    ...[...hidden.map(pathOf), ...INSIDE].flatMap((path) => leaks(config, path)),
+    ...deadRoutes(config, exposed),
+  ];
+}
+
+/** Every service answers these at its own port. */
+const INSIDE = [
+  "/health/live",
+  "/health/ready",
+  "/metrics",
+  "/grpc.health.v1.Health/Check",
+  "/grpc.health.v1.Health/Watch",
+  "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+  "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+const GRPC = "application/grpc";
+
+function requestsFor(method: DescMethod): RoutableRequest[] {
+  const path = pathOf(method);
+  const calls = ["application/json", "application/proto", "application/grpc-web+proto", GRPC, `${GRPC}+proto`];
+  const posts = calls.map((contentType) => ({ method: "POST", path, contentType }));
+  return isRead(method) && !isStream(method) ? [...posts, { method: "GET", path }] : posts;
+}
+
+function unreachable(config: KongConfig, method: DescMethod): string[] {
+  const upstream = upstreams[method.parent.typeName.split(".")[0] ?? ""];
+  return requestsFor(method).flatMap((request) => {
+    const what = `${request.method} ${request.path} (${request.contentType ?? "no body"})`;
+    const routed = routeOf(config, request);
+    if (routed === undefined) return [`${what} is not routed`];
+    const { host, port, protocol } = routed.service;
+    const wanted = request.contentType?.match(/^application\/grpc(\+|$)/) ? "grpc" : "http";
+    return [
+      ...(host === upstream?.host && port === upstream.port ? [] : [`${what} goes to ${host}:${port}`]),
+      ...(protocol === wanted ? [] : [`${what} goes to its upstream by ${protocol}`]),
+      ...wrongFor(method, routed).map((problem) => `${what} ${problem}`),
+    ];
+  });
+}
+
+/** Services answer within 30 s; a stream has no such end. */
+const LONGEST_ANSWER_MS = 30_000;
+const LONG_SILENCE_MS = 600_000;
+
+function wrongFor(method: DescMethod, { service, route }: Routed): string[] {
+  const enough = isStream(method) ? LONG_SILENCE_MS : LONGEST_ANSWER_MS;
+  const held = isStream(method) && service.protocol === "http" && !("response_buffering" in route && route.response_buffering === false);
+  return [
+    ...(service.retries > 0 ? ["is asked again by the gateway"] : []),
+    ...(service.read_timeout <= enough ? ["is given up too early"] : []),
+    ...(held ? ["is a stream, and held back"] : []),
+  ];
+}
+
+function leaks(config: KongConfig, path: string): string[] {
+  const types = [undefined, "application/json", "application/grpc-web+proto", GRPC];
+  const requests = types.flatMap((contentType) => ["GET", "POST"].map((method) => ({ method, path, contentType })));
+  const leak = requests.map((request) => routeOf(config, request)).find((routed) => routed !== undefined);
+  return leak === undefined ? [] : [`${path} is for the inside, and ${leak.route.name} leads to it`];
+}
+
+function deadRoutes({ services }: KongConfig, exposed: readonly DescMethod[]): string[] {
+  const rpcs = exposed.map(pathOf);
+  const known = [...rpcs, ...authRoutes.map(({ path }) => path), ...WELL_KNOWN];
+  return services.flatMap(({ routes }) =>
+    routes.flatMap(({ name, paths, plugins = [] }) => {
+      const dead = paths.filter((pattern) => !known.some((path) => patternOf(pattern).test(path)));
+      const lost = plugins.flatMap(rewrittenTo).filter((path) => !rpcs.includes(path));
+      return [...dead, ...lost].map((path) => `${name}: there is nothing at ${path}`);
+    }),
+  );
+}
+
+const rewrittenTo = (plugin: KongPlugin): string[] => (plugin.name === "request-transformer" ? [plugin.config.replace.uri] : []);
