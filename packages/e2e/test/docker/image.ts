@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile } from "node:child_process";
-import { chown, cp, mkdir, readFile, realpath, symlink } from "node:fs/promises";
+import { chown, cp, link, mkdir, readFile, realpath, rename, symlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "@tercet/stack";
-import { assignments, execForm, expand, type Instruction, parseDockerfile, type Stage, withoutIgnored } from "./dockerfile.ts";
+import { assignments, execForm, expand, type Instruction, parseDockerfile, withoutIgnored } from "./dockerfile.ts";
 import { type Sandbox, startInSandbox } from "./sandbox.ts";
 
 const run = promisify(execFile);
@@ -24,27 +24,39 @@ export interface Image {
 interface Build {
   /** An empty folder. */
   readonly scratch: string;
-  readonly args: Readonly<Record<string, string>>;
+  /** What SERVICE is, for each image. */
+  readonly services: readonly string[];
   /** The folder of the host behind each cache mount, by its path: what one build fetched, the next one need not. */
   readonly caches: Readonly<Record<string, string>>;
 }
 
-/** Does what the Dockerfile says, step by step. In the place of its base image stand this machine's system and the Node that the repository pins. */
-export async function buildImage({ scratch, args, caches }: Build): Promise<Image> {
+/**
+ * Does what the Dockerfile says, step by step: what comes before `ARG SERVICE` once, as an engine's cache has it, the rest for each service. In the place of
+ * its base image stand this machine's system and the Node that the repository pins.
+ */
+export async function buildImages({ scratch, services, caches }: Build): Promise<Image[]> {
   const [first, last] = parseDockerfile(await readFile(join(ROOT, DOCKERFILE), "utf8"));
   if (first?.name === undefined || last === undefined) throw new Error("the Dockerfile has not the two stages that this knows");
-  const built = await Layer.of(join(scratch, first.name), args);
-  await giveSystem(built);
-  for (const instruction of first.instructions) await buildStep(built, instruction, caches);
-  const image = await Layer.of(join(scratch, "image"), args);
-  for (const instruction of last.instructions) await imageStep(image, instruction, { [first.name]: built });
-  return image.finished();
+  const shared = first.instructions.findIndex(({ keyword, rest }) => keyword === "ARG" && rest === "SERVICE");
+  const stage = await Layer.of(join(scratch, first.name));
+  await giveSystem(stage);
+  for (const instruction of first.instructions.slice(0, shared)) await buildStep(stage, instruction, caches);
+  const images: Image[] = [];
+  for (const service of services) {
+    stage.given = { SERVICE: service };
+    for (const instruction of first.instructions.slice(shared)) await buildStep(stage, instruction, caches);
+    const image = await Layer.of(join(scratch, service), stage.given);
+    for (const instruction of last.instructions) await imageStep(image, instruction, { [first.name]: stage });
+    images.push(image.finished());
+  }
+  return images;
 }
 
 /** A stage under construction. */
 class Layer {
   readonly root: string;
-  readonly #given: Readonly<Record<string, string>>;
+  /** Build arguments. */
+  given: Readonly<Record<string, string>>;
   readonly #args: Record<string, string> = {};
   readonly env: Record<string, string> = {};
   readonly labels: Record<string, string> = {};
@@ -55,10 +67,10 @@ class Layer {
 
   private constructor(root: string, given: Readonly<Record<string, string>>) {
     this.root = root;
-    this.#given = given;
+    this.given = given;
   }
 
-  static async of(root: string, given: Readonly<Record<string, string>>): Promise<Layer> {
+  static async of(root: string, given: Readonly<Record<string, string>> = {}): Promise<Layer> {
     await mkdir(root, { recursive: true });
     return new Layer(root, given);
   }
@@ -77,7 +89,7 @@ class Layer {
     const text = expand(rest, this.variables);
     if (keyword === "ARG") {
       const [name = "", fallback] = text.split("=");
-      const value = this.#given[name] ?? fallback;
+      const value = this.given[name] ?? fallback;
       if (value !== undefined) this.#args[name] = value;
     } else if (keyword === "ENV") Object.assign(this.env, Object.fromEntries(assignments(text)));
     else if (keyword === "LABEL") Object.assign(this.labels, Object.fromEntries(assignments(text)));
@@ -110,8 +122,10 @@ async function giveSystem({ root }: Layer): Promise<void> {
   const npm = dirname(dirname(await realpath((await run("which", ["npm"])).stdout.trim())));
   const local = usrLocal(root);
   await mkdir(join(local, "bin"), { recursive: true });
-  await cp(process.execPath, join(local, "bin/node"));
-  await cp(npm, join(local, "lib/node_modules/npm"), { recursive: true });
+  await link(process.execPath, join(local, "bin/node")).catch(() => cp(process.execPath, join(local, "bin/node")));
+  // Seen in the sandbox too, as all of /usr is.
+  await mkdir(join(local, "lib/node_modules"), { recursive: true });
+  await symlink(npm, join(local, "lib/node_modules/npm"));
   await symlink("../lib/node_modules/npm/bin/npm-cli.js", join(local, "bin/npm"));
   await mkdir(join(root, "root"));
   await cp(join(process.env["HOME"] ?? "/", ".npmrc"), join(root, "root/.npmrc")).catch(() => {});
@@ -146,7 +160,9 @@ async function buildStep(layer: Layer, instruction: Instruction, caches: Readonl
 /** Where this machine's certificates and registries are. */
 function passedOn(): Record<string, string> {
   const names = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
-  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (names.test(name) && value !== undefined ? [[name, value]] : [])));
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (names.test(name) && value !== undefined ? [[name, value]] : [])),
+  );
 }
 
 /** What git knows of, less what .dockerignore names: what a build in CI is given. */
@@ -173,8 +189,9 @@ async function imageStep(layer: Layer, instruction: Instruction, stages: Readonl
   const [source = "", target = ""] = rest.split(/\s+/);
   const stage = stages[from];
   if (stage === undefined) throw new Error(`COPY --from=${from}: there is no such stage`);
-  await mkdir(layer.at(target), { recursive: true });
-  await run("cp", ["--archive", `${stage.at(source)}/.`, layer.at(target)]);
+  // Moved, not copied: it is thousands of files, and the next service makes its own.
+  await mkdir(dirname(layer.at(target)), { recursive: true });
+  await rename(stage.at(source), layer.at(target));
   if (to === undefined) return;
   const { uid, gid } = owner(to);
   await chown(layer.at(target), uid, gid);
@@ -190,6 +207,7 @@ export interface RunOptions {
 
 /** Starts a container: the image's root, which cannot be written to, the system's libraries, Node, and no other program. */
 export async function runImage(image: Image, { env, args = image.cmd, volumes = {} }: RunOptions): Promise<ChildProcess> {
+  for (const folder of ["lib", "lib64"]) await symlink(`usr/${folder}`, join(image.root, folder)).catch(ifThere);
   const sandbox: Sandbox = {
     root: image.root,
     readOnly: { "/usr/lib": "/usr/lib", "/usr/lib64": "/usr/lib64", "/etc/hosts": "/etc/hosts", "/usr/local/bin/node": process.execPath },
@@ -200,6 +218,10 @@ export async function runImage(image: Image, { env, args = image.cmd, volumes = 
     env: { ...image.env, ...env },
   };
   return await startInSandbox(sandbox, [...image.entrypoint, ...args]);
+}
+
+function ifThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
 }
 
 export interface Finished {

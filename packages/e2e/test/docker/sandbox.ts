@@ -34,7 +34,8 @@ export async function whyNoSandbox(): Promise<string | undefined> {
 /** Starts a program as process 1. No shell is left between it and this process, and none is in the sandbox unless it was put there. */
 export async function startInSandbox(sandbox: Sandbox, command: readonly string[]): Promise<ChildProcess> {
   const { root, readOnly, writable, user, workdir, env } = sandbox;
-  for (const [path, from] of Object.entries({ ...readOnly, ...writable })) await makeMountPoint(root + path, (await stat(from)).isDirectory());
+  for (const [path, from] of Object.entries({ ...readOnly, ...writable }))
+    await makeMountPoint(root + path, (await stat(from)).isDirectory());
   for (const device of DEVICES) await makeMountPoint(root + device, false);
   for (const folder of ["/proc", "/tmp"]) await makeMountPoint(root + folder, true);
   const enter = ["setpriv", "--no-new-privs", `--bounding-set=${CAPABILITIES}`];
