@@ -81,7 +81,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     return (await finished(await runImage(image, { env: { PORT: String(ports[name]) }, args }))).code;
   };
   async function until(name: ServiceName, ready: () => Promise<boolean>): Promise<void> {
-    await vi.waitUntil(ready, { timeout: 60_000, interval: 250 }).catch(() => expect.unreachable(`${name}:\n${logs[name]?.join("")}`));
+    await vi.waitUntil(ready, { timeout: 120_000, interval: 250 }).catch(() => expect.unreachable(`${name}:\n${logs[name]?.join("")}`));
   }
 
   test.each(names)("%s: what runs it, and nothing else", async (name) => {
@@ -179,5 +179,5 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
       expect(logs[name]?.join("")).toMatch(/"msg":"draining".*"msg":"stopped"/s);
       expect(await healthcheck(name)).toBe(1);
     }
-  }, 60_000);
+  }, 180_000);
 });
