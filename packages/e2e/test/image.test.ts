@@ -128,7 +128,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
       );
       expect(migrated).toMatchObject({ code: 0, said: expect.stringContaining("the schema is up to date") });
     },
-    60_000,
+    180_000,
   );
 
   test("an order is placed through them: each process 1 of its own, without rights, on a root that it cannot write to", async () => {
