@@ -82,6 +82,7 @@ test("a Dockerfile is read as Docker reads it", () => {
 test(".dockerignore lets in what an image is built from, and no secret", async () => {
   const inside = [
     "package.json",
+    "packages/stack/package.json",
     "pnpm-lock.yaml",
     "gen/src/common/v1/money_pb.js",
     "packages/order/src/main.ts",
