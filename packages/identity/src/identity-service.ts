@@ -61,5 +61,7 @@ export async function createIdentityService(config: IdentityConfig, overrides: I
   return service;
 }
 
-const openStore = async ({ store, service }: IdentityConfig): Promise<IdentityStore> =>
-  store.kind === "memory" ? memoryStore() : await openPostgresStore(store.url, service.databasePoolSize);
+async function openStore({ store, service: { databasePoolSize, migrateAtStart } }: IdentityConfig): Promise<IdentityStore> {
+  if (store.kind === "memory") return memoryStore();
+  return await openPostgresStore(store.url, { poolSize: databasePoolSize, migrateAtStart });
+}

@@ -1,4 +1,4 @@
-import { connectPostgres, findRequest, migratePostgres, pingPostgres, type Sql } from "@tercet/service";
+import { connectPostgres, findRequest, pingPostgres, prepareSchema, type Sql } from "@tercet/service";
 import * as sessions from "./postgres-sessions.ts";
 import * as throttle from "./postgres-throttle.ts";
 import * as users from "./postgres-users.ts";
@@ -6,9 +6,14 @@ import type { IdentityStore, Sweep } from "./store.ts";
 
 export const migrations = new URL("../migrations/", import.meta.url);
 
-/** Brings the schema up to date and opens the store. */
-export async function openPostgresStore(url: string, poolSize?: number): Promise<IdentityStore> {
-  await migratePostgres(url, migrations);
+interface OpenOptions {
+  readonly poolSize?: number;
+  readonly migrateAtStart?: boolean;
+}
+
+/** Opens the store once its schema is up to date. Throws SchemaBehindError when it may not migrate, and would have to. */
+export async function openPostgresStore(url: string, { poolSize, migrateAtStart = true }: OpenOptions = {}): Promise<IdentityStore> {
+  await prepareSchema(url, migrations, migrateAtStart);
   return postgresStore(connectPostgres(url, { applicationName: "identity", max: poolSize }));
 }
 

@@ -9,8 +9,8 @@ import {
   createLogger,
   createService,
   createServiceClient,
-  migratePostgres,
   pingPostgres,
+  prepareSchema,
   type Service,
   type ServiceOptions,
   serviceToken,
@@ -21,6 +21,7 @@ import type { OrderConfig } from "./config.ts";
 import { orderErrorCodes } from "./errors.ts";
 import { sagaEvents } from "./events.ts";
 import { observeSagas } from "./metrics.ts";
+import { MIGRATIONS } from "./migrations.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { createOrderStore } from "./order-store.ts";
 import type { PaymentClient } from "./payments.ts";
@@ -30,14 +31,13 @@ import { cancelOrder as cancelSaga, placeOrder as placeSaga } from "./sagas.ts";
 import { createOrderWatch } from "./watch.ts";
 
 const NAME = "order";
-export const MIGRATIONS = new URL("../migrations/", import.meta.url);
 
 /** What tests put in the place of what the configuration names. */
 export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & { readonly payments?: PaymentClient };
 
 export async function createOrderService(config: OrderConfig, overrides: OrderOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: NAME, ...config.service.log });
-  await migratePostgres(config.databaseUrl, MIGRATIONS);
+  await prepareSchema(config.databaseUrl, MIGRATIONS, config.service.migrateAtStart);
   const sql = connectPostgres(config.databaseUrl, { applicationName: NAME, max: config.service.databasePoolSize });
   const [work, lease] = [sql.lane("work"), sql.lane("lease")];
   const watch = createOrderWatch(work, log);

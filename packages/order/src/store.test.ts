@@ -3,8 +3,8 @@ import { connectPostgres, type RequestRecord, type Sql } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { MIGRATIONS } from "./migrations.ts";
 import { CANCEL_ORDER, type OrderStatus, PLACE_ORDER, TRANSITIONS } from "./order.ts";
-import { MIGRATIONS } from "./order-service.ts";
 import { createOrderStore } from "./order-store.ts";
 import { cancelOrder, placeOrder } from "./sagas.ts";
 import {

@@ -3,8 +3,8 @@ import { testDatabase } from "@tercet/service/testing";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { follow } from "./follow.ts";
+import { MIGRATIONS } from "./migrations.ts";
 import type { OrderStatus } from "./order.ts";
-import { MIGRATIONS } from "./order-service.ts";
 import { findOrder } from "./store.ts";
 import { createOrderWatch } from "./watch.ts";
 

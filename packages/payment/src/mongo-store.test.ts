@@ -1,5 +1,6 @@
 import { MongoClient } from "mongodb";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { migratePaymentStore } from "./connect-store.ts";
 import { findMongo } from "./mongo.testing.ts";
 import { MongoPaymentStore } from "./mongo-store.ts";
 import { atomicityContract, functionalContract } from "./store.contract.ts";
@@ -20,6 +21,17 @@ if ("missing" in server) {
     });
     const open = async () => MongoPaymentStore.connect(url.href);
     functionalContract(open);
+    test("where a job makes the indexes, a database without them is refused until they are there", async () => {
+      const fresh = new URL(server.url);
+      fresh.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;
+      const unprepared = MongoPaymentStore.connect(fresh.href, { migrate: false });
+      await expect(unprepared).rejects.toThrow('it lacks the index {"createTime":-1,"_id":-1}, the index {"orderId":1}');
+      await migratePaymentStore(fresh.href);
+      await using store = await MongoPaymentStore.connect(fresh.href, { migrate: false });
+      await store.ping();
+      await using client = new MongoClient(fresh.href);
+      await client.db().dropDatabase();
+    });
     if (server.atomic) atomicityContract(open);
     else test.skip(`many at once: skipped: ${server.version} does not update documents atomically; this needs a real MongoDB`, () => {});
   });

@@ -1,3 +1,4 @@
+import { SchemaBehindError } from "@tercet/service";
 import { type Collection, type Filter, MongoClient, MongoServerError, type UpdateFilter } from "mongodb";
 import { eventKey, fromDocument, type PaymentDocument, refundPath, timeField } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
@@ -18,6 +19,14 @@ import { type Change, type PageKey, type PaymentFilter, type PaymentStore, Unkno
 const TIMEOUT_MS = 2_000;
 const SLOW_TIMEOUT_MS = 5_000;
 const DUPLICATE_KEY = 11_000;
+const NAMESPACE_NOT_FOUND = 26;
+const INDEXES: readonly Readonly<Record<string, 1 | -1>>[] = [
+  { createTime: -1, _id: -1 },
+  { orderId: 1 },
+  { customerId: 1, createTime: -1, _id: -1 },
+  { openWork: 1, attemptTime: 1 },
+  { watched: 1, attemptTime: 1 },
+];
 
 /** What must hold of the document, by path: paths into `refunds` are made from ids, which the driver's types cannot follow. */
 type Condition = Readonly<Record<string, unknown>>;
@@ -35,8 +44,11 @@ export class MongoPaymentStore implements PaymentStore {
     this.#payments = client.db().collection("payments");
   }
 
-  /** Connects to the database that the URL names and makes its indexes. Rejects when the server does not answer within 2 s. */
-  static async connect(url: string): Promise<MongoPaymentStore> {
+  /**
+   * Connects to the database that the URL names and makes its indexes; or, where a job does that, throws SchemaBehindError when there are not all of them.
+   * Rejects when the server does not answer within 2 s.
+   */
+  static async connect(url: string, { migrate = true }: { readonly migrate?: boolean } = {}): Promise<MongoPaymentStore> {
     const client = new MongoClient(url, {
       appName: "payment",
       monitorCommands: true,
@@ -51,7 +63,7 @@ export class MongoPaymentStore implements PaymentStore {
     observeMongo(client);
     const store = new MongoPaymentStore(client);
     try {
-      await store.#createIndexes();
+      await (migrate ? store.#createIndexes() : store.#requireIndexes());
     } catch (error) {
       await client.close();
       throw error;
@@ -60,13 +72,18 @@ export class MongoPaymentStore implements PaymentStore {
   }
 
   async #createIndexes(): Promise<void> {
-    await this.#payments.createIndexes([
-      { key: { createTime: -1, _id: -1 } },
-      { key: { orderId: 1 } },
-      { key: { customerId: 1, createTime: -1, _id: -1 } },
-      { key: { openWork: 1, attemptTime: 1 } },
-      { key: { watched: 1, attemptTime: 1 } },
-    ]);
+    await this.#payments.createIndexes(INDEXES.map((key) => ({ key })));
+  }
+
+  async #requireIndexes(): Promise<void> {
+    const there = await this.#payments.indexes().catch((error: unknown) => {
+      if (error instanceof MongoServerError && error.code === NAMESPACE_NOT_FOUND) return [];
+      throw error;
+    });
+    // As text: the order of an index's fields is part of it.
+    const keys = new Set(there.map(({ key }) => JSON.stringify(key)));
+    const missing = INDEXES.map((key) => JSON.stringify(key)).filter((key) => !keys.has(key));
+    if (missing.length > 0) throw new SchemaBehindError(missing.map((key) => `the index ${key}`));
   }
 
   async open(id: string, charge: Charge): Promise<Change> {

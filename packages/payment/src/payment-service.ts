@@ -1,13 +1,12 @@
-import { createLogger, createService, type Logger, migratePostgres, type Service, type TokenKeys, withFailpoints } from "@tercet/service";
+import { createLogger, createService, type Logger, type Service, type TokenKeys, withFailpoints } from "@tercet/service";
 import type { PaymentConfig } from "./config.ts";
-import { connectPaymentStore } from "./connect-store.ts";
+import { openPaymentStore } from "./connect-store.ts";
 import { paymentErrorCodes } from "./errors.ts";
 import { observedProvider } from "./observed-provider.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { runReconciler } from "./reconciler.ts";
 import { paymentRoutes } from "./routes.ts";
 import { Simulator } from "./simulator.ts";
-import type { PaymentStore } from "./store.ts";
 
 /** Instead of what the configuration makes. */
 export interface PaymentOverrides {
@@ -16,15 +15,13 @@ export interface PaymentOverrides {
   readonly provider?: PaymentProvider;
 }
 
-export const migrations = new URL("../migrations", import.meta.url);
-
-/** Starts the payment service, its database's schema brought up to date. Disposing of the service drains it. */
+/** Starts the payment service on a schema that is up to date. Disposing of the service drains it. */
 export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: "payment", ...config.service.log });
   const provider = observedProvider(
     withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator))),
   );
-  const store = withFailpoints(config.failpoints, "store", await openStore(config));
+  const store = withFailpoints(config.failpoints, "store", await openPaymentStore(config.database, config.service));
   const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs, unattendedMs: config.reconciler.afterMs };
   const stopping = new AbortController();
   let reconciler: Promise<void> = Promise.resolve();
@@ -45,9 +42,4 @@ export async function createPaymentService(config: PaymentConfig, overrides: Pay
     },
     onClose: async () => store[Symbol.asyncDispose](),
   });
-}
-
-async function openStore({ database: { kind, url }, service }: PaymentConfig): Promise<PaymentStore> {
-  if (kind === "postgres") await migratePostgres(url, migrations);
-  return connectPaymentStore(url, service.databasePoolSize);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { readBook } from "./book.ts";
-import { migrations } from "./payment-service.ts";
+import { migrations } from "./connect-store.ts";
 import type { ChargeRequest, Payments } from "./payments.ts";
 import { PostgresPaymentStore } from "./postgres-store.ts";
 import type { PaymentProvider } from "./provider.ts";

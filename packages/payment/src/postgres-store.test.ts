@@ -1,6 +1,6 @@
 import { testDatabase } from "@tercet/service/testing";
 import { afterAll, describe, expect, test } from "vitest";
-import { migrations } from "./payment-service.ts";
+import { migrations } from "./connect-store.ts";
 import { PostgresPaymentStore } from "./postgres-store.ts";
 import { atomicityContract, functionalContract } from "./store.contract.ts";
 

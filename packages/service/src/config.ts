@@ -81,6 +81,11 @@ export const serviceEnv = (port: number) => ({
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
   /** Connections to PostgreSQL, of this process; some of them are kept for what callers must not hold up. */
   DATABASE_POOL_SIZE: integer(10, 3, 200),
+  /** Whether the service brings its database's schema up to date when it starts. "false" where a job does (dist/migrate.js): then it refuses to run on one that is behind. */
+  MIGRATE_AT_START: z
+    .enum(["true", "false"], "must be true or false")
+    .transform((text) => text === "true")
+    .default(true),
   /** How long load balancers take to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
   /** How long calls in flight may take to finish, and with them the handover of background work. */
@@ -106,6 +111,7 @@ export interface ServiceConfig {
   readonly maxTimeoutMs: number;
   readonly readMaxBytes: number;
   readonly databasePoolSize: number;
+  readonly migrateAtStart: boolean;
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
   readonly limits: PortLimits;
@@ -127,6 +133,7 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
     maxTimeoutMs: env.MAX_TIMEOUT_MS,
     readMaxBytes: env.READ_MAX_BYTES,
     databasePoolSize: env.DATABASE_POOL_SIZE,
+    migrateAtStart: env.MIGRATE_AT_START,
     drainDelayMs: env.DRAIN_DELAY_MS,
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
     limits: hardenedLimits,

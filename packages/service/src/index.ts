@@ -17,18 +17,18 @@ export { type Failpoints, failpointEnv, failpointNames, failpointsOnlyInTests, w
 export type { DependencyCheck, HealthReport } from "./health.ts";
 export { createLogger, type Logger } from "./log.ts";
 export { type LogContext, logContext, noteLogContext, withLogContext } from "./log-context.ts";
+export { migratePostgres, prepareSchema, SchemaBehindError } from "./migrations.ts";
 export {
   connectPostgres,
   isCheckViolation,
   isDatabaseUnavailable,
   isUniqueViolation,
-  migratePostgres,
   pingPostgres,
   type Sql,
 } from "./postgres.ts";
 export { type Principal, principal, type RoleName, roleName, visibleOwner } from "./principal.ts";
 export { decodePageToken, encodePageToken, fingerprint, type Money, pageSize, toPage } from "./request.ts";
 export { assertSameRequest, findRequest, type RequestRecord, requests, useRequest } from "./requests.ts";
-export { runService } from "./run.ts";
+export { runMigration, runService } from "./run.ts";
 export { createService, type Service, type ServiceOptions } from "./service.ts";
 export { type ServiceTokenOptions, serviceToken } from "./service-token.ts";

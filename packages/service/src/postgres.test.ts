@@ -1,50 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  connectPostgres,
-  isCheckViolation,
-  isDatabaseUnavailable,
-  isUniqueViolation,
-  migratePostgres,
-  pingPostgres,
-  type Sql,
-} from "./postgres.ts";
+import { connectPostgres, isCheckViolation, isDatabaseUnavailable, isUniqueViolation, pingPostgres, type Sql } from "./postgres.ts";
 import { type TestDatabase, testDatabase } from "./testing.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "tercet migrations "));
-const steps = [
-  "create table things (id int8 primary key, given_name text unique, check (id > 0));",
-  // Each run would add a row, and each takes its time.
-  "insert into things select coalesce(max(id), 0) + 1, 'step' from things;--> statement-breakpoint\nselect pg_sleep(0.2);",
-];
-mkdirSync(join(folder, "meta"));
-const entries = steps.map((sql, idx) => {
-  const tag = `000${idx}_step`;
-  writeFileSync(join(folder, `${tag}.sql`), sql);
-  return { idx, version: "7", when: 1_700_000_000_000 + idx, tag, breakpoints: true };
-});
-writeFileSync(join(folder, "meta/_journal.json"), JSON.stringify({ version: "7", dialect: "postgresql", entries }));
-const migrations = pathToFileURL(`${folder}/`);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-test("five replicas that migrate one fresh database at once all succeed, and each step runs once", async () => {
-  await using database = await testDatabase();
-  await Promise.all(Array.from({ length: 5 }, () => migratePostgres(database.url, migrations)));
-  await migratePostgres(database.url, migrations);
-  const sql = connectPostgres(database.url, { max: 1 });
-  expect(await sql`select id from things`).toEqual([{ id: 1n }]);
-  await sql.end();
-});
 
 describe("a pool", () => {
   let database: TestDatabase;
   let sql: Sql;
   beforeAll(async () => {
-    database = await testDatabase(migrations);
+    database = await testDatabase();
     sql = connectPostgres(database.url, { max: 4, applicationName: "shop-test" });
+    await sql`create table things (id int8 primary key, given_name text unique, check (id > 0))`;
   });
   afterAll(async () => {
     await sql.end({ timeout: 1 });

@@ -1,6 +1,3 @@
-import { fileURLToPath } from "node:url";
-import { drizzle } from "drizzle-orm/postgres-js";
-import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { type Lane, Pool } from "./postgres-pool.ts";
 import type { Statement } from "./postgres-session.ts";
@@ -17,8 +14,6 @@ const LOCK_TIMEOUT_MS = 3_000;
 /** Past the server's own limit: whoever has not answered by then is not there any more. */
 const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
 const POOL_SIZE = 10;
-/** Any constant will do, as long as every replica takes the same one. */
-const MIGRATION_LOCK = 7_237_238;
 
 /**
  * Opens a pool. Columns are snake_case in SQL and camelCase in rows; int8 is bigint. Every wait is bounded, on this side too; the driver's own waits are not
@@ -71,18 +66,6 @@ function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: La
     apply: (make, _this, args) => pooled(Reflect.apply(make, undefined, args)),
     get: (target, key) => (Object.hasOwn(own, key) ? Reflect.get(own, key) : Reflect.get(target, key)),
   }) as Sql;
-}
-
-/** Brings the schema up to date. Replicas that start at once wait for each other on an advisory lock, held by the one connection that migrates. */
-export async function migratePostgres(url: string, folder: URL): Promise<void> {
-  const sql = postgres(url, { max: 1, fetch_types: false, connect_timeout: CONNECT_TIMEOUT_S * 5, onnotice: () => {} });
-  try {
-    await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-    await migrate(drizzle(sql), { migrationsFolder: fileURLToPath(folder) });
-    await sql`select pg_advisory_unlock(${MIGRATION_LOCK})`;
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
 }
 
 const pings = new WeakMap<Sql, Promise<void>>();

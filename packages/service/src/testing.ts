@@ -2,7 +2,8 @@ import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from "jose";
 import postgres from "postgres";
 import type { TokenKeys } from "./authenticate.ts";
 import { readEnv } from "./config.ts";
-import { connectPostgres, migratePostgres, type Sql } from "./postgres.ts";
+import { migratePostgres } from "./migrations.ts";
+import { connectPostgres, type Sql } from "./postgres.ts";
 
 export { type LokiBehaviour, startTestLoki, type TestLoki } from "./loki.testing.ts";
 

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http2 from "node:http2";
@@ -131,4 +131,15 @@ test("with a client CA, a client needs a certificate", async () => {
     const stranger = createConnectTransport({ baseUrl: shop.url, httpVersion, nodeOptions: { ca: pem.ca } });
     await expect(catalogAt(stranger).listProducts({})).rejects.toThrow();
   }
+});
+
+test("healthcheck.js asks over TLS, and shows a certificate where one is asked for", async () => {
+  await using open = await host({ config: { tls: pem.server } });
+  await using strict = await host({ config: { tls: { ...pem.server, clientCa: pem.ca } } });
+  const program = new URL("../src/healthcheck.ts", import.meta.url).pathname;
+  const files = { TLS_CERT: join(folder, "server.pem"), TLS_KEY: join(folder, "server.key") };
+  const codeOf = (env: Record<string, string>) =>
+    new Promise<number>((resolve) => execFile(process.execPath, [program], { env }, (error) => resolve(Number(error?.code ?? 0))));
+  for (const { port } of [open, strict]) expect(await codeOf({ PORT: String(port), ...files })).toBe(0);
+  expect(await codeOf({ PORT: String(open.port) })).toBe(1);
 });

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: infra/scripts/compose-up.sh [--help] [lite|full] [OPTION OF docker compose up]...
+
+Builds the images, starts the system with Docker Compose, waits until it is healthy, and puts a few products into its catalog.
+
+  lite   the three services, PostgreSQL, MongoDB and Kong: about 3 GB of memory at most; the default
+  full   besides, traces, metrics and logs: OpenTelemetry collector, Jaeger, Prometheus, Loki and Grafana
+
+Secrets are in infra/.env, which is made when there is none. Then infra/scripts/smoke.sh places an order through Kong.
+To stop:               docker compose -f infra/compose.yaml --profile full down
+To lose all data too:  docker compose -f infra/compose.yaml --profile full down --volumes
+TEXT
+}
+
+profile=lite
+case "${1:-}" in
+  -h | --help)
+    usage
+    exit
+    ;;
+  lite | full)
+    profile="$1"
+    shift
+    ;;
+  "" | -*) ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+esac
+
+scripts="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+docker compose version >/dev/null 2>&1 || {
+  echo "Docker with its compose plugin is not installed; without Docker, npx -y pnpm start runs the system too" >&2
+  exit 1
+}
+"$scripts/compose-env.sh"
+if [[ "$profile" == full ]]; then export TELEMETRY=1; fi
+docker compose --file "$scripts/../compose.yaml" --profile "$profile" up --build --detach --wait "$@"
+"$scripts/seed.sh"
+
+cat <<TEXT
+
+Tercet is running
+  Kong         http://127.0.0.1:8000 for HTTP, 127.0.0.1:9080 for gRPC
+TEXT
+if [[ "$profile" == full ]]; then
+  cat <<TEXT
+  Grafana      http://127.0.0.1:3000, as admin; GRAFANA_PASSWORD in infra/.env
+  Jaeger       http://127.0.0.1:16686
+  Prometheus   http://127.0.0.1:9090
+TEXT
+fi
+echo "Place an order: infra/scripts/smoke.sh"

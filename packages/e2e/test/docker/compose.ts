@@ -1,0 +1,122 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Env } from "@tercet/service";
+import { ROOT } from "@tercet/stack";
+import { parse } from "yaml";
+
+export const COMPOSE_FILE = "infra/compose.yaml";
+
+/** As much of a Compose file as ours uses. */
+export interface ComposeFile {
+  readonly services: Readonly<Record<string, ComposeService>>;
+  readonly networks: Readonly<Record<string, unknown>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+export interface ComposeService {
+  readonly profiles?: readonly string[];
+  readonly image?: string;
+  readonly build?: { readonly context: string; readonly dockerfile: string; readonly args: Readonly<Record<string, string>> };
+  readonly restart?: string;
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly cap_add?: readonly string[];
+  readonly privileged?: boolean;
+  readonly security_opt?: readonly string[];
+  readonly mem_limit?: string;
+  readonly pids_limit?: number;
+  readonly logging?: { readonly options?: Readonly<Record<string, string>> };
+  readonly networks?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean };
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly env_file?: readonly string[];
+}
+
+export async function readCompose(): Promise<ComposeFile> {
+  return parse(await readFile(join(ROOT, COMPOSE_FILE), "utf8"), { merge: true });
+}
+
+/** `NAME=value`, `NAME='value'`; comments and empty lines are not. */
+export function parseEnvFile(text: string): Record<string, string> {
+  const lines = [...text.matchAll(/^([A-Z][A-Z0-9_]*)=(.*)$/gm)];
+  return Object.fromEntries(lines.map(([, name = "", value = ""]) => [name, value.replace(/^'(.*)'$/, "$1")]));
+}
+
+const VARIABLE = /\$\$|\$\{(\w+)(?::([-+?])([^}]*))?\}/g;
+
+/** The variables that a text of the file asks for. */
+export const variablesIn = (text: string): string[] => [...text.matchAll(VARIABLE)].flatMap(([, name]) => name ?? []);
+
+/** Replaces `${NAME}`, `${NAME:-else}`, `${NAME:+then}` and `${NAME:?must}`, as Compose does. Throws what a missing one asks for. */
+function interpolate(text: string, variables: Env): string {
+  return text.replaceAll(VARIABLE, (whole, name: string | undefined, operator: string | undefined, word: string) => {
+    if (name === undefined) return whole.slice(1);
+    const value = variables[name] ?? "";
+    if (operator === "+") return value === "" ? "" : word;
+    if (value !== "") return value;
+    if (operator === "?") throw new Error(`${name}: ${word}`);
+    return operator === "-" ? word : "";
+  });
+}
+
+/** The environment of a container. */
+export function environmentOf({ environment = {} }: ComposeService, variables: Env): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, interpolate(String(value), variables)]));
+}
+
+/** Besides the sizes that Docker's programs take, a version says which one it is: "latest" and "18" are other images next month. */
+const EXACT_VERSION = /:v?\d+\.\d+(\.\d+)?(-[\w.]+)?(@sha256:[0-9a-f]{64})?$/;
+const PUBLISHED_TO_ALL = new Set(["8000:8000", "9080:9080"]);
+/** Their images hold no program that could ask, and nothing waits for their health. */
+const WITHOUT_HEALTHCHECK = new Set(["collector", "jaeger"]);
+
+/** What is not as it must be, in one sentence each. */
+export function composeProblems({ services, networks, volumes }: ComposeFile): string[] {
+  const one = (name: string, service: ComposeService): string[] => {
+    const problem = (found: boolean, what: string) => (found ? [`${name}: ${what}`] : []);
+    const { image = "", build, ports = [], volumes: mounts = [], depends_on: needs = {}, healthcheck } = service;
+    const probe = healthcheck?.test?.[0] === "CMD";
+    return [
+      ...problem(service.read_only !== true, "its root can be written to"),
+      ...problem(!service.cap_drop?.includes("ALL") || service.cap_add !== undefined, "it has capabilities"),
+      ...problem(service.privileged !== undefined, "it says something of privileges"),
+      ...problem(!service.security_opt?.includes("no-new-privileges:true"), "it may gain privileges"),
+      ...problem(service.mem_limit === undefined || service.pids_limit === undefined, "its memory or its processes are not limited"),
+      ...problem(service.logging?.options?.["max-size"] === undefined, "its log grows for ever"),
+      ...problem(service.restart !== "unless-stopped", "nobody starts it again"),
+      ...problem(build === undefined && !EXACT_VERSION.test(image), `${image} is not one exact version`),
+      ...problem(
+        !probe && !(healthcheck?.disable === true && WITHOUT_HEALTHCHECK.has(name)),
+        "nobody asks whether it is healthy, or a shell does",
+      ),
+      ...problem((service.networks ?? []).length === 0, "it is on the network that everybody is on"),
+      ...(service.networks ?? []).flatMap((network) => problem(!(network in networks), `there is no network ${network}`)),
+      ...ports.flatMap((port) =>
+        problem(
+          !(port.startsWith("127.0.0.1:") || (name === "kong" && PUBLISHED_TO_ALL.has(port))),
+          `${port} can be reached from other machines`,
+        ),
+      ),
+      ...mounts.flatMap((mount) => {
+        const [from = "", , mode] = mount.split(":");
+        if (!from.startsWith(".")) return problem(!(from in volumes), `there is no volume ${from}`);
+        return problem(mode !== "ro", `it can write to ${from}`);
+      }),
+      ...problem(
+        (service.profiles ?? []).some((profile) => profile !== "lite" && profile !== "full"),
+        "its profile is neither lite nor full",
+      ),
+      ...problem(!service.profiles?.includes("full"), "full leaves it out"),
+      ...Object.entries(needs).flatMap(([needed, { condition }]) => {
+        const other = services[needed];
+        const there = service.profiles?.every((profile) => other?.profiles?.includes(profile)) === true;
+        const known = condition !== "service_healthy" || other?.healthcheck?.test !== undefined;
+        return problem(!there || !known, `it waits in vain for ${needed}`);
+      }),
+    ];
+  };
+  return Object.entries(services).flatMap(([name, service]) => one(name, service));
+}

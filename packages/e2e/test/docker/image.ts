@@ -1,0 +1,238 @@
+import { type ChildProcess, execFile } from "node:child_process";
+import { chown, cp, link, mkdir, readFile, realpath, rename, symlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { ROOT } from "@tercet/stack";
+import { assignments, execForm, expand, type Instruction, parseDockerfile, withoutIgnored } from "./dockerfile.ts";
+import { type Sandbox, startInSandbox } from "./sandbox.ts";
+
+const run = promisify(execFile);
+
+export const DOCKERFILE = "infra/docker/Dockerfile";
+
+/** What a Dockerfile made: the folder that a container sees as "/", and how it is started. */
+export interface Image {
+  readonly root: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly workdir: string;
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+}
+
+interface Build {
+  /** An empty folder. */
+  readonly scratch: string;
+  /** What SERVICE is, for each image. */
+  readonly services: readonly string[];
+  /** The folder of the host behind each cache mount, by its path: what one build fetched, the next one need not. */
+  readonly caches: Readonly<Record<string, string>>;
+}
+
+/**
+ * Does what the Dockerfile says, step by step: what comes before `ARG SERVICE` once, as an engine's cache has it, the rest for each service. In the place of
+ * its base image stand this machine's system and the Node that the repository pins.
+ */
+export async function buildImages({ scratch, services, caches }: Build): Promise<Image[]> {
+  const [first, last] = parseDockerfile(await readFile(join(ROOT, DOCKERFILE), "utf8"));
+  if (first?.name === undefined || last === undefined) throw new Error("the Dockerfile has not the two stages that this knows");
+  const shared = first.instructions.findIndex(({ keyword, rest }) => keyword === "ARG" && rest === "SERVICE");
+  const stage = await Layer.of(join(scratch, first.name));
+  await giveSystem(stage);
+  for (const instruction of first.instructions.slice(0, shared)) await buildStep(stage, instruction, caches);
+  const images: Image[] = [];
+  for (const service of services) {
+    stage.given = { SERVICE: service };
+    for (const instruction of first.instructions.slice(shared)) await buildStep(stage, instruction, caches);
+    const image = await Layer.of(join(scratch, service), stage.given);
+    for (const instruction of last.instructions) await imageStep(image, instruction, { [first.name]: stage });
+    images.push(image.finished());
+  }
+  return images;
+}
+
+/** A stage under construction. */
+class Layer {
+  readonly root: string;
+  /** Build arguments. */
+  given: Readonly<Record<string, string>>;
+  readonly #args: Record<string, string> = {};
+  readonly env: Record<string, string> = {};
+  readonly labels: Record<string, string> = {};
+  workdir = "/";
+  user = { uid: 0, gid: 0 };
+  entrypoint: string[] = [];
+  cmd: string[] = [];
+
+  private constructor(root: string, given: Readonly<Record<string, string>>) {
+    this.root = root;
+    this.given = given;
+  }
+
+  static async of(root: string, given: Readonly<Record<string, string>> = {}): Promise<Layer> {
+    await mkdir(root, { recursive: true });
+    return new Layer(root, given);
+  }
+
+  get variables(): Record<string, string> {
+    return { ...this.#args, ...this.env };
+  }
+
+  /** On the host. */
+  at(path: string): string {
+    return join(this.root, resolve(this.workdir, path));
+  }
+
+  /** What changes how later steps, or the container, run. False for an instruction that does something. */
+  async configure({ keyword, rest }: Instruction): Promise<boolean> {
+    const text = expand(rest, this.variables);
+    if (keyword === "ARG") {
+      const [name = "", fallback] = text.split("=");
+      const value = this.given[name] ?? fallback;
+      if (value !== undefined) this.#args[name] = value;
+    } else if (keyword === "ENV") Object.assign(this.env, Object.fromEntries(assignments(text)));
+    else if (keyword === "LABEL") Object.assign(this.labels, Object.fromEntries(assignments(text)));
+    else if (keyword === "WORKDIR") {
+      this.workdir = resolve(this.workdir, text);
+      await mkdir(join(this.root, this.workdir), { recursive: true });
+    } else if (keyword === "USER") this.user = owner(text);
+    else if (keyword === "ENTRYPOINT") this.entrypoint = execForm(rest) ?? [];
+    else if (keyword === "CMD") this.cmd = execForm(rest) ?? [];
+    else return false;
+    return true;
+  }
+
+  finished(): Image {
+    const { root, env, labels, workdir, user, entrypoint, cmd } = this;
+    return { root, env, labels, workdir, user, entrypoint, cmd };
+  }
+}
+
+function owner(text: string): { uid: number; gid: number } {
+  const [uid, gid] = text.split(":").map(Number);
+  // A name would have to be looked up in an image's own list of users, and Kubernetes cannot tell that it is not root.
+  if (!Number.isInteger(uid) || !Number.isInteger(gid)) throw new Error(`"${text}" is not a number of a user and one of a group`);
+  return { uid: uid ?? 0, gid: gid ?? 0 };
+}
+
+/** Debian's folders, Node, npm, and what tells this machine's programs where to fetch from. */
+async function giveSystem({ root }: Layer): Promise<void> {
+  for (const folder of ["bin", "lib", "lib64", "sbin"]) await symlink(`usr/${folder}`, join(root, folder));
+  const npm = dirname(dirname(await realpath((await run("which", ["npm"])).stdout.trim())));
+  const local = usrLocal(root);
+  await mkdir(join(local, "bin"), { recursive: true });
+  await link(process.execPath, join(local, "bin/node")).catch(() => cp(process.execPath, join(local, "bin/node")));
+  // Seen in the sandbox too, as all of /usr is.
+  await mkdir(join(local, "lib/node_modules"), { recursive: true });
+  await symlink(npm, join(local, "lib/node_modules/npm"));
+  await symlink("../lib/node_modules/npm/bin/npm-cli.js", join(local, "bin/npm"));
+  await mkdir(join(root, "root"));
+  await cp(join(process.env["HOME"] ?? "/", ".npmrc"), join(root, "root/.npmrc")).catch(() => {});
+}
+
+/** Beside the root, in which the machine's own /usr will lie over it. */
+const usrLocal = (root: string): string => `${root}.usr-local`;
+
+async function buildStep(layer: Layer, instruction: Instruction, caches: Readonly<Record<string, string>>): Promise<void> {
+  if (await layer.configure(instruction)) return;
+  if (instruction.keyword === "COPY") return await copyContext(layer, instruction);
+  const command = expand(instruction.rest, layer.variables);
+  const { target } = Object.fromEntries(assignments(instruction.flags["mount"]?.replaceAll(",", " ") ?? ""));
+  const cache = target === undefined ? undefined : caches[target];
+  const child = await startInSandbox(
+    {
+      root: layer.root,
+      readOnly: { "/usr": "/usr", "/etc": "/etc" },
+      writable: { "/usr/local": usrLocal(layer.root), ...(target !== undefined && cache !== undefined && { [target]: cache }) },
+      readOnlyRoot: false,
+      user: layer.user,
+      workdir: layer.workdir,
+      // npm's own setting is another one where a distribution packed it.
+      env: { HOME: "/root", npm_config_prefix: "/usr/local", ...passedOn(), ...layer.env },
+    },
+    ["sh", "-c", command],
+  );
+  const { code, said } = await finished(child);
+  if (code !== 0) throw new Error(`RUN ${command}\n${said}`);
+}
+
+/** Where this machine's certificates and registries are. */
+function passedOn(): Record<string, string> {
+  const names = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (names.test(name) && value !== undefined ? [[name, value]] : [])),
+  );
+}
+
+/** What git knows of, less what .dockerignore names: what a build in CI is given. */
+async function copyContext(layer: Layer, { rest, flags }: Instruction): Promise<void> {
+  const [from = "", to = ""] = rest.split(/\s+/);
+  if (Object.keys(flags).length > 0) throw new Error(`COPY ${rest}: a flag that is not known`);
+  const { stdout } = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], { cwd: ROOT });
+  const files = withoutIgnored(stdout.split("\0").filter(Boolean), await readFile(join(ROOT, ".dockerignore"), "utf8"));
+  const wanted = from === "." ? files : files.filter((file) => file === from);
+  if (wanted.length === 0) throw new Error(`COPY ${rest}: there is no such file in the context`);
+  const folder = layer.at(to);
+  for (const file of wanted) await cp(join(ROOT, file), join(folder, file), { preserveTimestamps: true });
+}
+
+async function imageStep(layer: Layer, instruction: Instruction, stages: Readonly<Record<string, Layer>>): Promise<void> {
+  if (await layer.configure(instruction)) return;
+  const { keyword, flags, rest } = instruction;
+  // There is nothing of the base image here that could be removed.
+  if (keyword === "RUN" && rest.startsWith("rm -rf /usr/local/")) return;
+  if (keyword !== "COPY") throw new Error(`${keyword} ${rest}: the image's own stage only copies`);
+  const { from, chown: to, ...others } = flags;
+  if (from === undefined) return await copyContext(layer, instruction);
+  if (Object.keys(others).length > 0) throw new Error(`COPY ${rest}: a flag that is not known`);
+  const [source = "", target = ""] = rest.split(/\s+/);
+  const stage = stages[from];
+  if (stage === undefined) throw new Error(`COPY --from=${from}: there is no such stage`);
+  // Moved, not copied: it is thousands of files, and the next service makes its own.
+  await mkdir(dirname(layer.at(target)), { recursive: true });
+  await rename(stage.at(source), layer.at(target));
+  if (to === undefined) return;
+  const { uid, gid } = owner(to);
+  await chown(layer.at(target), uid, gid);
+}
+
+export interface RunOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** In the place of the image's CMD. */
+  readonly args?: readonly string[];
+  /** Folders of the host by path. As an engine's new volume, each is given the owner of the image's folder at that path. */
+  readonly volumes?: Readonly<Record<string, string>>;
+}
+
+/** Starts a container: the image's root, which cannot be written to, the system's libraries, Node, and no other program. */
+export async function runImage(image: Image, { env, args = image.cmd, volumes = {} }: RunOptions): Promise<ChildProcess> {
+  for (const folder of ["lib", "lib64"]) await symlink(`usr/${folder}`, join(image.root, folder)).catch(ifThere);
+  const sandbox: Sandbox = {
+    root: image.root,
+    readOnly: { "/usr/lib": "/usr/lib", "/usr/lib64": "/usr/lib64", "/etc/hosts": "/etc/hosts", "/usr/local/bin/node": process.execPath },
+    writable: volumes,
+    readOnlyRoot: true,
+    user: image.user,
+    workdir: image.workdir,
+    env: { ...image.env, ...env },
+  };
+  return await startInSandbox(sandbox, [...image.entrypoint, ...args]);
+}
+
+function ifThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly said: string;
+}
+
+/** Waits for its end. */
+export async function finished(child: ChildProcess): Promise<Finished> {
+  const said: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => void said.push(String(chunk)));
+  const code = await new Promise<number | null>((done, fail) => child.once("close", done).once("error", fail));
+  return { code, said: said.join("") };
+}

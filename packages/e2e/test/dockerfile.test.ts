@@ -1,0 +1,105 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ROOT } from "@tercet/stack";
+import { describe, expect, test } from "vitest";
+import { execForm, expand, parseDockerfile, type Stage, withoutIgnored } from "./docker/dockerfile.ts";
+import { DOCKERFILE } from "./docker/image.ts";
+
+const text = await readFile(join(ROOT, DOCKERFILE), "utf8");
+const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { packageManager: string };
+const BASE = /^node:(\d+\.\d+\.\d+)-bookworm-slim@sha256:[0-9a-f]{64}$/;
+
+/** What hadolint cannot know. */
+function problems(stages: readonly Stage[]): string[] {
+  const last = stages.at(-1);
+  const all = stages.flatMap(({ instructions }) => instructions);
+  const of = (keyword: string) => last?.instructions.filter((one) => one.keyword === keyword).map(({ rest }) => rest) ?? [];
+  const [user = ""] = of("USER");
+  const pnpm = all
+    .find(({ rest }) => rest.startsWith("npm install --global "))
+    ?.rest.split(" ")
+    .at(-1);
+  return [
+    ...stages.flatMap(({ from }) =>
+      BASE.exec(from)?.[1] === process.versions.node ? [] : [`${from} is not the pinned Node ${process.versions.node}`],
+    ),
+    ...(new Set(stages.map(({ from }) => from)).size === 1 ? [] : ["the stages have different bases"]),
+    ...(pnpm === manifest.packageManager ? [] : [`${pnpm} is not ${manifest.packageManager}`]),
+    ...(/^[1-9]\d{4,}:[1-9]\d{4,}$/.test(user) ? [] : [`USER ${user} is not a number that nobody on a host has`]),
+    ...[...of("ENTRYPOINT"), ...of("CMD")].flatMap((rest) => (execForm(rest) === undefined ? [`${rest} would be process 1's child`] : [])),
+    ...(last?.instructions.some(({ keyword, rest }) => keyword === "COPY" && /^\.\s/.test(rest))
+      ? ["the image has all of the context"]
+      : []),
+    ...all.flatMap(({ rest }) => (/secret|password|token/i.test(rest) ? [`a secret in a layer: ${rest}`] : [])),
+  ];
+}
+
+describe("infra/docker/Dockerfile", () => {
+  test("pins what the repository pins, and runs as nobody", () => {
+    const stages = parseDockerfile(text);
+    expect(stages).toHaveLength(2);
+    expect(problems(stages)).toEqual([]);
+  });
+
+  test.each([
+    ["another Node", /node:[\d.]+-/g, "node:24.0.0-", "is not the pinned Node"],
+    ["a base without a digest", /@sha256:\w+/g, "", "is not the pinned Node"],
+    ["a moving base", /node:\S+ AS/, "node:latest AS", "different bases"],
+    ["another pnpm", /pnpm@[\d.]+/, "pnpm@latest", "pnpm@latest is not pnpm@"],
+    ["root", "USER 10001:10001", "USER 0:0", "USER 0:0 is not"],
+    ["a name", "USER 10001:10001", "USER node", "USER node is not"],
+    ["no user", "USER 10001:10001", "", "USER  is not"],
+    ["a shell", /^CMD .*$/m, "CMD node dist/main.js", "node dist/main.js would be process 1's child"],
+    ["the sources", "COPY LICENSE /", "COPY . /", "the image has all of the context"],
+    ["a secret", "WORKDIR /repo", "ARG NPM_TOKEN", "a secret in a layer: NPM_TOKEN"],
+  ])("%s is found", (_, from, to, problem) => {
+    const changed = text.replace(from as string, to);
+    expect(changed).not.toBe(text);
+    expect(problems(parseDockerfile(changed))).toContainEqual(expect.stringContaining(problem));
+  });
+
+  test("says nothing that its reader would pass over", () => {
+    expect(() => parseDockerfile(`${text}\nADD https://example.com/x /x`)).toThrow('cannot interpret "ADD');
+    expect(() => parseDockerfile(`${text}\nVOLUME /x`)).toThrow("cannot interpret");
+  });
+});
+
+test("a Dockerfile is read as Docker reads it", () => {
+  const [stage] = parseDockerfile(
+    "# x\nFROM a:1 AS b\nRUN --mount=type=cache,id=c,target=/d one \\\n  # between\n  && two\nCOPY --from=b --chown=1:2 /e ./\n",
+  );
+  expect(stage).toEqual({
+    from: "a:1",
+    name: "b",
+    instructions: [
+      { keyword: "RUN", flags: { mount: "type=cache,id=c,target=/d" }, rest: "one && two" },
+      { keyword: "COPY", flags: { from: "b", chown: "1:2" }, rest: "/e ./" },
+    ],
+  });
+  expect(expand(`@tercet/$\{SERVICE}... $A$B`, { SERVICE: "order", A: "x" })).toBe("@tercet/order... x");
+});
+
+test(".dockerignore lets in what an image is built from, and no secret", async () => {
+  const inside = [
+    "package.json",
+    "packages/stack/package.json",
+    "pnpm-lock.yaml",
+    "gen/src/common/v1/money_pb.js",
+    "packages/order/src/main.ts",
+    "packages/order/migrations/0000_schema.sql",
+  ];
+  const outside = [
+    ".env",
+    ".git/config",
+    ".data/secrets.json",
+    ".npmrc",
+    "infra/.env",
+    "packages/stack/src/main.ts",
+    "packages/order/dist/main.js",
+    "packages/order/node_modules/x/index.js",
+    "packages/order/test/harness.ts",
+    "packages/order/src/order.test.ts",
+    "packages/order/tsconfig.tsbuildinfo",
+  ];
+  expect(withoutIgnored([...inside, ...outside], await readFile(join(ROOT, ".dockerignore"), "utf8"))).toEqual(inside);
+});

@@ -1,0 +1,40 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Host, host, until } from "./harness.ts";
+
+const PROGRAM = new URL("../src/healthcheck.ts", import.meta.url).pathname;
+
+let shop: Host;
+let stock: () => Promise<void> = async () => {};
+beforeAll(async () => {
+  shop = await host({ options: { dependencies: { stock: () => stock() } } });
+});
+afterAll(() => shop[Symbol.asyncDispose]());
+
+function healthcheck(port: number): Promise<{ code: number; said: string }> {
+  const { promise, resolve } = Promise.withResolvers<{ code: number; said: string }>();
+  execFile(process.execPath, [PROGRAM], { env: { PORT: String(port) } }, (error, _, said) =>
+    resolve({ code: Number(error?.code ?? 0), said }),
+  );
+  return promise;
+}
+
+test("a service that is ready is healthy, and one whose dependency is down is not", async () => {
+  expect(await healthcheck(shop.port)).toEqual({ code: 0, said: "" });
+  stock = () => Promise.reject(new Error("away"));
+  await until(async () => (await fetch(`${shop.url}/health/ready`)).status === 503);
+  expect(await healthcheck(shop.port)).toEqual({ code: 1, said: "HTTP 503\n" });
+});
+
+test("nobody, and somebody who says nothing, are not healthy", async () => {
+  // It reads, so that it notices when its caller has gone.
+  const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as { port: number };
+  expect(await healthcheck(port)).toEqual({ code: 1, said: "no answer in 2 s\n" });
+  silent.close();
+  await once(silent, "close");
+  expect(await healthcheck(port)).toMatchObject({ code: 1, said: expect.stringContaining("ECONNREFUSED") });
+});
