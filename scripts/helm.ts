@@ -21,6 +21,8 @@ export interface Charts extends AsyncDisposable {
   lint(values: readonly string[]): Promise<string[]>;
   /** The manifests, in one text. Throws with what helm says. */
   template(values: readonly string[], ...options: readonly string[]): Promise<string>;
+  /** The manifests of charts/service by itself. */
+  alone(release: string): Promise<string>;
 }
 
 export async function hasHelm(): Promise<boolean> {
@@ -45,6 +47,7 @@ export async function openCharts(): Promise<Charts> {
     },
     template: (values, ...options) =>
       helm("template", "tercet", umbrella, "--namespace", "tercet", "--kube-version", KUBERNETES, ...files(values), ...options),
+    alone: (release) => helm("template", release, service, "--kube-version", KUBERNETES),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }

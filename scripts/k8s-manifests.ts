@@ -22,7 +22,10 @@ async function writeManifests(charts: Charts, target: string): Promise<void> {
     return manifest === null ? [] : [{ manifest, text }];
   });
   const isDatabase = ({ manifest }: { manifest: Manifest }) => manifest.metadata.labels?.["app.kubernetes.io/component"] === "database";
-  await writeResources(join(target, "base"), manifests.filter((one) => !isDatabase(one)));
+  await writeResources(
+    join(target, "base"),
+    manifests.filter((one) => !isDatabase(one)),
+  );
   await writeResources(join(target, "databases"), manifests.filter(isDatabase));
 }
 
@@ -32,8 +35,16 @@ async function writeResources(folder: string, manifests: readonly { readonly man
   const files = new Map(manifests.map(({ manifest, text }) => [`${manifest.kind.toLowerCase()}-${manifest.metadata.name}.yaml`, text]));
   for (const [name, text] of files) await writeFile(join(folder, name), `${text.replace(/^# Source: .*\n/m, "").trim()}\n`);
   const managedBy = { pairs: { "app.kubernetes.io/managed-by": "kustomize" }, includeTemplates: true };
-  const kustomization = { apiVersion: "kustomize.config.k8s.io/v1beta1", kind: "Kustomization", labels: [managedBy], resources: [...files.keys()].sort() };
-  await writeFile(join(folder, "kustomization.yaml"), `# Rendered from charts/tercet with ${VALUES} by pnpm generate: do not edit.\n${stringify(kustomization)}`);
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    labels: [managedBy],
+    resources: [...files.keys()].sort(),
+  };
+  await writeFile(
+    join(folder, "kustomization.yaml"),
+    `# Rendered from charts/tercet with ${VALUES} by pnpm generate: do not edit.\n${stringify(kustomization)}`,
+  );
 }
 
 /** False where there is no helm. */

@@ -106,7 +106,8 @@ const fileOf = ({ group, version, kind }: Kind): string =>
 /** Of OpenAPI, in JSON schema: nothing but what is described, and those few that are written as a number or a string. */
 export function strictSchema(schema: JsonSchema): JsonSchema {
   const { format, ...rest } = schema;
-  if (format === "int-or-string" || rest["x-kubernetes-int-or-string"] === true) return { anyOf: [{ type: "integer" }, { type: "string" }] };
+  if (format === "int-or-string" || rest["x-kubernetes-int-or-string"] === true)
+    return { anyOf: [{ type: "integer" }, { type: "string" }] };
   const inner = Object.fromEntries(Object.entries(rest).map(([keyword, value]) => [keyword, strictValue(keyword, value)]));
   const isOpen = "additionalProperties" in schema || schema["x-kubernetes-preserve-unknown-fields"] === true;
   return schema.properties === undefined || isOpen ? inner : { ...inner, additionalProperties: false };

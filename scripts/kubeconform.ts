@@ -19,7 +19,14 @@ export async function conformanceProblems(manifests: ReadonlyMap<string, string>
   try {
     for (const [name, text] of manifests) await writeFile(join(folder, `${name}.yaml`), text);
     const where = join(schemas, SCHEMA_FILES);
-    const { code, output } = await execute("kubeconform", ["-strict", "-kubernetes-version", KUBERNETES, "-schema-location", where, folder]);
+    const { code, output } = await execute("kubeconform", [
+      "-strict",
+      "-kubernetes-version",
+      KUBERNETES,
+      "-schema-location",
+      where,
+      folder,
+    ]);
     return code === 0 ? [] : [output.replaceAll(`${folder}/`, "").trim()];
   } finally {
     await rm(folder, { recursive: true, force: true });

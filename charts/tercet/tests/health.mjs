@@ -9,7 +9,7 @@ for (const address of process.env.SERVICES.split(/\s+/)) {
   const { origin, pathname } = new URL(address);
   const service = pathname.slice(1);
   const status = await check(origin, service).catch((error) => error.message);
-  console.log(`${service} at ${origin}: ${status === SERVING ? "SERVING" : status}`);
+  process.stdout.write(`${service} at ${origin}: ${status === SERVING ? "SERVING" : status}\n`);
   if (status !== SERVING) problems.push(service);
 }
 process.exit(problems.length === 0 ? 0 : 1);

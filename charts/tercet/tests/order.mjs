@@ -16,15 +16,21 @@ const { order } = await call(
   { requestId: randomUUID(), items: [{ sku, quantity: 1 }], paymentMethod: { token: "tok_visa" } },
   token,
 );
-console.log(`order ${order.id} of 1 ${sku}: ${order.status}`);
+process.stdout.write(`order ${order.id} of 1 ${sku}: ${order.status}\n`);
 if (order.status !== "ORDER_STATUS_CONFIRMED") {
-  console.log(JSON.stringify(order, null, 2));
+  process.stdout.write(`${JSON.stringify(order, null, 2)}\n`);
   process.exit(1);
 }
 
 async function stockProduct() {
   const operator = await logIn("olivia@example.com", OPERATOR_PASSWORD);
-  const product = { sku: "HELM-TEST", name: "Helm test", description: "", stock: "1000", price: { currencyCode: "EUR", minorUnits: "100" } };
+  const product = {
+    sku: "HELM-TEST",
+    name: "Helm test",
+    description: "",
+    stock: "1000",
+    price: { currencyCode: "EUR", minorUnits: "100" },
+  };
   await call(CATALOG_URL, "order.v1.CatalogService/PutProduct", { product, requestId: randomUUID() }, operator);
   return product.sku;
 }
