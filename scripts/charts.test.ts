@@ -57,7 +57,7 @@ test.skipIf(!helm)("every service understands the variables that it is given, wh
 async function unknownVariables(service: string, env: Readonly<Record<string, string>>): Promise<string[]> {
   const sources = ["service", service].map((name) => readFile(join(root, "packages", name, "src/config.ts"), "utf8"));
   const known = (await Promise.all(sources)).join("");
-  return Object.keys(env).filter((name) => !/^(OTEL_\w+|POD_NAME)$/.test(name) && !known.includes(` ${name}: `));
+  return Object.keys(env).filter((name) => !/^(OTEL_\w+|POD_NAME|MIGRATE_AT_START)$/.test(name) && !known.includes(` ${name}: `));
 }
 
 test.skipIf(!helm)("a variable that no service reads is found", async () => {

@@ -16,6 +16,9 @@ export async function installations(): Promise<{ readonly name: string; readonly
   ];
 }
 
+/** Where helm packs dependencies, by somebody at work in the tree. */
+const PACKED = /[/\\]tercet[/\\](tmpcharts-[^/\\]*|charts)$/;
+
 export interface Charts extends AsyncDisposable {
   /** What is wrong with the umbrella and these values. */
   lint(values: readonly string[]): Promise<string[]>;
@@ -33,8 +36,7 @@ export async function hasHelm(): Promise<boolean> {
 export async function openCharts(): Promise<Charts> {
   const folder = await mkdtemp(join(tmpdir(), "tercet-charts-"));
   const [service, umbrella] = [join(folder, "service"), join(folder, "tercet")];
-  await cp(join(root, "charts"), folder, { recursive: true });
-  await rm(join(umbrella, "charts"), { recursive: true, force: true });
+  await cp(join(root, "charts"), folder, { recursive: true, filter: (path) => !PACKED.test(path) });
   await helm("dependency", "build", umbrella);
   const files = (values: readonly string[]) => values.flatMap((file) => ["--values", file]);
   return {

@@ -35,6 +35,7 @@ const ways = [
   "collector -> [observability]:4317",
   "[observability] -> collector:8888",
   "[observability] -> collector:8889",
+  "[observability] -> kong:8100",
   ...dns("identity", "order", "payment", "kong", "collector"),
 ];
 const databasesElsewhere = (suffix = "") => [

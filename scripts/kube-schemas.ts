@@ -91,7 +91,7 @@ async function customSchemas(module: string): Promise<Map<string, JsonSchema>> {
   const folder = join(module, "example/prometheus-operator-crd");
   const schemas = new Map<string, JsonSchema>();
   for (const file of await readdir(folder)) {
-    if (!/_(servicemonitors|prometheusrules)\.yaml$/.test(file)) continue;
+    if (!/_(servicemonitors|podmonitors|prometheusrules)\.yaml$/.test(file)) continue;
     const { spec } = parse(await readFile(join(folder, file), "utf8")) as Crd;
     for (const { name: version, schema } of spec.versions)
       schemas.set(fileOf({ group: spec.group, version, kind: spec.names.kind }), strictSchema(schema.openAPIV3Schema));

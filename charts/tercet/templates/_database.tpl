@@ -1,5 +1,6 @@
-{{/* A database for development: one pod and its volume, open to one service. Takes root, name, client, image, user (number), port, args, dataPath, writable (list), ready (command). */}}
+{{/* A database for development: one pod and its volume, open to one service. Takes root, name, client, image, user (number), port, args, dataPath, writable (list), ready (what a probe asks; by default whether the port is open). */}}
 {{- define "tercet.database" -}}
+{{- $ready := .ready | default (dict "tcpSocket" (dict "port" "database")) | toYaml -}}
 {{- $labels := include "tercet.labels" (list .root .name) -}}
 {{- $selector := include "tercet.selector" (list .root .name) -}}
 apiVersion: v1
@@ -69,7 +70,7 @@ spec:
             # The image's start script keeps notes at home.
             - { name: HOME, value: /tmp }
           startupProbe:
-            exec: { command: {{ toJson .ready }} }
+            {{- $ready | nindent 12 }}
             periodSeconds: 3
             timeoutSeconds: 5
             failureThreshold: 60
@@ -78,7 +79,7 @@ spec:
             periodSeconds: 20
             failureThreshold: 6
           readinessProbe:
-            exec: { command: {{ toJson .ready }} }
+            {{- $ready | nindent 12 }}
             periodSeconds: 10
             timeoutSeconds: 5
           resources:

@@ -10,7 +10,7 @@ const email = `helm-test-${randomUUID()}@example.com`;
 const password = randomUUID();
 await identity("Register", { email, password, displayName: "Helm test", requestId: randomUUID() });
 const token = await logIn(email, password);
-const { order } = await call(
+const order = await call(
   ORDER_URL,
   "order.v1.OrderService/CreateOrder",
   { requestId: randomUUID(), items: [{ sku, quantity: 1 }], paymentMethod: { token: "tok_visa" } },
