@@ -133,12 +133,14 @@ const refused: Readonly<Record<string, readonly [string[], RegExp]>> = {
   "a misspelt value of the umbrella": [["--set", "kong.replica=3"], /additional properties 'replica' not allowed/],
   "an image of no version": [["--set", "kong.image=localhost:5000/kong"], /kong\/image/],
   "the latest image": [["--set", "order.image.tag=latest"], /image\/tag/],
+  "the latest image for all": [["--set", "global.images.tag=latest"], /images\/tag/],
   "a variable that follows from another value": [["--set-string", "order.env.PORT=80"], /env/],
   "a number where YAML would round it": [["--set", "order.env.SAGA_DEADLINE_MS=120000"], /got number, want string/],
   "a database anywhere": [
     ["--set-json", "order.networkPolicy.database.to=[]"],
     /networkPolicy.database.to of order: say where its database is/,
   ],
+  "a call to anywhere": [["--set-json", 'payment.networkPolicy.calleesElsewhere=[{"port":443,"to":[]}]'], /calleesElsewhere\/0\/to/],
   "no limits": [["--set-json", "order.resources.limits=null"], /limits/],
 };
 
@@ -146,8 +148,19 @@ test.skipIf(!helm).for(Object.entries(refused))("%s is refused", async ([, [opti
   await expect(render([], ...options)).rejects.toThrow(reason);
 });
 
+test.skipIf(!helm)("images are at one version, unless it is said of one", async () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const options = ["--set", `global.images.from=registry.example/shop,global.images.tag=1.2.3,order.image.digest=${digest}`];
+  const pods = podsOf(await render([], ...options)).filter(({ labels }) => labels["app.kubernetes.io/component"] === "service");
+  expect(pods.flatMap(({ containers }) => containers.map(({ image }) => image)).sort()).toEqual([
+    "registry.example/shop/identity:1.2.3",
+    `registry.example/shop/order@${digest}`,
+    "registry.example/shop/payment:1.2.3",
+  ]);
+});
+
 test.skipIf(!helm)("a service can be installed alone", async () => {
-  const alone = parseManifests((await charts?.alone("catalog")) ?? "");
+  const alone = parseManifests((await charts?.alone("catalog", "--set", "image.repository=registry.example/catalog")) ?? "");
   expect(alone.map(({ metadata }) => metadata.name)).toContain("catalog");
   expect(new Set(alone.map(({ metadata }) => metadata.name.replace("-headless", "")))).toEqual(new Set(["catalog"]));
 });

@@ -25,7 +25,7 @@ export interface Charts extends AsyncDisposable {
   /** The manifests, in one text. Throws with what helm says. */
   template(values: readonly string[], ...options: readonly string[]): Promise<string>;
   /** The manifests of charts/service by itself. */
-  alone(release: string): Promise<string>;
+  alone(release: string, ...options: readonly string[]): Promise<string>;
 }
 
 export async function hasHelm(): Promise<boolean> {
@@ -49,7 +49,7 @@ export async function openCharts(): Promise<Charts> {
     },
     template: (values, ...options) =>
       helm("template", "tercet", umbrella, "--namespace", "tercet", "--kube-version", KUBERNETES, ...files(values), ...options),
-    alone: (release) => helm("template", release, service, "--kube-version", KUBERNETES),
+    alone: (release, ...options) => helm("template", release, service, "--kube-version", KUBERNETES, ...options),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -81,6 +81,16 @@ test.skipIf(!helm)("what charts/ make of every values file keeps the policy, and
   for (const [name, objects] of rendered) keepsThePolicy(name, objects);
 });
 
+test.skipIf(!helm)("a provider outside is one way more, and nothing else", async () => {
+  await using opened = await openCharts();
+  const provider = [{ port: 443, to: [{ ipBlock: { cidr: "203.0.113.0/24" } }] }];
+  const objects = parseManifests(
+    await opened.template([], "--set-json", `payment.networkPolicy.calleesElsewhere=${JSON.stringify(provider)}`),
+  );
+  const more = networkOf(objects).ways.filter((way) => !expected["charts: default"]?.includes(way));
+  expect(more).toEqual(["payment -> 203.0.113.0/24:443", "payment-migrate -> 203.0.113.0/24:443"]);
+});
+
 test.skipIf(!kustomize)("so does every overlay", async () => {
   const built = await overlays();
   expect(built.map(([name]) => name)).toEqual(["overlay: dev", "overlay: prod"]);

@@ -163,7 +163,7 @@ test("helm-deploy: packs, installs or upgrades, goes back when it fails, and tri
   expect(upgrade).toMatch(
     /^upgrade tercet charts\/tercet --install --atomic --wait .*--namespace shop --values charts\/tercet\/values-prod.yaml /,
   );
-  expect(upgrade).toMatch(/ --set-string order.image.tag=1.2.3 .*--set kong.replicas=4$/);
+  expect(upgrade).toMatch(/ --set-string global.images.tag=1.2.3 .*--set kong.replicas=4$/);
   expect(tried).toMatch(/^test tercet --namespace shop /);
   expect(more).toEqual([]);
 });

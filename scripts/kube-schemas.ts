@@ -104,7 +104,7 @@ const fileOf = ({ group, version, kind }: Kind): string =>
   `${[kind.toLowerCase(), group.split(".")[0], version].filter((part) => part !== "").join("-")}.json`;
 
 /** Of OpenAPI, in JSON schema: nothing but what is described, and those few that are written as a number or a string. */
-export function strictSchema(schema: JsonSchema): JsonSchema {
+function strictSchema(schema: JsonSchema): JsonSchema {
   const { format, ...rest } = schema;
   if (format === "int-or-string" || rest["x-kubernetes-int-or-string"] === true)
     return { anyOf: [{ type: "integer" }, { type: "string" }] };

@@ -19,7 +19,7 @@ Options:
   --dry-run          renders the manifests to standard output, and asks no cluster
   --help             this
 
-What stands after -- goes to helm: -- --set kong.enabled=false
+What stands after -- goes to helm: -- --set global.images.from=registry.example/shop
 
 Needs helm, and a context of the right cluster.
 USAGE
@@ -51,9 +51,7 @@ command -v helm >/dev/null || die "helm is not installed"
 
 CHART=charts/tercet
 OPTIONS=(--namespace "$NAMESPACE" --values "$CHART/values-$ENVIRONMENT.yaml")
-if [[ -n $TAG ]]; then
-  for service in identity order payment; do OPTIONS+=(--set-string "$service.image.tag=$TAG"); done
-fi
+[[ -z $TAG ]] || OPTIONS+=(--set-string "global.images.tag=$TAG")
 OPTIONS+=("$@")
 
 # Packs charts/service, which lies beside; asks nobody.

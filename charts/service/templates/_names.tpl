@@ -15,13 +15,17 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* One repository for each service beside the others, at one version, unless it is said for this one. */}}
 {{- define "service.image" -}}
-{{- with .Values.image -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
-{{- else -}}
-{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- $all := (.Values.global).images | default dict -}}
+{{- $repository := .Values.image.repository -}}
+{{- if not $repository -}}
+{{- $repository = printf "%s/%s" (required "image.repository or global.images.from: say where the image is" $all.from) (include "service.name" .) -}}
 {{- end -}}
+{{- if .Values.image.digest -}}
+{{ $repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ $repository }}:{{ .Values.image.tag | default $all.tag | default .Chart.AppVersion }}
 {{- end -}}
 {{- end }}
 
