@@ -7,9 +7,13 @@ import { hashClientSecret, envToConfig as identityConfig } from "@tercet/identit
 import { envToConfig as orderConfig } from "@tercet/order";
 import { envToConfig as paymentConfig } from "@tercet/payment";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { execute } from "./command.ts";
 import { envOf } from "./k8s-env.ts";
 import { type K8sObject, parseManifests } from "./k8s-objects.ts";
 import { root } from "./root.ts";
+
+const openssl = (await execute("openssl", ["version"])).code === 0;
+if (!openssl) process.stderr.write("WITHOUT openssl: k8s-setup.sh is not tried\n");
 
 // Each asks kubectl a dozen times.
 vi.setConfig({ testTimeout: 60_000 });
@@ -93,7 +97,7 @@ async function configs() {
   return { identity: identityConfig(identity ?? {}), order: orderConfig(order ?? {}), payment: paymentConfig(payment ?? {}) };
 }
 
-test("k8s-setup prod: the services can work with the Secrets it makes, in a namespace that is restricted", async () => {
+test.skipIf(!openssl)("k8s-setup prod: the services can work with the Secrets it makes, in a namespace that is restricted", async () => {
   expect(await script("k8s-setup.sh", ["prod"], DATABASES)).toMatchObject({ code: 0, stderr: "" });
   const { identity, order, payment } = await configs();
   expect(identity.store).toEqual({ kind: "postgres", url: DATABASES.IDENTITY_DATABASE_URL });
@@ -105,7 +109,7 @@ test("k8s-setup prod: the services can work with the Secrets it makes, in a name
   expect(namespace?.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
 });
 
-test("k8s-setup dev: databases and users too, and all fit each other", async () => {
+test.skipIf(!openssl)("k8s-setup dev: databases and users too, and all fit each other", async () => {
   expect(await script("k8s-setup.sh", ["dev"])).toMatchObject({ code: 0, stderr: "" });
   const { identity, order, payment } = await configs();
   const secrets = new Map((await inCluster()).map(({ metadata, data = {} }) => [metadata.name, data]));
@@ -117,7 +121,7 @@ test("k8s-setup dev: databases and users too, and all fit each other", async () 
   );
 });
 
-test("k8s-setup: what is there stays, and what is missing fits it", async () => {
+test.skipIf(!openssl)("k8s-setup: what is there stays, and what is missing fits it", async () => {
   await script("k8s-setup.sh", ["dev"]);
   const before = await inCluster();
   const { code, stdout } = await script("k8s-setup.sh", ["dev"]);
@@ -131,7 +135,7 @@ test("k8s-setup: what is there stays, and what is missing fits it", async () => 
   expect(identity.clients[0]?.secretHash).toBe(hashClientSecret(order.clientSecret));
 });
 
-test("k8s-setup: a client secret that cannot be known again is not made up", async () => {
+test.skipIf(!openssl)("k8s-setup: a client secret that cannot be known again is not made up", async () => {
   await script("k8s-setup.sh", ["prod"], DATABASES);
   await rm(join(cluster, "secret-order"));
   const { code, stderr } = await script("k8s-setup.sh", ["prod"], DATABASES);
@@ -139,7 +143,7 @@ test("k8s-setup: a client secret that cannot be known again is not made up", asy
   expect(code).toBe(2);
 });
 
-test("k8s-setup: a database that is not named is asked for before anything is made", async () => {
+test.skipIf(!openssl)("k8s-setup: a database that is not named is asked for before anything is made", async () => {
   const { PAYMENT_DATABASE_URL: _, ...rest } = DATABASES;
   const { code, stderr } = await script("k8s-setup.sh", ["prod"], rest);
   expect(stderr).toContain("PAYMENT_DATABASE_URL is not set");
@@ -147,7 +151,7 @@ test("k8s-setup: a database that is not named is asked for before anything is ma
   expect(await readdir(cluster)).toEqual([]);
 });
 
-test("k8s-setup --dry-run asks no cluster and shows no secret", async () => {
+test.skipIf(!openssl)("k8s-setup --dry-run asks no cluster and shows no secret", async () => {
   const { code, stdout } = await script("k8s-setup.sh", ["prod", "--dry-run"], DATABASES);
   expect(code).toBe(0);
   expect(stdout).toContain("would make secret identity: DATABASE_URL TOKEN_SIGNING_KEYS SERVICE_CLIENTS");
@@ -175,7 +179,7 @@ test("helm-deploy --dry-run only renders", async () => {
   expect(asked.map((words) => words.split(" ")[0])).toEqual(["dependency", "template"]);
 });
 
-test.for(["k8s-setup.sh", "helm-deploy.sh"])("%s has --help, and refuses what it does not know", async (name) => {
+test.skipIf(!openssl).for(["k8s-setup.sh", "helm-deploy.sh"])("%s has --help, and refuses what it does not know", async (name) => {
   expect(await script(name, ["--help"])).toMatchObject({
     code: 0,
     stdout: expect.stringContaining(`Usage: infra/scripts/${name} dev|prod`),

@@ -104,7 +104,8 @@ database_password() {
   if has_secret "$1"; then value_of "$1" "$2"; else password; fi
 }
 
-seed_user() { printf '{"email":"%s@example.com","displayName":"%s","roles":["%s"],"password":"%s"}' "$1" "${1^}" "$2" "$3"; }
+# seed_user NAME ROLE PASSWORD
+seed_user() { printf '{"email":"%s@example.com","displayName":"%s","roles":["%s"],"password":"%s"}' "$1" "$1" "$2" "$3"; }
 
 dev() {
   local identity order payment alice olivia admin
