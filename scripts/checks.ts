@@ -1,4 +1,6 @@
 import { checkBreaking } from "./breaking.ts";
+import { checkChartFiles } from "./chart-files.ts";
+import { checkCharts } from "./charts.ts";
 import { command } from "./command.ts";
 import { checkDockerfile } from "./dockerfile.ts";
 import { checkDocs } from "./docs.ts";
@@ -6,8 +8,10 @@ import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkGoldenGrowth, checkGoldenVectors } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
+import { checkManifests } from "./k8s-manifests.ts";
 import { checkObservability } from "./observability.ts";
 import type { Check } from "./outcome.ts";
+import { checkOverlays } from "./overlays.ts";
 import { checkPrometheus } from "./promtool.ts";
 import { checkShellScripts } from "./shell.ts";
 
@@ -57,6 +61,10 @@ export const checks: readonly Check[] = [
     run: checkObservability,
   },
   { name: "prometheus", what: "promtool: configuration, queries, rules and their tests", run: checkPrometheus },
+  { name: "charts", what: "helm lint; what every values file makes of charts/ passes kubeconform", run: checkCharts },
+  { name: "chart-files", what: "charts/tercet/files are copies of what they say", run: checkChartFiles },
+  { name: "manifests", what: "infra/k8s is what helm renders from charts/", run: checkManifests },
+  { name: "overlays", what: "kustomize builds every overlay, and they pass kubeconform", run: checkOverlays },
   { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
   { name: "dockerfile", what: "infra/docker/Dockerfile passes hadolint", run: checkDockerfile },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },

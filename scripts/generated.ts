@@ -77,7 +77,7 @@ async function contents(folder: string): Promise<Map<string, string>> {
   return files;
 }
 
-async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "tercet-generated-"));
   try {
     return await use(folder);

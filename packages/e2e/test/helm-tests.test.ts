@@ -1,0 +1,86 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { freePort, ROOT, type Stack } from "@tercet/stack";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+
+/** What `helm test` runs in the cluster, here against the same services without one. */
+let folder: TestFolder;
+let stack: Stack;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  stack = await startTestStack(folder);
+});
+
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function helmTest(name: string, env: Record<string, string>): Promise<Finished> {
+  const script = join(ROOT, "charts/tercet/tests", `${name}.mjs`);
+  const run = promisify(execFile)(process.execPath, [script], { env, timeout: 60_000 });
+  return await run.then(
+    (said) => ({ code: 0, ...said }),
+    (error) => error as Finished,
+  );
+}
+
+const urls = () => {
+  const { identity, order, payment } = stack.urls;
+  return { identity, order, payment };
+};
+
+test("health: every service serves", async () => {
+  const { identity, order, payment } = urls();
+  const SERVICES = `${identity}/identity.v1.IdentityService ${order}/order.v1.OrderService\n${payment}/payment.v1.PaymentService`;
+  const { code, stdout } = await helmTest("health", { SERVICES });
+  expect(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(": ").at(-1)),
+  ).toEqual(["SERVING", "SERVING", "SERVING"]);
+  expect(code).toBe(0);
+});
+
+test("health: a service that is not known, and one that does not answer, fail it", async () => {
+  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const { code, stdout } = await helmTest("health", { SERVICES: `${urls().order}/order.v1.NoService ${nobody}/order.v1.OrderService` });
+  expect(stdout).toMatch(/^order\.v1\.NoService at .*: grpc-status 5$/m);
+  expect(stdout).toMatch(/^order\.v1\.OrderService at .*: .*ECONNREFUSED/m);
+  expect(code).toBe(1);
+});
+
+test("order: a new customer's order is confirmed, with the operator's product and without", async () => {
+  const { identity, order } = urls();
+  const env = { IDENTITY_URL: identity, ORDER_URL: order, CATALOG_URL: order };
+  const made = await helmTest("order", { ...env, OPERATOR_PASSWORD: stack.users.olivia.password });
+  expect(made).toMatchObject({ stderr: "", code: 0, stdout: expect.stringMatching(/^order \S+ of 1 HELM-TEST: ORDER_STATUS_CONFIRMED$/m) });
+  const found = await helmTest("order", env);
+  expect(found).toMatchObject({
+    stderr: "",
+    code: 0,
+    stdout: expect.stringMatching(/^order \S+ of 1 (?!HELM-TEST)\S+: ORDER_STATUS_CONFIRMED$/m),
+  });
+});
+
+test("order: a password that is wrong fails it, and says where", async () => {
+  const { identity, order } = urls();
+  const { code, stderr } = await helmTest("order", {
+    IDENTITY_URL: identity,
+    ORDER_URL: order,
+    CATALOG_URL: order,
+    OPERATOR_PASSWORD: "not this one",
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain("identity.v1.IdentityService/Login at ");
+});

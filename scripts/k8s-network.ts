@@ -1,0 +1,111 @@
+import { type K8sObject, ofKind, type Pod, podsOf, type Selector, selects } from "./k8s-objects.ts";
+
+interface Peer {
+  readonly podSelector?: Selector;
+  readonly namespaceSelector?: Selector;
+  readonly ipBlock?: { readonly cidr: string };
+}
+
+/** Of a NetworkPolicy; without peers it is for everyone, without ports for every port. */
+interface Rule {
+  readonly ports?: readonly { readonly port: number }[];
+  readonly from?: readonly Peer[];
+  readonly to?: readonly Peer[];
+}
+
+interface Policy {
+  readonly podSelector: Selector;
+  readonly policyTypes?: readonly string[];
+  readonly ingress?: readonly Rule[];
+  readonly egress?: readonly Rule[];
+}
+
+export interface Network {
+  /** Who may reach whom: "order -> payment:5012". Between pods only if the policies of both say so. */
+  readonly ways: readonly string[];
+  /** What only one of the two has been told, and pods that are open to everything in some direction. */
+  readonly problems: readonly string[];
+}
+
+const ANYONE = "anyone";
+
+/** What the NetworkPolicies of these manifests, in a namespace of their own, amount to. */
+export function networkOf(objects: readonly K8sObject[]): Network {
+  const pods = podsOf(objects);
+  const policies = ofKind(objects, "NetworkPolicy").map(({ spec }) => spec as Policy);
+  const going = new Set(pods.flatMap((pod) => waysOut(pod, policies, pods)));
+  const coming = new Set(pods.flatMap((pod) => waysIn(pod, policies, pods)));
+  const names = new Set(pods.map(({ name }) => name));
+  const isInside = (way: string) => way.split(" -> ").every((end) => names.has(end.split(":")[0] ?? ""));
+  const isLetIn = (way: string) => coming.has(way) || coming.has(way.replace(/^.* -> /, `${ANYONE} -> `));
+  const both = [...going].filter(isLetIn);
+  const outside = [...going, ...coming].filter((way) => !isInside(way));
+  const oneSided = [...[...going].filter((way) => !isLetIn(way)), ...[...coming].filter((way) => !going.has(way))].filter(isInside);
+  return {
+    ways: [...new Set([...both, ...outside])].sort(),
+    problems: [...uncovered(pods, policies), ...oneSided.map((way) => `NetworkPolicy: ${way} is allowed at one end only`)],
+  };
+}
+
+/** Pods that no policy isolates are open. A policy for all pods is what also isolates those that somebody adds. */
+function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] {
+  const directions = ["Ingress", "Egress"] as const;
+  const isDenial = (policy: Policy, direction: (typeof directions)[number]) =>
+    Object.keys(policy.podSelector).length === 0 &&
+    policy.policyTypes?.includes(direction) &&
+    policy.ingress === undefined &&
+    policy.egress === undefined;
+  return directions.flatMap((direction) => {
+    const isolating = policies.filter(({ policyTypes }) => policyTypes?.includes(direction));
+    const open = pods.filter(({ labels }) => !isolating.some(({ podSelector }) => selects(podSelector, labels)));
+    const isDefault = policies.some((policy) => isDenial(policy, direction));
+    return [
+      ...(isDefault ? [] : [`NetworkPolicy: nothing denies ${direction} by default`]),
+      ...open.map(({ of }) => `${of}: no NetworkPolicy limits its ${direction}`),
+    ];
+  });
+}
+
+function waysOut(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): string[] {
+  const rules = policies.filter(({ podSelector }) => selects(podSelector, pod.labels)).flatMap(({ egress = [] }) => egress);
+  return rules.flatMap(({ to, ports }) =>
+    portsOf(ports).flatMap((port) => {
+      if (to === undefined || to.length === 0) return [`${pod.name} -> ${ANYONE}:${port}`];
+      return to.flatMap((peer) =>
+        isLocal(peer)
+          ? chosen(peer, pods)
+              .filter((other) => opens(other, port))
+              .map(({ name }) => `${pod.name} -> ${name}:${port}`)
+          : [`${pod.name} -> ${describe(peer)}:${port}`],
+      );
+    }),
+  );
+}
+
+function waysIn(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): string[] {
+  const rules = policies.filter(({ podSelector }) => selects(podSelector, pod.labels)).flatMap(({ ingress = [] }) => ingress);
+  return rules.flatMap(({ from, ports }) =>
+    portsOf(ports).flatMap((port) => {
+      if (!opens(pod, port)) return [];
+      if (from === undefined || from.length === 0) return [`${ANYONE} -> ${pod.name}:${port}`];
+      return from
+        .flatMap((peer) => (isLocal(peer) ? chosen(peer, pods).map(({ name }) => name) : [describe(peer)]))
+        .map((name) => `${name} -> ${pod.name}:${port}`);
+    }),
+  );
+}
+
+const portsOf = (ports: Rule["ports"]): (number | "*")[] => (ports === undefined ? ["*"] : ports.map(({ port }) => port));
+
+const opens = ({ containers }: Pod, port: number | "*"): boolean =>
+  port === "*" || containers.some(({ ports = [] }) => ports.some(({ containerPort }) => containerPort === port));
+
+const isLocal = ({ namespaceSelector, ipBlock }: Peer): boolean => namespaceSelector === undefined && ipBlock === undefined;
+
+const chosen = ({ podSelector = {} }: Peer, pods: readonly Pod[]): Pod[] => pods.filter(({ labels }) => selects(podSelector, labels));
+
+function describe({ namespaceSelector, podSelector, ipBlock }: Peer): string {
+  if (ipBlock !== undefined) return ipBlock.cidr;
+  const labels = { ...namespaceSelector?.matchLabels, ...podSelector?.matchLabels };
+  return `[${Object.values(labels).join(" ")}]`;
+}
