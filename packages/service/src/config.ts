@@ -81,6 +81,8 @@ export const serviceEnv = (port: number) => ({
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
   /** Connections to PostgreSQL, of this process; some of them are kept for what callers must not hold up. */
   DATABASE_POOL_SIZE: integer(10, 3, 200),
+  /** A connection is closed when it is this old, a fifth more or less, and its calls have ended: new replicas receive load from clients that keep theirs. */
+  MAX_CONNECTION_AGE_MS: integer(hardenedLimits.maxConnectionAgeMs, 1_000, 86_400_000),
   /** How long load balancers take to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
   /** How long calls in flight may take to finish, and with them the handover of background work. */
@@ -129,7 +131,7 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
     databasePoolSize: env.DATABASE_POOL_SIZE,
     drainDelayMs: env.DRAIN_DELAY_MS,
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
-    limits: hardenedLimits,
+    limits: { ...hardenedLimits, maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS },
   };
 }
 
