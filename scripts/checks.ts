@@ -8,6 +8,7 @@ import { checkObservability } from "./observability.ts";
 import type { Check } from "./outcome.ts";
 import { checkPrometheus } from "./promtool.ts";
 import { checkShellScripts } from "./shell.ts";
+import { checkWorkflows } from "./workflows.ts";
 
 /** Everything `pnpm verify` checks. The slow ones stand first, so that two at a time end soonest. */
 export const checks: readonly Check[] = [
@@ -43,5 +44,6 @@ export const checks: readonly Check[] = [
   },
   { name: "prometheus", what: "promtool: configuration, queries, rules and their tests", run: checkPrometheus },
   { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
+  { name: "workflows", what: "GitHub's workflows keep our rules and actionlint's; what they name is there", run: checkWorkflows },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },
 ];

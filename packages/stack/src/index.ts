@@ -6,7 +6,7 @@ export { StackError } from "./errors.ts";
 export { type StackListener, silent } from "./listener.ts";
 export { placesOf } from "./places.ts";
 export { freePort } from "./ports.ts";
-export { type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
+export { isReady, type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
 export { type Distribution, distribution, quantile } from "./statistics.ts";
 export { table } from "./table.ts";
