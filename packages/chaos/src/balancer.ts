@@ -9,17 +9,25 @@ export interface Balancer extends AsyncDisposable {
   serve(urls: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
-/** A replica must say for longer than this that it is not ready before it closes: DRAIN_DELAY_MS. */
-export const PROBE_EVERY_MS = 100;
+const PROBE_EVERY_MS = 100;
+/** So many probes in a row must fail, as Kubernetes has it; a replica has to be unready for longer before it closes (DRAIN_DELAY_MS). */
+const FAILURE_THRESHOLD = 3;
 
 export async function startBalancer(): Promise<Balancer> {
   const proxy = await startTcpProxy();
   const over = new AbortController();
   let replicas: readonly string[] = [];
+  /** How often in a row each was not ready; of those that were once. */
+  const failures = new Map<string, number>();
   const probe = async () => {
     const asked = replicas;
-    const answers = await Promise.all(asked.map(isReady));
-    const ready = asked.filter((_, index) => answers[index]);
+    await Promise.all(
+      asked.map(async (url) => {
+        if (await isReady(url)) failures.set(url, 0);
+        else if (failures.has(url)) failures.set(url, (failures.get(url) ?? 0) + 1);
+      }),
+    );
+    const ready = asked.filter((url) => (failures.get(url) ?? FAILURE_THRESHOLD) < FAILURE_THRESHOLD);
     // Meanwhile there may be others, who are asked next.
     if (asked === replicas) proxy.to(...ready);
     return ready.length === replicas.length;

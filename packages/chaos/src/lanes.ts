@@ -26,7 +26,7 @@ export interface LaneOptions {
 }
 
 /** Less than a drain may take. */
-const TIMEOUT_MS = 4_500;
+const TIMEOUT_MS = 10_000;
 /** Every so often an order is under way for 2 s, and may be so when its replica is told to go. */
 const SLOW_ONE_IN = 5;
 /** Connections of each lane over HTTP/2, so that every replica has some. */

@@ -39,11 +39,14 @@ export interface RollingResult {
 
 const REPLICAS = 2;
 const SETTINGS = {
-  /** Ten times what the balancer takes to notice. */
-  DRAIN_DELAY_MS: "1000",
+  /** Many times what the balancer takes to notice, and long enough for most kept connections to have a last call. */
+  DRAIN_DELAY_MS: "3000",
+  /** Longer than a call may take. */
+  DRAIN_TIMEOUT_MS: "15000",
   /** Connections are renewed all the while. */
   MAX_CONNECTION_AGE_MS: "3000",
 };
+const STOP_WITHIN_MS = 25_000;
 const BETWEEN_CALLS_MS = 100;
 const SETTLED_WITHIN_MS = 30_000;
 const SKU = "ROLLING";
@@ -113,7 +116,7 @@ class Rolling {
     replicas.push(await this.#stack.startReplica(name, SETTINGS));
     await this.#balance(name);
     const started = performance.now();
-    const exit = await replicas[0]?.stop();
+    const exit = await replicas[0]?.stop(STOP_WITHIN_MS);
     this.#drains.push(performance.now() - started);
     if (exit !== "exit code 0") this.#breaches.push(`a replica of ${name} ended with ${exit}`);
     replicas.shift();
