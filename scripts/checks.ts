@@ -14,6 +14,7 @@ import type { Check } from "./outcome.ts";
 import { checkOverlays } from "./overlays.ts";
 import { checkPrometheus } from "./promtool.ts";
 import { checkShellScripts } from "./shell.ts";
+import { checkWorkflows } from "./workflows.ts";
 
 /** Everything `pnpm verify` checks. The slow ones stand first, so that two at a time end soonest. */
 export const checks: readonly Check[] = [
@@ -67,5 +68,6 @@ export const checks: readonly Check[] = [
   { name: "overlays", what: "kustomize builds every overlay, and they pass kubeconform", run: checkOverlays },
   { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
   { name: "dockerfile", what: "infra/docker/Dockerfile passes hadolint", run: checkDockerfile },
+  { name: "workflows", what: "GitHub's workflows keep our rules and actionlint's; what they name is there", run: checkWorkflows },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },
 ];

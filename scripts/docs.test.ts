@@ -5,18 +5,25 @@ const files = (text: string) =>
   new Map([
     ["docs/a.md", text],
     ["docs/b.md", ""],
+    ["package.json", '{"scripts": {"chaos": ""}}'],
+    ["proto/a/v1/a.proto", "package a.v1;\nservice AService {\n  rpc Get(GetRequest) returns (A) {}\n}\n"],
     ["packages/x/y.test.ts", 'test("it works", () => {}); test("it works too", () => {});'],
   ]);
 
 test.each([
   "[b](b.md), [x](../packages/x/), [elsewhere](https://example.com/c.md), [part](b.md#part)",
   '`packages/x/y.test.ts` › "it works"; "it works too" (really)',
+  "`call a.v1.AService/Get`, `pnpm chaos rolling`, `pnpm deploy --prod`",
 ])("nothing is wrong with %s", (text) => {
   expect(docProblems(files(text))).toEqual([]);
 });
 
 test.each([
   ["[c](c.md)", "docs/a.md: there is no c.md"],
+  ["a.v1.AService/Set", "docs/a.md: there is no a.v1.AService/Set"],
+  ["a.v1.BService/Get", "docs/a.md: there is no a.v1.BService/Get"],
+  ["b.v1.AService/Get", "docs/a.md: there is no b.v1.AService/Get"],
+  ["`pnpm caos`", "docs/a.md: there is no pnpm caos"],
   ['`packages/x/z.test.ts` › "it works"', "docs/a.md: there is no packages/x/z.test.ts"],
   ['`packages/x/y.test.ts` › "it works"; "it does not"', 'docs/a.md: packages/x/y.test.ts has no test "it does not"'],
 ])("%s", (text, problem) => {

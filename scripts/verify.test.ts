@@ -29,3 +29,15 @@ test("an unknown name runs nothing", () => {
   expect(stderr).toContain("no check is named nothing");
   expect(status).toBe(2);
 });
+
+test("--strict fails a run in which something was skipped", () => {
+  const skipping = (...options: string[]) =>
+    spawnSync(process.execPath, ["scripts/verify.ts", "--only", "prometheus", ...options], {
+      cwd: root,
+      encoding: "utf8",
+      // Without promtool.
+      env: { ...process.env, PATH: "/nowhere" },
+    });
+  expect(skipping().stdout).toMatch(/\n0 passed, 0 failed, 1 skipped\n$/);
+  expect([skipping().status, skipping("--strict").status]).toEqual([0, 1]);
+});

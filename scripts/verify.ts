@@ -5,11 +5,15 @@ import type { Check, Outcome } from "./outcome.ts";
 
 const atOnce = 2;
 
-const usage = `Usage: pnpm verify [--only NAME]...
+const usage = `Usage: pnpm verify [--only NAME]... [--strict]
 
 Runs these checks, ${atOnce} at a time, and shows the output of those that fail:
 
 ${checks.map(({ name, what }) => `  ${name.padEnd(14)}${what}`).join("\n")}
+
+Options:
+  --only NAME  these alone
+  --strict     what is skipped, for want of a tool for instance, fails the run
 
 Environment:
   BUF_BREAKING_AGAINST  the commit that buf-breaking compares with; by default where this branch left main
@@ -18,7 +22,9 @@ Environment:
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { help: { type: "boolean", short: "h" }, only: { type: "string", multiple: true } } });
+  const { values } = parseArgs({
+    options: { help: { type: "boolean", short: "h" }, only: { type: "string", multiple: true }, strict: { type: "boolean" } },
+  });
   if (values.help) {
     process.stdout.write(usage);
     return 0;
@@ -31,7 +37,7 @@ async function main(): Promise<number> {
   const outcomes = await runAll(checks.filter(({ name }) => values.only?.includes(name) ?? true));
   const count = (kind: Outcome["kind"]) => outcomes.filter((outcome) => outcome.kind === kind).length;
   process.stdout.write(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped\n`);
-  return count("failed") > 0 ? 1 : 0;
+  return count("failed") > 0 || (values.strict === true && count("skipped") > 0) ? 1 : 0;
 }
 
 async function runAll(chosen: readonly Check[]): Promise<Outcome[]> {

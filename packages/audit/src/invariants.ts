@@ -49,6 +49,13 @@ export function violations(everything: Everything, acknowledged: ReadonlyMap<str
   ];
 }
 
+/** Payments that belong to no order and of which nothing is kept: what is left of orders that a restored database does not have any more. */
+export function givenBack({ orders, book }: Everything): string[] {
+  const known = new Set(orders.map(({ paymentId }) => paymentId));
+  const strangers = [...Map.groupBy(book, paymentOf)].filter(([paymentId]) => !known.has(paymentId));
+  return strangers.filter(([, entries]) => [...kept(entries).values()].every((left) => left === 0n)).map(([paymentId]) => paymentId);
+}
+
 /** What the provider's book says about one payment. */
 export interface Moved {
   readonly charges: readonly Money[];
@@ -86,7 +93,9 @@ function sums(amounts: readonly (readonly [string, bigint])[]): ReadonlyMap<stri
 function chargesWithoutOrder({ orders, book }: Everything): string[] {
   const known = new Set(orders.map(({ paymentId }) => paymentId));
   const strangers = book.filter((entry) => !known.has(paymentOf(entry)));
-  return strangers.map(({ kind, key }) => `I5: the ${kind} ${key} belongs to no order`);
+  return strangers.map(
+    ({ kind, key, amount }) => `I5: the ${kind} ${key} (${amount.minorUnits} ${amount.currencyCode}) belongs to no order`,
+  );
 }
 
 /** Payment refused to make one, or was never reached. */

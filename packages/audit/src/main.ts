@@ -12,7 +12,7 @@ Checks what must hold of every order and every cent, on a running system or on o
   I2  no order was charged twice, refunded twice, or refunded more than it was charged
   I3  no order has been under way for longer than it may be
   I4  each order was asked for by one request, and each request has its order
-  I5  every charge belongs to an order; a confirmed one has exactly one that was not given back, any other none
+  I5  every charge belongs to an order, or was given back; a confirmed one has exactly one that was not given back, any other none
   I6  every order's history is a legal path
   I8  orders, sagas and payments agree
 
@@ -45,12 +45,12 @@ function unreachable(error: unknown): never {
   );
 }
 
-function print({ orders, kept, broken, overdue, parked }: AuditReport, terminal: Terminal): void {
+function print({ orders, kept, broken, overdue, parked, givenBack }: AuditReport, terminal: Terminal): void {
   const total = Object.values(orders).reduce((sum, count) => sum + count, 0);
   const each = Object.entries(orders).map(([status, count]) => `${count} ${status}`);
   terminal.line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
   for (const [currency, minorUnits] of kept) terminal.line(`the provider kept ${minorUnits} ${currency} (minor units)`);
-  for (const sentence of parked) terminal.line(`${terminal.styled("yellow", "!")} ${sentence}`);
+  for (const sentence of [...parked, ...givenBack]) terminal.line(`${terminal.styled("yellow", "!")} ${sentence}`);
   for (const sentence of [...broken, ...overdue]) terminal.line(`${terminal.styled("red", "✗")} ${sentence}`);
   const { length } = [...broken, ...overdue];
   terminal.line(length === 0 ? `${terminal.styled("green", "✓")} every invariant holds` : `${length} violations`);

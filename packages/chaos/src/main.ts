@@ -5,6 +5,7 @@ import { type CommandContext, liveLine, numberOf, ROOT, runCommand, StackError, 
 import { inFolder, type Verdict } from "./command.ts";
 import { runPairs } from "./pairs.ts";
 import { freshSeed } from "./random.ts";
+import { runRolling } from "./rolling.ts";
 import { runStorm, type StormResult } from "./storm.ts";
 import { stormChart, stormLine, stormTable } from "./storm-report.ts";
 import { runTakeover } from "./takeover.ts";
@@ -14,8 +15,9 @@ const BUYERS = "24";
 const LANES = "2";
 const REPLICAS = "20";
 const ORDERS = "1000";
+const ROUNDS = "10";
 
-const help = `Usage: pnpm chaos [storm | pairs | takeover] [options]
+const help = `Usage: pnpm chaos [storm | pairs | takeover | rolling] [options]
 
 storm (if nothing is said): starts the whole system, with two processes of Order and Payment each, in a folder of its own; places orders all
   the time; and meanwhile kills a process every 2 to 5 s, restarts PostgreSQL every 5 to 10 s as by a crash, freezes orchestrators for longer
@@ -27,6 +29,9 @@ pairs: kills a process at one failpoint, and on the retry at another, for every 
 
 takeover: many Order replicas on one database; every 2 s one is killed and one is frozen for longer than its lease, while orders come in.
 
+rolling: two replicas each of Order and Payment behind a balancer are replaced one by one, as by a Deployment, while they are called over HTTP/1.1 and
+  HTTP/2 (gRPC) all the time. No call may fail.
+
 The exit code is 1 when anything was breached.
 
 Options:
@@ -37,7 +42,8 @@ Options:
   --limit N      pairs: how many, instead of all
   --lanes N      pairs: how many systems side by side: ${LANES}
   --replicas N   takeover: how many Order replicas: ${REPLICAS}
-  --orders N     takeover: how many orders: ${ORDERS}`;
+  --orders N     takeover: how many orders: ${ORDERS}
+  --rounds N     rolling: how often every replica is replaced: ${ROUNDS}`;
 
 await runCommand({
   help,
@@ -51,10 +57,12 @@ await runCommand({
     lanes: { type: "string", default: LANES },
     replicas: { type: "string", default: REPLICAS },
     orders: { type: "string", default: ORDERS },
+    rounds: { type: "string", default: ROUNDS },
   },
   run: async (context) => {
     const [word = "storm", ...more] = context.words;
     if (more.length > 0) throw new StackError("one thing at a time; see --help");
+    if (word === "rolling") return await inFolder(context, (dataDir) => rolling(context, dataDir));
     context.terminal.line(`seed ${numberOf(context, "seed")}`);
     if (word === "storm") return await inFolder(context, (dataDir) => storm(context, dataDir));
     if (word === "pairs") return await inFolder(context, (dataDir) => pairs(context, dataDir));
@@ -145,4 +153,25 @@ async function takeover(context: CommandContext, dataDir: string): Promise<Verdi
   ]);
   for (const line of lines) context.terminal.line(line);
   return { breaches: [...violations, ...tooLate(delaysMs, leaseMs)] };
+}
+
+async function rolling(context: CommandContext, dataDir: string): Promise<Verdict> {
+  const show = liveLine(context);
+  const result = await runRolling({
+    dataDir,
+    rounds: numberOf(context, "rounds"),
+    signal: context.signal,
+    onProgress: ({ round, replaced, calls, failed }) => show(`round ${round}: ${replaced} replaced, ${calls} calls, ${failed} failed`),
+  });
+  const { replaced, rounds, drainMs, orders, lanes } = result;
+  const lines = table([
+    ["replicas replaced", `${replaced}, in ${rounds} rounds`],
+    ["  drain p50, max", `${drainMs.p50}, ${drainMs.max} ms`],
+    ["orders", String(orders)],
+    ...lanes.map(
+      ({ name, calls, failures, ms }) => [name, `${calls} calls, ${failures.length} failed; p50 ${ms.p50}, p99 ${ms.p99} ms`] as const,
+    ),
+  ]);
+  for (const line of lines) context.terminal.line(line);
+  return result;
 }

@@ -74,7 +74,7 @@ test("an order that was changed behind the services' back is named, and a charge
     "I1:",
     `I5: order ${id} (CANCELLED): 1 charges, 0 refunds`,
     `I8: order ${id} is CANCELLED`,
-    `I5: the charge ${stranger} belongs to no order`,
+    `I5: the charge ${stranger} (1 EUR) belongs to no order`,
   ])
     expect(output).toContain(text);
 });

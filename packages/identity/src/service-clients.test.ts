@@ -23,6 +23,22 @@ test("a client gets a token for each of its audiences", async () => {
   expect(await issue({ audience: "identity" })).toMatchObject({ token: "order for identity" });
 });
 
+test("while a client's secret is rotated, both are good", async () => {
+  const [order, payment] = clients;
+  const rotated = [
+    { ...order, secretHash: hashClientSecret("the-next-secret-of-order"), previousSecretHash: hashClientSecret(secret) },
+    payment,
+  ];
+  const withClients = (clientSecret: string) =>
+    issueServiceToken(
+      { clients: rotated.map((client) => serviceClient.parse(client)), tokens, events: identityEvents(capturedLog().log) },
+      { clientId: "order", clientSecret, audience: "payment" },
+    );
+  expect(await withClients("the-next-secret-of-order")).toMatchObject({ token: "order for payment" });
+  expect(await withClients(secret)).toMatchObject({ token: "order for payment" });
+  await expect(withClients("another-secret-altogether")).rejects.toMatchObject({ reason: "INVALID_CREDENTIALS" });
+});
+
 test.each([
   [{ clientSecret: `${secret}x` }, "INVALID_CREDENTIALS"],
   [{ clientSecret: "another-secret-altogether" }, "INVALID_CREDENTIALS"],

@@ -4,10 +4,14 @@ import { audienceNotAllowed, type IdentityError, invalidCredentials } from "./er
 import type { IdentityEvents } from "./events.ts";
 import type { AccessToken, AccessTokens } from "./tokens.ts";
 
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the secret, in lower case hex");
+
 /** A service that may ask for tokens. The secret is random and long, so a plain SHA-256 of it (in hex) is safe to keep in configuration. */
 export const serviceClient = z.object({
   id: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, "must be a service's name"),
-  secretHash: z.string().regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the secret, in lower case hex"),
+  secretHash: sha256,
+  /** While the secret is rotated: the one before is good as well. */
+  previousSecretHash: sha256.optional(),
   audiences: z.array(z.string().min(1)).min(1),
 });
 export type ServiceClient = z.output<typeof serviceClient>;
@@ -42,8 +46,11 @@ function refusalOf(
 ): IdentityError | undefined {
   const client = clients.find(({ id }) => id === clientId);
   const presented = Buffer.from(hashClientSecret(clientSecret), "hex");
-  // Against an impossible hash when the client is unknown, so that both take the same time.
-  const proven = timingSafeEqual(presented, client ? Buffer.from(client.secretHash, "hex") : Buffer.alloc(32));
+  // Against an impossible hash when the client is unknown or has no other secret, so that all take the same time.
+  const matches = [client?.secretHash, client?.previousSecretHash].map((hash) =>
+    timingSafeEqual(presented, hash === undefined ? Buffer.alloc(32) : Buffer.from(hash, "hex")),
+  );
+  const proven = matches.includes(true);
   if (client === undefined || !proven) return invalidCredentials();
   return client.audiences.includes(audience) ? undefined : audienceNotAllowed(audience);
 }

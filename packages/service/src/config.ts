@@ -86,6 +86,8 @@ export const serviceEnv = (port: number) => ({
     .enum(["true", "false"], "must be true or false")
     .transform((text) => text === "true")
     .default(true),
+  /** A connection is closed when it is this old, a fifth more or less, and its calls have ended: new replicas receive load from clients that keep theirs. */
+  MAX_CONNECTION_AGE_MS: integer(hardenedLimits.maxConnectionAgeMs, 1_000, 86_400_000),
   /** How long load balancers take to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
   /** How long calls in flight may take to finish, and with them the handover of background work. */
@@ -136,7 +138,7 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
     migrateAtStart: env.MIGRATE_AT_START,
     drainDelayMs: env.DRAIN_DELAY_MS,
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
-    limits: hardenedLimits,
+    limits: { ...hardenedLimits, maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS },
   };
 }
 

@@ -1,8 +1,10 @@
 import http, { type RequestListener } from "node:http";
-import http2, { type Http2Server, type ServerHttp2Session } from "node:http2";
+import http2 from "node:http2";
 import https from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { Http2Sessions } from "./http2-sessions.ts";
+import { jittered } from "./jittered.ts";
 
 const HTTP2_PREFACE = Buffer.from("PRI");
 
@@ -13,6 +15,8 @@ export interface PortLimits {
   readonly requestTimeoutMs: number;
   readonly connectionsCheckingIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** A connection this old, a fifth more or less, is closed when its calls have ended, so that new replicas receive load from clients that keep theirs. */
+  readonly maxConnectionAgeMs: number;
   readonly maxConnections: number;
   readonly maxConcurrentStreams: number;
   readonly maxHeaderBytes: number;
@@ -29,6 +33,7 @@ export const hardenedLimits: PortLimits = {
   requestTimeoutMs: 10_000,
   connectionsCheckingIntervalMs: 1_000,
   keepAliveTimeoutMs: 60_000,
+  maxConnectionAgeMs: 300_000,
   maxConnections: 2_000,
   maxConcurrentStreams: 128,
   maxHeaderBytes: 16_384,
@@ -47,6 +52,8 @@ export interface TlsOptions {
 /** A server that speaks HTTP/1.1 and HTTP/2 on one port. */
 export interface OnePort {
   readonly server: http.Server;
+  /** From now on an answer over HTTP/1.1 is the last one on its connection, so that few are left when the port closes. */
+  retire(): void;
   /** Sends GOAWAY to every HTTP/2 session and keeps closing idle HTTP/1.1 connections until the server is closed; calls in flight finish. */
   drain(): void;
   /** Ends every connection, whatever is in flight. */
@@ -59,22 +66,43 @@ export interface OnePort {
  * connection goes to HTTP/2 when it asks for it, else back to that listener.
  */
 export function createOnePort(handler: RequestListener, limits: PortLimits, tls?: TlsOptions): OnePort {
+  let retired = false;
+  /** When each HTTP/1.1 connection is old, on the clock of `performance.now()`. */
+  const oldAt = new WeakMap<Socket, number>();
+  const http1Handler: RequestListener = (request, response) => {
+    if (retired || performance.now() > (oldAt.get(request.socket) ?? 0)) response.setHeader("connection", "close");
+    handler(request, response);
+  };
   const server =
-    tls === undefined ? http.createServer(http1Options(limits), handler) : https.createServer(secureOptions(limits, tls), handler);
+    tls === undefined
+      ? http.createServer(http1Options(limits), http1Handler)
+      : https.createServer(secureOptions(limits, tls), http1Handler);
   const h2 = http2.createServer(http2Options(limits), handler as never);
   server.maxConnections = limits.maxConnections;
-  const sessions = new Sessions(h2, limits.keepAliveTimeoutMs);
+  const sessions = new Http2Sessions(limits);
+  let accepted: Socket;
+  h2.on("session", (session) => sessions.add(session, tls === undefined ? accepted : undefined));
+  // A peer that breaks the protocol ends its own session; without a listener it would end the process.
+  h2.on("sessionError", () => {});
   const connected = tls === undefined ? "connection" : "secureConnection";
   const [serveHttp1] = server.listeners(connected) as ((socket: Socket) => void)[];
   server.removeAllListeners(connected);
   const serve = (socket: Socket, isHttp2: boolean) => {
-    if (isHttp2) h2.emit("connection", socket);
-    else serveHttp1?.call(server, socket);
+    if (isHttp2) {
+      // Its session is made, and announced, before this returns.
+      accepted = socket;
+      return void h2.emit("connection", socket);
+    }
+    oldAt.set(socket, performance.now() + jittered(limits.maxConnectionAgeMs));
+    serveHttp1?.call(server, socket);
   };
   if (tls === undefined) server.on(connected, (socket: Socket) => decideProtocol(socket, limits.firstByteTimeoutMs, serve));
   else server.on(connected, (socket: TLSSocket) => serve(socket, socket.alpnProtocol === "h2"));
   return {
     server,
+    retire: () => {
+      retired = true;
+    },
     drain: () => {
       sessions.close();
       // A keep-alive connection that is busy now becomes idle later and would hold the port for its whole keep-alive time.
@@ -140,31 +168,4 @@ function decideProtocol(socket: Socket, timeoutMs: number, decided: (socket: Soc
     socket.off("readable", onReadable).off("end", drop).off("error", drop).off("close", letGo);
   };
   socket.on("readable", onReadable).on("end", drop).on("error", drop).on("close", letGo);
-}
-
-/** The HTTP/2 sessions of a server. */
-class Sessions {
-  readonly #open = new Set<ServerHttp2Session>();
-  #closing = false;
-
-  constructor(server: Http2Server, idleTimeoutMs: number) {
-    server.on("session", (session: ServerHttp2Session) => {
-      this.#open.add(session);
-      session.setTimeout(idleTimeoutMs, () => session.close());
-      session.once("close", () => this.#open.delete(session));
-      if (this.#closing) session.close();
-    });
-    // A peer that breaks the protocol ends its own session; without a listener it would end the process.
-    server.on("sessionError", () => {});
-  }
-
-  /** GOAWAY now, and to those that come late; each closes with its last stream. */
-  close(): void {
-    this.#closing = true;
-    for (const session of this.#open) session.close();
-  }
-
-  destroy(): void {
-    for (const session of this.#open) session.destroy();
-  }
 }

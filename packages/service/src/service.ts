@@ -103,6 +103,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const stop = async () => {
     log.info("draining");
     monitor.stop();
+    port?.retire();
     await sleep(config.drainDelayMs);
     const overAt = performance.now() + config.drainTimeoutMs;
     const late = new ConnectError("the service is shutting down; try again", Code.Unavailable);

@@ -12,7 +12,7 @@ export { freePort } from "./ports.ts";
 export { startPostgres } from "./postgres.ts";
 export { findRunning } from "./running.ts";
 export { readSecrets } from "./secrets.ts";
-export { type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
+export { isReady, type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
 export { type Distribution, distribution, quantile } from "./statistics.ts";
 export { table } from "./table.ts";

@@ -1,0 +1,132 @@
+import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
+import { generateSigningKey, hashClientSecret } from "@tercet/identity";
+import { ANY_PORT, createApi, envToConfig, freePort, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
+import { decodeProtectedHeader } from "jose";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { outcome } from "./calls.ts";
+import { expectInvariants } from "./expect-invariants.ts";
+import { readSecrets, signTokenWith } from "./forged-token.ts";
+import { type TestFolder, testFolder } from "./stack.ts";
+
+const BETWEEN_ORDERS_MS = 250;
+/** A verifier that meets a key it does not know asks for the keys at most every 30 s. */
+const HEARD = { timeout: 60_000, interval: 500 };
+/** As short as can be: the old key must stay until its last token is over. */
+const TOKEN_LIVES = { ACCESS_TOKEN_SECONDS: "10" };
+
+type Balanced = Readonly<Record<"identity" | "order", TcpProxy>>;
+type SigningKey = Awaited<ReturnType<typeof generateSigningKey>>;
+
+let folder: TestFolder;
+let proxies: Balanced;
+let stack: Stack;
+
+beforeAll(async () => {
+  folder = await testFolder();
+  proxies = { identity: await startTcpProxy(), order: await startTcpProxy() };
+  // Known before: the services ask it for keys while the stack starts.
+  const identityPort = await freePort();
+  proxies.identity.to(`http://127.0.0.1:${identityPort}`);
+  const config = envToConfig({ ...ANY_PORT, IDENTITY_PORT: String(identityPort), DATA_DIR: folder.path });
+  const { identity, order, payment } = config.serviceEnv;
+  const keys = { JWKS_URL: `${proxies.identity.url}/.well-known/jwks.json` };
+  stack = await startStack({
+    ...config,
+    serviceEnv: {
+      identity: { ...identity, ...TOKEN_LIVES },
+      order: { ...order, ...keys, IDENTITY_URL: proxies.identity.url },
+      payment: { ...payment, ...keys },
+    },
+  });
+  proxies.order.to(stack.urls.order);
+});
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await Promise.all([proxies?.identity, proxies?.order].map((proxy) => proxy?.[Symbol.asyncDispose]()));
+  await folder?.[Symbol.asyncDispose]();
+});
+
+const running: Partial<Record<ServiceName, ServiceProcess>> = {};
+
+/** As a deployment does: the new one is there before the old one goes. */
+async function restart(name: keyof Balanced, env: Readonly<Record<string, string>>): Promise<void> {
+  const old = running[name];
+  const replica = await stack.startReplica(name, env);
+  proxies[name].to(replica.url);
+  running[name] = replica;
+  await (old ?? stack.services[name]).stop();
+}
+
+const identityWith = (...keys: readonly SigningKey[]) => restart("identity", { TOKEN_SIGNING_KEYS: JSON.stringify({ keys }) });
+
+/** Customers who log in and order, all the while; answers what they were told, and by which keys their tokens were signed. */
+async function underLoad(work: () => Promise<void>): Promise<{ failures: string[]; calls: number; kids: Set<unknown> }> {
+  const failures: string[] = [];
+  const kids = new Set<unknown>();
+  const placed: Promise<void>[] = [];
+  const place = async () => {
+    const { accessToken } = await createApi(proxies.identity.url).identity.login(stack.users.alice);
+    kids.add(decodeProtectedHeader(accessToken).kid);
+    const order = { requestId: crypto.randomUUID(), items: [{ sku: "FILTERS-100", quantity: 1 }], paymentMethod: { token: "tok_visa" } };
+    await createApi(proxies.order.url, accessToken).orders.createOrder(order);
+  };
+  const timer = setInterval(() => placed.push(place().catch((error) => void failures.push(String(error)))), BETWEEN_ORDERS_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+    await Promise.all(placed);
+  }
+  return { failures, calls: placed.length, kids };
+}
+
+/** Whether Order and Payment believe a token that this key signed. */
+async function believed(key: SigningKey): Promise<string[]> {
+  const token = await signTokenWith(key, stack.urls.identity, { sub: crypto.randomUUID(), roles: ["operator"], expiresIn: 60 });
+  return await Promise.all([
+    outcome(createApi(stack.urls.payment, token).payments.listPayments({})),
+    outcome(createApi(proxies.order.url, token).orders.listOrders({})),
+  ]);
+}
+
+test("signing keys are rotated while orders are placed: no call fails, and the old key is good for nothing in the end", {
+  timeout: 180_000,
+}, async () => {
+  const old = (await readSecrets(stack)).signingKeys.keys[0] as SigningKey;
+  const fresh = await generateSigningKey();
+  let lastOfOld = "";
+  const { failures, calls, kids } = await underLoad(async () => {
+    await identityWith(old, fresh);
+    await vi.waitFor(async () => expect(await believed(fresh)).toEqual(["ok", "ok"]), HEARD);
+    ({ accessToken: lastOfOld } = await createApi(proxies.identity.url).identity.login(stack.users.alice));
+    await identityWith(fresh, old);
+    const { orders } = createApi(proxies.order.url, lastOfOld);
+    expect(await outcome(orders.listOrders({}))).toBe("ok");
+    await vi.waitFor(async () => expect(await outcome(orders.listOrders({}))).toBe("Unauthenticated"), HEARD);
+    await identityWith(fresh);
+  });
+  expect(failures).toEqual([]);
+  expect(calls).toBeGreaterThan(40);
+  expect(kids).toEqual(new Set([old.kid, fresh.kid]));
+  const published = await fetch(`${proxies.identity.url}/.well-known/jwks.json`);
+  expect(await published.json()).toMatchObject({ keys: [{ kid: fresh.kid }] });
+  await expectInvariants(stack);
+});
+
+test("a service's secret is rotated while orders are placed: no call fails", { timeout: 120_000 }, async () => {
+  const secret = `${crypto.randomUUID()}${crypto.randomUUID()}`;
+  const [secretHash, previousSecretHash] = [secret, (await readSecrets(stack)).orderClientSecret].map(hashClientSecret);
+  const client = { id: "order", audiences: ["payment"], secretHash };
+  const { failures, calls } = await underLoad(async () => {
+    await restart("identity", { SERVICE_CLIENTS: JSON.stringify([{ ...client, previousSecretHash }]) });
+    await restart("order", { SERVICE_CLIENT_SECRET: secret });
+    await restart("identity", { SERVICE_CLIENTS: JSON.stringify([client]) });
+  });
+  expect(failures).toEqual([]);
+  expect(calls).toBeGreaterThan(5);
+  const request = { clientId: "order", audience: "payment" };
+  const withSecret = (clientSecret: string) => createApi(proxies.identity.url).identity.issueServiceToken({ ...request, clientSecret });
+  expect(await outcome(withSecret(secret))).toBe("ok");
+  expect(await outcome(withSecret((await readSecrets(stack)).orderClientSecret))).toBe("Unauthenticated");
+  await expectInvariants(stack);
+});
