@@ -52,6 +52,48 @@ describe("HTTP/1.1", () => {
   });
 });
 
+describe("what is left of a body that was too large", () => {
+  const tooLarge = Buffer.concat([Buffer.from([0, 0, 4, 0, 0]), Buffer.alloc(1_024 * 1_024)]);
+
+  // Its limits are production's: it must not take the 10 s of `requestTimeout`.
+  let usual: Host;
+  beforeAll(async () => {
+    usual = await host();
+  });
+  afterAll(() => usual[Symbol.asyncDispose]());
+
+  test("does not hold up the next request of its connection over HTTP/1.1", async () => {
+    const socket = connect(usual.port, "127.0.0.1");
+    const head = (path: string, type: string, length: number) =>
+      `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`;
+    socket.write(head(PUT, "application/grpc-web+proto", tooLarge.length));
+    socket.write(tooLarge);
+    socket.write(`${head(LIST, "application/json", 2)}{}`);
+    let answers = "";
+    for await (const chunk of socket) {
+      answers += chunk;
+      if (answers.includes("TEA")) break;
+    }
+    expect(answers).not.toContain("408 Request Timeout");
+    expect(answers).toContain("TEA");
+  });
+
+  test("is not wanted over HTTP/2, and does not fill the connection's window", async () => {
+    const session = http2.connect(usual.url);
+    const call = (path: string, type: string, body: Buffer | string) => {
+      const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
+      stream.on("error", () => {}).resume().end(body);
+      return stream;
+    };
+    const refused = call(PUT, "application/grpc-web+proto", tooLarge);
+    await once(refused, "close");
+    expect(refused.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+    const [headers] = await once(call(LIST, "application/json", "{}"), "response");
+    expect(headers[":status"]).toBe(200);
+    session.close();
+  });
+});
+
 describe("HTTP/2", () => {
   const grpcHeaders = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
 
