@@ -18,7 +18,7 @@ export class Echo {
   }
 
   async once(definition: UnaryResponseDefinition | undefined, requests: readonly Request[]): Promise<Answer> {
-    this.begin(definition);
+    this.open(definition);
     await this.#pause(definition);
     const { response } = definition ?? {};
     if (response?.case === "error") throw this.#failure(response.value, requests);
@@ -26,7 +26,7 @@ export class Echo {
   }
 
   /** Sends the headers and trailers that are asked for. */
-  begin(definition: ResponseDefinition | undefined): void {
+  open(definition: ResponseDefinition | undefined): void {
     append(this.#context.responseHeader, definition?.responseHeaders);
     append(this.#context.responseTrailer, definition?.responseTrailers);
   }

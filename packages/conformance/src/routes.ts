@@ -19,7 +19,7 @@ export function conformanceRoutes(contract: Contract): (router: ConnectRouter) =
   async function* serverStream(request: StreamingRequest, context: HandlerContext) {
     const { responseDefinition } = request;
     const answers = echo(context);
-    answers.begin(responseDefinition);
+    answers.open(responseDefinition);
     yield* answers.stream(responseDefinition).rest([request]);
   }
 
@@ -32,7 +32,7 @@ export function conformanceRoutes(contract: Contract): (router: ConnectRouter) =
     for await (const request of requests) {
       if (first === undefined) {
         first = request;
-        answers.begin(request.responseDefinition);
+        answers.open(request.responseDefinition);
         stream = answers.stream(request.responseDefinition);
       }
       untold.push(request);

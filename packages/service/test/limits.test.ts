@@ -82,7 +82,10 @@ describe("what is left of a body that was too large", () => {
     const session = http2.connect(usual.url);
     const call = (path: string, type: string, body: Buffer | string) => {
       const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
-      stream.on("error", () => {}).resume().end(body);
+      stream
+        .on("error", () => {})
+        .resume()
+        .end(body);
       return stream;
     };
     const refused = call(PUT, "application/grpc-web+proto", tooLarge);
