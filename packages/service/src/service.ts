@@ -23,7 +23,7 @@ import { flushLog, type Logger } from "./log.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { observeServer } from "./rpc-telemetry.ts";
-import { letGoOfUnreadBodies } from "./unread-body.ts";
+import { discardUnreadBodies } from "./unread-body.ts";
 
 export interface ServiceOptions {
   /** As in tokens' audience and in the log: "payment". */
@@ -83,7 +83,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     return503OnClosing: false,
   }) as unknown as FastifyInstance;
   limitBodyTime(app, config.limits.requestTimeoutMs, requestStreams([...declared, ...open]));
-  letGoOfUnreadBodies(app);
+  discardUnreadBodies(app);
   if (config.corsOrigins.length > 0) await app.register(fastifyCors, corsOptions(config.corsOrigins));
   healthPages(app, monitor);
   options.http?.(app);

@@ -1,19 +1,28 @@
-import { constants, type Http2ServerRequest } from "node:http2";
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
 
 /**
- * A call that is answered before its body was read, because it is too large for instance, leaves the rest of the body behind. Over HTTP/1.1 it would stand
- * before the next request of the connection, which then hangs until `requestTimeout`; over HTTP/2 it would fill the connection's window. So it is
- * thrown away, and over HTTP/2 no longer wanted (RFC 9113, section 8.1).
+ * A call that is answered before its body was read to the end, because it is too large for instance, leaves the rest behind. Over HTTP/1.1 that would
+ * stand before the next request of the connection, which would wait for it until `requestTimeout`: it is thrown away. Over HTTP/2 a stream stands in
+ * nobody's way, and the body timer ends it.
  */
-export function letGoOfUnreadBodies(app: FastifyInstance): void {
+export function discardUnreadBodies(app: FastifyInstance): void {
   app.addHook("onRequest", ({ raw: request }, { raw: response }, done) => {
-    response.once("finish", () => {
-      if (request.readableEnded) return;
-      const { stream } = request as unknown as Partial<Http2ServerRequest>;
-      if (stream === undefined) request.resume();
-      else stream.close(constants.NGHTTP2_NO_ERROR);
-    });
+    if (request.httpVersionMajor === 1) {
+      surviveReader(request);
+      response.once("finish", () => discardRest(request));
+    }
     done();
   });
+}
+
+/** Who stops reading in the middle would destroy the request, and then nothing could be thrown away. */
+function surviveReader(request: IncomingMessage): void {
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+}
+
+function discardRest(request: IncomingMessage): void {
+  if (request.readableEnded) return;
+  // It does not flow as long as somebody waits for it.
+  request.removeAllListeners("readable").resume();
 }
