@@ -10,11 +10,14 @@ type Answer = MessageInitShape<DescMessage>;
 export class Echo {
   readonly #schema: DescMessage;
   readonly #context: HandlerContext;
+  /** As it came: what Connect answers is what is left. */
+  readonly #timeoutMs: number | undefined;
 
   /** @param schema of ConformancePayload.RequestInfo */
   constructor(schema: DescMessage, context: HandlerContext) {
     this.#schema = schema;
     this.#context = context;
+    this.#timeoutMs = context.timeoutMs();
   }
 
   async once(definition: UnaryResponseDefinition | undefined, requests: readonly Request[]): Promise<Answer> {
@@ -68,7 +71,7 @@ export class Echo {
 
   #call(requests: readonly Request[]) {
     const { requestHeader, requestMethod, url } = this.#context;
-    const timeoutMs = this.#context.timeoutMs();
+    const timeoutMs = this.#timeoutMs;
     const query = new URL(url).searchParams;
     return create(this.#schema, {
       requestHeaders: headers(requestHeader),

@@ -56,7 +56,7 @@ export async function openPage(executablePath: string, { origin }: Site): Promis
   const [preflights, said]: [string[], string[]] = [[], []];
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Network.enable");
-  devtools.on("Network.requestWillBeSent", ({ type, request }) => void (type === "Preflight" && preflights.push(request.url)));
+  devtools.on("Network.responseReceived", ({ type, response }) => void (type === "Preflight" && preflights.push(response.url)));
   page.on("console", (message) => void said.push(message.text()));
   await page.goto(origin);
   return { page, preflights, console: said, [Symbol.asyncDispose]: () => browser.close() };
