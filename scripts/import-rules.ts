@@ -19,6 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
   bench: ["gen", "service", "saga", "chart", "stack", ...business],
   chart: [],
   chaos: ["gen", "service", "audit", "chart", "stack", ...business],
+  conformance: ["gen", "service", "stack"],
   contracts: ["gen", "service", "stack", ...business],
   load: ["chart", "service", "stack"],
   e2e: ["gateway", "gen", "service", "saga", "console", "audit", "chaos", "load", "stack", ...business],

@@ -1,14 +1,12 @@
-import type { Money } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bufCurl } from "./clients/buf-curl.ts";
 import { connectGrpc, connectGrpcWeb } from "./clients/connect.ts";
 import { connectGet, connectJson } from "./clients/connect-json.ts";
-import { failure } from "./clients/failure.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
-import { collect, type OrderRequest, type Product, type Shop, type ShopClient, type Targets } from "./clients/shop.ts";
-import { expectInvariants, movedFor } from "./expect-invariants.ts";
-import { signToken } from "./forged-token.ts";
+import type { ShopClient, Targets } from "./clients/shop.ts";
+import { expectInvariants } from "./expect-invariants.ts";
+import { orderJourney } from "./journey.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
@@ -29,160 +27,17 @@ const clients: readonly (readonly [string, (stack: Stack) => ShopClient])[] = [
 
 let folder: TestFolder;
 let stack: Stack;
-let operatorToken: string;
 
 beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder);
-  using client = connectGrpc(atServices(stack));
-  ({ accessToken: operatorToken } = await client.shop().login(stack.users.olivia));
 });
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
   await folder?.[Symbol.asyncDispose]();
 });
 
-const EUR = (minorUnits: bigint): Money => ({ currencyCode: "EUR", minorUnits });
-const JPY = (minorUnits: bigint): Money => ({ currencyCode: "JPY", minorUnits });
-const missing = { code: "not_found", reason: "NOT_FOUND" };
-
-interface Customer {
-  readonly id: string;
-  readonly shop: Shop;
-}
-
-/** Somebody who has just registered and logged in. */
-async function newCustomer(client: ShopClient): Promise<Customer> {
-  const user = { email: `${crypto.randomUUID()}@example.com`, password: "correct horse battery", displayName: "Ada" };
-  const { id } = await client.shop().register(user);
-  const { accessToken } = await client.shop().login(user);
-  return { id, shop: client.shop(accessToken) };
-}
-
-/** A product that nobody else buys. */
-const newProduct = (client: ShopClient, { price, stock }: { price: Money; stock: bigint }): Promise<Product> =>
-  client.shop(operatorToken).putProduct({ sku: `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`, name: "Teapot", price, stock });
-
-const one = ({ sku }: Product, paymentToken = "tok_visa"): OrderRequest => ({
-  requestId: crypto.randomUUID(),
-  sku,
-  quantity: 1,
-  paymentToken,
-});
-
-async function findProduct(shop: Shop, sku: string, pageSize = 100): Promise<Product | undefined> {
-  for (let pageToken = ""; ; ) {
-    const page = await shop.listProducts({ pageSize, pageToken });
-    const found = page.products.find((product) => product.sku === sku);
-    if (found !== undefined || page.nextPageToken === "") return found;
-    pageToken = page.nextPageToken;
-  }
-}
-
-// Each test has its own customers and products, so that they need not wait for each other.
-describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) => {
-  let client: ShopClient;
-  beforeAll(() => {
-    client = connect(stack);
-  });
-  afterAll(() => client?.[Symbol.dispose]());
-
-  test("an order is placed, watched until it is confirmed, listed, cancelled, and its money comes back", async () => {
-    const { id: customerId, shop } = await newCustomer(client);
-    const product = await newProduct(client, { price: EUR(1_999n), stock: 5n });
-    // The seed's dozen stands before it.
-    expect(await findProduct(client.shop(), product.sku, 12)).toEqual(product);
-
-    // The provider's first answer is lost, which takes 3 s to notice: an answer before that cannot know the outcome.
-    const placed = await shop.createOrder({ ...one(product, "tok_timeout_then_success"), quantity: 2 }, { timeoutMs: 1_000 });
-    expect(placed).toMatchObject({ customerId, status: "PENDING", total: EUR(3_998n), replayed: false });
-    const watched = await collect(shop.watchOrder(placed.id));
-    expect(watched[0]?.status).toBe("PENDING");
-    expect(watched.at(-1)).toEqual({ ...placed, status: "CONFIRMED" });
-    expect(await shop.listOrders()).toEqual([{ ...placed, status: "CONFIRMED" }]);
-    expect(await shop.getPayment(placed.paymentId)).toMatchObject({ status: "SUCCEEDED", amount: EUR(3_998n), refunds: [] });
-    expect((await findProduct(client.shop(), product.sku))?.stock).toBe(3n);
-
-    const cancelled = { ...placed, status: "CANCELLED", failureReason: "CANCELLED_BY_CUSTOMER" };
-    expect(await shop.cancelOrder(placed.id)).toEqual(cancelled);
-    expect(await shop.getOrder(placed.id)).toEqual(cancelled);
-    const payment = await shop.getPayment(placed.paymentId);
-    expect(payment).toMatchObject({ status: "REFUNDED", refunds: [{ amount: EUR(3_998n), status: "SUCCEEDED" }] });
-    expect(await movedFor(stack, placed.paymentId)).toEqual({ charges: [EUR(3_998n)], refunds: [EUR(3_998n)] });
-    expect((await findProduct(client.shop(), product.sku))?.stock).toBe(5n);
-  });
-
-  test("an order of 1000.00 is declined, one of a cent less is not", async () => {
-    const { shop } = await newCustomer(client);
-    const declined = await shop.createOrder(one(await newProduct(client, { price: EUR(100_000n), stock: 1n })));
-    expect(declined).toMatchObject({ status: "REJECTED", failureReason: "PAYMENT_DECLINED" });
-    expect(await shop.getPayment(declined.paymentId)).toMatchObject({ status: "DECLINED", declineReason: "LIMIT_EXCEEDED", refunds: [] });
-    expect(await movedFor(stack, declined.paymentId)).toEqual({ charges: [], refunds: [] });
-
-    const approved = await shop.createOrder(one(await newProduct(client, { price: EUR(99_999n), stock: 1n })));
-    expect(approved).toMatchObject({ status: "CONFIRMED", failureReason: undefined });
-    expect(await movedFor(stack, approved.paymentId)).toEqual({ charges: [EUR(99_999n)], refunds: [] });
-  });
-
-  test("the last piece is sold once: who pays for it after that gets the money back", async () => {
-    const { shop } = await newCustomer(client);
-    const product = await newProduct(client, { price: EUR(4_500n), stock: 1n });
-    expect(await shop.createOrder(one(product))).toMatchObject({ status: "CONFIRMED" });
-    const late = await shop.createOrder(one(product));
-    expect(late).toMatchObject({ status: "CANCELLED", failureReason: "OUT_OF_STOCK" });
-    expect(await shop.getPayment(late.paymentId)).toMatchObject({ status: "REFUNDED", refunds: [{ amount: EUR(4_500n) }] });
-    expect(await movedFor(stack, late.paymentId)).toEqual({ charges: [EUR(4_500n)], refunds: [EUR(4_500n)] });
-  });
-
-  test("a request_id is good for one order, however often and however fast it comes", async () => {
-    const { shop } = await newCustomer(client);
-    const request = one(await newProduct(client, { price: JPY(1_500n), stock: 9n }));
-    const [first, second] = await Promise.all([shop.createOrder(request), shop.createOrder(request)]);
-    expect(second.id).toBe(first.id);
-    expect([first.replayed, second.replayed].sort()).toEqual([false, true]);
-    expect(await shop.createOrder(request)).toEqual({ ...first, status: "CONFIRMED", replayed: true });
-    const reused = { code: "invalid_argument", reason: "REQUEST_ID_REUSED" };
-    expect(await failure(shop.createOrder({ ...request, quantity: 2 }))).toEqual(reused);
-    expect(await shop.listOrders()).toHaveLength(1);
-    expect(await movedFor(stack, first.paymentId)).toEqual({ charges: [JPY(1_500n)], refunds: [] });
-  });
-
-  test("somebody else's order and payment do not exist", async () => {
-    const { shop } = await newCustomer(client);
-    const { id, paymentId } = await shop.createOrder(one(await newProduct(client, { price: EUR(500n), stock: 1n })));
-    const other = (await newCustomer(client)).shop;
-    expect(await failure(other.getOrder(id))).toEqual(missing);
-    expect(await failure(other.cancelOrder(id))).toEqual(missing);
-    expect(await failure(collect(other.watchOrder(id)))).toEqual(missing);
-    expect(await failure(other.getPayment(paymentId))).toEqual(missing);
-    expect(await other.listOrders()).toEqual([]);
-    expect(await shop.getOrder(id)).toMatchObject({ status: "CONFIRMED" });
-  });
-
-  test("without a valid token nothing but the catalog is served, and with a customer's no operator's work is done", async () => {
-    const { id: sub, shop } = await newCustomer(client);
-    const product = await newProduct(client, { price: EUR(500n), stock: 1n });
-    const order = await shop.createOrder(one(product));
-    const everything = (as: Shop) => [
-      as.createOrder(one(product)),
-      as.getOrder(order.id),
-      as.listOrders(),
-      as.cancelOrder(order.id),
-      collect(as.watchOrder(order.id)),
-      as.getPayment(order.paymentId),
-      as.putProduct(product),
-    ];
-    const expired = await signToken(stack, { sub, roles: ["customer", "operator"], issuedIn: -700, expiresIn: -100 });
-    const valid = await signToken(stack, { sub, roles: ["customer"] });
-    for (const nobody of [client.shop(), client.shop(expired)]) {
-      const failures = await Promise.all(everything(nobody).map(failure));
-      expect(failures).toEqual(failures.map(() => ({ code: "unauthenticated", reason: "UNAUTHENTICATED" })));
-    }
-    expect(await failure(client.shop(valid).putProduct(product))).toEqual({ code: "permission_denied", reason: "PERMISSION_DENIED" });
-    // The tokens above fail for what they say, not for who signed them.
-    expect(await client.shop(valid).listOrders()).toEqual([order]);
-  });
-});
+describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) => orderJourney(() => stack, connect));
 
 describe("afterwards", () => {
   test("the provider has exactly the money of the confirmed orders", async () => {

@@ -1,23 +1,7 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import { delimiter, join } from "node:path";
 import { expect, vi } from "vitest";
 
-/** Where a program is: in a folder of PATH, on which is also what `pnpm tools` built. Undefined when it is not there. */
-export async function onPath(name: string): Promise<string | undefined> {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = join(folder, name);
-    if (await isProgram(path)) return path;
-  }
-  return undefined;
-}
-
-const isProgram = (path: string): Promise<boolean> =>
-  access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+export { onPath } from "@tercet/stack";
 
 export interface Tool {
   readonly path: string;

@@ -20,17 +20,17 @@ export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectErr
       return reasonToConnectError(error, code);
     }
     const foreign = error instanceof ConnectError && isForeign(error);
-    if (error instanceof ConnectError && !foreign) return withReason(error);
+    if (error instanceof ConnectError && !foreign) return withField(error);
     if (isConflict(error)) {
       log.warn(fields, "a statement lost against others each time it was tried");
       return reasonToConnectError(new RequestError("CONFLICT", "too many changes at once; try again"), Code.Aborted);
     }
     if (foreign ? OUTAGES.has(error.code) : isDatabaseUnavailable(error)) {
       log.warn(fields, "a dependency failed");
-      return withReason(new ConnectError("a dependency is unavailable; try again", Code.Unavailable));
+      return reasonToConnectError(new RequestError("UNAVAILABLE", "a dependency is unavailable; try again"), Code.Unavailable);
     }
     log.error(fields, "a call failed unexpectedly");
-    return withReason(new ConnectError("internal error", Code.Internal));
+    return reasonToConnectError(new RequestError("INTERNAL", "internal error"), Code.Internal);
   };
 }
 
@@ -40,21 +40,13 @@ const OUTAGES = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.ResourceE
 const isForeign = (error: ConnectError): boolean =>
   error.isWireError || (error.code === Code.Unavailable && typeof (error.cause as { code?: unknown } | undefined)?.code === "string");
 
-const REASON_OF_CODE: Partial<Record<Code, string>> = {
-  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
-  [Code.Unavailable]: "UNAVAILABLE",
-  [Code.Internal]: "INTERNAL",
-};
-
-/** Errors of the framework carry a reason too: the first field that broke its rule, or what the code alone says. */
-function withReason(error: ConnectError): ConnectError {
-  if (reasonOf(error) !== undefined) return error;
+/**
+ * A field that is refused by its rule is named. Other errors of the framework go as they are, as do those that a handler made for the wire: their code
+ * says it all (a deadline, an unknown encoding), and the protocols' own suite counts the details.
+ */
+function withField(error: ConnectError): ConnectError {
   const violation = error.cause instanceof ValidationError ? error.cause.violations[0] : undefined;
-  if (violation !== undefined) {
+  if (violation !== undefined && reasonOf(error) === undefined)
     error.details.push(errorInfo("INVALID_FIELD", { field: pathToString(violation.field), rule: violation.ruleId }));
-    return error;
-  }
-  const reason = REASON_OF_CODE[error.code];
-  if (reason !== undefined) error.details.push(errorInfo(reason));
   return error;
 }

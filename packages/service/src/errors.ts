@@ -40,7 +40,8 @@ export type CommonReason =
   | "OVERLOADED"
   | "UNAVAILABLE"
   | "DATABASE_BUSY"
-  | "CONFLICT";
+  | "CONFLICT"
+  | "INTERNAL";
 
 export class RequestError extends ReasonError<CommonReason> {}
 
@@ -55,6 +56,7 @@ export const commonErrorCodes: ErrorCodes<CommonReason> = {
   UNAVAILABLE: Code.Unavailable,
   DATABASE_BUSY: Code.ResourceExhausted,
   CONFLICT: Code.Aborted,
+  INTERNAL: Code.Internal,
 };
 
 /** It does not exist, or it is somebody else's: both answer alike. */

@@ -2,6 +2,7 @@ import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { ServerReflection, type ServerReflectionRequest } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
 
@@ -48,6 +49,8 @@ function buildIndex(services: readonly DescService[]): Index {
     file.dependencies.forEach(add);
   };
   for (const service of services) add(service.file);
+  // No method names it: it travels in the details of errors.
+  add(ErrorInfoSchema.file);
   return { services, files, symbols, extensions };
 }
 

@@ -1,8 +1,8 @@
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, cors as connectCors, createConnectRouter } from "@connectrpc/connect";
+import { createRegistry, type DescService } from "@bufbuild/protobuf";
+import { Code, type ConnectRouter, cors as connectCors, createConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import fastifyCors from "@fastify/cors";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
@@ -15,7 +15,7 @@ import { limitBodyTime } from "./body-timer.ts";
 import { CORRELATION_HEADER } from "./call.ts";
 import type { ServiceConfig } from "./config.ts";
 import { createErrorMapping } from "./error-mapping.ts";
-import type { ErrorCodes } from "./errors.ts";
+import { type ErrorCodes, RequestError, reasonToConnectError } from "./errors.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
 import { serverInterceptors } from "./interceptors.ts";
@@ -23,6 +23,7 @@ import { flushLog, type Logger } from "./log.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { observeServer } from "./rpc-telemetry.ts";
+import { discardUnreadBodies } from "./unread-body.ts";
 
 export interface ServiceOptions {
   /** As in tokens' audience and in the log: "payment". */
@@ -82,6 +83,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     return503OnClosing: false,
   }) as unknown as FastifyInstance;
   limitBodyTime(app, config.limits.requestTimeoutMs, requestStreams([...declared, ...open]));
+  discardUnreadBodies(app);
   if (config.corsOrigins.length > 0) await app.register(fastifyCors, corsOptions(config.corsOrigins));
   healthPages(app, monitor);
   options.http?.(app);
@@ -106,7 +108,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     port?.retire();
     await sleep(config.drainDelayMs);
     const overAt = performance.now() + config.drainTimeoutMs;
-    const late = new ConnectError("the service is shutting down; try again", Code.Unavailable);
+    const late = reasonToConnectError(new RequestError("UNAVAILABLE", "the service is shutting down; try again"), Code.Unavailable);
     const timers = [
       setTimeout(() => shutdown.abort(late), config.drainTimeoutMs),
       // A peer that does not read what it is told must not hold the process.
@@ -188,6 +190,8 @@ function rpcOptions({ name, config, log, routes, errors, keys }: ServiceOptions,
       observe: observeServer(),
     }),
     interceptors: serverInterceptors(log, toConnectError),
+    // What is in a google.protobuf.Any can be written as JSON when it is a message of the same files.
+    jsonOptions: { registry: createRegistry(...declared.map((service) => service.file)) },
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,
     shutdownSignal: shutdown,

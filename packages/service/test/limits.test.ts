@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { catalogAt, grpc, type Host, host, transports } from "./harness.ts";
 
 const LIST = "/order.v1.CatalogService/ListProducts";
+const WATCH = "/order.v1.OrderService/WatchOrder";
 const PUT = "/order.v1.CatalogService/PutProduct";
 const limits = { firstByteTimeoutMs: 200, headersTimeoutMs: 300, requestTimeoutMs: 400, connectionsCheckingIntervalMs: 50 };
 
@@ -49,6 +50,51 @@ describe("HTTP/1.1", () => {
 
   test("headers over 16 KiB answer 431", async () => {
     expect(await (await open(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(17_000)}\r\n\r\n`)).closed).toContain("431");
+  });
+});
+
+describe("what is left of a body that was too large", () => {
+  const READ_MAX_BYTES = 65_536;
+  const envelope = (length: number) => {
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(length, 1);
+    return Buffer.concat([head, Buffer.alloc(length)]);
+  };
+
+  // With production's limits: it must not take the 10 s of `requestTimeout`.
+  let usual: Host;
+  let authorization: string;
+  beforeAll(async () => {
+    usual = await host();
+    authorization = await usual.bearer("operator", "customer");
+  });
+  afterAll(() => usual[Symbol.asyncDispose]());
+
+  describe.each([
+    ["application/grpc-web+proto", PUT, envelope],
+    ["application/connect+proto", WATCH, envelope],
+    ["application/proto", PUT, Buffer.alloc],
+  ])("as %s", (type, path, bodyOf) => {
+    test.each([1, 10, 1_000_000])(
+      "does not hold up the next request of its connection over HTTP/1.1, %i bytes over the limit",
+      async (over) => {
+        const body = bodyOf(READ_MAX_BYTES + over);
+        const socket = connect(usual.port, "127.0.0.1");
+        const head = (to: string, contentType: string, length: number) =>
+          `POST ${to} HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\ncontent-type: ${contentType}\r\ncontent-length: ${length}\r\n\r\n`;
+        socket.write(head(path, type, body.length));
+        socket.write(body);
+        socket.write(`${head(LIST, "application/json", 2)}{}`);
+        let answers = "";
+        for await (const chunk of socket) {
+          answers += chunk;
+          if (answers.includes("TEA")) break;
+        }
+        expect(answers).toMatch(/resource_exhausted|grpc-status: 8/);
+        expect(answers).not.toContain("408 Request Timeout");
+        expect(answers).toContain("TEA");
+      },
+    );
   });
 });
 

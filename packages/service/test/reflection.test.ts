@@ -59,6 +59,11 @@ describe.each([
     },
   );
 
+  test("knows the details of errors, which no method names", async () => {
+    const [answer] = await ask({ case: "fileContainingSymbol", value: "common.v1.ErrorInfo" });
+    expect(fileNames(answer)).toEqual(["common/v1/error.proto"]);
+  });
+
   test("answers several questions in one stream: by name, by extension, and not found", async () => {
     const [file, extension, numbers, missing, symbol] = await ask(
       { case: "fileByFilename", value: "common/v1/money.proto" },

@@ -7,6 +7,7 @@ export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { type StackListener, silent } from "./listener.ts";
 export { liveLine } from "./live-line.ts";
+export { onPath } from "./on-path.ts";
 export { placesOf } from "./places.ts";
 export { freePort } from "./ports.ts";
 export { startPostgres } from "./postgres.ts";

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
-import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { fromJSON, loadSync, type MethodDefinition, type ServiceDefinition } from "@grpc/proto-loader";
+import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, reasonIn, type Wire } from "./json-shop.ts";
 import { CallFailure, REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 
@@ -86,7 +87,7 @@ function toFailure({ code, details, metadata }: ServiceError): CallFailure {
   const [binary] = metadata.get("grpc-status-details-bin");
   const infos = Buffer.isBuffer(binary) ? (decodeStatus(binary).details ?? []) : [];
   const info = infos.find(({ type_url }) => type_url === "type.googleapis.com/common.v1.ErrorInfo");
-  return new CallFailure(status[code].toLowerCase(), info && reasonIn(info.value), details);
+  return new CallFailure(grpcCode(code), info && reasonIn(info.value), details);
 }
 
 interface RpcStatus {

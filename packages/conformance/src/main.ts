@@ -1,0 +1,38 @@
+import { runCommand, StackError } from "@tercet/stack";
+import { selection } from "./selection.ts";
+import { runSuite } from "./suite.ts";
+
+const help = `Usage: pnpm conformance [--selection | --run PATTERN...] [--trace]
+
+Runs Connect's official protocol suite (connectrpc.com/conformance) against our own host with everything that production has in it: Connect, gRPC and
+gRPC-Web; HTTP/1.1 and HTTP/2 on one port, cleartext and TLS, with and without client certificates; proto and JSON; identity, gzip and br; GET; the
+limit of a message's size. No case is excused. Needs Go, and "pnpm tools connectconformance" once.
+
+The exit code is 1 when a case failed or could not be run, or a tool is missing.
+
+Options:
+  --selection     a part for every day, in less than half of the time
+  --run PATTERN   cases whose name matches: "Basic/**", "**/Protocol:PROTOCOL_GRPC/**/unary/*"; more than once for more
+  --trace         shows what went over the wire in each case that failed`;
+
+await runCommand({
+  help,
+  options: { selection: { type: "boolean" }, run: { type: "string", multiple: true }, trace: { type: "boolean" } },
+  run: async ({ terminal, signal, values }) => {
+    const { selection: selected = false, run = [], trace = false } = values as { selection?: boolean; run?: string[]; trace?: boolean };
+    if (selected && run.length > 0) throw new StackError("--selection or --run, not both; see --help");
+    const started = performance.now();
+    const seconds = () => `${((performance.now() - started) / 1_000).toFixed(0)} s`;
+    // The suite says nothing between the beginning and the end of its cases.
+    const clock = setInterval(() => terminal.draw([terminal.styled("dim", `… ${seconds()}`)]), 1_000);
+    const result = await runSuite({ run: selected ? selection : run, trace, signal, onLine: (line) => terminal.line(line) });
+    clearInterval(clock);
+    for (const line of result.logged) terminal.line(line.trimEnd());
+    const ok = result.failed === 0 && result.notRun === 0 && result.logged.length === 0;
+    const mark = ok ? terminal.styled("green", "✓") : terminal.styled("red", "✗");
+    const untold = result.notRun > 0 ? `, ${result.notRun} not run` : "";
+    const logged = result.logged.length > 0 ? `, ${result.logged.length} unexpected log lines` : "";
+    terminal.line(`${mark} ${result.passed} passed, ${result.failed} failed${untold}${logged} in ${seconds()}`);
+    return ok ? 0 : 1;
+  },
+});
