@@ -27,7 +27,8 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   const images = {} as Record<ServiceName, Image>;
   const databases = {} as Record<ServiceName, TestDatabase>;
   const ports = {} as Record<ServiceName, number>;
-  const running: ChildProcess[] = [];
+  /** The last container of each. */
+  const running = {} as Record<ServiceName, ChildProcess>;
   const logs: Record<string, string[]> = {};
   let secrets: Record<string, string>;
   let book: string;
@@ -50,7 +51,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   }, 900_000);
 
   afterAll(async () => {
-    for (const child of running) child.kill("SIGKILL");
+    for (const child of Object.values(running)) child.kill("SIGKILL");
     for (const name of names) await databases[name]?.[Symbol.asyncDispose]();
     await scratch?.[Symbol.asyncDispose]();
   });
@@ -69,7 +70,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   async function start(name: ServiceName, env: Env = {}): Promise<ChildProcess> {
     const volumes = name === "payment" ? { [BOOK]: book } : {};
     const child = await runImage(images[name], { env: { ...(await environment(name)), ...env } as Record<string, string>, volumes });
-    running.push(child);
+    running[name] = child;
     logs[name] = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => void logs[name]?.push(String(chunk)));
     return child;
@@ -135,11 +136,11 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     // As an engine gives a new volume the owner of the image's folder.
     await run("chown", ["--reference", join(images.payment.root, BOOK), book]);
     await chmod(book, 0o700);
-    const started = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await start(name)] as const)));
+    await Promise.all(names.map((name) => start(name)));
     for (const name of names) await until(name, async () => (await healthcheck(name)) === 0);
 
     for (const name of names) {
-      const pid = await processOne(started[name] as ChildProcess);
+      const pid = await processOne(running[name]);
       const status = await readFile(`/proc/${pid}/status`, "utf8");
       expect(status).toMatch(/^Uid:\s+10001\s+10001\s+10001\s+10001$/m);
       expect(status).toMatch(/^CapEff:\s+0+$/m);
@@ -171,8 +172,8 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   });
 
   test("SIGTERM ends each in order, although it is process 1", async () => {
-    for (const [index, name] of names.entries()) {
-      const child = running.at(index - names.length) as ChildProcess;
+    for (const name of names) {
+      const child = running[name];
       const ended = finished(child);
       process.kill(await processOne(child), "SIGTERM");
       expect((await ended).code, logs[name]?.join("")).toBe(0);
