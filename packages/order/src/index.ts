@@ -3,5 +3,5 @@ export { orderFailpoints } from "./failpoints.ts";
 export { type Order, PLACE_ORDER, paymentIdOf } from "./order.ts";
 export { createOrderService, type OrderOverrides, paymentClient } from "./order-service.ts";
 export { createOrderStore } from "./order-store.ts";
-export { charge, type PaymentClient, refundAll } from "./payments.ts";
+export { charge, refundAll } from "./payments.ts";
 export { type PlaceInput, placeOrder } from "./sagas.ts";
