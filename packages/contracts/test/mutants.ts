@@ -109,7 +109,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a removed enum value",
     mutate: (scratch) => inProto(scratch, ORDER, "  ORDER_STATUS_NEEDS_ATTENTION = 6;\n", ""),
-    caughtBy: { "buf-breaking": /ORDER_STATUS_NEEDS_ATTENTION/, golden: /ORDER_STATUS_NEEDS_ATTENTION/, types: /NEEDS_ATTENTION/ },
+    caughtBy: { "buf-breaking": /"6" on enum "OrderStatus"/, golden: /ORDER_STATUS_NEEDS_ATTENTION/, types: /NEEDS_ATTENTION/ },
   },
   {
     name: "a weakened validation rule",
