@@ -105,8 +105,9 @@ export function createOnePort(handler: RequestListener, limits: PortLimits, tls?
     },
     drain: () => {
       sessions.close();
-      // A keep-alive connection that is busy now becomes idle later and would hold the port for its whole keep-alive time.
-      const sweep = setInterval(() => server.closeIdleConnections(), 100);
+      // A keep-alive connection that is busy now becomes idle later and would hold the port for its whole keep-alive time. Not in the timer's own phase
+      // of the event loop, but after the next one, which reads: a request that has come already must not be met by a closed connection.
+      const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), 100);
       server.once("close", () => clearInterval(sweep));
     },
     destroy: () => {

@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
 import { Code, type ConnectRouter, cors as connectCors, createConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
@@ -115,6 +115,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       setTimeout(() => port?.destroy(), config.drainTimeoutMs + LAST_WORDS_MS),
     ];
     port?.drain();
+    // Closing the server closes connections that idle: not those whose next request has come while the loop was busy.
+    await setImmediate();
     await app.close();
     timers.forEach(clearTimeout);
     await handOver(options, overAt - performance.now());
