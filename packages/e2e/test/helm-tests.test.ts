@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { parseKongConfig } from "@tercet/gateway";
 import { freePort, ROOT, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startKong } from "./kong/kong.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 /** What `helm test` runs in the cluster, here against the same services without one. */
@@ -71,6 +74,14 @@ test("order: a new customer's order is confirmed, with the operator's product an
     code: 0,
     stdout: expect.stringMatching(/^order \S+ of 1 (?!HELM-TEST)\S+: ORDER_STATUS_CONFIRMED$/m),
   });
+});
+
+test("order: through Kong's routes, as in the cluster", async () => {
+  const config = parseKongConfig(await readFile(new URL("../../../gateway/kong.yml", import.meta.url), "utf8"));
+  await using kong = await startKong(config, stack.urls);
+  const env = { IDENTITY_URL: kong.url, ORDER_URL: kong.url, CATALOG_URL: urls().order, OPERATOR_PASSWORD: stack.users.olivia.password };
+  // The seeded operator logs in by Kong, and puts the product into Order itself, which Kong does not lead to.
+  expect(await helmTest("order", env)).toMatchObject({ code: 0, stdout: expect.stringContaining("ORDER_STATUS_CONFIRMED") });
 });
 
 test("order: a password that is wrong fails it, and says where", async () => {
