@@ -57,7 +57,7 @@ test.skipIf(!helm)("every service understands the variables that it is given, wh
 async function unknownVariables(service: string, env: Readonly<Record<string, string>>): Promise<string[]> {
   const sources = ["service", service].map((name) => readFile(join(root, "packages", name, "src/config.ts"), "utf8"));
   const known = (await Promise.all(sources)).join("");
-  return Object.keys(env).filter((name) => !/^(OTEL_\w+|POD_NAME|MIGRATE_AT_START)$/.test(name) && !known.includes(` ${name}: `));
+  return Object.keys(env).filter((name) => !/^(OTEL_\w+|POD_NAME)$/.test(name) && !known.includes(` ${name}: `));
 }
 
 test.skipIf(!helm)("a variable that no service reads is found", async () => {
@@ -163,6 +163,17 @@ test.skipIf(!helm)("a service can be installed alone", async () => {
   const alone = parseManifests((await charts?.alone("catalog", "--set", "image.repository=registry.example/catalog")) ?? "");
   expect(alone.map(({ metadata }) => metadata.name)).toContain("catalog");
   expect(new Set(alone.map(({ metadata }) => metadata.name.replace("-headless", "")))).toEqual(new Set(["catalog"]));
+});
+
+test.skipIf(!helm)("images of others are at the versions of Compose", async () => {
+  const compose = parse(await readFile(join(root, "infra/compose.yaml"), "utf8"), { merge: true }) as {
+    services: Record<string, { image: string }>;
+  };
+  const tried = Object.values(compose.services).map(({ image }) => image);
+  const images = podsOf(await render([dev])).flatMap(({ containers }) => containers.map(({ image }) => image));
+  const others = new Set(images.filter((image) => !image.startsWith("ghcr.io/tercet/")));
+  expect(others.size).toBe(4);
+  for (const image of others) expect(tried).toContain(image);
 });
 
 /** What Kong's routes name must be what it finds. */
