@@ -9,8 +9,6 @@ import { listFiles, readTexts } from "./repository.ts";
 const MAY_WRITE: Readonly<Record<string, readonly string[]>> = { ".github/workflows/images.yml publish": ["packages", "id-token"] };
 /** They run with the repository's rights on what strangers wrote. */
 const FORBIDDEN_EVENTS = ["pull_request_target", "workflow_run", "issue_comment"];
-/** Made on branches that come after this one; with them this list goes. */
-const COMING: readonly string[] = ["pnpm contracts", "pnpm conformance", "pnpm load", "infra/docker", "infra/docker/Dockerfile"];
 const PNPM_ITSELF = ["install", "exec", "store"];
 const PINNED = /^[\w.-]+(\/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
 
@@ -128,10 +126,7 @@ const pathsIn = (run: string): string[] =>
 function missingScripts(run: string, files: ReadonlyMap<string, string>): string[] {
   const { scripts = {} } = JSON.parse(files.get("package.json") ?? "{}") as { scripts?: Record<string, string> };
   const named = [...run.matchAll(/\bpnpm ([\w:-]+)/g)].map(([, name = ""]) => name);
-  return named
-    .filter((name) => !PNPM_ITSELF.includes(name) && !(name in scripts))
-    .filter((name) => !COMING.includes(`pnpm ${name}`))
-    .map((name) => `there is no script for pnpm ${name}`);
+  return named.filter((name) => !PNPM_ITSELF.includes(name) && !(name in scripts)).map((name) => `there is no script for pnpm ${name}`);
 }
 
 const dependabotRules = (path: string, { updates }: Dependabot, files: ReadonlyMap<string, string>): string[] =>
@@ -142,5 +137,5 @@ const dependabotRules = (path: string, { updates }: Dependabot, files: ReadonlyM
 
 function exists(path: string, files: ReadonlyMap<string, string>): boolean {
   const plain = path.replace(/\/?\*.*$/, "").replace(/\/$/, "");
-  return COMING.includes(plain) || files.has(plain) || [...files.keys()].some((file) => file.startsWith(plain === "" ? "" : `${plain}/`));
+  return files.has(plain) || [...files.keys()].some((file) => file.startsWith(plain === "" ? "" : `${plain}/`));
 }
