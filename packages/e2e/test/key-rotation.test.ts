@@ -47,11 +47,13 @@ afterAll(async () => {
 });
 
 const running: Partial<Record<ServiceName, ServiceProcess>> = {};
+const settings: Record<keyof Balanced, Record<string, string>> = { identity: {}, order: {} };
 
-/** As a deployment does: the new one is there before the old one goes. */
+/** As a deployment does: the new one is there before the old one goes; what was changed before stays so. */
 async function restart(name: keyof Balanced, env: Readonly<Record<string, string>>): Promise<void> {
   const old = running[name];
-  const replica = await stack.startReplica(name, env);
+  Object.assign(settings[name], env);
+  const replica = await stack.startReplica(name, settings[name]);
   proxies[name].to(replica.url);
   running[name] = replica;
   await (old ?? stack.services[name]).stop();
