@@ -7,7 +7,7 @@ import { failure } from "./clients/failure.ts";
 import { buildGoClient, goClient } from "./clients/go-client.ts";
 import { grpcurl } from "./clients/grpcurl.ts";
 import { expectInvariants } from "./expect-invariants.ts";
-import { orderJourney } from "./journey.ts";
+import { type OpenShop, openShop, orderJourney } from "./journey.ts";
 import { onlyV1Alpha } from "./only-v1alpha.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
@@ -29,12 +29,14 @@ let folder: TestFolder;
 let site: Site;
 let script: string;
 let stack: Stack;
+let shop: OpenShop;
 
 beforeAll(async () => {
   folder = await testFolder();
   script = await bundlePage();
   site = await servePage(script);
   stack = await startTestStack(folder, { CORS_ORIGINS: site.origin });
+  shop = await openShop(stack);
 }, BUILD_MS);
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
@@ -44,7 +46,7 @@ afterAll(async () => {
 
 describe.skipIf(grpcurlPath === undefined)("by grpcurl, through reflection", SLOW, () => {
   orderJourney(
-    () => stack,
+    () => shop,
     ({ urls }) => grpcurl(grpcurlPath ?? "", urls),
   );
 
@@ -65,7 +67,7 @@ describe.skipIf(goPath === undefined)("by Go's generated client", SLOW, () => {
     program = await buildGoClient();
   }, BUILD_MS);
   orderJourney(
-    () => stack,
+    () => shop,
     ({ urls }) => goClient(program, urls),
   );
 });
@@ -77,7 +79,7 @@ describe.skipIf(chromiumPath === undefined)("by a browser's page from another or
   });
   afterAll(() => open?.[Symbol.asyncDispose]());
   orderJourney(
-    () => stack,
+    () => shop,
     ({ urls }) => browserClient(open, urls),
   );
 

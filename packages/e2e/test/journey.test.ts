@@ -6,7 +6,7 @@ import { connectGet, connectJson } from "./clients/connect-json.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import type { ShopClient, Targets } from "./clients/shop.ts";
 import { expectInvariants } from "./expect-invariants.ts";
-import { orderJourney } from "./journey.ts";
+import { type OpenShop, openShop, orderJourney } from "./journey.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
@@ -27,17 +27,19 @@ const clients: readonly (readonly [string, (stack: Stack) => ShopClient])[] = [
 
 let folder: TestFolder;
 let stack: Stack;
+let shop: OpenShop;
 
 beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder);
+  shop = await openShop(stack);
 });
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
   await folder?.[Symbol.asyncDispose]();
 });
 
-describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) => orderJourney(() => stack, connect));
+describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) => orderJourney(() => shop, connect));
 
 describe("afterwards", () => {
   test("the provider has exactly the money of the confirmed orders", async () => {

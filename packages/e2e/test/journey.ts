@@ -1,6 +1,7 @@
 import type { Money } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectGrpc } from "./clients/connect.ts";
 import { failure } from "./clients/failure.ts";
 import { collect, type OrderRequest, type Product, type Shop, type ShopClient } from "./clients/shop.ts";
 import { movedFor } from "./expect-invariants.ts";
@@ -39,15 +40,27 @@ async function findProduct(shop: Shop, sku: string, pageSize = 100): Promise<Pro
   }
 }
 
+/** A stack and its operator. Many who log in as one person at once are taken for somebody who guesses the password, so it is done once. */
+export interface OpenShop {
+  readonly stack: Stack;
+  readonly operatorToken: string;
+}
+
+export async function openShop(stack: Stack): Promise<OpenShop> {
+  using client = connectGrpc(stack.urls);
+  const { accessToken: operatorToken } = await client.shop().login(stack.users.olivia);
+  return { stack, operatorToken };
+}
+
 /** The tests that every client passes, whatever it speaks. Each has its own customers and products, so that they need not wait for each other. */
-export function orderJourney(running: () => Stack, connect: (stack: Stack) => ShopClient): void {
+export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => ShopClient): void {
   let stack: Stack;
   let client: ShopClient;
   let operator: Shop;
-  beforeAll(async () => {
-    stack = running();
+  beforeAll(() => {
+    stack = open().stack;
     client = connect(stack);
-    operator = client.shop((await client.shop().login(stack.users.olivia)).accessToken);
+    operator = client.shop(open().operatorToken);
   });
   afterAll(() => client?.[Symbol.dispose]());
 
@@ -62,7 +75,7 @@ export function orderJourney(running: () => Stack, connect: (stack: Stack) => Sh
     expect(await findProduct(client.shop(), product.sku, 12)).toEqual(product);
 
     // The provider's first answer is lost, which takes 3 s to notice: an answer before that cannot know the outcome.
-    const placed = await shop.createOrder({ ...one(product, "tok_timeout_then_success"), quantity: 2 }, { timeoutMs: 1_000 });
+    const placed = await shop.createOrder({ ...one(product, "tok_timeout_then_success"), quantity: 2 }, { timeoutMs: 2_000 });
     expect(placed).toMatchObject({ customerId, status: "PENDING", total: EUR(3_998n), replayed: false });
     const watched = await collect(shop.watchOrder(placed.id));
     expect(watched[0]?.status).toBe("PENDING");
