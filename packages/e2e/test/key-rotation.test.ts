@@ -1,4 +1,5 @@
 import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
+import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { generateSigningKey, hashClientSecret } from "@tercet/identity";
 import { ANY_PORT, createApi, envToConfig, freePort, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
 import { decodeProtectedHeader } from "jose";
@@ -70,7 +71,8 @@ async function underLoad(work: () => Promise<void>): Promise<{ failures: string[
     const { accessToken } = await createApi(proxies.identity.url).identity.login(stack.users.alice);
     kids.add(decodeProtectedHeader(accessToken).kid);
     const order = { requestId: crypto.randomUUID(), items: [{ sku: "FILTERS-100", quantity: 1 }], paymentMethod: { token: "tok_visa" } };
-    await createApi(proxies.order.url, accessToken).orders.createOrder(order);
+    const { status } = await createApi(proxies.order.url, accessToken).orders.createOrder(order);
+    if (status !== OrderStatus.CONFIRMED) throw new Error(`the order is ${OrderStatus[status]}`);
   };
   const timer = setInterval(() => placed.push(place().catch((error) => void failures.push(String(error)))), BETWEEN_ORDERS_MS);
   try {
@@ -119,15 +121,20 @@ test("a service's secret is rotated while orders are placed: no call fails", { t
   const secret = `${crypto.randomUUID()}${crypto.randomUUID()}`;
   const [secretHash, previousSecretHash] = [secret, (await readSecrets(stack)).orderClientSecret].map(hashClientSecret);
   const client = { id: "order", audiences: ["payment"], secretHash };
+  const request = { clientId: "order", audience: "payment" };
+  const withSecret = (clientSecret: string) => createApi(proxies.identity.url).identity.issueServiceToken({ ...request, clientSecret });
   const { failures, calls } = await underLoad(async () => {
+    const { accessToken: before } = await withSecret((await readSecrets(stack)).orderClientSecret);
     await restart("identity", { SERVICE_CLIENTS: JSON.stringify([{ ...client, previousSecretHash }]) });
+    // When a token from before is over, Order has had to get another one, and by its old secret.
+    const { payments } = createApi(stack.urls.payment, before);
+    const paymentId = crypto.randomUUID();
+    await vi.waitFor(async () => expect(await outcome(payments.getPayment({ paymentId }))).toBe("Unauthenticated"), HEARD);
     await restart("order", { SERVICE_CLIENT_SECRET: secret });
     await restart("identity", { SERVICE_CLIENTS: JSON.stringify([client]) });
   });
   expect(failures).toEqual([]);
   expect(calls).toBeGreaterThan(5);
-  const request = { clientId: "order", audience: "payment" };
-  const withSecret = (clientSecret: string) => createApi(proxies.identity.url).identity.issueServiceToken({ ...request, clientSecret });
   expect(await outcome(withSecret(secret))).toBe("ok");
   expect(await outcome(withSecret((await readSecrets(stack)).orderClientSecret))).toBe("Unauthenticated");
   await expectInvariants(stack);
