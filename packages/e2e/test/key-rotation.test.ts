@@ -14,6 +14,8 @@ const BETWEEN_ORDERS_MS = 250;
 const HEARD = { timeout: 60_000, interval: 500 };
 /** As short as can be: the old key must stay until its last token is over. */
 const TOKEN_LIVES = { ACCESS_TOKEN_SECONDS: "10" };
+/** Kept connections have a last call before they are closed. */
+const DRAIN = { DRAIN_DELAY_MS: "2000" };
 
 type Balanced = Readonly<Record<"identity" | "order", TcpProxy>>;
 type SigningKey = Awaited<ReturnType<typeof generateSigningKey>>;
@@ -34,8 +36,8 @@ beforeAll(async () => {
   stack = await startStack({
     ...config,
     serviceEnv: {
-      identity: { ...identity, ...TOKEN_LIVES },
-      order: { ...order, ...keys, IDENTITY_URL: proxies.identity.url },
+      identity: { ...identity, ...TOKEN_LIVES, ...DRAIN },
+      order: { ...order, ...keys, ...DRAIN, IDENTITY_URL: proxies.identity.url },
       payment: { ...payment, ...keys },
     },
   });
