@@ -14,7 +14,7 @@ class Reader extends MetricReader {
 const SETTINGS = { SAGA_COMPENSATION_BUDGET_MS: "1000" };
 const PATIENCE = { timeout: 15_000, interval: 50 };
 /** For orders that stay PENDING. */
-const SHORT = { timeoutMs: 400 };
+const SHORT = { timeoutMs: 1_500 };
 
 const reader = new Reader();
 let service: Awaited<ReturnType<typeof startOrderService>>;
