@@ -15,7 +15,7 @@ export interface Bar {
 
 const WIDTH = 900;
 const LEFT = 150;
-const RIGHT = 190;
+const RIGHT = 220;
 const BAR = 18;
 const GAP = 6;
 const COLOURS = ["#8a8f98", "#4c78a8", "#d99a2b", "#1a8a6b"];
