@@ -1,6 +1,6 @@
 import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { execute } from "./command.ts";
 import { KUBERNETES } from "./kube-schemas.ts";
 import { root } from "./root.ts";
@@ -16,8 +16,8 @@ export async function installations(): Promise<{ readonly name: string; readonly
   ];
 }
 
-/** Where helm packs dependencies, by somebody at work in the tree. */
-const PACKED = /[/\\]tercet[/\\](tmpcharts-[^/\\]*|charts)$/;
+/** Where helm packs dependencies, by somebody at work in the tree; from the root, since a checkout may be named tercet too. */
+const PACKED = /^charts[/\\]tercet[/\\](tmpcharts-[^/\\]*|charts)$/;
 
 export interface Charts extends AsyncDisposable {
   /** What is wrong with the umbrella and these values. */
@@ -36,7 +36,7 @@ export async function hasHelm(): Promise<boolean> {
 export async function openCharts(): Promise<Charts> {
   const folder = await mkdtemp(join(tmpdir(), "tercet-charts-"));
   const [service, umbrella] = [join(folder, "service"), join(folder, "tercet")];
-  await cp(join(root, "charts"), folder, { recursive: true, filter: (path) => !PACKED.test(path) });
+  await cp(join(root, "charts"), folder, { recursive: true, filter: (path) => !PACKED.test(relative(root, path)) });
   await helm("dependency", "build", umbrella);
   const files = (values: readonly string[]) => values.flatMap((file) => ["--values", file]);
   return {
