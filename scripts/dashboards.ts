@@ -238,8 +238,8 @@ const runtime: readonly Panel[] = [
     about: "Everything in the process waits so long.",
     unit: "s",
     queries: {
-      "{{service_name}} p50": "max by (service_name) (nodejs_eventloop_delay_p50_seconds)",
-      "{{service_name}} p99": "max by (service_name) (nodejs_eventloop_delay_p99_seconds)",
+      "{{service_name}} p50": "max by (service_name) (nodejs_eventloop_delay_p50_seconds) - 0.05",
+      "{{service_name}} p99": "max by (service_name) (nodejs_eventloop_delay_p99_seconds) - 0.05",
     },
   },
   {

@@ -11,10 +11,11 @@ What things cost, side by side: one variant at a time is under load, again and a
   calls      a unary gRPC call of some 200 bytes, 32 in flight: servers (node:http2 alone, @grpc/grpc-js, stock connect-node, our host with everything on) called
              by the lightest client; then clients, answered by the lightest server
   sagas      an order from beginning to end, 1, 8, 32 and 64 in flight: the statements and calls alone, the same by the saga engine, and the whole Order service
-  telemetry  traces and metrics: a system without, with metrics only, with 10% and with 100% traces, saturated and at half the rate that goes without
+  telemetry  traces and metrics: a system without, the same once more (as far as these two differ, nothing is shown), one with metrics only, with 10% and with 100%
+             traces, saturated and at half the rate that goes without
 
-Prints medians over the rounds; in brackets the ratio to the first variant within a round, and between which ratios half of the rounds lie. Each is also written to
-reports/bench/NAME.json and NAME.svg.
+Prints medians over the rounds; in brackets the ratio to the first variant within a round, and between which ratios half of the rounds lie. Telemetry's p50 and p95 are
+of all rounds together, and nine of ten ratios lie between those given when the rounds are drawn again. Each is also written to reports/bench/NAME.json and NAME.svg.
 
 Options:
   --rounds N     how often each is measured: 5

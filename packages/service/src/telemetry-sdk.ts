@@ -4,10 +4,12 @@ import { NodeSDK } from "@opentelemetry/sdk-node";
 import { beforeExit } from "./exit.ts";
 
 const MICROSECONDS = 1_000_000;
+/** How often the event loop is looked at, which wakes an idle process up: every 10 ms, the default, takes 5.6 ms of a processor's second; every 50 ms 1.7 ms. */
+const EVENT_LOOP_SAMPLE_MS = 50;
 
 /** The SDK, configured by OTEL_* alone. */
 export function startTelemetry(): void {
-  const sdk = new NodeSDK({ instrumentations: [new RuntimeNodeInstrumentation()] });
+  const sdk = new NodeSDK({ instrumentations: [new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_SAMPLE_MS })] });
   sdk.start();
   observeProcess();
   beforeExit(() => sdk.shutdown());
