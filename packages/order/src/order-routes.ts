@@ -18,6 +18,7 @@ import {
   type Sql,
   toPage,
   visibleOwner,
+  withTimeout,
 } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { cancelPlacedOrder } from "./cancel.ts";
@@ -51,8 +52,8 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
   const settled = async (id: string, context: HandlerContext) => {
     noteLogContext({ orderId: id });
     const waitMs = Math.max(0, (remainingMs(context) ?? 0) - ANSWER_MARGIN_MS);
-    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.round(waitMs))]);
-    return toOrderMessage(await settledOrder(sql, watch, id, signal));
+    using timed = withTimeout(context.signal, waitMs);
+    return toOrderMessage(await settledOrder(sql, watch, id, timed.signal));
   };
   return {
     createOrder: async (message, context) => settled(await place(deps, message, context), context),

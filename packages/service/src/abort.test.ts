@@ -1,8 +1,40 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { describe, expect, test } from "vitest";
-import { messagesUntilAborted, untilAborted } from "./abort.ts";
+import { describe, expect, test, vi } from "vitest";
+import { messagesUntilAborted, untilAborted, withTimeout } from "./abort.ts";
 
 const never = new Promise<never>(() => {});
+
+describe("withTimeout", () => {
+  test("aborts with the signal, for its reason", () => {
+    const call = new AbortController();
+    using timed = withTimeout(call.signal, 60_000);
+    expect(timed.signal.aborted).toBe(false);
+    call.abort("gone");
+    expect(timed.signal).toMatchObject({ aborted: true, reason: "gone" });
+  });
+
+  test("has aborted when the signal had", () => {
+    using timed = withTimeout(AbortSignal.abort("gone"), 60_000);
+    expect(timed.signal).toMatchObject({ aborted: true, reason: "gone" });
+  });
+
+  test("aborts when its time is over, with the reason that is asked for only then, and leaves the signal alone", async () => {
+    const { signal } = new AbortController();
+    using timed = withTimeout(signal, 1, () => "late");
+    await new Promise((resolve) => timed.signal.addEventListener("abort", resolve));
+    expect(timed.signal.reason).toBe("late");
+    expect(signal.aborted).toBe(false);
+  });
+
+  test("disposed of, it leaves no timer", () => {
+    vi.useFakeTimers();
+    withTimeout(new AbortController().signal, 60_000)[Symbol.dispose]();
+    expect(vi.getTimerCount()).toBe(0);
+    withTimeout(new AbortController().signal, undefined);
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+});
 
 describe("untilAborted", () => {
   test("gives the result, or its failure, when nothing aborts", async () => {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { errors, exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
 import { testTokens } from "./testing.ts";
@@ -107,6 +107,67 @@ test("the tokens of the tests pass, and an expired one does not", async () => {
   const authenticate = createAuthenticate(keys, policy);
   await authenticate(`Bearer ${await make({ sub: "a", roles: [] })}`);
   await expect(authenticate(`Bearer ${await make({ sub: "a", roles: [], expiresIn: -10 })}`)).rejects.toMatchObject(REFUSAL);
+});
+
+describe("a token that comes again", () => {
+  const bearer = async (lifetime: number) => `Bearer ${await sign({ ...claims(), exp: now() + lifetime })}`;
+  let looked: number;
+  let withdrawn: boolean;
+  let authenticate: ReturnType<typeof createAuthenticate>;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["Date", "performance"] });
+    looked = 0;
+    withdrawn = false;
+    authenticate = createAuthenticate(() => {
+      looked += 1;
+      if (withdrawn) throw new errors.JWKSNoMatchingKey();
+      return publicKey;
+    }, policy);
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  test("is verified once in half a minute", async () => {
+    const token = await bearer(600);
+    const first = await authenticate(token);
+    vi.advanceTimersByTime(29_000);
+    expect(await authenticate(token)).toEqual(first);
+    expect(looked).toBe(1);
+    vi.advanceTimersByTime(2_000);
+    expect(await authenticate(token)).toEqual(first);
+    expect(looked).toBe(2);
+  });
+
+  test("is refused when it has expired meanwhile", async () => {
+    const token = await bearer(10);
+    await authenticate(token);
+    vi.advanceTimersByTime(14_000);
+    await authenticate(token);
+    vi.advanceTimersByTime(2_000);
+    await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
+  });
+
+  test("is refused half a minute after its key was withdrawn", async () => {
+    const token = await bearer(600);
+    await authenticate(token);
+    withdrawn = true;
+    vi.advanceTimersByTime(31_000);
+    await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
+  });
+
+  test("is verified again when a letter of it is another", async () => {
+    const token = await bearer(600);
+    await authenticate(token);
+    const at = token.length - 40;
+    const other = token[at] === "A" ? "B" : "A";
+    await expect(authenticate(token.slice(0, at) + other + token.slice(at + 1))).rejects.toMatchObject(REFUSAL);
+  });
+
+  test("was refused: it is verified each time", async () => {
+    const token = `Bearer ${await sign({ ...claims(), aud: "payment" })}`;
+    for (let i = 0; i < 2; i++) await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
+    expect(looked).toBe(2);
+  });
 });
 
 describe("remoteKeys", () => {

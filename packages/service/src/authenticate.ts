@@ -2,6 +2,7 @@ import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type
 import { z } from "zod";
 import { RequestError } from "./errors.ts";
 import type { Principal } from "./principal.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
 
 /** Finds the key that verifies a token. */
 export type TokenKeys = JWTVerifyGetKey | { readonly secret: Uint8Array };
@@ -74,15 +75,20 @@ function fetchUnlessFailing(): FetchImplementation {
 
 export function createAuthenticate(keys: TokenKeys, policy: TokenPolicy): Authenticate {
   const verify = verifier(keys, policy);
+  const verified = new VerifiedTokens();
   return async (authorization) => {
     const token = bearerToken(authorization);
+    const known = verified.find(token);
+    if (known !== undefined) return known;
     try {
       const { payload, protectedHeader } = await verify(token);
       const { sub, iat, exp, roles } = claims.parse(payload);
       // jose accepts a token without `kid` while there is one key, and any lifetime.
       if (protectedHeader.alg !== "HS256" && protectedHeader.kid === undefined) throw unauthenticated();
       if (exp - iat > MAX_LIFETIME_S) throw unauthenticated();
-      return { subject: sub, roles: new Set(roles) };
+      const caller = { subject: sub, roles: new Set(roles) };
+      verified.add(token, caller, (exp + CLOCK_TOLERANCE_S) * 1_000 - Date.now());
+      return caller;
     } catch (error) {
       throw refusal(error);
     }

@@ -1,3 +1,4 @@
+export { withTimeout } from "./abort.ts";
 export { accessOf, methodsWithoutAccess } from "./access.ts";
 export { remoteKeys, type TokenKeys } from "./authenticate.ts";
 export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./call.ts";

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
-import { messagesUntilAborted, untilAborted } from "./abort.ts";
+import { messagesUntilAborted, untilAborted, withTimeout } from "./abort.ts";
 import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import type { Logger } from "./log.ts";
@@ -67,14 +67,8 @@ const deadline: Interceptor = (next) => async (req) => {
     const res = await untilAborted(next(req), req.signal);
     return res.stream ? { ...res, message: messagesUntilAborted(res.message, req.signal) } : res;
   }
-  const timeout = new AbortController();
-  const timer = left === undefined ? undefined : setTimeout(() => timeout.abort(deadlineExceeded()), left);
-  const signal = AbortSignal.any([req.signal, timeout.signal]);
-  try {
-    return await untilAborted(next({ ...req, signal }), signal);
-  } finally {
-    clearTimeout(timer);
-  }
+  using timed = withTimeout(req.signal, left, deadlineExceeded);
+  return await untilAborted(next({ ...req, signal: timed.signal }), timed.signal);
 };
 
 const deadlineExceeded = () => new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
