@@ -18,7 +18,7 @@ const LEFT = 150;
 const RIGHT = 220;
 const BAR = 18;
 const GAP = 6;
-const COLOURS = ["#8a8f98", "#4c78a8", "#d99a2b", "#1a8a6b"];
+const COLOURS = ["#8a8f98", "#4c78a8", "#d99a2b", "#1a8a6b", "#a3669c"];
 
 /** An SVG. Every group has a scale of its own, so that bars are compared within it. */
 export function barChart({ title, groups }: BarChart): string {
