@@ -28,7 +28,7 @@ beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder, SETTINGS);
   sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
-  ({ accessToken: token } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  token = await login();
   // It would take part.
   await stack.services.order.stop();
 });
@@ -38,6 +38,7 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
+const login = async () => (await createApi(stack.urls.edge).identity.login(stack.users.alice)).accessToken;
 const workerOf = ({ pid }: ServiceProcess): string => `${hostname()}:${pid}`;
 const freezePayment = (signal: "SIGSTOP" | "SIGCONT") => process.kill(stack.services.payment.pid ?? 0, signal);
 
@@ -45,12 +46,12 @@ const freezePayment = (signal: "SIGSTOP" | "SIGCONT") => process.kill(stack.serv
 async function startJumping(jumpMs: number) {
   const fixture = new URL("./clock-jump.mjs", import.meta.url);
   const replica = await stack.startReplica("order", { NODE_OPTIONS: `--import ${fixture}`, CLOCK_JUMP_MS: String(jumpMs) });
-  const call = () => outcome(createApi(replica.url, token).orders.listOrders({}));
-  expect(await call()).toBe("ok");
+  const call = (accessToken: string) => outcome(createApi(replica.url, accessToken).orders.listOrders({}));
+  expect(await call(token)).toBe("ok");
   const jump = async () => {
     replica.kill("SIGUSR2");
-    // To it tokens are over, or from the future.
-    await vi.waitFor(async () => expect(await call()).toBe(Code[Code.Unauthenticated]), PATIENCE);
+    // To it tokens that it has not seen are over, or from the future.
+    await vi.waitFor(async () => expect(await call(await login())).toBe(Code[Code.Unauthenticated]), PATIENCE);
   };
   return { replica, jump };
 }
