@@ -5,7 +5,7 @@ import { buyer } from "./buyer.ts";
 import type { ToCall } from "./call-client.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, inTurn } from "./compare.ts";
-import { type Figures, figuresOf, saturate } from "./load.ts";
+import { type Figures, figuresOf, SETTLE_MS, saturate } from "./load.ts";
 import { signalAll } from "./processes.ts";
 import { startWorker } from "./worker.ts";
 
@@ -95,6 +95,7 @@ async function measure({ pids, place }: Candidate, { services }: Stack, sql: Sql
   const used = () => cpuMs([...pids, services.payment.pid ?? 0]);
   signalAll(pids, "SIGCONT");
   try {
+    await place({ ...told, durationMs: SETTLE_MS });
     const [database, cpu] = [await written(sql), used()];
     const placed = await place(told);
     const after = await written(sql);

@@ -5,7 +5,7 @@ import { ANY_PORT, cpuMs, envToConfig, type Stack, startStack } from "@tercet/st
 import { buyer } from "./buyer.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, comparePercentile, inTurn, median } from "./compare.ts";
-import { atRate, type Measured, saturate } from "./load.ts";
+import { atRate, type Measured, SETTLE_MS, saturate } from "./load.ts";
 import { servicePids, signalAll } from "./processes.ts";
 
 export interface TelemetryFigures {
@@ -21,8 +21,6 @@ export interface TelemetryFigures {
 
 const BUYERS = 16;
 const WARM_UP_MS = 3_000;
-/** Under load after standing still, before it is measured. */
-const SETTLE_MS = 500;
 const sampled = (ratio: string) => ({ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: ratio });
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
   off: undefined,
