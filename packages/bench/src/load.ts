@@ -7,9 +7,6 @@ export interface Measured {
   readonly wallMs: number;
 }
 
-/** Under load after standing still, before it is measured: leases were lost, and the first orders wait until they are taken again. */
-export const SETTLE_MS = 500;
-
 type Work = () => Promise<void>;
 
 /** As many as there can be: each of `inFlight` begins the next one when the last one is done. */

@@ -5,8 +5,8 @@ import { buyer } from "./buyer.ts";
 import type { ToCall } from "./call-client.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, inTurn } from "./compare.ts";
-import { type Figures, figuresOf, SETTLE_MS, saturate } from "./load.ts";
-import { signalAll } from "./processes.ts";
+import { type Figures, figuresOf, saturate } from "./load.ts";
+import { alone, signalAll } from "./processes.ts";
 import { startWorker } from "./worker.ts";
 
 export interface SagaFigures {
@@ -93,16 +93,13 @@ async function startCandidates(stack: Stack, resources: AsyncDisposableStack): P
 
 async function measure({ pids, place }: Candidate, { services }: Stack, sql: Sql, told: ToCall): Promise<Round> {
   const used = () => cpuMs([...pids, services.payment.pid ?? 0]);
-  signalAll(pids, "SIGCONT");
-  try {
-    await place({ ...told, durationMs: SETTLE_MS });
+  const measurement = async () => {
     const [database, cpu] = [await written(sql), used()];
     const placed = await place(told);
     const after = await written(sql);
     return { ...placed, cpuMs: used() - cpu, commits: after.commits - database.commits, walBytes: after.walBytes - database.walBytes };
-  } finally {
-    signalAll(pids, "SIGSTOP");
-  }
+  };
+  return await alone(pids, (durationMs) => place({ ...told, durationMs }), measurement);
 }
 
 /** By the counter of transactions: the statistics of sessions come seconds later. */

@@ -5,8 +5,8 @@ import { ANY_PORT, cpuMs, envToConfig, type Stack, startStack } from "@tercet/st
 import { buyer } from "./buyer.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, comparePercentile, inTurn, median } from "./compare.ts";
-import { atRate, type Measured, SETTLE_MS, saturate } from "./load.ts";
-import { servicePids, signalAll } from "./processes.ts";
+import { atRate, type Measured, saturate } from "./load.ts";
+import { alone, servicePids, signalAll } from "./processes.ts";
 
 export interface TelemetryFigures {
   readonly variant: string;
@@ -59,24 +59,23 @@ export async function benchTelemetry(options: BenchOptions & { readonly dataDir:
   resources.defer(() => candidates.forEach(({ stack }) => void signalAll(servicePids(stack), "SIGCONT")));
   for (const candidate of candidates) {
     options.onProgress(`warming up: ${candidate.variant}`);
-    await alone(candidate, () => saturate(candidate.order, BUYERS, WARM_UP_MS));
+    await measureAlone(candidate, () => saturate(candidate.order, BUYERS, WARM_UP_MS));
   }
   await measure(candidates, options);
   return figures(candidates);
 }
 
-/** Runs one system for as long as it is measured: timers and exports of the others would be in its tail. */
-async function alone(candidate: Candidate, measurement: () => Promise<Measured>) {
-  const pids = servicePids(candidate.stack);
-  signalAll(pids, "SIGCONT");
-  try {
-    await saturate(candidate.order, BUYERS, SETTLE_MS);
-    const before = cpuMs(pids);
-    const measured = await measurement();
-    return { ...measured, cpuMs: cpuMs(pids) - before };
-  } finally {
-    signalAll(pids, "SIGSTOP");
-  }
+async function measureAlone({ stack, order }: Candidate, measurement: () => Promise<Measured>) {
+  const pids = servicePids(stack);
+  return await alone(
+    pids,
+    (durationMs) => saturate(order, BUYERS, durationMs),
+    async () => {
+      const before = cpuMs(pids);
+      const measured = await measurement();
+      return { ...measured, cpuMs: cpuMs(pids) - before };
+    },
+  );
 }
 
 async function measure(
@@ -87,14 +86,14 @@ async function measure(
     for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
       onProgress(`round ${round} of ${rounds}, saturated: ${candidate.variant}`);
-      candidate.saturated.push(await alone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)));
+      candidate.saturated.push(await measureAlone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)));
     }
     // The same rate for all: half of what goes without telemetry.
     const rate = median((candidates[0]?.saturated ?? []).map(throughput)) / 2;
     for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
       onProgress(`round ${round} of ${rounds}, ${rate.toFixed(0)} orders/s: ${candidate.variant}`);
-      candidate.half.push(await alone(candidate, () => atRate(candidate.order, rate, seconds * 1_000)));
+      candidate.half.push(await measureAlone(candidate, () => atRate(candidate.order, rate, seconds * 1_000)));
     }
   }
 }

@@ -12,8 +12,8 @@ interface Verified {
 }
 
 /**
- * Tokens that were verified lately: a caller brings the same one again and again, and verifying it was a quarter of what a small call cost. Only what was
- * verified gets in, under its digest, so that neither tokens nor their length are kept; the oldest makes room. It says who is known, never who is refused:
+ * Tokens that were verified lately: a caller brings the same one again and again. Only what was verified gets in, under its digest, so that
+ * neither tokens nor their length are kept; the oldest makes room. It says who is known, never who is refused:
  * what it does not know is verified.
  */
 export class VerifiedTokens {
@@ -25,21 +25,15 @@ export class VerifiedTokens {
   }
 
   find(token: string): Principal | undefined {
-    const digest = digestOf(token);
-    const found = this.#byDigest.get(digest);
-    if (found === undefined) return undefined;
-    if (performance.now() < found.until) return found.principal;
-    this.#byDigest.delete(digest);
-    return undefined;
+    const found = this.#byDigest.get(digestOf(token));
+    return found !== undefined && performance.now() < found.until ? found.principal : undefined;
   }
 
   /** For 30 s, and no longer than the token itself is good. */
   add(token: string, principal: Principal, goodForMs: number): void {
-    const digest = digestOf(token);
-    this.#byDigest.delete(digest);
     const [oldest] = this.#byDigest.keys();
     if (this.#byDigest.size >= this.#max && oldest !== undefined) this.#byDigest.delete(oldest);
-    this.#byDigest.set(digest, { principal, until: performance.now() + Math.min(BELIEVED_MS, goodForMs) });
+    this.#byDigest.set(digestOf(token), { principal, until: performance.now() + Math.min(BELIEVED_MS, goodForMs) });
   }
 }
 
