@@ -121,7 +121,8 @@ const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
     env: { RECONCILE_AFTER_MS: "301", RECONCILE_INTERVAL_MS: "50", ABANDON_AFTER_MS: "3600000" },
     cancel: "afterwards",
   },
-  "store.keepWatch": { ...unanswered, env: { ...NO_RECONCILER, RECONCILE_ABANDONED_EVERY_MS: "100" }, cancel: "meanwhile" },
+  // It asks after the payments of other orders as soon as it starts: so many times later it is ready.
+  "store.keepWatch": { ...unanswered, hit: 40, env: { ...NO_RECONCILER, RECONCILE_ABANDONED_EVERY_MS: "100" }, cancel: "meanwhile" },
   "store.recordLateCharge": {
     ...confirmed,
     also: always("after:store.open=delay(4000)"),
@@ -246,7 +247,7 @@ describe("Payment is killed", () => {
     if (scenario === undefined) throw new Error("no scenario");
     const { also, env = NO_RECONCILER, cancel } = scenario;
     const placed: { order: AnOrder; answer: Promise<string> }[] = [];
-    const victim = await startVictim("payment", [also, `${failpoint}=kill`].filter(Boolean).join(";"), env);
+    const victim = await startVictim("payment", [also, `${failpoint}=kill@${scenario.hit ?? 1}`].filter(Boolean).join(";"), env);
     await untilKilled(victim, async () => {
       const order = await anOrder(scenario);
       steer(victim.url);
