@@ -44,8 +44,8 @@ export const checks: readonly Check[] = [
   { name: "access", what: "every method says who may call it", run: command("node", "--conditions=source", "scripts/access.ts") },
   {
     name: "policy",
-    what: "access and validation are those of packages/contracts/policy.yaml",
-    run: command("node", "--conditions=source", "packages/contracts/src/main.ts", "policy"),
+    what: "access and validation are those of packages/proof/contracts/policy.yaml",
+    run: command("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "policy"),
   },
   { name: "golden", what: "every message travels as its golden vectors say", run: checkGoldenVectors },
   { name: "golden-growth", what: "golden vectors are added, never changed", run: checkGoldenGrowth },

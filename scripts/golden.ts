@@ -4,13 +4,13 @@ import { failedWith, type Outcome } from "./outcome.ts";
 import { readTexts } from "./repository.ts";
 import { root } from "./root.ts";
 
-const FOLDER = "packages/contracts/golden";
+const FOLDER = "packages/proof/contracts/golden";
 
 /** Golden vectors by the name of their message. */
 type Vectors = Readonly<Record<string, readonly unknown[]>>;
 
 /** The generated code writes and reads each golden vector as it is committed, and every message has its own. */
-export const checkGoldenVectors = command("node", "--conditions=source", "packages/contracts/src/main.ts", "golden");
+export const checkGoldenVectors = command("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "golden");
 
 /** What was sent once must be understood for ever: a vector that others have may not change or go, even where code and vector change together. */
 export async function checkGoldenGrowth(): Promise<Outcome> {

@@ -64,7 +64,7 @@ function packageProblem(path: string, specifier: string): string | undefined {
     : `is not for ${importer}, which may import ${allowed.join(", ") || "none of our packages"}`;
 }
 
-const packageOf = (path: string) => path.split("/")[1] ?? "";
+const packageOf = (path: string) => /^packages\/(?:proof\/)?([^/]+)/.exec(path)?.[1] ?? "";
 const isMain = (path: string) => /(^|\/)main(\.[a-z]+)?$/.test(path);
 
 /** Every module a file names: static, dynamic and type imports, and re-exports. A computed name is not seen. */

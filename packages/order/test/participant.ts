@@ -5,7 +5,7 @@ import { type Payment, PaymentService, PaymentStatus } from "@tercet/gen/payment
 export type Behaviour = "works" | "declines" | "refuses" | "is down" | "cannot refund";
 
 /**
- * A payment service reduced to what Order can see of one: it keeps each payment's status by its id. The real one is Order's partner in packages/e2e; here the
+ * A payment service reduced to what Order can see of one: it keeps each payment's status by its id. The real one is Order's partner in packages/proof/e2e; here the
  * point is to make it fail at will.
  */
 export function createParticipant() {

@@ -14,7 +14,7 @@ import { collect, type ShopClient, type Targets } from "./clients/shop.ts";
 import { type Kong, startKong } from "./kong/kong.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
-const config = parseKongConfig(await readFile(new URL("../../../gateway/kong.yml", import.meta.url), "utf8"));
+const config = parseKongConfig(await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"));
 
 let folder: TestFolder;
 let stack: Stack;

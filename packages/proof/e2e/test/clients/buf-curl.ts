@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
+import { ROOT } from "@tercet/stack";
 import { type CallOptions, type ErrorJson, type Json, jsonShop, toFailure, type Wire } from "./json-shop.ts";
 import { REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 
-const ROOT = resolve(import.meta.dirname, "../../../..");
 const BUF = resolve(ROOT, "node_modules/.bin/buf");
 
 export type BufProtocol = "grpc" | "grpcweb" | "connect";

@@ -16,7 +16,7 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
 const run = promisify(execFile);
-const AUDIT = resolve(ROOT, "packages/audit/dist/main.js");
+const AUDIT = resolve(ROOT, "packages/proof/audit/dist/main.js");
 const OPEN_FOR = { openForMs: 60_000 };
 
 const missing = await missingPrograms();

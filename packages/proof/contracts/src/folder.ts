@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "@tercet/stack";
 
-const PACKAGE = join(ROOT, "packages/contracts");
+const PACKAGE = join(ROOT, "packages/proof/contracts");
 
 /** What is committed of the contracts, to be held to. */
 export const GOLDEN = join(PACKAGE, "golden");

@@ -77,7 +77,7 @@ test("order: a new customer's order is confirmed, with the operator's product an
 });
 
 test("order: through Kong's routes, as in the cluster", async () => {
-  const config = parseKongConfig(await readFile(new URL("../../../gateway/kong.yml", import.meta.url), "utf8"));
+  const config = parseKongConfig(await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"));
   await using kong = await startKong(config, stack.urls);
   const env = { IDENTITY_URL: kong.url, ORDER_URL: kong.url, CATALOG_URL: urls().order, OPERATOR_PASSWORD: stack.users.olivia.password };
   // The seeded operator logs in by Kong, and puts the product into Order itself, which Kong does not lead to.

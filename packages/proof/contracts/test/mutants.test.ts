@@ -24,7 +24,7 @@ const ofContracts = (gate: Gate): boolean => gate === "pacts" || gate === "verif
 async function failing(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   const failed = await failingChecks(asked.filter((gate) => !ofContracts(gate)));
   for (const gate of asked.filter(ofContracts)) {
-    const { ok, output } = await scratch.run("node", "--conditions=source", "packages/contracts/src/main.ts", gate);
+    const { ok, output } = await scratch.run("node", "--conditions=source", "packages/proof/contracts/src/main.ts", gate);
     if (!ok) failed.set(gate, output);
   }
   return failed;

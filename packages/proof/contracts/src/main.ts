@@ -7,9 +7,9 @@ const help = `Usage: pnpm contracts [GATE]... | accept | publish
 
 Holds the contracts to what is committed, and the services to the contracts. Without words it goes through every gate:
 
-  golden    the wire form of every message, binary and JSON, in both directions: packages/contracts/golden/
-  policy    who may call each method, and what each field of a request must be: packages/contracts/policy.yaml
-  pacts     what consumers ask for, by their own code against Pact's server: packages/contracts/pacts/
+  golden    the wire form of every message, binary and JSON, in both directions: packages/proof/contracts/golden/
+  policy    who may call each method, and what each field of a request must be: packages/proof/contracts/policy.yaml
+  pacts     what consumers ask for, by their own code against Pact's server: packages/proof/contracts/pacts/
   verify    the three services, running on databases of their own, answer as the pacts say
 
   accept    writes golden vectors, policy and pacts as the code is now, to be committed. Vectors that are there stay as they are.

@@ -1,11 +1,12 @@
-import { resolve } from "node:path";
+import { join } from "node:path";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { fromJSON, loadSync, type MethodDefinition, type ServiceDefinition } from "@grpc/proto-loader";
+import { ROOT } from "@tercet/stack";
 import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, reasonIn, type Wire } from "./json-shop.ts";
 import { CallFailure, REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 
-const PROTO = resolve(import.meta.dirname, "../../../../proto");
+const PROTO = join(ROOT, "proto");
 const FILES = [
   "identity/v1/identity.proto",
   "order/v1/catalog_service.proto",

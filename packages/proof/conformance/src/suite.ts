@@ -55,7 +55,7 @@ export async function runSuite({ run, trace = false, signal, onLine = () => {} }
   return { ...counts, logged };
 }
 
-const PACKAGE = join(ROOT, "packages/conformance");
+const PACKAGE = join(ROOT, "packages/proof/conformance");
 /** Built, also when this runs from source. */
 const RELAY = join(PACKAGE, "dist/relay.js");
 const BUF = join(ROOT, "node_modules/.bin/buf");

@@ -48,8 +48,8 @@ export const mutants: readonly Mutant[] = [
     name: "a renumbered field, with vectors made anew",
     mutate: async (scratch) => {
       await inProto(scratch, ORDER, "  string message = 2;", "  string message = 3;");
-      await scratch.must("git", "rm", "--quiet", "packages/contracts/golden/order.v1.json");
-      await scratch.must("node", "--conditions=source", "packages/contracts/src/main.ts", "accept");
+      await scratch.must("git", "rm", "--quiet", "packages/proof/contracts/golden/order.v1.json");
+      await scratch.must("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "accept");
     },
     caughtBy: { "buf-breaking": /OrderFailure/, "golden-growth": /order\.v1\.OrderFailure no longer has/ },
   },
