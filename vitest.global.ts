@@ -1,6 +1,6 @@
 import { delimiter, join } from "node:path";
-import { freePort, startPostgres } from "./packages/stack/src/postgres.ts";
-import { temporaryFolder } from "./packages/stack/src/throwaway.ts";
+import { freePort, temporaryFolder } from "@tercet/cli";
+import { startPostgres } from "@tercet/stack";
 import { toolsBin } from "./scripts/go-tools.ts";
 
 /** What `pnpm tools` built is on the PATH. One PostgreSQL for all test files; each takes a database of its own from it (`testDatabase`). An existing server can be named instead. */

@@ -1,4 +1,4 @@
-import { quantile } from "@tercet/stack";
+import { quantile } from "@tercet/cli";
 
 /** A figure, its ratio to that of the first variant, and how sure that is. */
 export interface Compared {

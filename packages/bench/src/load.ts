@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { quantile } from "@tercet/stack";
+import { quantile } from "@tercet/cli";
 
 /** How long each took, in milliseconds, and how long all of them. */
 export interface Measured {

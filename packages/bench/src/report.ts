@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type BarChart, barChart } from "@tercet/chart";
-import { ROOT, table } from "@tercet/stack";
+import { type BarChart, barChart, ROOT, table } from "@tercet/cli";
 import type { CallFigures, CallsResult } from "./calls.ts";
 import type { Compared } from "./compare.ts";
 import type { SagaFigures } from "./sagas.ts";

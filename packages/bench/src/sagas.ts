@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { cpuMs } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { ANY_PORT, cpuMs, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
 import type { ToCall } from "./call-client.ts";
 import type { BenchOptions } from "./calls.ts";

@@ -1,7 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { ANY_PORT, cpuMs, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { cpuMs } from "@tercet/cli";
+import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, comparePercentile, inTurn, median } from "./compare.ts";

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StackError } from "@tercet/stack";
+import { CommandError } from "@tercet/cli";
 
 /** A process of its own that is told to measure, or to be measured: what it costs is then its own. */
 export interface Worker<Told, Answer> extends AsyncDisposable {
@@ -42,7 +42,7 @@ export async function startWorker<Told, Answer>(module: string, { args, env }: W
 
 function answered(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const onExit = (code: number | null) => reject(new StackError(`a process of the benchmark ended with exit code ${code}`));
+    const onExit = (code: number | null) => reject(new CommandError(`a process of the benchmark ended with exit code ${code}`));
     child.once("exit", onExit).once("message", (message) => {
       child.off("exit", onExit);
       resolve(message);

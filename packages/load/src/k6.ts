@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { CommandError, cpuMs, ROOT, temporaryFolder } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { cpuMs, ROOT, StackError, temporaryFolder } from "@tercet/stack";
 
 export interface K6Options {
   /** Without folder and ending. */
@@ -32,7 +32,7 @@ const CROSSED = 99;
 const QUIET = ["--quiet", "--no-color", "--no-usage-report", "--address", "", "--log-format", "json"];
 const LOOK_AT_CPU_EVERY_MS = 500;
 
-/** k6's version. Throws StackError when it is not there. */
+/** k6's version. Throws CommandError when it is not there. */
 export async function requireK6(env: Env): Promise<string> {
   const child = spawn("k6", ["version"], { env, stdio: ["ignore", "pipe", "ignore"] });
   const said: string[] = [];
@@ -41,7 +41,7 @@ export async function requireK6(env: Env): Promise<string> {
   return said.join("").trim();
 }
 
-/** Runs a script to its end. Throws StackError when k6 could not do that, and the signal's reason when it aborts. */
+/** Runs a script to its end. Throws CommandError when k6 could not do that, and the signal's reason when it aborts. */
 export async function runK6({ script, env, signal, onLine }: K6Options): Promise<K6Run> {
   await using folder = await temporaryFolder("k6");
   const summary = join(folder.path, "summary.json");
@@ -55,7 +55,7 @@ export async function runK6({ script, env, signal, onLine }: K6Options): Promise
   using cpu = watchCpu(child);
   const code = await ended(child).finally(() => signal.removeEventListener("abort", interrupt));
   signal.throwIfAborted();
-  if (code !== 0 && code !== CROSSED) throw new StackError(`k6 gave up (exit code ${code}):\n${[...complaints.keys()].join("\n")}`);
+  if (code !== 0 && code !== CROSSED) throw new CommandError(`k6 gave up (exit code ${code}):\n${[...complaints.keys()].join("\n")}`);
   const { metrics } = JSON.parse(await readFile(summary, "utf8")) as Pick<K6Run, "metrics">;
   return { metrics, thresholdsCrossed: code === CROSSED, complaints, cpuMs: cpu.lastMs };
 }
@@ -65,7 +65,7 @@ async function ended(child: ChildProcess): Promise<number | null> {
     return await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new StackError("k6 is not on the PATH: `pnpm tools k6` builds it (with Go), and pnpm load finds it then");
+    throw new CommandError("k6 is not on the PATH: `pnpm tools k6` builds it (with Go), and pnpm load finds it then");
   }
 }
 

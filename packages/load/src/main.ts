@@ -1,16 +1,5 @@
-import {
-  ANY_PORT,
-  type CommandContext,
-  envToConfig,
-  findRunning,
-  liveLine,
-  numberOf,
-  runCommand,
-  StackError,
-  startStack,
-  temporaryFolder,
-  terminalListener,
-} from "@tercet/stack";
+import { type CommandContext, CommandError, liveLine, numberOf, runCommand, temporaryFolder, terminalListener } from "@tercet/cli";
+import { ANY_PORT, envToConfig, findRunning, startStack } from "@tercet/stack";
 import { requireK6 } from "./k6.ts";
 import { runLoad } from "./load.ts";
 import { keep, loadLine, loadTable } from "./report.ts";
@@ -55,7 +44,7 @@ await runCommand({
   run: async (context) => {
     const [scenario, ...more] = context.words;
     if (!isScenario(scenario) || more.length > 0)
-      throw new StackError(`say which scenario: ${Object.keys(scenarios).join(", ")}; see --help`);
+      throw new CommandError(`say which scenario: ${Object.keys(scenarios).join(", ")}; see --help`);
     context.terminal.line(await requireK6(context.env));
     const target = await targetThatRuns(context);
     return target === undefined ? await onOwnStack(context, scenario) : await load(context, scenario, target);

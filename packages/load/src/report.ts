@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { clock, type Panel, timeChart } from "@tercet/chart";
-import { ROOT, type Terminal, table } from "@tercet/stack";
+import { clock, type Panel, ROOT, type Terminal, table, timeChart } from "@tercet/cli";
 import type { LoadProgress, LoadResult } from "./load.ts";
 import { scenarios } from "./scenarios.ts";
 

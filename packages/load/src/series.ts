@@ -1,4 +1,4 @@
-import { quantile } from "@tercet/stack";
+import { quantile } from "@tercet/cli";
 
 /** A line of `k6 run --out json`; the others begin with their type, and declare a metric. */
 export interface Point {

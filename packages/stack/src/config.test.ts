@@ -1,6 +1,7 @@
+import { ROOT } from "@tercet/cli";
 import { ConfigError } from "@tercet/service";
 import { expect, test } from "vitest";
-import { envToConfig, ROOT } from "./config.ts";
+import { envToConfig } from "./config.ts";
 
 test("by default it uses the known ports, the folder of the root package, and the embedded databases", () => {
   expect(envToConfig({})).toEqual({

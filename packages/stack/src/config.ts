@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { ROOT } from "@tercet/cli";
 import { ConfigError, type Env, integer, parseEnv } from "@tercet/service";
 import { z } from "zod";
 
@@ -22,12 +23,12 @@ export interface StackConfig {
   readonly supervise: boolean;
 }
 
-/** The folder of the root package.json, seen from `src` and from `dist`. */
-export const ROOT = resolve(import.meta.dirname, "../../..");
-
 /** Settings of the services that may be set for the whole stack; everything else in the environment stays outside. */
 const PASSED_ON =
   /^(LOG_LEVEL|ENVIRONMENT|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
+
+/** For a stack next to others: every part takes any free port. */
+export const ANY_PORT: Env = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");

@@ -1,6 +1,6 @@
+import type { Terminal } from "@tercet/cli";
 import { demoOrders, describeEnding, sameEnding } from "./demo-orders.ts";
 import type { DemoResult } from "./demo-run.ts";
-import type { Terminal } from "./terminal.ts";
 import { timelineOf } from "./timeline.ts";
 
 const WIDTH = Math.max(...demoOrders.map(({ title }) => title.length));

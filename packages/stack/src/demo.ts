@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { runCommand } from "./cli.ts";
+import { runCommand, terminalListener } from "@tercet/cli";
 import { envToConfig, type StackConfig } from "./config.ts";
 import { demoProgress, demoReport } from "./demo-report.ts";
 import { type DemoTarget, runDemo } from "./demo-run.ts";
@@ -8,7 +8,6 @@ import { demoHelp } from "./help.ts";
 import { findRunning } from "./running.ts";
 import { readSecrets } from "./secrets.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { terminalListener } from "./terminal.ts";
 
 await runCommand({
   help: demoHelp,

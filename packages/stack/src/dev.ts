@@ -1,9 +1,8 @@
-import { runCommand } from "./cli.ts";
+import { runCommand, type Terminal, terminalListener } from "@tercet/cli";
 import { envToConfig, type ServiceName } from "./config.ts";
 import { devHelp } from "./help.ts";
 import { compile, sourceChanges } from "./rebuild.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { type Terminal, terminalListener } from "./terminal.ts";
 import { welcome } from "./welcome.ts";
 
 await runCommand({

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { freePort } from "@tercet/cli";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Edge, startEdge } from "./edge.ts";
-import { freePort } from "./ports.ts";
 
 const ORDER = "/order.v1.OrderService/CreateOrder";
 

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import httpProxy from "@fastify/http-proxy";
+import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
@@ -10,7 +11,6 @@ import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { CORRELATION_HEADER } from "@tercet/service";
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { type ServiceName, serviceNames } from "./config.ts";
-import { LOOPBACK } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
 /** What the outside may call. SagaService, reflection and grpc.health are for the inside, and are asked at the services' own ports. */

@@ -1,9 +1,8 @@
 import { once } from "node:events";
-import { runCommand } from "./cli.ts";
+import { runCommand, terminalListener } from "@tercet/cli";
 import { envToConfig } from "./config.ts";
 import { startHelp } from "./help.ts";
 import { startStack } from "./stack.ts";
-import { terminalListener } from "./terminal.ts";
 import { welcome } from "./welcome.ts";
 
 await runCommand({

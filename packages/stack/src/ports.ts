@@ -1,13 +1,7 @@
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort, listenOnce } from "@tercet/cli";
 import { type PortName, portVariable, type StackPorts } from "./config.ts";
 import { StackError } from "./errors.ts";
-
-/** Everything here listens on the loopback address only. */
-export const LOOPBACK = "127.0.0.1";
-
-/** A port that nothing listens on at the moment. */
-export const freePort = (): Promise<number> => listenOnce(0);
 
 const PURPOSES: StackPurposes = {
   identity: "the identity service",
@@ -52,15 +46,4 @@ async function problemOf(name: PortName, port: number, deadline: number, signal?
       await sleep(RETRY_MS, undefined, signal && { signal });
     }
   }
-}
-
-async function listenOnce(port: number): Promise<number> {
-  const server = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject).listen(port, LOOPBACK, resolve);
-  await promise;
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
 }

@@ -7,8 +7,6 @@ import { promisify } from "node:util";
 import { type Account, chooseAccount } from "./account.ts";
 import { StackError } from "./errors.ts";
 
-export { freePort } from "./ports.ts";
-
 const run = promisify(execFile);
 
 /** A PostgreSQL of our own, from the binaries in an npm package, listening on the loopback address only. */

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { watch } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ROOT, type ServiceName, serviceNames } from "./config.ts";
+import { ROOT } from "@tercet/cli";
+import { type ServiceName, serviceNames } from "./config.ts";
 
 /** Which services run the code of a package; what is not here runs in none. */
 const USERS: Readonly<Record<string, readonly ServiceName[]>> = {

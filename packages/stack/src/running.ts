@@ -1,5 +1,5 @@
+import { LOOPBACK } from "@tercet/cli";
 import type { StackConfig } from "./config.ts";
-import { LOOPBACK } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 import type { Stack } from "./stack.ts";
 

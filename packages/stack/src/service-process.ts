@@ -5,9 +5,9 @@ import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { LOOPBACK } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { StackError } from "./errors.ts";
-import { LOOPBACK } from "./ports.ts";
 
 export interface ServiceProcessOptions {
   /** "order" */

@@ -1,12 +1,13 @@
 import { createWriteStream } from "node:fs";
+import { freePort, LOOPBACK, type ProgressListener, silentListener } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { portNames, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
-import { readable, type StackListener, silent } from "./listener.ts";
+import { readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
-import { freePort, LOOPBACK, settlePorts } from "./ports.ts";
+import { settlePorts } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.ts";
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
@@ -15,7 +16,7 @@ import { mainOf, serviceEnvs } from "./services.ts";
 import { type Supervised, Supervisor } from "./supervisor.ts";
 
 export interface StartOptions {
-  readonly listener?: StackListener;
+  readonly listener?: ProgressListener;
   /** Gives the start up. */
   readonly signal?: AbortSignal;
 }
@@ -61,7 +62,7 @@ const DRAIN_TIMEOUT_MS = "5000";
 const ENVIRONMENT = "development";
 
 /** Throws StackError or ConfigError, having stopped what it had started. */
-export async function startStack(config: StackConfig, { listener = silent, signal }: StartOptions = {}): Promise<Stack> {
+export async function startStack(config: StackConfig, { listener = silentListener, signal }: StartOptions = {}): Promise<Stack> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await openDataFolder(config.dataDir));
   const embedded = serviceNames.filter((name) => config.databaseUrls[name] === undefined);
@@ -123,7 +124,7 @@ export async function startStack(config: StackConfig, { listener = silent, signa
 interface Context {
   readonly config: StackConfig;
   readonly folder: DataFolder;
-  readonly listener: StackListener;
+  readonly listener: ProgressListener;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -192,7 +193,7 @@ function startService(
 }
 
 /** A death in one sentence. */
-const told = (name: string, { notice }: StackListener) => ({
+const told = (name: string, { notice }: ProgressListener) => ({
   onDied: (how: string, delayMs: number | undefined) =>
     notice(`${name} ended unexpectedly (${how})${delayMs === undefined ? "" : `; starting it again in ${delayMs / 1000} s`}`),
   onStartFailed: (error: unknown, delayMs: number) =>

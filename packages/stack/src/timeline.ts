@@ -1,7 +1,7 @@
 import { type Duration, durationMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Style, Terminal } from "@tercet/cli";
 import type { Order } from "@tercet/gen/order/v1/order_service";
 import { SagaAction, type SagaEvent, SagaOutcome } from "@tercet/gen/order/v1/saga_event";
-import type { Style, Terminal } from "./terminal.ts";
 
 const STYLES: Readonly<Partial<Record<SagaOutcome, Style>>> = {
   [SagaOutcome.SUCCEEDED]: "green",

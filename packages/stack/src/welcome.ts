@@ -1,5 +1,5 @@
+import type { Terminal } from "@tercet/cli";
 import type { Stack } from "./stack.ts";
-import type { Terminal } from "./terminal.ts";
 
 type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
 

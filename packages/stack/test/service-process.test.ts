@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@tercet/cli";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../src/ports.ts";
 import { isReady, type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "../src/service-process.ts";
 
 const main = join(import.meta.dirname, "fixture-service.mjs");

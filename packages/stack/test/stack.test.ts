@@ -3,16 +3,14 @@ import { stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort, ROOT, silentListener, type TemporaryFolder, temporaryFolder } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { testDatabase } from "@tercet/service/testing";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { logIn } from "../src/api.ts";
 import { seedProducts } from "../src/catalog.ts";
-import { envToConfig, ROOT } from "../src/config.ts";
-import { silent } from "../src/listener.ts";
-import { freePort } from "../src/ports.ts";
+import { ANY_PORT, envToConfig } from "../src/config.ts";
 import { type Stack, startStack } from "../src/stack.ts";
-import { ANY_PORT, type TemporaryFolder, temporaryFolder } from "../src/throwaway.ts";
 import { placeAnOrder } from "../src/welcome.ts";
 
 const run = promisify(execFile);
@@ -27,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => temporary?.[Symbol.asyncDispose]());
 
 const start = (env: Record<string, string> = {}, notice: (sentence: string) => void = () => {}): Promise<Stack> =>
-  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder, ...env }), { listener: { ...silent, notice } });
+  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder, ...env }), { listener: { ...silentListener, notice } });
 
 test(
   "the whole system starts, takes an order as the printed commands place it, outlives a kill, stops without a trace, and starts again",

@@ -1,5 +1,6 @@
+import { CommandError, runCommand, type Terminal } from "@tercet/cli";
 import { isDatabaseUnavailable } from "@tercet/service";
-import { envToConfig, placesOf, runCommand, StackError, type Terminal } from "@tercet/stack";
+import { envToConfig, placesOf } from "@tercet/stack";
 import { type AuditReport, auditMoney } from "./audit.ts";
 
 const OPEN_FOR_S = 300;
@@ -31,7 +32,7 @@ await runCommand({
   options: { "open-for": { type: "string", default: String(OPEN_FOR_S) } },
   run: async ({ env, terminal, signal, values }) => {
     const seconds = Number(values["open-for"]);
-    if (!(seconds > 0)) throw new StackError("--open-for is a number of seconds, more than 0");
+    if (!(seconds > 0)) throw new CommandError("--open-for is a number of seconds, more than 0");
     const report = await auditMoney(placesOf(envToConfig(env)), { openForMs: seconds * 1_000, signal }).catch(unreachable);
     print(report, terminal);
     return report.broken.length + report.overdue.length > 0 ? 1 : 0;
@@ -40,7 +41,7 @@ await runCommand({
 
 function unreachable(error: unknown): never {
   if (!isDatabaseUnavailable(error)) throw error;
-  throw new StackError(
+  throw new CommandError(
     `a database cannot be reached (${(error as Error).message}): is the system running? See --help for where it is looked for`,
   );
 }

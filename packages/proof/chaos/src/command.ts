@@ -1,4 +1,4 @@
-import { type CommandContext, temporaryFolder } from "@tercet/stack";
+import { type CommandContext, temporaryFolder } from "@tercet/cli";
 
 export interface Verdict {
   readonly breaches: readonly string[];

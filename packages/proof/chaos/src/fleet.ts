@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ANY_PORT, envToConfig, type ServiceName, type ServiceProcess, type Stack, type StackListener, startStack } from "@tercet/stack";
+import type { ProgressListener } from "@tercet/cli";
+import { ANY_PORT, envToConfig, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** One process of a service, and what comes in its place. */
@@ -27,7 +28,7 @@ export interface FleetOptions {
   readonly dataDir: string;
   /** For all services. */
   readonly env: Readonly<Record<string, string>>;
-  readonly listener: StackListener;
+  readonly listener: ProgressListener;
   readonly signal?: AbortSignal;
   /** A process ended that nobody killed. */
   readonly onUnexpectedEnd: (service: ServiceName, how: string) => void;

@@ -2,9 +2,9 @@ import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { type Distribution, distribution } from "@tercet/cli";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
-import { type Distribution, distribution } from "@tercet/stack";
 import { grpcClient } from "./grpc-client.ts";
 
 /** One way of calling one service: over connections that are kept, by clients that make no call twice. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Distribution } from "@tercet/stack";
-import { type CommandContext, liveLine, numberOf, ROOT, runCommand, StackError, table } from "@tercet/stack";
+import type { Distribution } from "@tercet/cli";
+import { type CommandContext, CommandError, liveLine, numberOf, ROOT, runCommand, table } from "@tercet/cli";
 import { inFolder, type Verdict } from "./command.ts";
 import { runPairs } from "./pairs.ts";
 import { freshSeed } from "./random.ts";
@@ -61,13 +61,13 @@ await runCommand({
   },
   run: async (context) => {
     const [word = "storm", ...more] = context.words;
-    if (more.length > 0) throw new StackError("one thing at a time; see --help");
+    if (more.length > 0) throw new CommandError("one thing at a time; see --help");
     if (word === "rolling") return await inFolder(context, (dataDir) => rolling(context, dataDir));
     context.terminal.line(`seed ${numberOf(context, "seed")}`);
     if (word === "storm") return await inFolder(context, (dataDir) => storm(context, dataDir));
     if (word === "pairs") return await inFolder(context, (dataDir) => pairs(context, dataDir));
     if (word === "takeover") return await inFolder(context, (dataDir) => takeover(context, dataDir));
-    throw new StackError(`there is no "${word}"; see --help`);
+    throw new CommandError(`there is no "${word}"; see --help`);
   },
 });
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { CommandError } from "@tercet/cli";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
-import { ANY_PORT, type Api, createApi, envToConfig, type ServiceProcess, type Stack, StackError, startStack } from "@tercet/stack";
+import { ANY_PORT, type Api, createApi, envToConfig, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
 import { persistently } from "./calls.ts";
 import type { Failpoint, Pair } from "./pair-journeys.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
@@ -116,7 +117,7 @@ export class PairLane implements AsyncDisposable {
     try {
       return await this.stack.startReplica(service, armed === "" ? {} : { NODE_ENV: "test", FAILPOINTS: armed });
     } catch (error) {
-      if (armed !== "" && error instanceof StackError && error.message.includes("SIGKILL")) return undefined;
+      if (armed !== "" && error instanceof CommandError && error.message.includes("SIGKILL")) return undefined;
       throw error;
     }
   }

@@ -1,14 +1,6 @@
 import { readEverything, untilSettled, violations } from "@tercet/audit";
-import {
-  ANY_PORT,
-  createApi,
-  type Distribution,
-  distribution,
-  envToConfig,
-  type ServiceProcess,
-  type Stack,
-  startStack,
-} from "@tercet/stack";
+import { type Distribution, distribution } from "@tercet/cli";
+import { ANY_PORT, createApi, envToConfig, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { LaneLog, type LaneResult, openLanes } from "./lanes.ts";
 

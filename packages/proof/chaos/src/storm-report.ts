@@ -1,5 +1,4 @@
-import { clock, timeChart } from "@tercet/chart";
-import { table } from "@tercet/stack";
+import { clock, table, timeChart } from "@tercet/cli";
 import type { FaultKind } from "./chronicle.ts";
 import type { StormProgress, StormResult } from "./storm.ts";
 

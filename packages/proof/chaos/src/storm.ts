@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { auditMoney, readEverything, unfinished, violations, watchUnpaidOrders } from "@tercet/audit";
+import type { ProgressListener } from "@tercet/cli";
 import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
-import type { Stack, StackListener } from "@tercet/stack";
+import type { Stack } from "@tercet/stack";
 import { runBuyers } from "./buyers.ts";
 import { CallLog } from "./calls.ts";
 import { Chronicle, type FaultRecord } from "./chronicle.ts";
@@ -128,7 +129,7 @@ class Storm {
   }
 
   /** Hears the warnings of all processes. */
-  readonly listener: StackListener = {
+  readonly listener: ProgressListener = {
     progress: (_what, work) => work(),
     notice: (sentence) => {
       if (sentence.includes(FENCED)) this.#fenced++;

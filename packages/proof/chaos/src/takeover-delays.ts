@@ -1,5 +1,5 @@
 import type { SagaEventRow } from "@tercet/audit";
-import { type Distribution, distribution } from "@tercet/stack";
+import { type Distribution, distribution } from "@tercet/cli";
 import type { FaultRecord } from "./chronicle.ts";
 import { isTakeOver } from "./timelines.ts";
 

@@ -1,6 +1,6 @@
 import { type Everything, type SagaRow, unfinished, violations } from "@tercet/audit";
+import { type Distribution, distribution } from "@tercet/cli";
 import type { Sql } from "@tercet/service";
-import { type Distribution, distribution } from "@tercet/stack";
 import type { Loss } from "./order-fleet.ts";
 import { isTakeOver, staleWrites } from "./timelines.ts";
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEverything, unfinished, watchUnpaidOrders } from "@tercet/audit";
+import { type ProgressListener, silentListener } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { ANY_PORT, createApi, envToConfig, type Stack, type StackListener, silent, startStack } from "@tercet/stack";
+import { ANY_PORT, createApi, envToConfig, type Stack, startStack } from "@tercet/stack";
 import { type Loss, OrderFleet } from "./order-fleet.ts";
 import { freshSeed, type Random, seededRandom } from "./random.ts";
 import { type Shopping, shop } from "./shoppers.ts";
@@ -142,9 +143,9 @@ class Takeover {
       await sleep(500, undefined, { signal: this.#settings.signal });
   }
 
-  #listener(): StackListener {
+  #listener(): ProgressListener {
     return {
-      ...silent,
+      ...silentListener,
       notice: (sentence) => {
         if (sentence.includes(REFUSED)) this.#fencedWrites++;
       },

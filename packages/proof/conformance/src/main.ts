@@ -1,4 +1,4 @@
-import { runCommand, StackError } from "@tercet/stack";
+import { CommandError, runCommand } from "@tercet/cli";
 import { selection } from "./selection.ts";
 import { runSuite } from "./suite.ts";
 
@@ -20,7 +20,7 @@ await runCommand({
   options: { selection: { type: "boolean" }, run: { type: "string", multiple: true }, trace: { type: "boolean" } },
   run: async ({ terminal, signal, values }) => {
     const { selection: selected = false, run = [], trace = false } = values as { selection?: boolean; run?: string[]; trace?: boolean };
-    if (selected && run.length > 0) throw new StackError("--selection or --run, not both; see --help");
+    if (selected && run.length > 0) throw new CommandError("--selection or --run, not both; see --help");
     const started = performance.now();
     const seconds = () => `${((performance.now() - started) / 1_000).toFixed(0)} s`;
     // The suite says nothing between the beginning and the end of its cases.

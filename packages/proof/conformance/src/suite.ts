@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { CommandError, onPath, ROOT, temporaryFolder } from "@tercet/cli";
 import { createLogger } from "@tercet/service";
-import { onPath, ROOT, StackError, temporaryFolder } from "@tercet/stack";
 import { Contract } from "./contract.ts";
 import { serveSuite } from "./servers.ts";
 
@@ -27,10 +27,10 @@ export interface SuiteResult {
   readonly logged: readonly string[];
 }
 
-/** Runs the suite, or a part of it, against our host. Throws StackError when a tool is missing or the suite ends without figures. */
+/** Runs the suite, or a part of it, against our host. Throws CommandError when a tool is missing or the suite ends without figures. */
 export async function runSuite({ run, trace = false, signal, onLine = () => {} }: SuiteOptions): Promise<SuiteResult> {
   const tool = await onPath(TOOL);
-  if (tool === undefined) throw new StackError(`${TOOL} is not there: "pnpm tools ${TOOL}" builds it, with Go`);
+  if (tool === undefined) throw new CommandError(`${TOOL} is not there: "pnpm tools ${TOOL}" builds it, with Go`);
   await using folder = await temporaryFolder("conformance");
   const contract = await Contract.load(await describeContract(tool));
   const logged: string[] = [];
@@ -51,7 +51,7 @@ export async function runSuite({ run, trace = false, signal, onLine = () => {} }
       onLine(line);
     },
   });
-  if (total === undefined || total !== counts.passed + counts.failed) throw new StackError(`${TOOL} ended without its figures`);
+  if (total === undefined || total !== counts.passed + counts.failed) throw new CommandError(`${TOOL} ended without its figures`);
   return { ...counts, logged };
 }
 
@@ -64,7 +64,7 @@ const BUF = join(ROOT, "node_modules/.bin/buf");
 async function describeContract(tool: string): Promise<string> {
   const facts = await output("go", ["version", "-m", tool]);
   const [, module, version] = /^\tmod\t(\S+)\t(\S+)/m.exec(facts) ?? [];
-  if (module === undefined) throw new StackError(`${tool} does not say which module it was built from`);
+  if (module === undefined) throw new CommandError(`${tool} does not say which module it was built from`);
   const { Dir } = JSON.parse(await output("go", ["mod", "download", "-json", `${module}@${version}`])) as { Dir: string };
   const folder = join(PACKAGE, "dist");
   await mkdir(folder, { recursive: true });
@@ -81,7 +81,7 @@ function numberIn(line: string, pattern: RegExp): number | undefined {
 async function output(tool: string, args: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const code = await execute(tool, args, { onLine: (line) => void lines.push(line) });
-  if (code !== 0) throw new StackError(`${tool} ${args.join(" ")} ended with ${code}\n${lines.join("\n")}`);
+  if (code !== 0) throw new CommandError(`${tool} ${args.join(" ")} ended with ${code}\n${lines.join("\n")}`);
   return lines.join("\n");
 }
 
@@ -90,12 +90,12 @@ interface Execution {
   readonly onLine: (line: string) => void;
 }
 
-/** Its exit code. Throws StackError when it cannot be started. */
+/** Its exit code. Throws CommandError when it cannot be started. */
 async function execute(tool: string, args: readonly string[], { signal, onLine }: Execution): Promise<number | null> {
   const child = spawn(tool, args, { stdio: ["ignore", "pipe", "pipe"], ...(signal && { signal }) });
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", onLine);
   return new Promise((resolve, reject) => {
-    child.once("error", ({ message }) => reject(new StackError(`${tool} cannot be started: ${message}`)));
+    child.once("error", ({ message }) => reject(new CommandError(`${tool} cannot be started: ${message}`)));
     child.once("close", resolve);
   });
 }

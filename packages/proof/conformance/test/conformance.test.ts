@@ -1,4 +1,4 @@
-import { onPath } from "@tercet/stack";
+import { onPath } from "@tercet/cli";
 import { expect, test } from "vitest";
 import { selection } from "../src/selection.ts";
 import { runSuite, TOOL } from "../src/suite.ts";

@@ -2,7 +2,7 @@ import { glob } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DescFile, DescMessage } from "@bufbuild/protobuf";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 
 /** Copies of published contracts, which are not ours to hold. */
 const published = /^(grpc|buf)\./;

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 
 const PACKAGE = join(ROOT, "packages/proof/contracts");
 

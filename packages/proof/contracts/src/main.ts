@@ -1,4 +1,4 @@
-import { type CommandContext, runCommand, StackError, type Terminal } from "@tercet/stack";
+import { type CommandContext, CommandError, runCommand, type Terminal } from "@tercet/cli";
 import { acceptPolicy, policyProblems } from "./policy.ts";
 import { publishPacts } from "./publish.ts";
 import { acceptVectors, vectorProblems } from "./vectors.ts";
@@ -58,7 +58,7 @@ await runCommand({
 
 async function hold(names: readonly string[], terminal: Terminal): Promise<number> {
   const unknown = names.filter((name) => gates[name] === undefined);
-  if (unknown.length > 0) throw new StackError(`no gate is named ${unknown.join(", ")}; see --help`);
+  if (unknown.length > 0) throw new CommandError(`no gate is named ${unknown.join(", ")}; see --help`);
   let held = true;
   for (const name of names) {
     const problems = (await gates[name]?.(terminal)) ?? [];

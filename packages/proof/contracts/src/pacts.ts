@@ -1,7 +1,7 @@
 import "./untracked.ts";
 import { isDeepStrictEqual } from "node:util";
 import { Pact } from "@pact-foundation/pact";
-import { temporaryFolder } from "@tercet/stack";
+import { temporaryFolder } from "@tercet/cli";
 import { browserOfIdentity } from "./consumers/browser-of-identity.ts";
 import { browserOfOrder } from "./consumers/browser-of-order.ts";
 import { orderOfIdentity } from "./consumers/order-of-identity.ts";

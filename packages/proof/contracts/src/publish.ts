@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { CommandError, ROOT } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { ROOT, StackError } from "@tercet/stack";
 import { PACTS, readFolder } from "./folder.ts";
 
 const TIMEOUT_MS = 30_000;
 
-/** Sends each consumer's pacts to the broker, under the commit and the branch they belong to; says what it did. Throws StackError when the broker refuses. */
+/** Sends each consumer's pacts to the broker, under the commit and the branch they belong to; says what it did. Throws CommandError when the broker refuses. */
 export async function publishPacts(env: Env): Promise<string> {
   const { PACT_BROKER_BASE_URL: broker } = env;
   if (!broker) return "PACT_BROKER_BASE_URL is not set: nothing is published";
@@ -42,10 +42,10 @@ function authorization({
 async function post(url: URL, headers: Record<string, string>, body: unknown): Promise<void> {
   const request = { method: "POST", headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body) };
   const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((cause: unknown) => {
-    throw new StackError(`the broker at ${url.origin} cannot be reached: ${String((cause as Error).cause ?? cause)}`, { cause });
+    throw new CommandError(`the broker at ${url.origin} cannot be reached: ${String((cause as Error).cause ?? cause)}`, { cause });
   });
   if (!response.ok)
-    throw new StackError(`the broker at ${url.origin} answers ${response.status}: ${(await response.text()).slice(0, 500)}`);
+    throw new CommandError(`the broker at ${url.origin} answers ${response.status}: ${(await response.text()).slice(0, 500)}`);
 }
 
 async function git(...args: string[]): Promise<string> {

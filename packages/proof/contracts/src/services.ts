@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import { freePort, temporaryFolder } from "@tercet/cli";
 import { createIdentityService, generateSigningKey, hashClientSecret, envToConfig as identityConfig } from "@tercet/identity";
 import { createOrderService, envToConfig as orderConfig } from "@tercet/order";
 import { createPaymentService, envToConfig as paymentConfig } from "@tercet/payment";
 import { createLogger, type Env, readEnv } from "@tercet/service";
-import { ensureDatabases, freePort, startPostgres, temporaryFolder } from "@tercet/stack";
+import { ensureDatabases, startPostgres } from "@tercet/stack";
 
 export const ORDER_SECRET = "known-to-the-order-service-only";
 export const OPERATOR = { email: "olivia@example.com", password: "the operator's password" };
@@ -29,7 +30,7 @@ export async function startServices(): Promise<Services> {
     // Pact sends no deadline, and an order is to be settled when it is answered, on a slow machine too.
     DEFAULT_TIMEOUT_MS: "30000",
   });
-  const log = (name: Provider) => createLogger({ name, level: "silent" });
+  const log = (name: Provider) => createLogger({ name, level: "silentListener" });
 
   const identityEnv = {
     ...common("identity"),

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 
 export interface Finished {
   readonly code: number;

@@ -1,4 +1,4 @@
-import { table } from "@tercet/stack";
+import { table } from "@tercet/cli";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Gate, gates, mutants } from "./mutants.ts";
 import { type Scratch, scratchCopy } from "./scratch.ts";

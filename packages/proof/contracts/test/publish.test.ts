@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
-import { freePort } from "@tercet/stack";
+import { freePort } from "@tercet/cli";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { publishPacts } from "../src/publish.ts";
 

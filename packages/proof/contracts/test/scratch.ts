@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { ROOT, temporaryFolder } from "@tercet/stack";
+import { ROOT, temporaryFolder } from "@tercet/cli";
 
 /** A copy of the repository, to break. */
 export interface Scratch extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { freePort, ROOT } from "@tercet/stack";
+import { freePort, ROOT } from "@tercet/cli";
 import { startTool } from "./tool.ts";
 
 export interface Collector extends AsyncDisposable {

@@ -2,11 +2,11 @@ import { execFile } from "node:child_process";
 import { access, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { ROOT } from "@tercet/cli";
 import * as identity from "@tercet/identity";
 import * as order from "@tercet/order";
 import * as payment from "@tercet/payment";
 import { ConfigError, type Env } from "@tercet/service";
-import { ROOT } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import {

@@ -1,7 +1,8 @@
 import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
+import { freePort } from "@tercet/cli";
 import type { Order } from "@tercet/gen/order/v1/order_service";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { type Api, createApi, freePort, logIn, type Stack, type StackProcess } from "@tercet/stack";
+import { type Api, createApi, logIn, type Stack, type StackProcess } from "@tercet/stack";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CallRecorder, outcome, PATIENCE } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 import { describe, expect, test } from "vitest";
 import { execForm, expand, parseDockerfile, type Stage, withoutIgnored } from "./docker/dockerfile.ts";
 import { DOCKERFILE } from "./docker/image.ts";

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:http2";
+import { freePort } from "@tercet/cli";
 import { parseKongConfig } from "@tercet/gateway";
-import { freePort, type Stack } from "@tercet/stack";
+import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bufCurl } from "./clients/buf-curl.ts";
 import { connectGrpc, connectGrpcWeb } from "./clients/connect.ts";
@@ -84,7 +85,7 @@ describe.concurrent.each(clients)("through Kong's routes, by %s", LONG, (_name, 
     const user = newUser();
     await client.shop().register(user);
     const shop = client.shop((await client.shop().login(user)).accessToken);
-    // It is not paid for as long as the provider is silent. Of the deadline only the service knows, so that its answer cannot be late.
+    // It is not paid for as long as the provider is silentListener. Of the deadline only the service knows, so that its answer cannot be late.
     const { id } = await shop.createOrder(mugs("tok_timeout"));
     for await (const { status } of shop.watchOrder(id)) {
       expect(status).toBe("PENDING");

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 import { parse } from "yaml";
 
 /** One line of a panel, or an alert. */

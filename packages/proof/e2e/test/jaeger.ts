@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort } from "@tercet/stack";
+import { freePort } from "@tercet/cli";
 import type { TestFolder } from "./stack.ts";
 import { startTool } from "./tool.ts";
 

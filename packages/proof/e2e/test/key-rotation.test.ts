@@ -1,7 +1,8 @@
 import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
+import { freePort } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { generateSigningKey, hashClientSecret } from "@tercet/identity";
-import { ANY_PORT, createApi, envToConfig, freePort, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, createApi, envToConfig, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
 import { decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { outcome } from "./calls.ts";

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort, ROOT } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
-import { freePort, ROOT } from "@tercet/stack";
 import { describe, expect, test } from "vitest";
 import { testFolder } from "./stack.ts";
 
@@ -67,13 +67,13 @@ describe.each(services)("%s", (service) => {
   });
 
   test("SIGTERM ends it while it waits for a database that says nothing", async () => {
-    const silent = createServer().listen(0, "127.0.0.1");
-    await once(silent, "listening");
-    const { port } = silent.address() as { port: number };
-    const { child, ended } = start(service, "migrate.js", { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/silent` });
-    await once(silent, "connection");
+    const silentListener = createServer().listen(0, "127.0.0.1");
+    await once(silentListener, "listening");
+    const { port } = silentListener.address() as { port: number };
+    const { child, ended } = start(service, "migrate.js", { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/silentListener` });
+    await once(silentListener, "connection");
     child.kill("SIGTERM");
     expect(await ended).toMatchObject({ code: 143, signal: null });
-    silent.close();
+    silentListener.close();
   });
 });

@@ -1,6 +1,6 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort, ROOT } from "@tercet/stack";
+import { freePort, ROOT } from "@tercet/cli";
 import { parse, stringify } from "yaml";
 import type { Collector } from "./collector.ts";
 import type { TestFolder } from "./stack.ts";

@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
-import { ROOT, type Stack } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
+import type { Stack } from "@tercet/stack";
 import { onPath } from "./tool.ts";
 
 const RUNBOOK = resolve(ROOT, "docs/runbook.md");

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { freePort, logIn, ROOT, type Stack } from "@tercet/stack";
+import { freePort, ROOT } from "@tercet/cli";
+import { logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { onPath } from "./tool.ts";

@@ -1,5 +1,6 @@
+import { type TemporaryFolder, temporaryFolder } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { ANY_PORT, envToConfig, type Stack, startStack, type TemporaryFolder, temporaryFolder } from "@tercet/stack";
+import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
 
 export type TestFolder = TemporaryFolder;
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { expect, vi } from "vitest";
 
-export { onPath } from "@tercet/stack";
+export { onPath } from "@tercet/cli";
 
 export interface Tool {
   readonly path: string;

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 import { type CallOptions, type ErrorJson, type Json, jsonShop, toFailure, type Wire } from "./json-shop.ts";
 import { REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 

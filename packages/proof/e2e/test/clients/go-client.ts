@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { promisify } from "node:util";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, type Wire } from "./json-shop.ts";
 import { CallFailure, collect, type ShopClient, type Targets } from "./shop.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { fromJSON, loadSync, type MethodDefinition, type ServiceDefinition } from "@grpc/proto-loader";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, reasonIn, type Wire } from "./json-shop.ts";
 import { CallFailure, REPLAYED, type ShopClient, type Targets } from "./shop.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ROOT } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { ROOT } from "@tercet/stack";
 import { parse } from "yaml";
 
 export const COMPOSE_FILE = "infra/compose.yaml";

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile } from "node:child_process";
 import { chown, cp, link, mkdir, readFile, realpath, rename, symlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { ROOT } from "@tercet/stack";
+import { ROOT } from "@tercet/cli";
 import { assignments, execForm, expand, type Instruction, parseDockerfile, withoutIgnored } from "./dockerfile.ts";
 import { type Sandbox, startInSandbox } from "./sandbox.ts";
 

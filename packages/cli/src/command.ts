@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { ConfigError, type Env, readEnv } from "@tercet/service";
-import { StackError } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -51,14 +51,14 @@ function argumentsOf(options: Options, allowPositionals: boolean) {
   try {
     return parseArgs({ options: { ...options, help: { type: "boolean", short: "h" } }, allowPositionals });
   } catch (error) {
-    throw new StackError(`${(error as Error).message.split(". ")[0]}; see --help`);
+    throw new CommandError(`${(error as Error).message.split(". ")[0]}; see --help`);
   }
 }
 
-/** An option that is a number. Throws StackError. */
+/** An option that is a number. Throws CommandError. */
 export function numberOf({ values }: Pick<CommandContext, "values">, name: string): number {
   const number = Number(values[name]);
-  if (!(number > 0)) throw new StackError(`--${name} is a number, more than 0; see --help`);
+  if (!(number > 0)) throw new CommandError(`--${name} is a number, more than 0; see --help`);
   return number;
 }
 
@@ -69,6 +69,6 @@ function interruption(): AbortSignal {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof StackError || error instanceof ConfigError) return error.message;
+  if (error instanceof CommandError || error instanceof ConfigError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,4 +1,4 @@
-import type { CommandContext } from "./cli.ts";
+import type { CommandContext } from "./command.ts";
 
 /** Shows a line that changes: drawn over where that can be, else written every 10 s and when `part` changes. */
 export function liveLine({ terminal }: Pick<CommandContext, "terminal">): (line: string, part?: string) => void {

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { readable } from "./listener.ts";
 import { createTerminal, terminalListener } from "./terminal.ts";
 
 const output = (isTTY: boolean) => {
@@ -24,12 +23,4 @@ test("on a terminal what is under way is drawn over, and cut where it would wrap
 test("NO_COLOR is respected", () => {
   expect(createTerminal(output(true), { NO_COLOR: "1" }).styled("red", "x")).toBe("x");
   expect(createTerminal(output(true), {}).styled("red", "x")).toBe("\x1b[31mx\x1b[39m");
-});
-
-test("of a service's log, a person sees warnings and errors, and what is not from the logger", () => {
-  expect(readable("order", '{"level":"warn","msg":"dependency is down","err":{"message":"refused"}}')).toBe(
-    "order warn: dependency is down (refused)",
-  );
-  expect(readable("order", '{"level":"info","msg":"listening"}')).toBeUndefined();
-  expect(readable("order", "Segmentation fault")).toBe("order: Segmentation fault");
 });

@@ -1,7 +1,7 @@
 import type { WriteStream } from "node:tty";
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { Env } from "@tercet/service";
-import type { StackListener } from "./listener.ts";
+import type { ProgressListener } from "./progress.ts";
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -44,7 +44,7 @@ export function createTerminal(output: Output, { NO_COLOR = "", TERM }: Env): Te
 }
 
 /** Shows a start as it goes: what is under way, and what is done with its time. */
-export function terminalListener(terminal: Terminal): StackListener {
+export function terminalListener(terminal: Terminal): ProgressListener {
   const underWay = new Set<string>();
   const redraw = () => terminal.draw([...underWay].map((what) => terminal.styled("dim", `… ${what}`)));
   const say = (text: string) => {

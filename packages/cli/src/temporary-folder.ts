@@ -1,10 +1,6 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Env } from "@tercet/service";
-
-/** For a stack beside others: every part listens wherever there is room. */
-export const ANY_PORT: Env = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
 
 export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;

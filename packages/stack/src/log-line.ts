@@ -1,13 +1,3 @@
-/** What a stack tells whoever started it. */
-export interface StackListener {
-  /** One part of the start; answers what the work answers. */
-  progress<T>(what: string, work: () => Promise<T>): Promise<T>;
-  /** Something happened that a person should know: one sentence. */
-  notice(sentence: string): void;
-}
-
-export const silent: StackListener = { progress: (_what, work) => work(), notice: () => {} };
-
 const SHOWN = new Set(["warn", "error", "fatal"]);
 
 /** A line of a service's log as a person wants it: warnings and errors shortly, and what is not from the logger as it is; undefined for the rest. */

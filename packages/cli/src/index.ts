@@ -1,0 +1,15 @@
+export { type BarChart, barChart } from "./chart/bar-chart.ts";
+export { clock } from "./chart/scale.ts";
+export { type Panel, type TimeChart, timeChart } from "./chart/time-chart.ts";
+export { type Command, type CommandContext, numberOf, runCommand } from "./command.ts";
+export { cpuMs } from "./cpu.ts";
+export { CommandError } from "./errors.ts";
+export { freePort, LOOPBACK, listenOnce } from "./free-port.ts";
+export { liveLine } from "./live-line.ts";
+export { onPath } from "./on-path.ts";
+export { type ProgressListener, silentListener } from "./progress.ts";
+export { ROOT } from "./root.ts";
+export { type Distribution, distribution, quantile } from "./statistics.ts";
+export { table } from "./table.ts";
+export { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";
+export { createTerminal, type Style, type Terminal, terminalListener } from "./terminal.ts";

@@ -1,0 +1,9 @@
+/** What long work reports while it runs. */
+export interface ProgressListener {
+  /** One part of the work; resolves to what `work` resolves to. */
+  progress<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** An event that a person should know about: one sentence. */
+  notice(sentence: string): void;
+}
+
+export const silentListener: ProgressListener = { progress: (_what, work) => work(), notice: () => {} };
