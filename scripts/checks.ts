@@ -20,7 +20,7 @@ import { checkWorkflows } from "./workflows.ts";
 export const checks: readonly Check[] = [
   { name: "build", what: "the packages compile", run: command("tsc", "-b") },
   { name: "types", what: "types of everything, tests and scripts too", run: command("tsc", "-p", "tsconfig.tests.json") },
-  { name: "perf-types", what: "types of the k6 scripts", run: command("tsc", "-p", "perf/tsconfig.json") },
+  { name: "perf-types", what: "types of the k6 scripts", run: command("tsc", "-p", "perf/k6/tsconfig.json") },
   {
     name: "biome",
     what: "format, lint, and no multi-statement transactions",

@@ -17,12 +17,11 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ["service"],
   stack: ["cli", "gateway", "gen", "service", "saga", "console", ...business],
   audit: ["cli", "gen", "service", "stack", ...business],
-  bench: ["cli", "gen", "service", "saga", "stack", ...business],
   chaos: ["cli", "gen", "service", "audit", "stack", ...business],
+  perf: ["cli", "gen", "service", "saga", "stack", ...business],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gen", "service", "stack", ...business],
-  load: ["cli", "service", "stack"],
-  e2e: ["cli", "gateway", "gen", "service", "saga", "console", "audit", "chaos", "load", "stack", ...business],
+  e2e: ["cli", "gateway", "gen", "service", "saga", "console", "audit", "chaos", "stack", ...business],
 };
 
 /** Tests may also take a database from here, whatever package they are in. */
@@ -30,7 +29,7 @@ const forTests = "@tercet/service/testing";
 const isTest = (path: string) => /\/test\/|\.(test|contract|testing)\.ts$/.test(path);
 
 export async function checkImports(): Promise<Outcome> {
-  const files = (await listFiles()).filter((path) => /^packages\/.*\.(ts|tsx|mts|js|mjs)$/.test(path));
+  const files = (await listFiles()).filter((path) => /^(packages|perf)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path));
   return failedWith(importProblems(await readTexts(files)));
 }
 
@@ -64,7 +63,7 @@ function packageProblem(path: string, specifier: string): string | undefined {
     : `is not for ${importer}, which may import ${allowed.join(", ") || "none of our packages"}`;
 }
 
-const packageOf = (path: string) => /^packages\/(?:proof\/)?([^/]+)/.exec(path)?.[1] ?? "";
+const packageOf = (path: string) => /^(?:packages\/)?(?:proof\/)?([^/]+)/.exec(path)?.[1] ?? "";
 const isMain = (path: string) => /(^|\/)main(\.[a-z]+)?$/.test(path);
 
 /** Every module a file names: static, dynamic and type imports, and re-exports. A computed name is not seen. */

@@ -15,7 +15,7 @@ const AMOUNT = { currencyCode: "EUR", minorUnits: "1999" };
 const TIMEOUT = "10s";
 
 const client = new grpc.Client();
-client.load([import.meta.resolve("../../proto")], "payment/v1/payment_service.proto");
+client.load([import.meta.resolve("../../../proto")], "payment/v1/payment_service.proto");
 let connected = false;
 let token = "";
 let renewAt = 0;

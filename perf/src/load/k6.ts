@@ -45,7 +45,7 @@ export async function requireK6(env: Env): Promise<string> {
 export async function runK6({ script, env, signal, onLine }: K6Options): Promise<K6Run> {
   await using folder = await temporaryFolder("k6");
   const summary = join(folder.path, "summary.json");
-  const args = ["run", ...QUIET, "--out", "json=-", "--summary-export", summary, join(ROOT, "perf", `${script}.js`)];
+  const args = ["run", ...QUIET, "--out", "json=-", "--summary-export", summary, join(ROOT, "perf/k6", `${script}.js`)];
   // A process group of its own: Ctrl-C in a terminal reaches this process alone, which passes it on, once.
   const child = spawn("k6", args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const interrupt = () => void child.kill("SIGINT");

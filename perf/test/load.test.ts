@@ -1,8 +1,9 @@
-import { type LoadOptions, type LoadResult, runLoad, targetOf } from "@tercet/load";
+import { onPath, type TemporaryFolder, temporaryFolder } from "@tercet/cli";
+import type { Env } from "@tercet/service";
 import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
-import { onPath } from "./tool.ts";
+import { type LoadOptions, type LoadResult, runLoad } from "../src/load/load.ts";
+import { targetOf } from "../src/load/target.ts";
 
 const k6 = await onPath("k6");
 if (k6 === undefined) process.stderr.write("WITHOUT K6: the load scenarios are not run (pnpm tools k6)\n");
@@ -10,7 +11,13 @@ if (k6 === undefined) process.stderr.write("WITHOUT K6: the load scenarios are n
 /** Shorter than the run, by more than the 5 s that clocks may differ: whoever does not renew a token is refused before the end. */
 const TOKEN_SECONDS = "10";
 
-function startWithShortTokens({ path }: TestFolder): Promise<Stack> {
+const testFolder = (): Promise<TemporaryFolder> => temporaryFolder("load");
+
+/** The whole system at free ports. */
+const startTestStack = ({ path }: TemporaryFolder, env: Env = {}): Promise<Stack> =>
+  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env }));
+
+function startWithShortTokens({ path }: TemporaryFolder): Promise<Stack> {
   const config = envToConfig({ ...ANY_PORT, DATA_DIR: path });
   const identity = { ...config.serviceEnv.identity, ACCESS_TOKEN_SECONDS: TOKEN_SECONDS };
   return startStack({ ...config, serviceEnv: { ...config.serviceEnv, identity } });
