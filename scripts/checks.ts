@@ -52,7 +52,7 @@ export const checks: readonly Check[] = [
   {
     name: "gateway",
     what: "Kong routes what is for the outside, and nothing else; gateway/kong.yml is what pnpm generate makes",
-    run: command("node", "--conditions=source", "scripts/gateway.ts", "--check"),
+    run: command("node", "--conditions=source", "gateway/src/main.ts", "--check"),
   },
   { name: "imports", what: "imports point one way", run: checkImports },
   { name: "docs", what: "links in the docs, and the tests that they name, are there", run: checkDocs },

@@ -23,7 +23,7 @@ if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.hel
 
 run("buf", ["generate"], root);
 // In a process of its own, as it loads what buf has just written.
-run("node", ["--conditions=source", "scripts/gateway.ts"], root);
+run("node", ["--conditions=source", "gateway/src/main.ts"], root);
 await writeDashboards();
 await writeChartFiles();
 if (!(await generateManifests())) process.stderr.write("WITHOUT helm: infra/k8s/base and infra/k8s/databases are left as they are\n");

@@ -13,7 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
   order: ["gen", "service", "saga"],
   payment: ["gen", "service", "saga"],
   console: ["gen"],
-  gateway: ["gen", "service"],
+  gateway: ["cli", "gen", "service"],
   cli: ["service"],
   stack: ["cli", "gateway", "gen", "service", "saga", "console", ...business],
   audit: ["cli", "gen", "service", "stack", ...business],
@@ -29,7 +29,7 @@ const forTests = "@tercet/service/testing";
 const isTest = (path: string) => /\/test\/|\.(test|contract|testing)\.ts$/.test(path);
 
 export async function checkImports(): Promise<Outcome> {
-  const files = (await listFiles()).filter((path) => /^(packages|perf)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path));
+  const files = (await listFiles()).filter((path) => /^(gateway|packages|perf)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path));
   return failedWith(importProblems(await readTexts(files)));
 }
 

@@ -11,7 +11,7 @@ import { kongEnvProblems, parseEnvFile } from "./kong-env.ts";
 import { gatewayProblems } from "./problems.ts";
 
 const services = [IdentityService, CatalogService, OrderService, SagaService, PaymentService];
-const committed = (name: string) => readFileSync(new URL(`../../../gateway/${name}`, import.meta.url), "utf8");
+const committed = (name: string) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
 const text = committed("kong.yml");
 const config = parseKongConfig(text);
 

@@ -10,7 +10,7 @@ import { limits, MAX_BODY_BYTES, origins, TRACES_ENDPOINT, timeouts, upstreams }
 type HttpService = Extract<KongService, { protocol: "http" }>;
 type HttpRoute = HttpService["routes"][number];
 
-const HEADER = ` Made by \`pnpm generate\` from the access rules in proto/: do not edit. What an installation decides is in packages/gateway/src/settings.ts, why it
+const HEADER = ` Made by \`pnpm generate\` from the access rules in proto/: do not edit. What an installation decides is in gateway/src/settings.ts, why it
  is as it is in docs/decisions/0035-generated-gateway.md. Kong 3.8 or later, without a database; its own settings are in kong.env.
 
  Each port of a service is here twice: Kong speaks HTTP/1.1 to every upstream but a grpc:// one. Nothing is asked twice (retries: 0): whoever
@@ -71,8 +71,7 @@ function comment(service: YAMLMap, spaceBefore: boolean): void {
 
 function upstreamOf({ parent }: DescMethod): string {
   const name = parent.typeName.split(".")[0] ?? "";
-  if (!Object.hasOwn(upstreams, name))
-    throw new Error(`${parent.typeName}: packages/gateway/src/settings.ts names no upstream for ${name}`);
+  if (!Object.hasOwn(upstreams, name)) throw new Error(`${parent.typeName}: gateway/src/settings.ts names no upstream for ${name}`);
   return name;
 }
 

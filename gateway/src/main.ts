@@ -5,18 +5,21 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { gatewayProblems, kongEnvProblems, kongYaml, parseEnvFile, parseKongConfig } from "@tercet/gateway";
-import { ourServices } from "./contracts.ts";
-import { root } from "./root.ts";
+import { ROOT } from "@tercet/cli";
+import { kongYaml } from "./kong.ts";
+import { parseKongConfig } from "./kong-config.ts";
+import { kongEnvProblems, parseEnvFile } from "./kong-env.ts";
+import { ourServices } from "./our-services.ts";
+import { gatewayProblems } from "./problems.ts";
 
-const usage = `Usage: node --conditions=source scripts/gateway.ts [--check] [--help]
+const usage = `Usage: node --conditions=source gateway/src/main.ts [--check] [--help]
 
 Writes gateway/kong.yml from the access rules in proto/, as pnpm generate does. With --check it writes nothing and fails when the file is stale, when
 a method that is for the outside cannot be reached by it or one that is not can, when a route points at nothing, or when gateway/kong.env does not fit.
 `;
 
 const { values } = parseArgs({ options: { check: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
-const file = join(root, "gateway/kong.yml");
+const file = join(ROOT, "gateway/kong.yml");
 
 if (values.help) process.stdout.write(usage);
 else if (values.check) {
@@ -29,7 +32,7 @@ async function check(): Promise<string[]> {
   const services = await ourServices();
   const text = await readFile(file, "utf8");
   const config = parseKongConfig(text);
-  const env = parseEnvFile(await readFile(join(root, "gateway/kong.env"), "utf8"));
+  const env = parseEnvFile(await readFile(join(ROOT, "gateway/kong.env"), "utf8"));
   return [
     ...(text === kongYaml(services) ? [] : ["gateway/kong.yml is stale: run pnpm generate"]),
     ...gatewayProblems(config, services).map((problem) => `gateway/kong.yml: ${problem}`),
