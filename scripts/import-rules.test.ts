@@ -31,7 +31,7 @@ describe("allowed", () => {
       'import { a } from "@tercet/service"; import { b } from "@tercet/saga"; import { c } from "@tercet/gen/order/v1/order";',
     ],
     ["packages/order/test/harness.ts", 'import { a } from "../src/index.ts";'],
-    ["packages/service/src/access.ts", 'import { a } from "@tercet/gen/common/v1/access";'],
+    ["packages/service/src/host/access.ts", 'import { a } from "@tercet/gen/common/v1/access";'],
     ["packages/stack/src/services.ts", 'import "@tercet/identity"; import "@tercet/order"; import "@tercet/payment";'],
     ["packages/saga/test/fixture.ts", 'import { testDatabase } from "@tercet/service/testing";'],
     ["packages/payment/src/domain.ts", 'import { a } from "./domain.ts";'],

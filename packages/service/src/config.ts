@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import type { LogOptions } from "./log.ts";
-import { hardenedLimits, type PortLimits, type TlsOptions } from "./one-port.ts";
+import { hardenedLimits, type PortLimits, type TlsOptions } from "./host/one-port.ts";
+import type { LogOptions } from "./telemetry/log.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,8 +1,6 @@
 export { withTimeout } from "./abort.ts";
-export { accessOf, methodsWithoutAccess } from "./access.ts";
-export { remoteKeys, type TokenKeys } from "./authenticate.ts";
-export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./call.ts";
-export { type CreateTransport, createServiceClient, type ServiceClientOptions } from "./client.ts";
+export { type CreateTransport, createServiceClient, type ServiceClientOptions } from "./client/client.ts";
+export { type ServiceTokenOptions, serviceToken } from "./client/service-token.ts";
 export { ConfigError, type Env, integer, parseEnv, readEnv, type ServiceConfig, serviceConfig, serviceEnv } from "./config.ts";
 export {
   type CommonReason,
@@ -15,10 +13,14 @@ export {
   requestIdReused,
 } from "./errors.ts";
 export { type Failpoints, failpointEnv, failpointNames, failpointsOnlyInTests, withFailpoints } from "./failpoints.ts";
-export type { DependencyCheck, HealthReport } from "./health.ts";
-export { createLogger, type Logger } from "./log.ts";
-export { type LogContext, logContext, noteLogContext, withLogContext } from "./log-context.ts";
-export { migratePostgres, prepareSchema, SchemaBehindError } from "./migrations.ts";
+export { accessOf, methodsWithoutAccess } from "./host/access.ts";
+export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
+export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./host/call.ts";
+export type { DependencyCheck, HealthReport } from "./host/health.ts";
+export { type Principal, principal, type RoleName, roleName, visibleOwner } from "./host/principal.ts";
+export { runMigration, runService } from "./host/run.ts";
+export { createService, type Service, type ServiceOptions } from "./host/service.ts";
+export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
   isCheckViolation,
@@ -26,10 +28,8 @@ export {
   isUniqueViolation,
   pingPostgres,
   type Sql,
-} from "./postgres.ts";
-export { type Principal, principal, type RoleName, roleName, visibleOwner } from "./principal.ts";
+} from "./postgres/postgres.ts";
 export { decodePageToken, encodePageToken, fingerprint, type Money, pageSize, toPage } from "./request.ts";
 export { assertSameRequest, findRequest, type RequestRecord, requests, useRequest } from "./requests.ts";
-export { runMigration, runService } from "./run.ts";
-export { createService, type Service, type ServiceOptions } from "./service.ts";
-export { type ServiceTokenOptions, serviceToken } from "./service-token.ts";
+export { createLogger, type Logger } from "./telemetry/log.ts";
+export { type LogContext, logContext, noteLogContext, withLogContext } from "./telemetry/log-context.ts";

@@ -1,6 +1,6 @@
 import { index, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import { requestIdReused } from "./errors.ts";
-import type { Sql } from "./postgres.ts";
+import type { Sql } from "./postgres/postgres.ts";
 
 /** What callers have asked for under which id; a row is written by the statement that does what was asked. */
 export const requests = pgTable(

@@ -1,11 +1,11 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from "jose";
 import postgres from "postgres";
-import type { TokenKeys } from "./authenticate.ts";
 import { readEnv } from "./config.ts";
-import { migratePostgres } from "./migrations.ts";
-import { connectPostgres, type Sql } from "./postgres.ts";
+import type { TokenKeys } from "./host/authenticate.ts";
+import { migratePostgres } from "./postgres/migrations.ts";
+import { connectPostgres, type Sql } from "./postgres/postgres.ts";
 
-export { type LokiBehaviour, startTestLoki, type TestLoki } from "./loki.testing.ts";
+export { type LokiBehaviour, startTestLoki, type TestLoki } from "./telemetry/loki.testing.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;

@@ -3,11 +3,11 @@ import http2 from "node:http2";
 import { connect } from "node:net";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { remoteKeys } from "../src/authenticate.ts";
 import { reasonOf } from "../src/errors.ts";
-import { createLogger } from "../src/log.ts";
-import { principal, visibleOwner } from "../src/principal.ts";
-import { createService } from "../src/service.ts";
+import { remoteKeys } from "../src/host/authenticate.ts";
+import { principal, visibleOwner } from "../src/host/principal.ts";
+import { createService } from "../src/host/service.ts";
+import { createLogger } from "../src/telemetry/log.ts";
 import { catalogAt, connect1, grpc, type Host, host, identityAt, ordersAt, testConfig } from "./harness.ts";
 import { UndeclaredService } from "./undeclared.ts";
 

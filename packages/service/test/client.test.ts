@@ -5,9 +5,9 @@ import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { forward, remainingMs } from "../src/call.ts";
-import { createServiceClient, type ServiceClientOptions } from "../src/client.ts";
-import { serviceToken } from "../src/service-token.ts";
+import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
+import { serviceToken } from "../src/client/service-token.ts";
+import { forward, remainingMs } from "../src/host/call.ts";
 import { catalogAt, gate, grpc, type Host, type HostSettings, host, ordersAt, until } from "./harness.ts";
 
 const ORDER_ID = "0198a5a0-0000-7000-8000-000000000001";

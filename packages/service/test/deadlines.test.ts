@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { remainingMs } from "../src/call.ts";
+import { remainingMs } from "../src/host/call.ts";
 import { catalogAt, connect1, gate, grpc, type Host, host, ordersAt, transports, until } from "./harness.ts";
 
 const ORDER_ID = "0198a5a0-0000-7000-8000-000000000001";

@@ -3,9 +3,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createServiceClient } from "../src/client.ts";
+import { createServiceClient } from "../src/client/client.ts";
 import { notFound, ReasonError, RequestError } from "../src/errors.ts";
-import { connectPostgres } from "../src/postgres.ts";
+import { connectPostgres } from "../src/postgres/postgres.ts";
 import { testDatabase } from "../src/testing.ts";
 import { catalogAt, connect1, grpc, type Host, host, type LogLine, ordersAt, transports } from "./harness.ts";
 

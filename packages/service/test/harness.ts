@@ -5,9 +5,9 @@ import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { z } from "zod";
 import { parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "../src/config.ts";
-import { createLogger } from "../src/log.ts";
-import type { PortLimits } from "../src/one-port.ts";
-import { createService, type Service, type ServiceOptions } from "../src/service.ts";
+import type { PortLimits } from "../src/host/one-port.ts";
+import { createService, type Service, type ServiceOptions } from "../src/host/service.ts";
+import { createLogger } from "../src/telemetry/log.ts";
 import { type TestTokens, testTokens } from "../src/testing.ts";
 
 /** A line of the service's log. */

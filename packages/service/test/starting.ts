@@ -1,4 +1,4 @@
-import { runService } from "../src/run.ts";
+import { runService } from "../src/host/run.ts";
 
 // Waits for something that never comes, as a start does for a database that is silent.
 await runService(() => {

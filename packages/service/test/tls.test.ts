@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TlsOptions } from "../src/one-port.ts";
+import type { TlsOptions } from "../src/host/one-port.ts";
 import { catalogAt, gate, type Host, host } from "./harness.ts";
 
 /** An authority, a server's certificate for 127.0.0.1, and a client's: made by the openssl program, which Node has no counterpart of. */

@@ -1,4 +1,4 @@
-import { createLogger } from "../src/log.ts";
+import { createLogger } from "../src/telemetry/log.ts";
 
 // Logs after whoever read it has gone, and ends at once.
 const log = createLogger({ name: "unheard", level: "info" });

@@ -17,7 +17,7 @@ import {
   timeout,
   wrap,
 } from "cockatiel";
-import { untilAborted } from "./abort.ts";
+import { untilAborted } from "../abort.ts";
 
 /** How calls to one other service are kept from doing harm when it is slow or down. Times in milliseconds. */
 export interface ResilienceOptions {

@@ -1,6 +1,6 @@
 import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
 import { type Access, access } from "@tercet/gen/common/v1/access";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../errors.ts";
 import { type Principal, roleName } from "./principal.ts";
 
 /** The method's own access rule; undefined when it declares none, or one that says nothing, so that it is denied to everybody. */

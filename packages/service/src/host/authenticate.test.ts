@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { errors, exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { testTokens } from "../testing.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
-import { testTokens } from "./testing.ts";
 
 const issuer = "http://issuer.test";
 const policy = { issuer, audiences: ["tercet", "shop"] };

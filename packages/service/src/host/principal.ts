@@ -1,7 +1,7 @@
 import { getOption } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { access, Role } from "@tercet/gen/common/v1/access";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../errors.ts";
 
 /** A role's name as tokens carry it: "customer" for ROLE_CUSTOMER. */
 export type RoleName = Lowercase<Exclude<keyof typeof Role, "UNSPECIFIED">>;

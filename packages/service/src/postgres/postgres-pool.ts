@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../errors.ts";
 import {
   type Address,
   isOfStatement,

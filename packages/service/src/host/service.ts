@@ -9,20 +9,20 @@ import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
 import { type FastifyInstance, fastify } from "fastify";
+import type { ServiceConfig } from "../config.ts";
+import { type ErrorCodes, RequestError, reasonToConnectError } from "../errors.ts";
+import { flushLog, type Logger } from "../telemetry/log.ts";
+import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
 import { limitBodyTime } from "./body-timer.ts";
 import { CORRELATION_HEADER } from "./call.ts";
-import type { ServiceConfig } from "./config.ts";
 import { createErrorMapping } from "./error-mapping.ts";
-import { type ErrorCodes, RequestError, reasonToConnectError } from "./errors.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
 import { serverInterceptors } from "./interceptors.ts";
-import { flushLog, type Logger } from "./log.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
-import { observeServer } from "./rpc-telemetry.ts";
 import { discardUnreadBodies } from "./unread-body.ts";
 
 export interface ServiceOptions {

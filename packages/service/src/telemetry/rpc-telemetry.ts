@@ -13,8 +13,8 @@ import {
   type TextMapGetter,
   trace,
 } from "@opentelemetry/api";
-import { callKey } from "./call.ts";
-import { reasonOf } from "./errors.ts";
+import { reasonOf } from "../errors.ts";
+import { callKey } from "../host/call.ts";
 
 const SCOPE = "@tercet/service";
 /** Semantic conventions, RPC metrics. */

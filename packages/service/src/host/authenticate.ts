@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { z } from "zod";
-import { RequestError } from "./errors.ts";
+import { RequestError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type PostgresFront, postgresFront } from "../test/postgres-front.ts";
+import { type PostgresFront, postgresFront } from "../../test/postgres-front.ts";
+import { type TestDatabase, testDatabase } from "../testing.ts";
 import { connectPostgres, isDatabaseUnavailable, type Sql } from "./postgres.ts";
 import { isConflict } from "./postgres-pool.ts";
-import { type TestDatabase, testDatabase } from "./testing.ts";
 
 let database: TestDatabase;
 let front: PostgresFront;

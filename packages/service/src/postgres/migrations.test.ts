@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type TestDatabase, testDatabase } from "../testing.ts";
 import { migratePostgres, prepareSchema } from "./migrations.ts";
-import { type TestDatabase, testDatabase } from "./testing.ts";
 
 /** As drizzle-kit writes it; only the first `count` steps. */
 async function writeMigrations(folder: string, count: number): Promise<URL> {

@@ -1,13 +1,13 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { context as telemetry } from "@opentelemetry/api";
+import { withLogContext } from "../telemetry/log-context.ts";
+import type { ObserveCall, ObservedCall } from "../telemetry/rpc-telemetry.ts";
 import { accessOf, authorize } from "./access.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
-import { withLogContext } from "./log-context.ts";
 import { principalKey } from "./principal.ts";
-import type { ObserveCall, ObservedCall } from "./rpc-telemetry.ts";
 
 export interface GateOptions {
   readonly authenticate: Authenticate;

@@ -3,11 +3,11 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { metrics } from "@opentelemetry/api";
-import { untilAborted } from "./abort.ts";
-import { CORRELATION_HEADER } from "./call.ts";
-import { logContext } from "./log-context.ts";
+import { untilAborted } from "../abort.ts";
+import { CORRELATION_HEADER } from "../host/call.ts";
+import { logContext } from "../telemetry/log-context.ts";
+import { observeClient } from "../telemetry/rpc-telemetry.ts";
 import { type BreakerState, createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
-import { observeClient } from "./rpc-telemetry.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {

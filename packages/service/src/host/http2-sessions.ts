@@ -1,6 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { jittered } from "./jittered.ts";
+import { jittered } from "../jittered.ts";
 
 /** Milliseconds. */
 export interface SessionLimits {

@@ -1,7 +1,7 @@
 import { metrics } from "@opentelemetry/api";
 import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
 import { NodeSDK } from "@opentelemetry/sdk-node";
-import { beforeExit } from "./exit.ts";
+import { beforeExit } from "../host/exit.ts";
 
 const MICROSECONDS = 1_000_000;
 /** How often the event loop is looked at, which wakes an idle process up; 10 ms by default. The dashboard and the alert take it off what they show. */

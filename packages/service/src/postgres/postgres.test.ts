@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type TestDatabase, testDatabase } from "../testing.ts";
 import { connectPostgres, isCheckViolation, isDatabaseUnavailable, isUniqueViolation, pingPostgres, type Sql } from "./postgres.ts";
-import { type TestDatabase, testDatabase } from "./testing.ts";
 
 describe("a pool", () => {
   let database: TestDatabase;

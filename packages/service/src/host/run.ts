@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { ConfigError, parseEnv, readEnv } from "./config.ts";
+import { ConfigError, parseEnv, readEnv } from "../config.ts";
+import { SchemaBehindError } from "../postgres/migrations.ts";
+import { createLogger } from "../telemetry/log.ts";
 import { finishBeforeExit } from "./exit.ts";
-import { createLogger } from "./log.ts";
-import { SchemaBehindError } from "./migrations.ts";
 
 /** A process around a service: starts it, waits for SIGTERM or SIGINT, drains it; a start that waits for something, a database perhaps, is given up. Says what is wrong in one paragraph when it cannot start. */
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {

@@ -2,10 +2,10 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { ValidationError } from "@bufbuild/protovalidate";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { commonErrorCodes, type ErrorCodes, errorInfo, ReasonError, RequestError, reasonOf, reasonToConnectError } from "./errors.ts";
-import type { Logger } from "./log.ts";
-import { isDatabaseUnavailable } from "./postgres.ts";
-import { isConflict } from "./postgres-pool.ts";
+import { commonErrorCodes, type ErrorCodes, errorInfo, ReasonError, RequestError, reasonOf, reasonToConnectError } from "../errors.ts";
+import { isDatabaseUnavailable } from "../postgres/postgres.ts";
+import { isConflict } from "../postgres/postgres-pool.ts";
+import type { Logger } from "../telemetry/log.ts";
 
 export type ToConnectError = (error: unknown, method: DescMethod) => ConnectError;
 

@@ -1,5 +1,5 @@
 import { type CallOptions, createContextKey, type HandlerContext } from "@connectrpc/connect";
-import type { ObservedCall } from "./rpc-telemetry.ts";
+import type { ObservedCall } from "../telemetry/rpc-telemetry.ts";
 
 export const CORRELATION_HEADER = "x-correlation-id";
 const CORRELATION_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;

@@ -1,12 +1,12 @@
 import { Code, ConnectError, type Interceptor, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
-import { messagesUntilAborted, untilAborted, withTimeout } from "./abort.ts";
+import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { inPresentContext, withLogContext } from "../telemetry/log-context.ts";
+import { inSpanOfCall } from "../telemetry/rpc-telemetry.ts";
 import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
-import type { Logger } from "./log.ts";
-import { inPresentContext, withLogContext } from "./log-context.ts";
 import { principalKey } from "./principal.ts";
-import { inSpanOfCall } from "./rpc-telemetry.ts";
 
 /**
  * What every call passes through after its body is read, outermost first:
