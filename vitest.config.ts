@@ -4,7 +4,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["source"] } },
   resolve: { conditions: ["source"] },
   test: {
-    include: ["{gateway,packages,perf}/**/{src,test}/**/*.test.ts", "scripts/**/*.test.ts"],
+    include: ["{gateway,packages,perf}/**/{src,test}/**/*.test.ts", "{infra,scripts}/**/*.test.ts"],
     globalSetup: ["./vitest.global.ts"],
     pool: "forks",
     testTimeout: 20_000,

@@ -1,7 +1,7 @@
 import { delimiter, join } from "node:path";
 import { freePort, temporaryFolder } from "@tercet/cli";
+import { toolsBin } from "@tercet/cli/repository";
 import { startPostgres } from "@tercet/stack";
-import { toolsBin } from "./scripts/go-tools.ts";
 
 /** What `pnpm tools` built is on the PATH. One PostgreSQL for all test files; each takes a database of its own from it (`testDatabase`). An existing server can be named instead. */
 export default async function setup(): Promise<() => Promise<void>> {

@@ -1,6 +1,3 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
-
 /** A program of others that checks and tests use where it is there: built from the Go module proxy, or taken out of a Python wheel, at one version. */
 export interface GoTool {
   readonly name: string;
@@ -71,11 +68,3 @@ export const goTools: readonly GoTool[] = [
     onDemand: true,
   },
 ];
-
-const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-
-/** Where `pnpm tools` keeps what it builds, for every checkout. */
-export const toolsFolder = join(cache, "tercet-tools");
-
-/** A folder for PATH: each tool at the version that was built last. */
-export const toolsBin = join(toolsFolder, "bin");

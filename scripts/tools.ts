@@ -1,11 +1,12 @@
 /** `pnpm tools`: builds the programs of others that checks and tests use. */
+
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type GoTool, goTools, toolsBin, toolsFolder } from "./go-tools.ts";
-import { root } from "./root.ts";
+import { ROOT, toolsBin, toolsFolder } from "@tercet/cli/repository";
+import { type GoTool, goTools } from "./go-tools.ts";
 
 const usage = `Usage: pnpm tools [--within SECONDS] [NAME]...
 
@@ -75,7 +76,7 @@ async function build(tool: GoTool, program: string, over: AbortSignal): Promise<
     await mkdir(join(program, ".."), { recursive: true });
     await rename(built, program);
   } finally {
-    await run("chmod", ["-R", "u+w", scratch], { cwd: root }).catch(() => {});
+    await run("chmod", ["-R", "u+w", scratch], { cwd: ROOT }).catch(() => {});
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -89,7 +90,7 @@ const builds: Readonly<Record<GoTool["how"], (tool: GoTool, scratch: string, ove
   },
   builder: async ({ name, module, version }, scratch, signal) => {
     await run("go", ["install", `${module}@${version}`], { cwd: scratch, env: { GOBIN: scratch }, signal });
-    const manifest = await readFile(join(root, "infra/otel/builder.yaml"), "utf8");
+    const manifest = await readFile(join(ROOT, "infra/otel/builder.yaml"), "utf8");
     await writeFile(join(scratch, "builder.yaml"), manifest);
     await run(join(scratch, "builder"), ["--config", "builder.yaml"], { cwd: scratch, signal });
     return join(scratch, name, name);

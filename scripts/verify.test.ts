@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { ROOT } from "@tercet/cli/repository";
 import { expect, test } from "vitest";
-import { root } from "./root.ts";
 
 function verify(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ["scripts/verify.ts", ...args], { cwd: root, encoding: "utf8" });
+  return spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", ...args], { cwd: ROOT, encoding: "utf8" });
 }
 
 test("--only runs the named check and counts it", () => {
@@ -13,8 +13,8 @@ test("--only runs the named check and counts it", () => {
 });
 
 test("a check that fails fails the run and shows why", () => {
-  const { status, stdout } = spawnSync(process.execPath, ["scripts/verify.ts", "--only", "buf-breaking"], {
-    cwd: root,
+  const { status, stdout } = spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", "--only", "buf-breaking"], {
+    cwd: ROOT,
     encoding: "utf8",
     env: { ...process.env, BUF_BREAKING_AGAINST: "nowhere" },
   });
@@ -32,8 +32,8 @@ test("an unknown name runs nothing", () => {
 
 test("--strict fails a run in which something was skipped", () => {
   const skipping = (...options: string[]) =>
-    spawnSync(process.execPath, ["scripts/verify.ts", "--only", "prometheus", ...options], {
-      cwd: root,
+    spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", "--only", "prometheus", ...options], {
+      cwd: ROOT,
       encoding: "utf8",
       // Without promtool.
       env: { ...process.env, PATH: "/nowhere" },

@@ -1,7 +1,8 @@
 /** `pnpm verify`: checks everything that can be checked without running the system. */
+
 import { parseArgs } from "node:util";
-import { checks } from "./checks.ts";
-import type { Check, Outcome } from "./outcome.ts";
+import type { Check, Outcome } from "@tercet/cli/repository";
+import { checks } from "./checks/checks.ts";
 
 const atOnce = 2;
 

@@ -33,7 +33,7 @@ async function failing(asked: readonly Gate[]): Promise<Map<Gate, string>> {
 /** Those of `pnpm verify`. None may be left out, or skip itself: it would catch nothing, and nobody would see. */
 async function failingChecks(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   if (asked.length === 0) return new Map();
-  const { output } = await scratch.run("node", "scripts/verify.ts", ...asked.flatMap((gate) => ["--only", gate]));
+  const { output } = await scratch.run("node", "--conditions=source", "scripts/verify.ts", ...asked.flatMap((gate) => ["--only", gate]));
   const reports = output.split(/^(?=\S+ +(?:ok|FAILED|skipped))/m);
   const failed = new Map<Gate, string>();
   for (const gate of asked) {

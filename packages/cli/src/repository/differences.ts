@@ -1,0 +1,33 @@
+import { glob, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+
+/** How the fresh files differ from the committed ones, by path. */
+export async function differences(committed: string, fresh: string): Promise<string[]> {
+  const [before, after] = await Promise.all([contents(committed), contents(fresh)]);
+  const problems: string[] = [];
+  for (const path of [...new Set([...before.keys(), ...after.keys()])].sort()) {
+    if (!before.has(path)) problems.push(`${path} is missing`);
+    else if (!after.has(path)) problems.push(`${path} is no longer generated`);
+    else if (before.get(path) !== after.get(path)) problems.push(`${path} is stale`);
+  }
+  return problems;
+}
+
+async function contents(folder: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for await (const entry of glob("**/*", { cwd: folder, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) files.set(relative(folder, path), await readFile(path, "utf8"));
+  }
+  return files;
+}
+
+export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "tercet-generated-"));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
