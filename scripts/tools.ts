@@ -2,7 +2,18 @@
 
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  access,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT, toolsBin, toolsFolder } from "@tercet/cli/repository";
@@ -32,10 +43,14 @@ async function main(): Promise<number> {
     return unknown.length > 0 ? 2 : 0;
   }
   const over = AbortSignal.timeout(Number(values.within) * 1_000);
-  const wanted = goTools.filter(({ name, onDemand }) => (positionals.length > 0 ? positionals.includes(name) : onDemand !== true));
+  const wanted = goTools.filter(({ name, onDemand }) =>
+    positionals.length > 0 ? positionals.includes(name) : onDemand !== true,
+  );
   const without: string[] = [];
-  for (const tool of wanted) if (!(await provide(tool, over))) without.push(`${tool.name} (${tool.why})`);
-  if (without.length > 0) process.stdout.write(`WITHOUT ${without.join(", ")}: what needs them is skipped\n`);
+  for (const tool of wanted)
+    if (!(await provide(tool, over))) without.push(`${tool.name} (${tool.why})`);
+  if (without.length > 0)
+    process.stdout.write(`WITHOUT ${without.join(", ")}: what needs them is skipped\n`);
   return without.length > 0 ? 1 : 0;
 }
 
@@ -49,7 +64,9 @@ async function provide(tool: GoTool, over: AbortSignal): Promise<boolean> {
     try {
       await build(tool, program, over);
     } catch (error) {
-      process.stdout.write(`FAILED\n    ${(error as Error).message.trim().replaceAll("\n", "\n    ")}\n`);
+      process.stdout.write(
+        `FAILED\n    ${(error as Error).message.trim().replaceAll("\n", "\n    ")}\n`,
+      );
       return false;
     }
     process.stdout.write(`${((performance.now() - start) / 1_000).toFixed(0)} s\n`);
@@ -82,21 +99,36 @@ async function build(tool: GoTool, program: string, over: AbortSignal): Promise<
 }
 
 /** Each answers the path of what it built. */
-const builds: Readonly<Record<GoTool["how"], (tool: GoTool, scratch: string, over: AbortSignal) => Promise<string>>> = {
+const builds: Readonly<
+  Record<GoTool["how"], (tool: GoTool, scratch: string, over: AbortSignal) => Promise<string>>
+> = {
   install: async ({ module, version }, scratch, signal) => {
-    await run("go", ["install", `${module}@${version}`], { cwd: scratch, env: { GOBIN: join(scratch, "bin") }, signal });
+    await run("go", ["install", `${module}@${version}`], {
+      cwd: scratch,
+      env: { GOBIN: join(scratch, "bin") },
+      signal,
+    });
     const [name = ""] = await readdir(join(scratch, "bin"));
     return join(scratch, "bin", name);
   },
   builder: async ({ name, module, version }, scratch, signal) => {
-    await run("go", ["install", `${module}@${version}`], { cwd: scratch, env: { GOBIN: scratch }, signal });
+    await run("go", ["install", `${module}@${version}`], {
+      cwd: scratch,
+      env: { GOBIN: scratch },
+      signal,
+    });
     const manifest = await readFile(join(ROOT, "infra/otel/builder.yaml"), "utf8");
     await writeFile(join(scratch, "builder.yaml"), manifest);
     await run(join(scratch, "builder"), ["--config", "builder.yaml"], { cwd: scratch, signal });
     return join(scratch, name, name);
   },
   source: async ({ name, module, version, folder = "." }, scratch, signal) => {
-    const { Dir } = JSON.parse(await run("go", ["mod", "download", "-json", `${module}@${version}`], { cwd: scratch, signal }));
+    const { Dir } = JSON.parse(
+      await run("go", ["mod", "download", "-json", `${module}@${version}`], {
+        cwd: scratch,
+        signal,
+      }),
+    );
     const source = join(scratch, "source");
     await cp(Dir, source, { recursive: true });
     await run("chmod", ["-R", "u+w", source], { cwd: scratch });
@@ -108,7 +140,11 @@ const builds: Readonly<Record<GoTool["how"], (tool: GoTool, scratch: string, ove
   wheel: async ({ name, module, version }, scratch, signal) => {
     const [venv, python] = [join(scratch, "venv"), join(scratch, "venv/bin/python")];
     await run("python3", ["-m", "venv", venv], { cwd: scratch, signal });
-    await run(python, ["-m", "pip", "install", "--quiet", "--only-binary=:all:", `${module}==${version}`], { cwd: scratch, signal });
+    await run(
+      python,
+      ["-m", "pip", "install", "--quiet", "--only-binary=:all:", `${module}==${version}`],
+      { cwd: scratch, signal },
+    );
     return join(venv, "bin", name);
   },
 };
@@ -120,15 +156,28 @@ interface Running {
 }
 
 /** What it says on standard output. Throws with its last words. */
-async function run(tool: string, args: readonly string[], { cwd, env = {}, signal }: Running): Promise<string> {
+async function run(
+  tool: string,
+  args: readonly string[],
+  { cwd, env = {}, signal }: Running,
+): Promise<string> {
   signal?.throwIfAborted();
-  const child = spawn(tool, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], ...(signal && { signal }) });
+  const child = spawn(tool, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(signal && { signal }),
+  });
   const said: string[] = [];
   const stdout: string[] = [];
   child.stdout.on("data", (chunk) => void stdout.push(String(chunk)));
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => void said.push(String(chunk)));
-  const code = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
-  if (code !== 0) throw new Error(`${tool} ${args.join(" ")}: exit code ${code}\n${said.join("").slice(-1_000)}`);
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => void said.push(String(chunk)));
+  const code = await new Promise((resolve, reject) =>
+    child.once("error", reject).once("close", resolve),
+  );
+  if (code !== 0)
+    throw new Error(`${tool} ${args.join(" ")}: exit code ${code}\n${said.join("").slice(-1_000)}`);
   return stdout.join("");
 }
 

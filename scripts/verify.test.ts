@@ -3,7 +3,10 @@ import { ROOT } from "@tercet/cli/repository";
 import { expect, test } from "vitest";
 
 function verify(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", ...args], { cwd: ROOT, encoding: "utf8" });
+  return spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", ...args], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
 }
 
 test("--only runs the named check and counts it", () => {
@@ -13,11 +16,15 @@ test("--only runs the named check and counts it", () => {
 });
 
 test("a check that fails fails the run and shows why", () => {
-  const { status, stdout } = spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", "--only", "buf-breaking"], {
-    cwd: ROOT,
-    encoding: "utf8",
-    env: { ...process.env, BUF_BREAKING_AGAINST: "nowhere" },
-  });
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    ["--conditions=source", "scripts/verify.ts", "--only", "buf-breaking"],
+    {
+      cwd: ROOT,
+      encoding: "utf8",
+      env: { ...process.env, BUF_BREAKING_AGAINST: "nowhere" },
+    },
+  );
   expect(stdout).toContain("FAILED");
   expect(stdout).toContain("    Error: BUF_BREAKING_AGAINST=nowhere is no commit");
   expect(stdout).toMatch(/\n0 passed, 1 failed, 0 skipped\n$/);
@@ -32,12 +39,16 @@ test("an unknown name runs nothing", () => {
 
 test("--strict fails a run in which something was skipped", () => {
   const skipping = (...options: string[]) =>
-    spawnSync(process.execPath, ["--conditions=source", "scripts/verify.ts", "--only", "prometheus", ...options], {
-      cwd: ROOT,
-      encoding: "utf8",
-      // Without promtool.
-      env: { ...process.env, PATH: "/nowhere" },
-    });
+    spawnSync(
+      process.execPath,
+      ["--conditions=source", "scripts/verify.ts", "--only", "prometheus", ...options],
+      {
+        cwd: ROOT,
+        encoding: "utf8",
+        // Without promtool.
+        env: { ...process.env, PATH: "/nowhere" },
+      },
+    );
   expect(skipping().stdout).toMatch(/\n0 passed, 0 failed, 1 skipped\n$/);
   expect([skipping().status, skipping("--strict").status]).toEqual([0, 1]);
 });

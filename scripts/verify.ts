@@ -24,7 +24,11 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { help: { type: "boolean", short: "h" }, only: { type: "string", multiple: true }, strict: { type: "boolean" } },
+    options: {
+      help: { type: "boolean", short: "h" },
+      only: { type: "string", multiple: true },
+      strict: { type: "boolean" },
+    },
   });
   if (values.help) {
     process.stdout.write(usage);
@@ -36,8 +40,11 @@ async function main(): Promise<number> {
     return 2;
   }
   const outcomes = await runAll(checks.filter(({ name }) => values.only?.includes(name) ?? true));
-  const count = (kind: Outcome["kind"]) => outcomes.filter((outcome) => outcome.kind === kind).length;
-  process.stdout.write(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped\n`);
+  const count = (kind: Outcome["kind"]) =>
+    outcomes.filter((outcome) => outcome.kind === kind).length;
+  process.stdout.write(
+    `${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped\n`,
+  );
   return count("failed") > 0 || (values.strict === true && count("skipped") > 0) ? 1 : 0;
 }
 
@@ -54,10 +61,13 @@ async function runAll(chosen: readonly Check[]): Promise<Outcome[]> {
 
 async function runOne(check: Check): Promise<Outcome> {
   const start = performance.now();
-  const outcome = await check.run().catch((error: unknown): Outcome => ({ kind: "failed", output: String(error) }));
+  const outcome = await check
+    .run()
+    .catch((error: unknown): Outcome => ({ kind: "failed", output: String(error) }));
   const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
   process.stdout.write(`${check.name.padEnd(14)}${describe(outcome)} (${seconds})\n`);
-  if (outcome.kind === "failed") process.stdout.write(`${outcome.output.trim().replace(/^/gm, "    ")}\n`);
+  if (outcome.kind === "failed")
+    process.stdout.write(`${outcome.output.trim().replace(/^/gm, "    ")}\n`);
   return outcome;
 }
 

@@ -10,7 +10,10 @@ export interface AuthRoute {
   readonly rpc: DescMethod;
 }
 
-/** Identity as plain HTTP: the paths that users of the original system know. Bodies and answers are those of the RPC, in JSON. */
+/**
+ * Identity as plain HTTP: the paths that users of the original system know. Bodies and answers are
+ * those of the RPC, in JSON.
+ */
 export const authRoutes: readonly AuthRoute[] = [
   { method: "POST", path: "/auth/register", rpc: register },
   { method: "POST", path: "/auth/login", rpc: login },
@@ -21,11 +24,17 @@ export const authRoutes: readonly AuthRoute[] = [
 ];
 
 /** What makes a GET a call of Connect, of an empty message. */
-export const CONNECT_GET: Readonly<Record<string, string>> = { connect: "v1", encoding: "json", message: "{}" };
+export const CONNECT_GET: Readonly<Record<string, string>> = {
+  connect: "v1",
+  encoding: "json",
+  message: "{}",
+};
 
 /** What a request for one of these paths is rewritten to; undefined for every other. */
 export function authTarget(method: string | undefined, path: string): string | undefined {
   const route = authRoutes.find((one) => one.method === method && one.path === path);
   if (route === undefined) return undefined;
-  return route.method === "GET" ? `${pathOf(route.rpc)}?${new URLSearchParams(CONNECT_GET)}` : pathOf(route.rpc);
+  return route.method === "GET"
+    ? `${pathOf(route.rpc)}?${new URLSearchParams(CONNECT_GET)}`
+    : pathOf(route.rpc);
 }

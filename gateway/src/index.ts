@@ -1,4 +1,10 @@
 export { type AuthRoute, authRoutes, authTarget } from "./auth-routes.ts";
-export { type KongConfig, type KongPlugin, type KongRoute, type KongService, parseKongConfig } from "./kong-config.ts";
+export {
+  type KongConfig,
+  type KongPlugin,
+  type KongRoute,
+  type KongService,
+  parseKongConfig,
+} from "./kong-config.ts";
 export { ourServices } from "./our-services.ts";
 export { normalized, type RoutableRequest, type Routed, routeOf } from "./router.ts";

@@ -2,8 +2,9 @@ import { parse } from "yaml";
 import { z } from "zod";
 
 /**
- * The part of Kong 3.x's declarative configuration that we use, after its own schemas (`kong/db/schema/entities`, `kong/plugins/<name>/schema.lua`): an
- * attribute, a plugin or a value that is not here is refused, so that what interprets a configuration knows all of it.
+ * The part of Kong 3.x's declarative configuration that we use, after its own schemas
+ * (`kong/db/schema/entities`, `kong/plugins/<name>/schema.lua`): an attribute, a plugin or a value
+ * that is not here is refused, so that what interprets a configuration knows all of it.
  */
 const milliseconds = z.int().min(1).max(2_147_483_646);
 const header = z.string().regex(/^[a-z0-9-]+$/);
@@ -13,7 +14,8 @@ const plugin = <N extends string, C extends z.ZodRawShape>(name: N, config: C) =
   z.strictObject({ name: z.literal(name), config: z.strictObject(config) });
 
 const cors = plugin("cors", {
-  // Kong takes what has other characters for a regular expression, and none at all for every origin.
+  // Kong takes what has other characters for a regular expression, and none at all for every
+  // origin.
   origins: z.array(z.string().regex(/^https?:\/\/[A-Za-z0-9.:-]+$/)).min(1),
   methods: z.array(z.enum(["GET", "POST", "OPTIONS"])),
   headers: z.array(header),
@@ -40,13 +42,20 @@ const plugins = z.discriminatedUnion("name", [
   cors,
   rateLimiting,
   requestTransformer,
-  plugin("correlation-id", { header_name: header, generator: z.literal("uuid"), echo_downstream: z.boolean() }),
+  plugin("correlation-id", {
+    header_name: header,
+    generator: z.literal("uuid"),
+    echo_downstream: z.boolean(),
+  }),
   plugin("request-size-limiting", {
     allowed_payload_size: z.int().positive(),
     size_unit: z.literal("bytes"),
     require_content_length: z.literal(false),
   }),
-  plugin("response-transformer", { add: z.strictObject({ headers: z.array(pair) }), remove: z.strictObject({ headers: z.array(header) }) }),
+  plugin("response-transformer", {
+    add: z.strictObject({ headers: z.array(pair) }),
+    remove: z.strictObject({ headers: z.array(header) }),
+  }),
   plugin("opentelemetry", {
     traces_endpoint: z.url(),
     resource_attributes: z.record(z.string(), z.string().min(1)),
@@ -56,13 +65,21 @@ const plugins = z.discriminatedUnion("name", [
       default_format: z.literal("w3c"),
     }),
   }),
-  plugin("prometheus", { status_code_metrics: z.boolean(), latency_metrics: z.boolean(), bandwidth_metrics: z.boolean() }),
+  plugin("prometheus", {
+    status_code_metrics: z.boolean(),
+    latency_metrics: z.boolean(),
+    bandwidth_metrics: z.boolean(),
+  }),
 ]);
 
 const common = {
   name: z.string().regex(/^[a-z0-9-]+$/),
   // Without its `~` a path is a prefix, and lets in what begins like a method.
-  paths: z.array(z.string().regex(/^~\/[\w./\\-]+\$$/, "is not the whole of a path, as a regular expression")).min(1),
+  paths: z
+    .array(
+      z.string().regex(/^~\/[\w./\\-]+\$$/, "is not the whole of a path, as a regular expression"),
+    )
+    .min(1),
   strip_path: z.literal(false),
   plugins: z.array(plugins).optional(),
 };
@@ -74,11 +91,16 @@ const httpRoute = z.strictObject({
   response_buffering: z.boolean().optional(),
 });
 
-/** Kong refuses `methods` here. Its router does not look at protocols: the header tells gRPC from everything else at the same path. */
+/**
+ * Kong refuses `methods` here. Its router does not look at protocols: the header tells gRPC from
+ * everything else at the same path.
+ */
 const grpcRoute = z.strictObject({
   ...common,
   protocols: z.tuple([z.literal("grpc"), z.literal("grpcs")]),
-  headers: z.strictObject({ "content-type": z.array(z.string().regex(/^application\/grpc(\+\w+)?$/)).min(1) }),
+  headers: z.strictObject({
+    "content-type": z.array(z.string().regex(/^application\/grpc(\+\w+)?$/)).min(1),
+  }),
 });
 
 const serviceOf = <P extends string, R extends z.ZodType>(protocol: P, route: R) =>
@@ -97,7 +119,14 @@ const serviceOf = <P extends string, R extends z.ZodType>(protocol: P, route: R)
 
 const kongConfig = z.strictObject({
   _format_version: z.literal("3.0"),
-  services: z.array(z.discriminatedUnion("protocol", [serviceOf("http", httpRoute), serviceOf("grpc", grpcRoute)])).min(1),
+  services: z
+    .array(
+      z.discriminatedUnion("protocol", [
+        serviceOf("http", httpRoute),
+        serviceOf("grpc", grpcRoute),
+      ]),
+    )
+    .min(1),
   plugins: z.array(plugins),
 });
 
@@ -121,7 +150,9 @@ function repetitions({ services, plugins }: KongConfig): string[] {
   const owners = [...services, ...routes, { name: "the configuration", plugins }];
   return [
     ...[services, routes].flatMap(repeated).map((name) => `two are called ${name}`),
-    ...owners.flatMap((owner) => repeated(owner.plugins ?? []).map((name) => `${owner.name} has the plugin ${name} twice`)),
+    ...owners.flatMap((owner) =>
+      repeated(owner.plugins ?? []).map((name) => `${owner.name} has the plugin ${name} twice`),
+    ),
   ];
 }
 

@@ -3,12 +3,22 @@ import type { KongConfig } from "./kong-config.ts";
 /** Kong's own settings, by name, in the format of `docker --env-file`. */
 export function parseEnvFile(text: string): Map<string, string> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
 }
 
 /** Where Kong's own settings do not fit its configuration, or open what must be closed. */
-export function kongEnvProblems(env: ReadonlyMap<string, string>, { services, plugins }: KongConfig): string[] {
-  const all = [...plugins, ...services.flatMap((service) => [service, ...service.routes].flatMap((one) => one.plugins ?? []))];
+export function kongEnvProblems(
+  env: ReadonlyMap<string, string>,
+  { services, plugins }: KongConfig,
+): string[] {
+  const all = [
+    ...plugins,
+    ...services.flatMap((service) =>
+      [service, ...service.routes].flatMap((one) => one.plugins ?? []),
+    ),
+  ];
   const needed: Record<string, string> = {
     KONG_DATABASE: "off",
     KONG_PLUGINS: [...new Set(all.map(({ name }) => name))].sort().join(","),

@@ -5,7 +5,14 @@ import { Document, isMap, isScalar, isSeq, visit, type YAMLMap } from "yaml";
 import { type AuthRoute, authRoutes, CONNECT_GET } from "./auth-routes.ts";
 import { isAnonymousWrite, isExposed, isRead, isStream, pathOf } from "./exposure.ts";
 import type { KongConfig, KongPlugin, KongService } from "./kong-config.ts";
-import { limits, MAX_BODY_BYTES, origins, TRACES_ENDPOINT, timeouts, upstreams } from "./settings.ts";
+import {
+  limits,
+  MAX_BODY_BYTES,
+  origins,
+  TRACES_ENDPOINT,
+  timeouts,
+  upstreams,
+} from "./settings.ts";
 
 type HttpService = Extract<KongService, { protocol: "http" }>;
 type HttpRoute = HttpService["routes"][number];
@@ -23,13 +30,21 @@ const ON_ONE_LINE = new Set(["protocols", "methods", "content-type", "extract", 
 
 /** What a group of methods has in common, by the end of its Kong service's name. */
 const kinds = [
-  { suffix: "", about: "Calls.", has: (method: DescMethod) => !isStream(method) && !isAnonymousWrite(method) },
+  {
+    suffix: "",
+    about: "Calls.",
+    has: (method: DescMethod) => !isStream(method) && !isAnonymousWrite(method),
+  },
   {
     suffix: "-anonymous",
     about: "Work for whoever asks, without a token: limited more.",
     has: (method: DescMethod) => !isStream(method) && isAnonymousWrite(method),
   },
-  { suffix: "-streams", about: "Streams: passed on as they come, and silent for as long as they like.", has: isStream },
+  {
+    suffix: "-streams",
+    about: "Streams: passed on as they come, and silent for as long as they like.",
+    has: isStream,
+  },
 ] as const;
 
 /** Kong's configuration for these services. Throws where nobody serves one of them. */
@@ -42,7 +57,9 @@ export function kongConfig(services: readonly DescService[]): KongConfig {
       const methods = exposed.filter((method) => upstreamOf(method) === name);
       return kinds.flatMap(({ suffix, has }) => {
         const some = methods.filter(has);
-        return some.length === 0 ? [] : [httpService(name, suffix, some), grpcService(name, suffix, some)];
+        return some.length === 0
+          ? []
+          : [httpService(name, suffix, some), grpcService(name, suffix, some)];
       });
     }),
     plugins: globalPlugins(),
@@ -58,20 +75,25 @@ export function kongYaml(services: readonly DescService[]): string {
     },
   });
   const nodes = document.get("services");
-  if (isSeq(nodes)) for (const [index, node] of nodes.items.entries()) if (isMap(node)) comment(node, index > 0);
+  if (isSeq(nodes))
+    for (const [index, node] of nodes.items.entries()) if (isMap(node)) comment(node, index > 0);
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
 function comment(service: YAMLMap, spaceBefore: boolean): void {
   const name = String(service.get("name"));
   const { about } = kinds.findLast(({ suffix }) => name.endsWith(suffix)) ?? kinds[0];
-  service.commentBefore = service.get("protocol") === "grpc" ? " The same by gRPC, which its content type tells." : ` ${about}`;
+  service.commentBefore =
+    service.get("protocol") === "grpc"
+      ? " The same by gRPC, which its content type tells."
+      : ` ${about}`;
   service.spaceBefore = spaceBefore;
 }
 
 function upstreamOf({ parent }: DescMethod): string {
   const name = parent.typeName.split(".")[0] ?? "";
-  if (!Object.hasOwn(upstreams, name)) throw new Error(`${parent.typeName}: gateway/src/settings.ts names no upstream for ${name}`);
+  if (!Object.hasOwn(upstreams, name))
+    throw new Error(`${parent.typeName}: gateway/src/settings.ts names no upstream for ${name}`);
   return name;
 }
 
@@ -82,7 +104,8 @@ const service = (name: string, suffix: string) => ({
   connect_timeout: timeouts.connect,
   write_timeout: timeouts.write,
   read_timeout: suffix === "-streams" ? timeouts.silence : timeouts.answer,
-  // The plugin of a service counts for all of its routes together, and stands in for the general one.
+  // The plugin of a service counts for all of its routes together, and stands in for the general
+  // one.
   ...(suffix === "-anonymous" && { plugins: [rateLimit(limits.anonymous)] }),
 });
 
@@ -90,25 +113,55 @@ function httpService(name: string, suffix: string, methods: readonly DescMethod[
   const full = `${name}${suffix}`;
   const paths = (some: readonly DescMethod[]) => some.map(pathOf);
   const rpcs = methods.some(isStream)
-    ? httpRoute(full, ["POST"], paths(methods)).map((route) => ({ ...route, response_buffering: false }))
+    ? httpRoute(full, ["POST"], paths(methods)).map((route) => ({
+        ...route,
+        response_buffering: false,
+      }))
     : [
         ...httpRoute(`${full}-reads`, ["GET", "POST"], paths(methods.filter(isRead))),
-        ...httpRoute(`${full}-writes`, ["POST"], paths(methods.filter((method) => !isRead(method)))),
+        ...httpRoute(
+          `${full}-writes`,
+          ["POST"],
+          paths(methods.filter((method) => !isRead(method))),
+        ),
       ];
   const auth = authRoutes.filter(({ rpc }) => methods.includes(rpc)).map(authRoute);
   const keys = full === "identity" ? httpRoute("well-known", ["GET"], WELL_KNOWN) : [];
-  return { name: full, protocol: "http", ...service(name, suffix), routes: [...rpcs, ...auth, ...keys] };
+  return {
+    name: full,
+    protocol: "http",
+    ...service(name, suffix),
+    routes: [...rpcs, ...auth, ...keys],
+  };
 }
 
-/** A browser asks by OPTIONS before it calls: without it in the list no route, and so no plugin, would answer. */
-function httpRoute(name: string, methods: ("GET" | "POST")[], paths: readonly string[]): HttpRoute[] {
+/**
+ * A browser asks by OPTIONS before it calls: without it in the list no route, and so no plugin,
+ * would answer.
+ */
+function httpRoute(
+  name: string,
+  methods: ("GET" | "POST")[],
+  paths: readonly string[],
+): HttpRoute[] {
   if (paths.length === 0) return [];
-  return [{ name, protocols: ["http", "https"], methods: [...methods, "OPTIONS"], paths: paths.map(exactly), strip_path: false }];
+  return [
+    {
+      name,
+      protocols: ["http", "https"],
+      methods: [...methods, "OPTIONS"],
+      paths: paths.map(exactly),
+      strip_path: false,
+    },
+  ];
 }
 
 function authRoute({ method, path, rpc }: AuthRoute): HttpRoute {
   const querystring = Object.entries(CONNECT_GET).map(([name, value]) => `${name}:${value}`);
-  const config = { replace: { uri: pathOf(rpc) }, ...(method === "GET" && { add: { querystring } }) };
+  const config = {
+    replace: { uri: pathOf(rpc) },
+    ...(method === "GET" && { add: { querystring } }),
+  };
   return {
     name: path.slice(1).replace("/", "-"),
     protocols: ["http", "https"],
@@ -128,14 +181,26 @@ function grpcService(name: string, suffix: string, methods: readonly DescMethod[
     name: full,
     protocol: "grpc",
     ...service(name, suffix),
-    routes: [{ name: full, protocols: ["grpc", "grpcs"], headers: { "content-type": GRPC_TYPES }, paths, strip_path: false }],
+    routes: [
+      {
+        name: full,
+        protocols: ["grpc", "grpcs"],
+        headers: { "content-type": GRPC_TYPES },
+        paths,
+        strip_path: false,
+      },
+    ],
   };
 }
 
 /** A regular expression for this path and no longer one. */
 const exactly = (path: string): string => `~${path.replaceAll(".", "\\.")}$`;
 
-const rateLimit = (limit: { readonly second?: number; readonly minute?: number; readonly hour?: number }): KongPlugin => ({
+const rateLimit = (limit: {
+  readonly second?: number;
+  readonly minute?: number;
+  readonly hour?: number;
+}): KongPlugin => ({
   name: "rate-limiting",
   config: { ...limit, limit_by: "ip", policy: "local" },
 });
@@ -143,26 +208,52 @@ const rateLimit = (limit: { readonly second?: number; readonly minute?: number; 
 const lowerCase = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase());
 
 const globalPlugins = (): KongPlugin[] => [
-  { name: "correlation-id", config: { header_name: CORRELATION_HEADER, generator: "uuid", echo_downstream: true } },
+  {
+    name: "correlation-id",
+    config: { header_name: CORRELATION_HEADER, generator: "uuid", echo_downstream: true },
+  },
   {
     name: "cors",
     config: {
       origins: [...origins],
       methods: ["GET", "POST", "OPTIONS"],
-      headers: [...lowerCase(cors.allowedHeaders), "authorization", "traceparent", "tracestate", CORRELATION_HEADER],
-      exposed_headers: [...lowerCase(cors.exposedHeaders), "idempotent-replayed", "retry-after", CORRELATION_HEADER],
+      headers: [
+        ...lowerCase(cors.allowedHeaders),
+        "authorization",
+        "traceparent",
+        "tracestate",
+        CORRELATION_HEADER,
+      ],
+      exposed_headers: [
+        ...lowerCase(cors.exposedHeaders),
+        "idempotent-replayed",
+        "retry-after",
+        CORRELATION_HEADER,
+      ],
       max_age: 7_200,
       // Tokens travel in a header that scripts set, never in cookies.
       credentials: false,
     },
   },
-  { name: "request-size-limiting", config: { allowed_payload_size: MAX_BODY_BYTES, size_unit: "bytes", require_content_length: false } },
+  {
+    name: "request-size-limiting",
+    config: {
+      allowed_payload_size: MAX_BODY_BYTES,
+      size_unit: "bytes",
+      require_content_length: false,
+    },
+  },
   rateLimit(limits.general),
   {
     name: "response-transformer",
     config: {
       remove: { headers: ["server", "x-powered-by"] },
-      add: { headers: ["strict-transport-security:max-age=31536000; includeSubDomains", "x-content-type-options:nosniff"] },
+      add: {
+        headers: [
+          "strict-transport-security:max-age=31536000; includeSubDomains",
+          "x-content-type-options:nosniff",
+        ],
+      },
     },
   },
   {
@@ -173,5 +264,8 @@ const globalPlugins = (): KongPlugin[] => [
       propagation: { extract: ["w3c"], inject: ["w3c"], default_format: "w3c" },
     },
   },
-  { name: "prometheus", config: { status_code_metrics: true, latency_metrics: true, bandwidth_metrics: false } },
+  {
+    name: "prometheus",
+    config: { status_code_metrics: true, latency_metrics: true, bandwidth_metrics: false },
+  },
 ];

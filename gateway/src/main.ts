@@ -1,6 +1,6 @@
 /**
- * Writes Kong's configuration from the contracts; with `--check` it fails when the committed one is another, or is wrong. Needs `--conditions=source`, so
- * that nothing has to be built.
+ * Writes Kong's configuration from the contracts; with `--check` it fails when the committed one is
+ * another, or is wrong. Needs `--conditions=source`, so that nothing has to be built.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,7 +18,9 @@ Writes gateway/kong.yml from the access rules in proto/, as pnpm generate does. 
 a method that is for the outside cannot be reached by it or one that is not can, when a route points at nothing, or when gateway/kong.env does not fit.
 `;
 
-const { values } = parseArgs({ options: { check: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
+const { values } = parseArgs({
+  options: { check: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+});
 const file = join(ROOT, "gateway/kong.yml");
 
 if (values.help) process.stdout.write(usage);

@@ -14,7 +14,9 @@ export async function ourServices(): Promise<DescService[]> {
     const module = (await import(pathToFileURL(join(ROOT, path)).href)) as Record<string, unknown>;
     services.push(...Object.values(module).filter(isService));
   }
-  return services.filter(({ typeName }) => !published.test(typeName)).sort((a, b) => a.typeName.localeCompare(b.typeName));
+  return services
+    .filter(({ typeName }) => !published.test(typeName))
+    .sort((a, b) => a.typeName.localeCompare(b.typeName));
 }
 
 function isService(value: unknown): value is DescService {

@@ -22,16 +22,36 @@ test("what is committed is what is made, and has no problem", () => {
 });
 
 test("what customers may call is routed, and what only operators, administrators and services may is not", () => {
-  for (const name of ["Login", "GetMe", "CreateOrder", "WatchOrder", "GetPayment"]) expect(text).toContain(`Service/${name}$`);
-  for (const name of ["ListUsers", "SetRoles", "PutProduct", "AdjustStock", "Saga", "ProcessPayment", "RefundPayment", "ListPayments"])
+  for (const name of ["Login", "GetMe", "CreateOrder", "WatchOrder", "GetPayment"])
+    expect(text).toContain(`Service/${name}$`);
+  for (const name of [
+    "ListUsers",
+    "SetRoles",
+    "PutProduct",
+    "AdjustStock",
+    "Saga",
+    "ProcessPayment",
+    "RefundPayment",
+    "ListPayments",
+  ])
     expect(text).not.toContain(name);
 });
 
 const GET_ORDER = "~/order\\.v1\\.OrderService/GetOrder$";
 
 test.each([
-  ["a method is forgotten", GET_ORDER, "~/order\\.v1\\.OrderService/GetOrders$", /GetOrder \(application\/json\) is not routed/],
-  ["a route points at nothing", GET_ORDER, "~/order\\.v1\\.OrderService/GetOrders$", /order-reads: there is nothing at ~\/order/],
+  [
+    "a method is forgotten",
+    GET_ORDER,
+    "~/order\\.v1\\.OrderService/GetOrders$",
+    /GetOrder \(application\/json\) is not routed/,
+  ],
+  [
+    "a route points at nothing",
+    GET_ORDER,
+    "~/order\\.v1\\.OrderService/GetOrders$",
+    /order-reads: there is nothing at ~\/order/,
+  ],
   [
     "a rewrite points at nothing",
     "uri: /identity.v1.IdentityService/Login",
@@ -39,14 +59,49 @@ test.each([
     /auth-login: there is nothing/,
   ],
   ["an operator's method is let in", GET_ORDER, "~/order\\.v1\\.[A-Za-z]+/GetOrder$", undefined],
-  ["an operator's method is routed", GET_ORDER, "~/order\\.v1\\.SagaService/ListSagas$", /SagaService\/ListSagas is for the inside/],
-  ["health is routed", GET_ORDER, "~/health/ready$", /health\/ready is for the inside, and order-reads/],
+  [
+    "an operator's method is routed",
+    GET_ORDER,
+    "~/order\\.v1\\.SagaService/ListSagas$",
+    /SagaService\/ListSagas is for the inside/,
+  ],
+  [
+    "health is routed",
+    GET_ORDER,
+    "~/health/ready$",
+    /health\/ready is for the inside, and order-reads/,
+  ],
   ["a service is somewhere else", "host: order", "host: payment", /goes to payment:5011/],
-  ["reads are by POST only", "methods: [GET, POST, OPTIONS]", "methods: [POST, OPTIONS]", /GET .*GetMe \(no body\) is not routed/],
-  ["the gateway asks again", "port: 5011\n    retries: 0", "port: 5011\n    retries: 1", /is asked again by the gateway/],
-  ["an answer is not waited for", "read_timeout: 35000", "read_timeout: 30000", /is given up too early/],
-  ["a stream is not waited for", "read_timeout: 3600000", "read_timeout: 35000", /WatchOrder .* is given up too early/],
-  ["a stream is held back", "response_buffering: false", "response_buffering: true", /WatchOrder .* is a stream, and held back/],
+  [
+    "reads are by POST only",
+    "methods: [GET, POST, OPTIONS]",
+    "methods: [POST, OPTIONS]",
+    /GET .*GetMe \(no body\) is not routed/,
+  ],
+  [
+    "the gateway asks again",
+    "port: 5011\n    retries: 0",
+    "port: 5011\n    retries: 1",
+    /is asked again by the gateway/,
+  ],
+  [
+    "an answer is not waited for",
+    "read_timeout: 35000",
+    "read_timeout: 30000",
+    /is given up too early/,
+  ],
+  [
+    "a stream is not waited for",
+    "read_timeout: 3600000",
+    "read_timeout: 35000",
+    /WatchOrder .* is given up too early/,
+  ],
+  [
+    "a stream is held back",
+    "response_buffering: false",
+    "response_buffering: true",
+    /WatchOrder .* is a stream, and held back/,
+  ],
 ])("it is a problem when %s", (_what, before, after, problem) => {
   expect(text).toContain(before);
   const wrong = () => gatewayProblems(parseKongConfig(text.replace(before, after)), services);
@@ -58,7 +113,9 @@ test.each([
 test("a service that nobody serves has no route: it is an error", () => {
   const elsewhere = { ...CatalogService, typeName: "stock.v1.CatalogService" };
   const methods = CatalogService.methods.map((method) => ({ ...method, parent: elsewhere }));
-  expect(() => kongConfig([{ ...elsewhere, methods }] as never)).toThrow("names no upstream for stock");
+  expect(() => kongConfig([{ ...elsewhere, methods }] as never)).toThrow(
+    "names no upstream for stock",
+  );
 });
 
 test("Kong's own settings load the plugins that are used, and close what is for its operators", () => {

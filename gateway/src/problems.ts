@@ -6,10 +6,16 @@ import type { KongConfig, KongPlugin } from "./kong-config.ts";
 import { patternOf, type RoutableRequest, type Routed, routeOf } from "./router.ts";
 import { upstreams } from "./settings.ts";
 
-/** What the gateway does wrong: a method that the outside cannot reach, or should not; a route that points at nothing. */
+/**
+ * What the gateway does wrong: a method that the outside cannot reach, or should not; a route that
+ * points at nothing.
+ */
 export function gatewayProblems(config: KongConfig, services: readonly DescService[]): string[] {
   const methods = services.flatMap((service) => service.methods);
-  const [exposed, hidden] = [methods.filter(isExposed), methods.filter((method) => !isExposed(method))];
+  const [exposed, hidden] = [
+    methods.filter(isExposed),
+    methods.filter((method) => !isExposed(method)),
+  ];
   return [
     ...exposed.flatMap((method) => unreachable(config, method)),
     ...[...hidden.map(pathOf), ...INSIDE].flatMap((path) => leaks(config, path)),
@@ -32,7 +38,13 @@ const GRPC = "application/grpc";
 
 function requestsFor(method: DescMethod): RoutableRequest[] {
   const path = pathOf(method);
-  const calls = ["application/json", "application/proto", "application/grpc-web+proto", GRPC, `${GRPC}+proto`];
+  const calls = [
+    "application/json",
+    "application/proto",
+    "application/grpc-web+proto",
+    GRPC,
+    `${GRPC}+proto`,
+  ];
   const posts = calls.map((contentType) => ({ method: "POST", path, contentType }));
   return isRead(method) && !isStream(method) ? [...posts, { method: "GET", path }] : posts;
 }
@@ -46,7 +58,9 @@ function unreachable(config: KongConfig, method: DescMethod): string[] {
     const { host, port, protocol } = routed.service;
     const wanted = request.contentType?.match(/^application\/grpc(\+|$)/) ? "grpc" : "http";
     return [
-      ...(host === upstream?.host && port === upstream.port ? [] : [`${what} goes to ${host}:${port}`]),
+      ...(host === upstream?.host && port === upstream.port
+        ? []
+        : [`${what} goes to ${host}:${port}`]),
       ...(protocol === wanted ? [] : [`${what} goes to its upstream by ${protocol}`]),
       ...wrongFor(method, routed).map((problem) => `${what} ${problem}`),
     ];
@@ -59,7 +73,10 @@ const LONG_SILENCE_MS = 600_000;
 
 function wrongFor(method: DescMethod, { service, route }: Routed): string[] {
   const enough = isStream(method) ? LONG_SILENCE_MS : LONGEST_ANSWER_MS;
-  const held = isStream(method) && service.protocol === "http" && !("response_buffering" in route && route.response_buffering === false);
+  const held =
+    isStream(method) &&
+    service.protocol === "http" &&
+    !("response_buffering" in route && route.response_buffering === false);
   return [
     ...(service.retries > 0 ? ["is asked again by the gateway"] : []),
     ...(service.read_timeout <= enough ? ["is given up too early"] : []),
@@ -69,9 +86,15 @@ function wrongFor(method: DescMethod, { service, route }: Routed): string[] {
 
 function leaks(config: KongConfig, path: string): string[] {
   const types = [undefined, "application/json", "application/grpc-web+proto", GRPC];
-  const requests = types.flatMap((contentType) => ["GET", "POST"].map((method) => ({ method, path, contentType })));
-  const leak = requests.map((request) => routeOf(config, request)).find((routed) => routed !== undefined);
-  return leak === undefined ? [] : [`${path} is for the inside, and ${leak.route.name} leads to it`];
+  const requests = types.flatMap((contentType) =>
+    ["GET", "POST"].map((method) => ({ method, path, contentType })),
+  );
+  const leak = requests
+    .map((request) => routeOf(config, request))
+    .find((routed) => routed !== undefined);
+  return leak === undefined
+    ? []
+    : [`${path} is for the inside, and ${leak.route.name} leads to it`];
 }
 
 function deadRoutes({ services }: KongConfig, exposed: readonly DescMethod[]): string[] {
@@ -86,4 +109,5 @@ function deadRoutes({ services }: KongConfig, exposed: readonly DescMethod[]): s
   );
 }
 
-const rewrittenTo = (plugin: KongPlugin): string[] => (plugin.name === "request-transformer" ? [plugin.config.replace.uri] : []);
+const rewrittenTo = (plugin: KongPlugin): string[] =>
+  plugin.name === "request-transformer" ? [plugin.config.replace.uri] : [];

@@ -11,8 +11,12 @@ const grpc = (path: string) =>
 const configOf = (...services: string[]): KongConfig =>
   parseKongConfig(`{ _format_version: "3.0", plugins: [], services: [${services.join(", ")}] }`);
 
-const config = configOf(service("http", http("by-http", "[POST]", "~/a/B$")), service("grpc", grpc("~/a/B$")));
-const routeFor = (method: string, path: string, contentType?: string) => routeOf(config, { method, path, contentType })?.route.name;
+const config = configOf(
+  service("http", http("by-http", "[POST]", "~/a/B$")),
+  service("grpc", grpc("~/a/B$")),
+);
+const routeFor = (method: string, path: string, contentType?: string) =>
+  routeOf(config, { method, path, contentType })?.route.name;
 
 test("the content type tells gRPC from everything else at the same path", () => {
   expect(routeFor("POST", "/a/B", "application/grpc")).toBe("by-grpc");
@@ -23,7 +27,8 @@ test("the content type tells gRPC from everything else at the same path", () => 
 
 test("method and path must fit, the path from begin to end", () => {
   expect(routeFor("GET", "/a/B")).toBeUndefined();
-  for (const path of ["/a/BC", "/a/B/", "/x/a/B", "/a/b"]) expect(routeFor("POST", path)).toBeUndefined();
+  for (const path of ["/a/BC", "/a/B/", "/x/a/B", "/a/b"])
+    expect(routeFor("POST", path)).toBeUndefined();
 });
 
 test("a path is resolved before it is looked up", () => {
@@ -35,8 +40,12 @@ test("a path is resolved before it is looked up", () => {
 });
 
 test("two routes that fit equally are a mistake", () => {
-  const twice = configOf(service("http", [http("one", "[POST]", "~/a$"), http("two", "[POST]", "~/a$")].join(", ")));
-  expect(() => routeOf(twice, { method: "POST", path: "/a" })).toThrow("POST /a fits both one and two");
+  const twice = configOf(
+    service("http", [http("one", "[POST]", "~/a$"), http("two", "[POST]", "~/a$")].join(", ")),
+  );
+  expect(() => routeOf(twice, { method: "POST", path: "/a" })).toThrow(
+    "POST /a fits both one and two",
+  );
 });
 
 test.each([

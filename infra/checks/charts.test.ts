@@ -1,7 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "@tercet/cli/repository";
-import { generateSigningKey, hashClientSecret, envToConfig as identityConfig } from "@tercet/identity";
+import {
+  generateSigningKey,
+  hashClientSecret,
+  envToConfig as identityConfig,
+} from "@tercet/identity";
 import { envToConfig as orderConfig } from "@tercet/order";
 import { envToConfig as paymentConfig } from "@tercet/payment";
 import { afterAll, expect, test } from "vitest";
@@ -13,7 +17,10 @@ import { type K8sObject, ofKind, parseManifests, podsOf } from "./k8s-objects.ts
 import { conformanceProblems, withoutKubeconform } from "./kubeconform.ts";
 
 const helm = await hasHelm();
-if (!helm) process.stderr.write("WITHOUT helm: charts/ are not rendered, and what services would read is not tried\n");
+if (!helm)
+  process.stderr.write(
+    "WITHOUT helm: charts/ are not rendered, and what services would read is not tried\n",
+  );
 const kubeconform = (await withoutKubeconform()) === undefined;
 if (!kubeconform) process.stderr.write("WITHOUT kubeconform: it is not shown that it refuses\n");
 
@@ -24,7 +31,10 @@ const dev = join(ROOT, UMBRELLA, "values-dev.yaml");
 const names = ["identity", "order", "payment"] as const;
 const configs = { identity: identityConfig, order: orderConfig, payment: paymentConfig };
 
-async function render(values: readonly string[] = [], ...options: readonly string[]): Promise<K8sObject[]> {
+async function render(
+  values: readonly string[] = [],
+  ...options: readonly string[]
+): Promise<K8sObject[]> {
   return parseManifests((await charts?.template(values, ...options)) ?? "");
 }
 
@@ -33,76 +43,122 @@ const secrets = {
   identity: {
     DATABASE_URL: "postgres://identity@db/identity",
     TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [await generateSigningKey()] }),
-    SERVICE_CLIENTS: JSON.stringify([{ id: "order", secretHash: hashClientSecret("x"), audiences: ["payment"] }]),
+    SERVICE_CLIENTS: JSON.stringify([
+      { id: "order", secretHash: hashClientSecret("x"), audiences: ["payment"] },
+    ]),
   },
   order: { DATABASE_URL: "postgres://order@db/order", SERVICE_CLIENT_SECRET: "0123456789abcdef" },
   payment: { DATABASE_URL: "mongodb://payment@db/payment" },
 };
 
-test.skipIf(!helm)("every service understands the variables that it is given, whatever the values file", async () => {
-  for (const { name: installation, values } of await installations()) {
-    const objects = await render(values);
-    for (const name of names) {
-      const env = envOf(objects, name, secrets[name]);
-      const { service } = configs[name](env);
-      const [pod] = podsOf(ofKind(objects, "Deployment")).filter((one) => one.name === name);
-      expect(service.port, installation).toBe(pod?.containers[0]?.ports?.[0]?.containerPort);
-      expect([service.drainDelayMs, service.drainTimeoutMs], installation).toEqual([2_000, 20_000]);
-      expect(await unknownVariables(name, env), installation).toEqual([]);
+test.skipIf(!helm)(
+  "every service understands the variables that it is given, whatever the values file",
+  async () => {
+    for (const { name: installation, values } of await installations()) {
+      const objects = await render(values);
+      for (const name of names) {
+        const env = envOf(objects, name, secrets[name]);
+        const { service } = configs[name](env);
+        const [pod] = podsOf(ofKind(objects, "Deployment")).filter((one) => one.name === name);
+        expect(service.port, installation).toBe(pod?.containers[0]?.ports?.[0]?.containerPort);
+        expect([service.drainDelayMs, service.drainTimeoutMs], installation).toEqual([
+          2_000, 20_000,
+        ]);
+        expect(await unknownVariables(name, env), installation).toEqual([]);
+      }
     }
-  }
-});
+  },
+);
 
 /** A variable with a wrong name is read by nobody, and nobody says so. */
-async function unknownVariables(service: string, env: Readonly<Record<string, string>>): Promise<string[]> {
-  const sources = ["service", service].map((name) => readFile(join(ROOT, "packages", name, "src/config.ts"), "utf8"));
+async function unknownVariables(
+  service: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const sources = ["service", service].map((name) =>
+    readFile(join(ROOT, "packages", name, "src/config.ts"), "utf8"),
+  );
   const known = (await Promise.all(sources)).join("");
-  return Object.keys(env).filter((name) => !/^(OTEL_\w+|POD_NAME)$/.test(name) && !known.includes(` ${name}: `));
+  return Object.keys(env).filter(
+    (name) => !/^(OTEL_\w+|POD_NAME)$/.test(name) && !known.includes(` ${name}: `),
+  );
 }
 
 test.skipIf(!helm)("a variable that no service reads is found", async () => {
-  const env = envOf(await render([], "--set-string", "order.env.PAYMENT_URI=http://payment:5012"), "order");
+  const env = envOf(
+    await render([], "--set-string", "order.env.PAYMENT_URI=http://payment:5012"),
+    "order",
+  );
   expect(await unknownVariables("order", env)).toEqual(["PAYMENT_URI"]);
 });
 
-test.skipIf(!helm)("what a service waits for of its own configuration cannot be left out", async () => {
-  const env = envOf(await render([], "--set-string", "order.env.PAYMENT_URL="), "order", secrets.order);
-  expect(() => orderConfig(env)).toThrow("PAYMENT_URL: is not set");
-});
+test.skipIf(!helm)(
+  "what a service waits for of its own configuration cannot be left out",
+  async () => {
+    const env = envOf(
+      await render([], "--set-string", "order.env.PAYMENT_URL="),
+      "order",
+      secrets.order,
+    );
+    expect(() => orderConfig(env)).toThrow("PAYMENT_URL: is not set");
+  },
+);
 
 test.skipIf(!helm)("secrets that are made fit each other, and lead to what is there", async () => {
   const objects = await render([dev]);
-  const [identity, order] = [identityConfig(envOf(objects, "identity")), orderConfig(envOf(objects, "order"))];
+  const [identity, order] = [
+    identityConfig(envOf(objects, "identity")),
+    orderConfig(envOf(objects, "order")),
+  ];
   // That the halves of a key pair belong together is part of Identity's configuration.
-  expect(identity.signing).toMatchObject({ alg: "ES256", keys: [{ kid: expect.stringMatching(/^[0-9a-f]{32}$/) }] });
-  expect(identity.clients).toEqual([{ id: "order", secretHash: hashClientSecret(order.clientSecret), audiences: ["payment"] }]);
+  expect(identity.signing).toMatchObject({
+    alg: "ES256",
+    keys: [{ kid: expect.stringMatching(/^[0-9a-f]{32}$/) }],
+  });
+  expect(identity.clients).toEqual([
+    { id: "order", secretHash: hashClientSecret(order.clientSecret), audiences: ["payment"] },
+  ]);
   expect(identity.seedUsers.map(({ email, roles }) => [email, ...roles])).toEqual([
     ["admin@example.com", "admin"],
     ["alice@example.com", "customer"],
     ["olivia@example.com", "operator"],
   ]);
-  const services = new Set(ofKind(objects, "Service").map(({ metadata, spec }) => `${metadata.name}:${spec.ports[0].port}`));
-  const urls = names.flatMap((name) => Object.entries(envOf(objects, name)).filter(([variable]) => variable.endsWith("_URL")));
+  const services = new Set(
+    ofKind(objects, "Service").map(
+      ({ metadata, spec }) => `${metadata.name}:${spec.ports[0].port}`,
+    ),
+  );
+  const urls = names.flatMap((name) =>
+    Object.entries(envOf(objects, name)).filter(([variable]) => variable.endsWith("_URL")),
+  );
   expect(urls.length).toBeGreaterThan(6);
   for (const [variable, url] of urls) expect(services, variable).toContain(new URL(url).host);
 });
 
 test.skipIf(!helm)("a second installation has other secrets", async () => {
   const [one, other] = [await render([dev]), await render([dev])];
-  for (const name of names) expect(envOf(one, name)["DATABASE_URL"]).not.toBe(envOf(other, name)["DATABASE_URL"]);
-  expect(envOf(one, "identity")["TOKEN_SIGNING_KEYS"]).not.toBe(envOf(other, "identity")["TOKEN_SIGNING_KEYS"]);
+  for (const name of names)
+    expect(envOf(one, name)["DATABASE_URL"]).not.toBe(envOf(other, name)["DATABASE_URL"]);
+  expect(envOf(one, "identity")["TOKEN_SIGNING_KEYS"]).not.toBe(
+    envOf(other, "identity")["TOKEN_SIGNING_KEYS"],
+  );
 });
 
-test.skipIf(!helm)("an upgrade keeps the secrets of the first install, and pods roll when one has changed", async () => {
-  const before = ofKind(await render([dev]), "Secret");
-  expect(before.length).toBe(7);
-  const after = await upgraded(before);
-  expect(ofKind(after, "Secret").map(({ data }) => data)).toEqual(before.map(({ data }) => data));
-  const rotated = before.map((one) => (one.metadata.name === "order" ? { ...one, data: { ...one.data, EXTRA: "eA==" } } : one));
-  const later = await upgraded(rotated);
-  expect(checksum(later, "order")).not.toBe(checksum(after, "order"));
-  expect(checksum(later, "identity")).toBe(checksum(after, "identity"));
-});
+test.skipIf(!helm)(
+  "an upgrade keeps the secrets of the first install, and pods roll when one has changed",
+  async () => {
+    const before = ofKind(await render([dev]), "Secret");
+    expect(before.length).toBe(7);
+    const after = await upgraded(before);
+    expect(ofKind(after, "Secret").map(({ data }) => data)).toEqual(before.map(({ data }) => data));
+    const rotated = before.map((one) =>
+      one.metadata.name === "order" ? { ...one, data: { ...one.data, EXTRA: "eA==" } } : one,
+    );
+    const later = await upgraded(rotated);
+    expect(checksum(later, "order")).not.toBe(checksum(after, "order"));
+    expect(checksum(later, "identity")).toBe(checksum(after, "identity"));
+  },
+);
 
 async function upgraded(secrets: readonly K8sObject[]): Promise<K8sObject[]> {
   await using kubernetes = await startFakeKubernetes(secrets);
@@ -110,37 +166,58 @@ async function upgraded(secrets: readonly K8sObject[]): Promise<K8sObject[]> {
 }
 
 const checksum = (objects: readonly K8sObject[], name: string, of = "secret"): string =>
-  objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === name)?.spec.template.metadata.annotations[
-    `checksum/${of}`
-  ];
+  objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === name)?.spec
+    .template.metadata.annotations[`checksum/${of}`];
 
-test.skipIf(!helm)("pods roll when a variable has changed, and only those that have it", async () => {
-  const [one, other] = [await render(), await render([], "--set-string", "order.env.SAGA_LEASE_MS=6000")];
-  expect(checksum(one, "order", "config")).not.toBe(checksum(other, "order", "config"));
-  expect(checksum(one, "payment", "config")).toBe(checksum(other, "payment", "config"));
-});
+test.skipIf(!helm)(
+  "pods roll when a variable has changed, and only those that have it",
+  async () => {
+    const [one, other] = [
+      await render(),
+      await render([], "--set-string", "order.env.SAGA_LEASE_MS=6000"),
+    ];
+    expect(checksum(one, "order", "config")).not.toBe(checksum(other, "order", "config"));
+    expect(checksum(one, "payment", "config")).toBe(checksum(other, "payment", "config"));
+  },
+);
 
 test.skipIf(!helm)("the time to stop follows from the drain", async () => {
-  const objects = await render([], "--set", "order.drain.preStopSeconds=7,order.drain.delaySeconds=3,order.drain.timeoutSeconds=40");
+  const objects = await render(
+    [],
+    "--set",
+    "order.drain.preStopSeconds=7,order.drain.delaySeconds=3,order.drain.timeoutSeconds=40",
+  );
   const [order] = podsOf(objects).filter(({ of }) => of === "Deployment order");
   expect(order?.spec.terminationGracePeriodSeconds).toBe(7 + 3 + 40 + 5);
-  expect(envOf(objects, "order")).toMatchObject({ DRAIN_DELAY_MS: "3000", DRAIN_TIMEOUT_MS: "40000" });
+  expect(envOf(objects, "order")).toMatchObject({
+    DRAIN_DELAY_MS: "3000",
+    DRAIN_TIMEOUT_MS: "40000",
+  });
 });
 
 /** Values that must be refused, and what is said then. */
 const refused: Readonly<Record<string, readonly [string[], RegExp]>> = {
   "a misspelt value": [["--set", "order.replics=3"], /additional properties 'replics' not allowed/],
-  "a misspelt value of the umbrella": [["--set", "kong.replica=3"], /additional properties 'replica' not allowed/],
+  "a misspelt value of the umbrella": [
+    ["--set", "kong.replica=3"],
+    /additional properties 'replica' not allowed/,
+  ],
   "an image of no version": [["--set", "kong.image=localhost:5000/kong"], /kong\/image/],
   "the latest image": [["--set", "order.image.tag=latest"], /image\/tag/],
   "the latest image for all": [["--set", "global.images.tag=latest"], /images\/tag/],
   "a variable that follows from another value": [["--set-string", "order.env.PORT=80"], /env/],
-  "a number where YAML would round it": [["--set", "order.env.SAGA_DEADLINE_MS=120000"], /got number, want string/],
+  "a number where YAML would round it": [
+    ["--set", "order.env.SAGA_DEADLINE_MS=120000"],
+    /got number, want string/,
+  ],
   "a database anywhere": [
     ["--set-json", "order.networkPolicy.database.to=[]"],
     /networkPolicy.database.to of order: say where its database is/,
   ],
-  "a call to anywhere": [["--set-json", 'payment.networkPolicy.calleesElsewhere=[{"port":443,"to":[]}]'], /calleesElsewhere\/0\/to/],
+  "a call to anywhere": [
+    ["--set-json", 'payment.networkPolicy.calleesElsewhere=[{"port":443,"to":[]}]'],
+    /calleesElsewhere\/0\/to/,
+  ],
   "no limits": [["--set-json", "order.resources.limits=null"], /limits/],
 };
 
@@ -150,8 +227,13 @@ test.skipIf(!helm).for(Object.entries(refused))("%s is refused", async ([, [opti
 
 test.skipIf(!helm)("images are at one version, unless it is said of one", async () => {
   const digest = `sha256:${"0".repeat(64)}`;
-  const options = ["--set", `global.images.from=registry.example/shop,global.images.tag=1.2.3,order.image.digest=${digest}`];
-  const pods = podsOf(await render([], ...options)).filter(({ labels }) => labels["app.kubernetes.io/component"] === "service");
+  const options = [
+    "--set",
+    `global.images.from=registry.example/shop,global.images.tag=1.2.3,order.image.digest=${digest}`,
+  ];
+  const pods = podsOf(await render([], ...options)).filter(
+    ({ labels }) => labels["app.kubernetes.io/component"] === "service",
+  );
   expect(pods.flatMap(({ containers }) => containers.map(({ image }) => image)).sort()).toEqual([
     "registry.example/shop/identity:1.2.3",
     `registry.example/shop/order@${digest}`,
@@ -160,17 +242,25 @@ test.skipIf(!helm)("images are at one version, unless it is said of one", async 
 });
 
 test.skipIf(!helm)("a service can be installed alone", async () => {
-  const alone = parseManifests((await charts?.alone("catalog", "--set", "image.repository=registry.example/catalog")) ?? "");
+  const alone = parseManifests(
+    (await charts?.alone("catalog", "--set", "image.repository=registry.example/catalog")) ?? "",
+  );
   expect(alone.map(({ metadata }) => metadata.name)).toContain("catalog");
-  expect(new Set(alone.map(({ metadata }) => metadata.name.replace("-headless", "")))).toEqual(new Set(["catalog"]));
+  expect(new Set(alone.map(({ metadata }) => metadata.name.replace("-headless", "")))).toEqual(
+    new Set(["catalog"]),
+  );
 });
 
 test.skipIf(!helm)("images of others are at the versions of Compose", async () => {
-  const compose = parse(await readFile(join(ROOT, "infra/compose.yaml"), "utf8"), { merge: true }) as {
+  const compose = parse(await readFile(join(ROOT, "infra/compose.yaml"), "utf8"), {
+    merge: true,
+  }) as {
     services: Record<string, { image: string }>;
   };
   const tried = Object.values(compose.services).map(({ image }) => image);
-  const images = podsOf(await render([dev])).flatMap(({ containers }) => containers.map(({ image }) => image));
+  const images = podsOf(await render([dev])).flatMap(({ containers }) =>
+    containers.map(({ image }) => image),
+  );
   const others = new Set(images.filter((image) => !image.startsWith("ghcr.io/tercet/")));
   expect(others.size).toBe(4);
   for (const image of others) expect(tried).toContain(image);
@@ -183,23 +273,32 @@ test.skipIf(!helm)("the gateway's hosts and ports are Services", async () => {
     spec.ports.map(({ port }: { port: number }) => `${metadata.name}:${port}`),
   );
   const [kong] = ofKind(objects, "ConfigMap").filter(({ metadata }) => metadata.name === "kong");
-  const routed = (parse(kong?.data?.["kong.yml"] ?? "") as { services: { host: string; port: number }[] }).services;
+  const routed = (
+    parse(kong?.data?.["kong.yml"] ?? "") as { services: { host: string; port: number }[] }
+  ).services;
   expect(routed.length).toBeGreaterThan(0);
   for (const { host, port } of routed) expect(services).toContain(`${host}:${port}`);
 });
 
 /** Manifests that the API server would refuse. */
 const invalid: Readonly<Record<string, string>> = {
-  "a misspelt field": "apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { selectr: {} }\n",
-  "a wrong type": "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a }\nspec: { replicas: two, selector: {}, template: {} }\n",
-  "a field that is there twice": "apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { type: ClusterIP, type: NodePort }\n",
+  "a misspelt field":
+    "apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { selectr: {} }\n",
+  "a wrong type":
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a }\nspec: { replicas: two, selector: {}, template: {} }\n",
+  "a field that is there twice":
+    "apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { type: ClusterIP, type: NodePort }\n",
   "something required that is missing":
     "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: { name: a }\nspec: { minReplicas: 1 }\n",
-  "a version of the API that is gone": "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: { name: a }\n",
+  "a version of the API that is gone":
+    "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: { name: a }\n",
   "a misspelt field of the operator's":
     "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: { name: a }\nspec: { endpoint: [], endpoints: [], selector: {} }\n",
 };
 
-test.skipIf(!kubeconform).for(Object.entries(invalid))("kubeconform refuses %s", async ([, text]) => {
-  expect(await conformanceProblems(new Map([["a", text]]))).toHaveLength(1);
-});
+test.skipIf(!kubeconform).for(Object.entries(invalid))(
+  "kubeconform refuses %s",
+  async ([, text]) => {
+    expect(await conformanceProblems(new Map([["a", text]]))).toHaveLength(1);
+  },
+);

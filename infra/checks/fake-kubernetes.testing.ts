@@ -9,15 +9,34 @@ export interface FakeKubernetes extends AsyncDisposable {
 
 /** As much of an API server as helm asks when a template looks up a Secret. */
 export async function startFakeKubernetes(secrets: readonly K8sObject[]): Promise<FakeKubernetes> {
-  const resources = [{ name: "secrets", singularName: "secret", namespaced: true, kind: "Secret", verbs: ["get", "list"] }];
+  const resources = [
+    {
+      name: "secrets",
+      singularName: "secret",
+      namespaced: true,
+      kind: "Secret",
+      verbs: ["get", "list"],
+    },
+  ];
   const answers: Record<string, unknown> = {
     "/version": { major: "1", minor: "37", gitVersion: "v1.37.2" },
     "/api": { kind: "APIVersions", versions: ["v1"] },
     "/apis": { kind: "APIGroupList", apiVersion: "v1", groups: [] },
     "/api/v1": { kind: "APIResourceList", groupVersion: "v1", resources },
-    ...Object.fromEntries(secrets.map((secret) => [`/api/v1/namespaces/tercet/secrets/${secret.metadata.name}`, secret])),
+    ...Object.fromEntries(
+      secrets.map((secret) => [
+        `/api/v1/namespaces/tercet/secrets/${secret.metadata.name}`,
+        secret,
+      ]),
+    ),
   };
-  const missing = { kind: "Status", apiVersion: "v1", status: "Failure", reason: "NotFound", code: 404 };
+  const missing = {
+    kind: "Status",
+    apiVersion: "v1",
+    status: "Failure",
+    reason: "NotFound",
+    code: 404,
+  };
   const server = createServer(({ url = "" }, response) => {
     const answer = answers[new URL(url, "http://localhost").pathname];
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });

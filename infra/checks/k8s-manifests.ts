@@ -1,6 +1,12 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { differences, failedWith, inTemporaryFolder, type Outcome, ROOT } from "@tercet/cli/repository";
+import {
+  differences,
+  failedWith,
+  inTemporaryFolder,
+  type Outcome,
+  ROOT,
+} from "@tercet/cli/repository";
 import { parse, stringify } from "yaml";
 import { type Charts, hasHelm, openCharts } from "./helm.ts";
 
@@ -12,14 +18,18 @@ interface Manifest {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
 }
 
-/** Writes base/, the umbrella without hooks and databases, and databases/, those for development: one file for each object. */
+/**
+ * Writes base/, the umbrella without hooks and databases, and databases/, those for development:
+ * one file for each object.
+ */
 async function writeManifests(charts: Charts, target: string): Promise<void> {
   const rendered = await charts.template([join(ROOT, VALUES)], "--no-hooks");
   const manifests = rendered.split(/^---$/m).flatMap((text) => {
     const manifest = parse(text) as Manifest | null;
     return manifest === null ? [] : [{ manifest, text }];
   });
-  const isDatabase = ({ manifest }: { manifest: Manifest }) => manifest.metadata.labels?.["app.kubernetes.io/component"] === "database";
+  const isDatabase = ({ manifest }: { manifest: Manifest }) =>
+    manifest.metadata.labels?.["app.kubernetes.io/component"] === "database";
   await writeResources(
     join(target, "base"),
     manifests.filter((one) => !isDatabase(one)),
@@ -27,12 +37,24 @@ async function writeManifests(charts: Charts, target: string): Promise<void> {
   await writeResources(join(target, "databases"), manifests.filter(isDatabase));
 }
 
-async function writeResources(folder: string, manifests: readonly { readonly manifest: Manifest; readonly text: string }[]): Promise<void> {
+async function writeResources(
+  folder: string,
+  manifests: readonly { readonly manifest: Manifest; readonly text: string }[],
+): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const files = new Map(manifests.map(({ manifest, text }) => [`${manifest.kind.toLowerCase()}-${manifest.metadata.name}.yaml`, text]));
-  for (const [name, text] of files) await writeFile(join(folder, name), `${text.replace(/^# Source: .*\n/m, "").trim()}\n`);
-  const managedBy = { pairs: { "app.kubernetes.io/managed-by": "kustomize" }, includeTemplates: true };
+  const files = new Map(
+    manifests.map(({ manifest, text }) => [
+      `${manifest.kind.toLowerCase()}-${manifest.metadata.name}.yaml`,
+      text,
+    ]),
+  );
+  for (const [name, text] of files)
+    await writeFile(join(folder, name), `${text.replace(/^# Source: .*\n/m, "").trim()}\n`);
+  const managedBy = {
+    pairs: { "app.kubernetes.io/managed-by": "kustomize" },
+    includeTemplates: true,
+  };
   const kustomization = {
     apiVersion: "kustomize.config.k8s.io/v1beta1",
     kind: "Kustomization",

@@ -21,9 +21,13 @@ interface Policy {
 }
 
 export interface Network {
-  /** Who may reach whom: "order -> payment:5012". Between pods only if the policies of both say so. */
+  /**
+   * Who may reach whom: "order -> payment:5012". Between pods only if the policies of both say so.
+   */
   readonly ways: readonly string[];
-  /** What only one of the two has been told, and pods that are open to everything in some direction. */
+  /**
+   * What only one of the two has been told, and pods that are open to everything in some direction.
+   */
   readonly problems: readonly string[];
 }
 
@@ -36,18 +40,29 @@ export function networkOf(objects: readonly K8sObject[]): Network {
   const going = new Set(pods.flatMap((pod) => waysOut(pod, policies, pods)));
   const coming = new Set(pods.flatMap((pod) => waysIn(pod, policies, pods)));
   const names = new Set(pods.map(({ name }) => name));
-  const isInside = (way: string) => way.split(" -> ").every((end) => names.has(end.split(":")[0] ?? ""));
-  const isLetIn = (way: string) => coming.has(way) || coming.has(way.replace(/^.* -> /, `${ANYONE} -> `));
+  const isInside = (way: string) =>
+    way.split(" -> ").every((end) => names.has(end.split(":")[0] ?? ""));
+  const isLetIn = (way: string) =>
+    coming.has(way) || coming.has(way.replace(/^.* -> /, `${ANYONE} -> `));
   const both = [...going].filter(isLetIn);
   const outside = [...going, ...coming].filter((way) => !isInside(way));
-  const oneSided = [...[...going].filter((way) => !isLetIn(way)), ...[...coming].filter((way) => !going.has(way))].filter(isInside);
+  const oneSided = [
+    ...[...going].filter((way) => !isLetIn(way)),
+    ...[...coming].filter((way) => !going.has(way)),
+  ].filter(isInside);
   return {
     ways: [...new Set([...both, ...outside])].sort(),
-    problems: [...uncovered(pods, policies), ...oneSided.map((way) => `NetworkPolicy: ${way} is allowed at one end only`)],
+    problems: [
+      ...uncovered(pods, policies),
+      ...oneSided.map((way) => `NetworkPolicy: ${way} is allowed at one end only`),
+    ],
   };
 }
 
-/** Pods that no policy isolates are open. A policy for all pods is what also isolates those that somebody adds. */
+/**
+ * Pods that no policy isolates are open. A policy for all pods is what also isolates those that
+ * somebody adds.
+ */
 function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] {
   const directions = ["Ingress", "Egress"] as const;
   const isDenial = (policy: Policy, direction: (typeof directions)[number]) =>
@@ -57,7 +72,9 @@ function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] 
     policy.egress === undefined;
   return directions.flatMap((direction) => {
     const isolating = policies.filter(({ policyTypes }) => policyTypes?.includes(direction));
-    const open = pods.filter(({ labels }) => !isolating.some(({ podSelector }) => selects(podSelector, labels)));
+    const open = pods.filter(
+      ({ labels }) => !isolating.some(({ podSelector }) => selects(podSelector, labels)),
+    );
     const isDefault = policies.some((policy) => isDenial(policy, direction));
     return [
       ...(isDefault ? [] : [`NetworkPolicy: nothing denies ${direction} by default`]),
@@ -67,7 +84,9 @@ function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] 
 }
 
 function waysOut(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): string[] {
-  const rules = policies.filter(({ podSelector }) => selects(podSelector, pod.labels)).flatMap(({ egress = [] }) => egress);
+  const rules = policies
+    .filter(({ podSelector }) => selects(podSelector, pod.labels))
+    .flatMap(({ egress = [] }) => egress);
   return rules.flatMap(({ to, ports }) =>
     portsOf(ports).flatMap((port) => {
       if (to === undefined || to.length === 0) return [`${pod.name} -> ${ANYONE}:${port}`];
@@ -83,26 +102,34 @@ function waysOut(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): s
 }
 
 function waysIn(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): string[] {
-  const rules = policies.filter(({ podSelector }) => selects(podSelector, pod.labels)).flatMap(({ ingress = [] }) => ingress);
+  const rules = policies
+    .filter(({ podSelector }) => selects(podSelector, pod.labels))
+    .flatMap(({ ingress = [] }) => ingress);
   return rules.flatMap(({ from, ports }) =>
     portsOf(ports).flatMap((port) => {
       if (!opens(pod, port)) return [];
       if (from === undefined || from.length === 0) return [`${ANYONE} -> ${pod.name}:${port}`];
       return from
-        .flatMap((peer) => (isLocal(peer) ? chosen(peer, pods).map(({ name }) => name) : [describe(peer)]))
+        .flatMap((peer) =>
+          isLocal(peer) ? chosen(peer, pods).map(({ name }) => name) : [describe(peer)],
+        )
         .map((name) => `${name} -> ${pod.name}:${port}`);
     }),
   );
 }
 
-const portsOf = (ports: Rule["ports"]): (number | "*")[] => (ports === undefined ? ["*"] : ports.map(({ port }) => port));
+const portsOf = (ports: Rule["ports"]): (number | "*")[] =>
+  ports === undefined ? ["*"] : ports.map(({ port }) => port);
 
 const opens = ({ containers }: Pod, port: number | "*"): boolean =>
-  port === "*" || containers.some(({ ports = [] }) => ports.some(({ containerPort }) => containerPort === port));
+  port === "*" ||
+  containers.some(({ ports = [] }) => ports.some(({ containerPort }) => containerPort === port));
 
-const isLocal = ({ namespaceSelector, ipBlock }: Peer): boolean => namespaceSelector === undefined && ipBlock === undefined;
+const isLocal = ({ namespaceSelector, ipBlock }: Peer): boolean =>
+  namespaceSelector === undefined && ipBlock === undefined;
 
-const chosen = ({ podSelector = {} }: Peer, pods: readonly Pod[]): Pod[] => pods.filter(({ labels }) => selects(podSelector, labels));
+const chosen = ({ podSelector = {} }: Peer, pods: readonly Pod[]): Pod[] =>
+  pods.filter(({ labels }) => selects(podSelector, labels));
 
 function describe({ namespaceSelector, podSelector, ipBlock }: Peer): string {
   if (ipBlock !== undefined) return ipBlock.cidr;

@@ -17,20 +17,29 @@ interface Metadata {
   readonly annotations?: Labels;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: of as many shapes as there are kinds; kubeconform has looked at it.
+// biome-ignore lint/suspicious/noExplicitAny: its shape depends on the kind; kubeconform checks it.
 type Spec = any;
 
 export interface Container {
   readonly name: string;
   readonly image: string;
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly hostPort?: number }[];
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly containerPort: number;
+    readonly hostPort?: number;
+  }[];
   readonly env?: readonly {
     readonly name: string;
     readonly value?: string;
     readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string } };
   }[];
-  readonly envFrom?: readonly { readonly configMapRef?: { readonly name: string }; readonly secretRef?: { readonly name: string } }[];
-  readonly resources?: Readonly<Record<"requests" | "limits", Readonly<Record<string, string>> | undefined>>;
+  readonly envFrom?: readonly {
+    readonly configMapRef?: { readonly name: string };
+    readonly secretRef?: { readonly name: string };
+  }[];
+  readonly resources?: Readonly<
+    Record<"requests" | "limits", Readonly<Record<string, string>> | undefined>
+  >;
   readonly securityContext?: Spec;
   readonly startupProbe?: Spec;
   readonly livenessProbe?: Spec;
@@ -61,8 +70,14 @@ export const ofKind = (objects: readonly K8sObject[], ...kinds: readonly string[
 export const nameOf = ({ kind, metadata }: K8sObject): string => `${kind} ${metadata.name}`;
 
 export function podsOf(objects: readonly K8sObject[]): Pod[] {
-  const templates = ofKind(objects, "Deployment", "StatefulSet", "DaemonSet", "Job").map((one) => ({ one, template: one.spec.template }));
-  const jobs = ofKind(objects, "CronJob").map((one) => ({ one, template: one.spec.jobTemplate.spec.template }));
+  const templates = ofKind(objects, "Deployment", "StatefulSet", "DaemonSet", "Job").map((one) => ({
+    one,
+    template: one.spec.template,
+  }));
+  const jobs = ofKind(objects, "CronJob").map((one) => ({
+    one,
+    template: one.spec.jobTemplate.spec.template,
+  }));
   const pods = ofKind(objects, "Pod").map((one) => ({ one, template: one }));
   return [...templates, ...jobs, ...pods].map(({ one, template: { metadata, spec } }) => ({
     of: nameOf(one),
@@ -80,7 +95,10 @@ export interface Selector {
 }
 
 /** An empty selector is everything. Expressions are not understood, and so not used. */
-export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean {
+export function selects(
+  { matchLabels = {}, matchExpressions = [] }: Selector,
+  labels: Labels,
+): boolean {
   if (matchExpressions.length > 0) throw new Error("matchExpressions are not understood here");
   return Object.entries(matchLabels).every(([name, value]) => labels[name] === value);
 }

@@ -10,13 +10,15 @@ import { buildOverlays, hasKustomize } from "./overlays.ts";
 
 const helm = await hasHelm();
 const kustomize = await hasKustomize();
-if (!helm) process.stderr.write("WITHOUT helm: what charts/ make of each values file is not looked at\n");
+if (!helm)
+  process.stderr.write("WITHOUT helm: what charts/ make of each values file is not looked at\n");
 if (!kustomize) process.stderr.write("WITHOUT kustomize: overlays are not looked at\n");
 
 /** What is committed. */
 async function golden(folders = "{base,databases}"): Promise<K8sObject[]> {
   const texts: string[] = [];
-  for await (const path of glob(`infra/k8s/${folders}/*-*.yaml`, { cwd: ROOT })) texts.push(await readFile(join(ROOT, path), "utf8"));
+  for await (const path of glob(`infra/k8s/${folders}/*-*.yaml`, { cwd: ROOT }))
+    texts.push(await readFile(join(ROOT, path), "utf8"));
   return texts.flatMap(parseManifests);
 }
 
@@ -43,16 +45,26 @@ const databasesElsewhere = (suffix = "") => [
   `order${suffix} -> [databases order]:5432`,
   `payment${suffix} -> [databases payment-svc]:27017`,
 ];
-const databasesHere = ["identity -> identity-postgres:5432", "order -> order-postgres:5432", "payment -> payment-mongodb:27017"];
+const databasesHere = [
+  "identity -> identity-postgres:5432",
+  "order -> order-postgres:5432",
+  "payment -> payment-mongodb:27017",
+];
 /** Migrations are under the policy of their service; they call nobody, but may. */
 const migrations = [
   ...databasesElsewhere("-migrate"),
-  ...["order-migrate -> identity:5010", "order-migrate -> payment:5012", "payment-migrate -> identity:5010"],
+  ...[
+    "order-migrate -> identity:5010",
+    "order-migrate -> payment:5012",
+    "payment-migrate -> identity:5010",
+  ],
   ...["identity", "order", "payment"].map((name) => `${name}-migrate -> collector:4318`),
   ...dns("identity-migrate", "order-migrate", "payment-migrate"),
 ];
 const tests = (...names: string[]) => [
-  ...names.flatMap((name) => [...services, "kong:8000"].map((service) => `tercet-test-${name} -> ${service}`)),
+  ...names.flatMap((name) =>
+    [...services, "kong:8000"].map((service) => `tercet-test-${name} -> ${service}`),
+  ),
   ...dns(...names.map((name) => `tercet-test-${name}`)),
 ];
 
@@ -67,25 +79,40 @@ const expected: Readonly<Record<string, readonly string[]>> = {
 async function charts(): Promise<[string, K8sObject[]][]> {
   await using opened = await openCharts();
   const rendered: [string, K8sObject[]][] = [];
-  for (const { name, values } of await installations()) rendered.push([`charts: ${name}`, parseManifests(await opened.template(values))]);
+  for (const { name, values } of await installations())
+    rendered.push([`charts: ${name}`, parseManifests(await opened.template(values))]);
   return rendered;
 }
 
 async function overlays(): Promise<[string, K8sObject[]][]> {
-  return [...(await buildOverlays())].map(([name, text]) => [`overlay: ${name}`, parseManifests(text)]);
+  return [...(await buildOverlays())].map(([name, text]) => [
+    `overlay: ${name}`,
+    parseManifests(text),
+  ]);
 }
 
-test.skipIf(!helm)("what charts/ make of every values file keeps the policy, and lets through what it must and nothing else", async () => {
-  const rendered = await charts();
-  expect(rendered.map(([name]) => name)).toEqual(["charts: default", "charts: dev", "charts: prod"]);
-  for (const [name, objects] of rendered) keepsThePolicy(name, objects);
-});
+test.skipIf(!helm)(
+  "what charts/ make of every values file keeps the policy, and lets through what it must and nothing else",
+  async () => {
+    const rendered = await charts();
+    expect(rendered.map(([name]) => name)).toEqual([
+      "charts: default",
+      "charts: dev",
+      "charts: prod",
+    ]);
+    for (const [name, objects] of rendered) keepsThePolicy(name, objects);
+  },
+);
 
 test.skipIf(!helm)("a provider outside is one way more, and nothing else", async () => {
   await using opened = await openCharts();
   const provider = [{ port: 443, to: [{ ipBlock: { cidr: "203.0.113.0/24" } }] }];
   const objects = parseManifests(
-    await opened.template([], "--set-json", `payment.networkPolicy.calleesElsewhere=${JSON.stringify(provider)}`),
+    await opened.template(
+      [],
+      "--set-json",
+      `payment.networkPolicy.calleesElsewhere=${JSON.stringify(provider)}`,
+    ),
   );
   const more = networkOf(objects).ways.filter((way) => !expected["charts: default"]?.includes(way));
   expect(more).toEqual(["payment -> 203.0.113.0/24:443", "payment-migrate -> 203.0.113.0/24:443"]);
@@ -138,7 +165,10 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (find) => delete container(find).securityContext,
     "Deployment order, container order: cannot gain privileges",
   ],
-  privileged: [(find) => (container(find).securityContext.privileged = true), "Deployment order, container order: cannot gain privileges"],
+  privileged: [
+    (find) => (container(find).securityContext.privileged = true),
+    "Deployment order, container order: cannot gain privileges",
+  ],
   "a capability is added": [
     (find) => (container(find).securityContext.capabilities.add = ["NET_ADMIN"]),
     "Deployment order, container order: has no capabilities",
@@ -159,7 +189,10 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (find) => order(find).volumes.push({ name: "host", hostPath: { path: "/" } }),
     "Deployment order: has only volumes that are allowed",
   ],
-  "the host's network": [(find) => (order(find).hostNetwork = true), "Deployment order: shares nothing with its host"],
+  "the host's network": [
+    (find) => (order(find).hostNetwork = true),
+    "Deployment order: shares nothing with its host",
+  ],
   "a port of the host": [
     (find) => (container(find).ports[0].hostPort = 5011),
     "Deployment order, container order: takes no port of its host",
@@ -169,7 +202,9 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     "Deployment order: gets no token for the Kubernetes API",
   ],
   "a database as root": [
-    (find) => (find("StatefulSet identity-postgres").spec.template.spec.securityContext.runAsNonRoot = false),
+    (find) =>
+      (find("StatefulSet identity-postgres").spec.template.spec.securityContext.runAsNonRoot =
+        false),
     "StatefulSet identity-postgres: runs as a user with a number, who is not root",
   ],
   "a job without limits": [
@@ -181,12 +216,18 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
       }),
     "Job j, container j: has limits of CPU and memory",
   ],
-  "no limits": [(find) => delete container(find).resources.limits, "Deployment order, container order: has limits of CPU and memory"],
+  "no limits": [
+    (find) => delete container(find).resources.limits,
+    "Deployment order, container order: has limits of CPU and memory",
+  ],
   "no limit of memory": [
     (find) => delete container(find).resources.limits.memory,
     "Deployment order, container order: has limits of CPU and memory",
   ],
-  "no requests": [(find) => delete container(find).resources.requests, "Deployment order, container order: requests CPU and memory"],
+  "no requests": [
+    (find) => delete container(find).resources.requests,
+    "Deployment order, container order: requests CPU and memory",
+  ],
   "the latest image": [
     (find) => (container(find).image = "ghcr.io/tercet/order:latest"),
     "Deployment order, container order: has an image of one version",
@@ -215,7 +256,10 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (find) => (find("Deployment order").spec.replicas = 2),
     "Deployment order: is scaled by one only",
   ],
-  "a scaler without behaviour": [(find) => delete find("HorizontalPodAutoscaler order").spec.behavior, "Deployment order: scales by rules"],
+  "a scaler without behaviour": [
+    (find) => delete find("HorizontalPodAutoscaler order").spec.behavior,
+    "Deployment order: scales by rules",
+  ],
   "no budget": [
     (_find, objects) => remove(objects, "PodDisruptionBudget order"),
     "Deployment order: has one budget when it has replicas, none when it has one",
@@ -232,12 +276,18 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (find) => (find("HorizontalPodAutoscaler order").spec.minReplicas = 1),
     "Deployment order: has one budget when it has replicas, none when it has one",
   ],
-  "all in one zone": [(find) => delete order(find).topologySpreadConstraints, "Deployment order: is spread"],
+  "all in one zone": [
+    (find) => delete order(find).topologySpreadConstraints,
+    "Deployment order: is spread",
+  ],
   "less time than the drain takes": [
     (find) => (find("ConfigMap order").data.DRAIN_TIMEOUT_MS = "21000"),
     "Deployment order: has the time that its drain takes",
   ],
-  "no preStop": [(find) => delete container(find).lifecycle, "Deployment order: serves on while endpoints are taken out"],
+  "no preStop": [
+    (find) => delete container(find).lifecycle,
+    "Deployment order: serves on while endpoints are taken out",
+  ],
   "a Service of another name": [
     (find) => (find("Service order").spec.selector["app.kubernetes.io/name"] = "orders"),
     "Service order: is of one workload",
@@ -262,7 +312,10 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (_find, objects) => remove(objects, "ConfigMap order"),
     "Deployment order: there is no ConfigMap order",
   ],
-  "no default": [(_find, objects) => remove(objects, "NetworkPolicy default-deny"), "NetworkPolicy: nothing denies Egress by default"],
+  "no default": [
+    (_find, objects) => remove(objects, "NetworkPolicy default-deny"),
+    "NetworkPolicy: nothing denies Egress by default",
+  ],
   "a default for one direction": [
     (find) => find("NetworkPolicy default-deny").spec.policyTypes.pop(),
     "NetworkPolicy: nothing denies Egress by default",
@@ -289,8 +342,12 @@ test.for(Object.entries(mutants))("%s", async ([name, [mutate, problem]]) => {
 
 test("a policy for everyone shows as a way", async () => {
   const objects = structuredClone(await golden()) as Mutable[];
-  const { spec } = objects.find(({ kind, metadata }) => kind === "NetworkPolicy" && metadata.name === "order");
+  const { spec } = objects.find(
+    ({ kind, metadata }) => kind === "NetworkPolicy" && metadata.name === "order",
+  );
   spec.ingress = [{}];
   spec.egress.push({ to: [] });
-  expect(networkOf(objects).ways).toEqual(expect.arrayContaining(["anyone -> order:*", "order -> anyone:*"]));
+  expect(networkOf(objects).ways).toEqual(
+    expect.arrayContaining(["anyone -> order:*", "order -> anyone:*"]),
+  );
 });

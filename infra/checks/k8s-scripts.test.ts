@@ -50,7 +50,10 @@ beforeEach(async () => {
   await mkdir(cluster);
   for (const [name, program] of Object.entries({ kubectl: KUBECTL, helm: HELM })) {
     await writeFile(join(folder, `${name}.mjs`), program);
-    await writeFile(join(folder, name), `#!/bin/sh\nexec ${process.execPath} ${join(folder, name)}.mjs "$@"\n`);
+    await writeFile(
+      join(folder, name),
+      `#!/bin/sh\nexec ${process.execPath} ${join(folder, name)}.mjs "$@"\n`,
+    );
     await chmod(join(folder, name), 0o755);
   }
 });
@@ -63,9 +66,15 @@ interface Finished {
   readonly stderr: string;
 }
 
-function script(name: string, args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
+function script(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Finished> {
   const path = [folder, process.env["PATH"]].join(delimiter);
-  const run = promisify(execFile)(join(ROOT, "infra/scripts", name), args, { env: { PATH: path, CLUSTER: cluster, ...env } });
+  const run = promisify(execFile)(join(ROOT, "infra/scripts", name), args, {
+    env: { PATH: path, CLUSTER: cluster, ...env },
+  });
   return run.then(
     (said) => ({ code: 0, ...said }),
     (error) => error as Finished,
@@ -73,7 +82,9 @@ function script(name: string, args: readonly string[], env: Record<string, strin
 }
 
 const inCluster = async (): Promise<K8sObject[]> => {
-  const texts = (await readdir(cluster)).sort().map((name) => readFile(join(cluster, name), "utf8"));
+  const texts = (await readdir(cluster))
+    .sort()
+    .map((name) => readFile(join(cluster, name), "utf8"));
   return (await Promise.all(texts)).flatMap(parseManifests);
 };
 
@@ -85,40 +96,68 @@ const DATABASES = {
 
 async function base(): Promise<K8sObject[]> {
   const texts: string[] = [];
-  for await (const path of glob("infra/k8s/base/*-*.yaml", { cwd: ROOT })) texts.push(await readFile(join(ROOT, path), "utf8"));
+  for await (const path of glob("infra/k8s/base/*-*.yaml", { cwd: ROOT }))
+    texts.push(await readFile(join(ROOT, path), "utf8"));
   return texts.flatMap(parseManifests);
 }
 
 /** The services' own opinion of base with the Secrets in the cluster. */
 async function configs() {
   const objects = [...(await base()), ...(await inCluster())];
-  const [identity, order, payment] = ["identity", "order", "payment"].map((name) => envOf(objects, name));
-  return { identity: identityConfig(identity ?? {}), order: orderConfig(order ?? {}), payment: paymentConfig(payment ?? {}) };
+  const [identity, order, payment] = ["identity", "order", "payment"].map((name) =>
+    envOf(objects, name),
+  );
+  return {
+    identity: identityConfig(identity ?? {}),
+    order: orderConfig(order ?? {}),
+    payment: paymentConfig(payment ?? {}),
+  };
 }
 
-test.skipIf(!openssl)("k8s-setup prod: the services can work with the Secrets it makes, in a namespace that is restricted", async () => {
-  expect(await script("k8s-setup.sh", ["prod"], DATABASES)).toMatchObject({ code: 0, stderr: "" });
-  const { identity, order, payment } = await configs();
-  expect(identity.store).toEqual({ kind: "postgres", url: DATABASES.IDENTITY_DATABASE_URL });
-  expect(order.databaseUrl).toBe(DATABASES.ORDER_DATABASE_URL);
-  expect(payment.database.url).toBe(DATABASES.PAYMENT_DATABASE_URL);
-  expect(identity.clients).toEqual([{ id: "order", secretHash: hashClientSecret(order.clientSecret), audiences: ["payment"] }]);
-  expect(identity.seedUsers).toEqual([]);
-  const [namespace] = (await inCluster()).filter(({ kind }) => kind === "Namespace");
-  expect(namespace?.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
-});
+test.skipIf(!openssl)(
+  "k8s-setup prod: the services can work with the Secrets it makes, in a namespace that is restricted",
+  async () => {
+    expect(await script("k8s-setup.sh", ["prod"], DATABASES)).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
+    const { identity, order, payment } = await configs();
+    expect(identity.store).toEqual({ kind: "postgres", url: DATABASES.IDENTITY_DATABASE_URL });
+    expect(order.databaseUrl).toBe(DATABASES.ORDER_DATABASE_URL);
+    expect(payment.database.url).toBe(DATABASES.PAYMENT_DATABASE_URL);
+    expect(identity.clients).toEqual([
+      { id: "order", secretHash: hashClientSecret(order.clientSecret), audiences: ["payment"] },
+    ]);
+    expect(identity.seedUsers).toEqual([]);
+    const [namespace] = (await inCluster()).filter(({ kind }) => kind === "Namespace");
+    expect(namespace?.metadata.labels).toMatchObject({
+      "pod-security.kubernetes.io/enforce": "restricted",
+    });
+  },
+);
 
-test.skipIf(!openssl)("k8s-setup dev: databases and users too, and all fit each other", async () => {
-  expect(await script("k8s-setup.sh", ["dev"])).toMatchObject({ code: 0, stderr: "" });
-  const { identity, order, payment } = await configs();
-  const secrets = new Map((await inCluster()).map(({ metadata, data = {} }) => [metadata.name, data]));
-  const kept = (secret: string, key: string) => Buffer.from(secrets.get(secret)?.[key] ?? "", "base64").toString();
-  expect(new URL(order.databaseUrl).password).toBe(kept("order-postgres", "POSTGRES_PASSWORD"));
-  expect(new URL(payment.database.url).password).toBe(kept("payment-mongodb", "MONGO_INITDB_ROOT_PASSWORD"));
-  expect(identity.seedUsers.map(({ email, password }) => [email, password])).toEqual(
-    ["alice", "olivia", "admin"].map((name) => [`${name}@example.com`, kept("tercet-users", name)]),
-  );
-});
+test.skipIf(!openssl)(
+  "k8s-setup dev: databases and users too, and all fit each other",
+  async () => {
+    expect(await script("k8s-setup.sh", ["dev"])).toMatchObject({ code: 0, stderr: "" });
+    const { identity, order, payment } = await configs();
+    const secrets = new Map(
+      (await inCluster()).map(({ metadata, data = {} }) => [metadata.name, data]),
+    );
+    const kept = (secret: string, key: string) =>
+      Buffer.from(secrets.get(secret)?.[key] ?? "", "base64").toString();
+    expect(new URL(order.databaseUrl).password).toBe(kept("order-postgres", "POSTGRES_PASSWORD"));
+    expect(new URL(payment.database.url).password).toBe(
+      kept("payment-mongodb", "MONGO_INITDB_ROOT_PASSWORD"),
+    );
+    expect(identity.seedUsers.map(({ email, password }) => [email, password])).toEqual(
+      ["alice", "olivia", "admin"].map((name) => [
+        `${name}@example.com`,
+        kept("tercet-users", name),
+      ]),
+    );
+  },
+);
 
 test.skipIf(!openssl)("k8s-setup: what is there stays, and what is missing fits it", async () => {
   await script("k8s-setup.sh", ["dev"]);
@@ -134,34 +173,53 @@ test.skipIf(!openssl)("k8s-setup: what is there stays, and what is missing fits 
   expect(identity.clients[0]?.secretHash).toBe(hashClientSecret(order.clientSecret));
 });
 
-test.skipIf(!openssl)("k8s-setup: a client secret that cannot be known again is not made up", async () => {
-  await script("k8s-setup.sh", ["prod"], DATABASES);
-  await rm(join(cluster, "secret-order"));
-  const { code, stderr } = await script("k8s-setup.sh", ["prod"], DATABASES);
-  expect(stderr).toContain("secret order is gone");
-  expect(code).toBe(2);
-});
+test.skipIf(!openssl)(
+  "k8s-setup: a client secret that cannot be known again is not made up",
+  async () => {
+    await script("k8s-setup.sh", ["prod"], DATABASES);
+    await rm(join(cluster, "secret-order"));
+    const { code, stderr } = await script("k8s-setup.sh", ["prod"], DATABASES);
+    expect(stderr).toContain("secret order is gone");
+    expect(code).toBe(2);
+  },
+);
 
-test.skipIf(!openssl)("k8s-setup: a database that is not named is asked for before anything is made", async () => {
-  const { PAYMENT_DATABASE_URL: _, ...rest } = DATABASES;
-  const { code, stderr } = await script("k8s-setup.sh", ["prod"], rest);
-  expect(stderr).toContain("PAYMENT_DATABASE_URL is not set");
-  expect(code).toBe(2);
-  expect(await readdir(cluster)).toEqual([]);
-});
+test.skipIf(!openssl)(
+  "k8s-setup: a database that is not named is asked for before anything is made",
+  async () => {
+    const { PAYMENT_DATABASE_URL: _, ...rest } = DATABASES;
+    const { code, stderr } = await script("k8s-setup.sh", ["prod"], rest);
+    expect(stderr).toContain("PAYMENT_DATABASE_URL is not set");
+    expect(code).toBe(2);
+    expect(await readdir(cluster)).toEqual([]);
+  },
+);
 
 test.skipIf(!openssl)("k8s-setup --dry-run asks no cluster and shows no secret", async () => {
   const { code, stdout } = await script("k8s-setup.sh", ["prod", "--dry-run"], DATABASES);
   expect(code).toBe(0);
-  expect(stdout).toContain("would make secret identity: DATABASE_URL TOKEN_SIGNING_KEYS SERVICE_CLIENTS");
+  expect(stdout).toContain(
+    "would make secret identity: DATABASE_URL TOKEN_SIGNING_KEYS SERVICE_CLIENTS",
+  );
   expect(stdout).not.toMatch(/pass|"d"/);
   expect(await readdir(cluster)).toEqual([]);
 });
 
 test("helm-deploy: packs, installs or upgrades, goes back when it fails, and tries it", async () => {
-  const { code } = await script("helm-deploy.sh", ["prod", "--namespace", "shop", "--tag", "1.2.3", "--", "--set", "kong.replicas=4"]);
+  const { code } = await script("helm-deploy.sh", [
+    "prod",
+    "--namespace",
+    "shop",
+    "--tag",
+    "1.2.3",
+    "--",
+    "--set",
+    "kong.replicas=4",
+  ]);
   expect(code).toBe(0);
-  const [build, upgrade, tried, ...more] = (await readFile(join(cluster, "helm"), "utf8")).trim().split("\n");
+  const [build, upgrade, tried, ...more] = (await readFile(join(cluster, "helm"), "utf8"))
+    .trim()
+    .split("\n");
   expect(build).toMatch(/^dependency build /);
   expect(upgrade).toMatch(
     /^upgrade tercet charts\/tercet --install --atomic --wait .*--namespace shop --values charts\/tercet\/values-prod.yaml /,
@@ -178,12 +236,21 @@ test("helm-deploy --dry-run only renders", async () => {
   expect(asked.map((words) => words.split(" ")[0])).toEqual(["dependency", "template"]);
 });
 
-test.skipIf(!openssl).for(["k8s-setup.sh", "helm-deploy.sh"])("%s has --help, and refuses what it does not know", async (name) => {
-  expect(await script(name, ["--help"])).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining(`Usage: infra/scripts/${name} dev|prod`),
-  });
-  expect(await script(name, [])).toMatchObject({ code: 2, stderr: expect.stringContaining("say dev or prod") });
-  expect(await script(name, ["dev", "--dryrun"])).toMatchObject({ code: 2, stderr: expect.stringContaining("there is no --dryrun") });
-  expect(await readdir(cluster)).toEqual([]);
-});
+test.skipIf(!openssl).for(["k8s-setup.sh", "helm-deploy.sh"])(
+  "%s has --help, and refuses what it does not know",
+  async (name) => {
+    expect(await script(name, ["--help"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`Usage: infra/scripts/${name} dev|prod`),
+    });
+    expect(await script(name, [])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("say dev or prod"),
+    });
+    expect(await script(name, ["dev", "--dryrun"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("there is no --dryrun"),
+    });
+    expect(await readdir(cluster)).toEqual([]);
+  },
+);

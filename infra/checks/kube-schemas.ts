@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { execute, toolsFolder } from "@tercet/cli/repository";
 import { parse } from "yaml";
 
-/** What our manifests are checked against. They want 1.30 or later, for the sleep action of preStop. */
+/**
+ * What our manifests are checked against. They want 1.30 or later, for the sleep action of preStop.
+ */
 export const KUBERNETES = "1.37.2";
 const PROMETHEUS_OPERATOR = "0.85.0";
 
@@ -17,7 +19,10 @@ interface Crd {
   readonly spec: {
     readonly group: string;
     readonly names: { readonly kind: string };
-    readonly versions: readonly { readonly name: string; readonly schema: { readonly openAPIV3Schema: JsonSchema } }[];
+    readonly versions: readonly {
+      readonly name: string;
+      readonly schema: { readonly openAPIV3Schema: JsonSchema };
+    }[];
   };
 }
 
@@ -38,8 +43,9 @@ const KINDS = "x-kubernetes-group-version-kind";
 export const SCHEMA_FILES = "{{.ResourceKind}}{{.KindSuffix}}.json";
 
 /**
- * A folder with a JSON schema of every kind, made once for every checkout: kubeconform would fetch them from the internet one by one. The Go module proxy has
- * them in the modules of Kubernetes and of the Prometheus operator. Undefined when they cannot be had.
+ * A folder with a JSON schema of every kind, made once for every checkout: kubeconform would fetch
+ * them from the internet one by one. The Go module proxy has them in the modules of Kubernetes and
+ * of the Prometheus operator. Undefined when they cannot be had.
  */
 export async function kubeSchemas(): Promise<string | undefined> {
   const folder = join(toolsFolder, `kube-schemas-${KUBERNETES}-${PROMETHEUS_OPERATOR}`);
@@ -50,12 +56,18 @@ export async function kubeSchemas(): Promise<string | undefined> {
     );
   if (await isThere()) return folder;
   const kubernetes = await downloaded("k8s.io/kubernetes", KUBERNETES);
-  const operator = await downloaded("github.com/prometheus-operator/prometheus-operator", PROMETHEUS_OPERATOR);
+  const operator = await downloaded(
+    "github.com/prometheus-operator/prometheus-operator",
+    PROMETHEUS_OPERATOR,
+  );
   if (kubernetes === undefined || operator === undefined) return undefined;
   await mkdir(toolsFolder, { recursive: true });
   const scratch = await mkdtemp(join(toolsFolder, "building-"));
   try {
-    for (const [name, schema] of [...(await builtInSchemas(kubernetes)), ...(await customSchemas(operator))])
+    for (const [name, schema] of [
+      ...(await builtInSchemas(kubernetes)),
+      ...(await customSchemas(operator)),
+    ])
       await writeFile(join(scratch, name), JSON.stringify(schema));
     // Another run may have been quicker, and the folder is the same.
     await rename(scratch, folder).catch(async (error) => {
@@ -68,13 +80,21 @@ export async function kubeSchemas(): Promise<string | undefined> {
 }
 
 async function downloaded(module: string, version: string): Promise<string | undefined> {
-  const { code, stdout } = await execute("go", ["mod", "download", "-json", `${module}@v${version}`], tmpdir());
+  const { code, stdout } = await execute(
+    "go",
+    ["mod", "download", "-json", `${module}@v${version}`],
+    tmpdir(),
+  );
   return code === 0 ? (JSON.parse(stdout) as { Dir: string }).Dir : undefined;
 }
 
 async function builtInSchemas(module: string): Promise<Map<string, JsonSchema>> {
-  const { definitions } = JSON.parse(await readFile(join(module, "api/openapi-spec/swagger.json"), "utf8")) as OpenApi;
-  const strict = Object.fromEntries(Object.entries(definitions).map(([name, schema]) => [name, strictSchema(schema)]));
+  const { definitions } = JSON.parse(
+    await readFile(join(module, "api/openapi-spec/swagger.json"), "utf8"),
+  ) as OpenApi;
+  const strict = Object.fromEntries(
+    Object.entries(definitions).map(([name, schema]) => [name, strictSchema(schema)]),
+  );
   const schemas = new Map<string, JsonSchema>();
   for (const schema of Object.values(strict)) {
     const kinds = (schema[KINDS] ?? []) as readonly Kind[];
@@ -93,7 +113,10 @@ async function customSchemas(module: string): Promise<Map<string, JsonSchema>> {
     if (!/_(servicemonitors|podmonitors|prometheusrules)\.yaml$/.test(file)) continue;
     const { spec } = parse(await readFile(join(folder, file), "utf8")) as Crd;
     for (const { name: version, schema } of spec.versions)
-      schemas.set(fileOf({ group: spec.group, version, kind: spec.names.kind }), strictSchema(schema.openAPIV3Schema));
+      schemas.set(
+        fileOf({ group: spec.group, version, kind: spec.names.kind }),
+        strictSchema(schema.openAPIV3Schema),
+      );
   }
   return schemas;
 }
@@ -102,33 +125,53 @@ async function customSchemas(module: string): Promise<Map<string, JsonSchema>> {
 const fileOf = ({ group, version, kind }: Kind): string =>
   `${[kind.toLowerCase(), group.split(".")[0], version].filter((part) => part !== "").join("-")}.json`;
 
-/** Of OpenAPI, in JSON schema: nothing but what is described, and those few that are written as a number or a string. */
+/**
+ * Of OpenAPI, in JSON schema: nothing but what is described, and those few that are written as a
+ * number or a string.
+ */
 function strictSchema(schema: JsonSchema): JsonSchema {
   const { format, ...rest } = schema;
   if (format === "int-or-string" || rest["x-kubernetes-int-or-string"] === true)
     return { anyOf: [{ type: "integer" }, { type: "string" }] };
-  const inner = Object.fromEntries(Object.entries(rest).map(([keyword, value]) => [keyword, strictValue(keyword, value)]));
-  const isOpen = "additionalProperties" in schema || schema["x-kubernetes-preserve-unknown-fields"] === true;
-  return schema.properties === undefined || isOpen ? inner : { ...inner, additionalProperties: false };
+  const inner = Object.fromEntries(
+    Object.entries(rest).map(([keyword, value]) => [keyword, strictValue(keyword, value)]),
+  );
+  const isOpen =
+    "additionalProperties" in schema || schema["x-kubernetes-preserve-unknown-fields"] === true;
+  return schema.properties === undefined || isOpen
+    ? inner
+    : { ...inner, additionalProperties: false };
 }
 
 function strictValue(keyword: string, value: unknown): unknown {
   if (keyword === "properties") {
-    return Object.fromEntries(Object.entries(value as Record<string, JsonSchema>).map(([name, schema]) => [name, strictSchema(schema)]));
+    return Object.fromEntries(
+      Object.entries(value as Record<string, JsonSchema>).map(([name, schema]) => [
+        name,
+        strictSchema(schema),
+      ]),
+    );
   }
-  const isSchema = (keyword === "items" || keyword === "additionalProperties") && typeof value === "object" && value !== null;
+  const isSchema =
+    (keyword === "items" || keyword === "additionalProperties") &&
+    typeof value === "object" &&
+    value !== null;
   return isSchema ? strictSchema(value as JsonSchema) : value;
 }
 
 const QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
 /** What a schema refers to, and what that refers to. */
-function reachable(schema: JsonSchema, all: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> {
+function reachable(
+  schema: JsonSchema,
+  all: Readonly<Record<string, JsonSchema>>,
+): Record<string, JsonSchema> {
   const found: Record<string, JsonSchema> = {};
   const visit = (one: JsonSchema) => {
     for (const [, name = ""] of JSON.stringify(one).matchAll(/"#\/definitions\/([^"]+)"/g)) {
       if (name in found) continue;
-      found[name] = name === QUANTITY ? { anyOf: [{ type: "string" }, { type: "number" }] } : (all[name] ?? {});
+      found[name] =
+        name === QUANTITY ? { anyOf: [{ type: "string" }, { type: "number" }] } : (all[name] ?? {});
       visit(found[name]);
     }
   };

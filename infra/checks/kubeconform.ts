@@ -8,11 +8,15 @@ import { KUBERNETES, kubeSchemas, SCHEMA_FILES } from "./kube-schemas.ts";
 export async function withoutKubeconform(): Promise<string | undefined> {
   const { code } = await execute("kubeconform", ["-v"]);
   if (code !== 0) return "kubeconform is not there: pnpm tools kubeconform";
-  return (await kubeSchemas()) === undefined ? "the schemas of Kubernetes cannot be had without Go and its module proxy" : undefined;
+  return (await kubeSchemas()) === undefined
+    ? "the schemas of Kubernetes cannot be had without Go and its module proxy"
+    : undefined;
 }
 
 /** What the API server would refuse in these manifests, by the name they are given. */
-export async function conformanceProblems(manifests: ReadonlyMap<string, string>): Promise<string[]> {
+export async function conformanceProblems(
+  manifests: ReadonlyMap<string, string>,
+): Promise<string[]> {
   const schemas = await kubeSchemas();
   if (schemas === undefined) throw new Error("no schemas");
   const folder = await mkdtemp(join(tmpdir(), "tercet-manifests-"));

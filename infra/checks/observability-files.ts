@@ -23,25 +23,37 @@ export interface Rule {
 
 /** Of what `promtool test rules` reads: what is asked, and how many series must be the answer. */
 export interface RuleTest {
-  readonly promql_expr_test?: readonly { readonly expr: string; readonly exp_samples: readonly unknown[] }[];
+  readonly promql_expr_test?: readonly {
+    readonly expr: string;
+    readonly exp_samples: readonly unknown[];
+  }[];
 }
 
-export const filesIn = (files: Files, folder: string): [string, string][] => [...files].filter(([path]) => path.startsWith(`${folder}/`));
+export const filesIn = (files: Files, folder: string): [string, string][] =>
+  [...files].filter(([path]) => path.startsWith(`${folder}/`));
 
 export const readRules = (files: Files): Rule[] =>
   filesIn(files, "infra/prometheus/rules").flatMap(([path, text]) =>
-    (parse(text) as { groups: { rules: Rule[] }[] }).groups.flatMap(({ rules }) => rules.map((rule) => ({ ...rule, path }))),
+    (parse(text) as { groups: { rules: Rule[] }[] }).groups.flatMap(({ rules }) =>
+      rules.map((rule) => ({ ...rule, path })),
+    ),
   );
 
 export const readRuleTests = (files: Files): RuleTest[] =>
-  filesIn(files, "infra/prometheus/tests").flatMap(([, text]) => (parse(text) as { tests: RuleTest[] }).tests);
+  filesIn(files, "infra/prometheus/tests").flatMap(
+    ([, text]) => (parse(text) as { tests: RuleTest[] }).tests,
+  );
 
 /** Queries of panels and of the page; a line of a block of promql is one. */
 export function readQueries(files: Files): Query[] {
   const panels = filesIn(files, DASHBOARDS).flatMap(([path, text]) =>
-    (JSON.parse(text) as Dashboard).panels.flatMap(({ targets }) => targets.map(({ expr: query }) => ({ path, query }))),
+    (JSON.parse(text) as Dashboard).panels.flatMap(({ targets }) =>
+      targets.map(({ expr: query }) => ({ path, query })),
+    ),
   );
-  const blocks = [...pageOf(files).matchAll(/^```promql\n(.*?)^```$/gms)].map(([, block = ""]) => block);
+  const blocks = [...pageOf(files).matchAll(/^```promql\n(.*?)^```$/gms)].map(
+    ([, block = ""]) => block,
+  );
   const lines = blocks.flatMap((block) => block.split("\n").filter((line) => line.trim() !== ""));
   return [...panels, ...lines.map((query) => ({ path: METRICS_PAGE, query }))];
 }
@@ -52,13 +64,21 @@ interface Dashboard {
 
 /** The names in each row of the page's tables whose first column is headed "Metric". */
 export function readListedMetrics(files: Files): string[][] {
-  const tables = [...pageOf(files).matchAll(/^\| Metric \|.*\n\|[-|]+\n((?:\|.*\n?)*)/gm)].map(([, rows = ""]) => rows);
-  const cells = tables.flatMap((rows) => rows.trimEnd().split("\n")).map((row) => row.split("|")[1] ?? "");
+  const tables = [...pageOf(files).matchAll(/^\| Metric \|.*\n\|[-|]+\n((?:\|.*\n?)*)/gm)].map(
+    ([, rows = ""]) => rows,
+  );
+  const cells = tables
+    .flatMap((rows) => rows.trimEnd().split("\n"))
+    .map((row) => row.split("|")[1] ?? "");
   return cells.map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
 }
 
 /** What links to the page's headings end with. */
 export const readAnchors = (files: Files): Set<string> =>
-  new Set([...pageOf(files).matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) => title.toLowerCase().replaceAll(" ", "-")));
+  new Set(
+    [...pageOf(files).matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+      title.toLowerCase().replaceAll(" ", "-"),
+    ),
+  );
 
 const pageOf = (files: Files): string => files.get(METRICS_PAGE) ?? "";

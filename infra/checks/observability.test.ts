@@ -19,8 +19,10 @@ const good = {
   "docs/metrics.md": PAGE,
   "infra/prometheus/rules/a.yml": RULES,
   "infra/prometheus/tests/a.yml": `tests: [{ promql_expr_test: [{ expr: 'ALERTS{alertname="Wrong"}', exp_samples: [{}] }] }]`,
-  "infra/grafana/provisioning/datasources/a.yaml": "datasources: [{ uid: p, jsonData: { to: { datasourceUid: p } } }]",
-  "infra/grafana/dashboards/a.json": '{ "panels": [{ "datasource": { "uid": "p" }, "targets": [{ "expr": "x_seconds_count" }] }] }',
+  "infra/grafana/provisioning/datasources/a.yaml":
+    "datasources: [{ uid: p, jsonData: { to: { datasourceUid: p } } }]",
+  "infra/grafana/dashboards/a.json":
+    '{ "panels": [{ "datasource": { "uid": "p" }, "targets": [{ "expr": "x_seconds_count" }] }] }',
 };
 
 test("nothing is wrong with files that agree", () => {
@@ -38,28 +40,70 @@ test.each<[Path, string, string, string]>([
     "rate(x_seconds_count[5m]) + z",
     "infra/grafana/dashboards/a.json: z is not in docs/metrics.md",
   ],
-  ["infra/grafana/dashboards/a.json", "x_seconds_count", "y_total", "docs/metrics.md: nothing uses x_seconds"],
-  ["docs/metrics.md", "`y_total`", "`y_seconds`", "infra/prometheus/rules/a.yml: y_total is not in docs/metrics.md"],
-  ["docs/metrics.md", "`job:y:rate`, ", "", "infra/prometheus/rules/a.yml: job:y:rate is not in docs/metrics.md"],
-  ["docs/metrics.md", "### Wrong", "```promql\nsum(w)\n```\n### Wrong", "docs/metrics.md: w is not in docs/metrics.md"],
-  ["infra/grafana/dashboards/a.json", '"p"', '"q"', "infra/grafana/dashboards/a.json: data source q is not provisioned"],
+  [
+    "infra/grafana/dashboards/a.json",
+    "x_seconds_count",
+    "y_total",
+    "docs/metrics.md: nothing uses x_seconds",
+  ],
+  [
+    "docs/metrics.md",
+    "`y_total`",
+    "`y_seconds`",
+    "infra/prometheus/rules/a.yml: y_total is not in docs/metrics.md",
+  ],
+  [
+    "docs/metrics.md",
+    "`job:y:rate`, ",
+    "",
+    "infra/prometheus/rules/a.yml: job:y:rate is not in docs/metrics.md",
+  ],
+  [
+    "docs/metrics.md",
+    "### Wrong",
+    "```promql\nsum(w)\n```\n### Wrong",
+    "docs/metrics.md: w is not in docs/metrics.md",
+  ],
+  [
+    "infra/grafana/dashboards/a.json",
+    '"p"',
+    '"q"',
+    "infra/grafana/dashboards/a.json: data source q is not provisioned",
+  ],
   [
     "infra/grafana/provisioning/datasources/a.yaml",
     "datasourceUid: p",
     "datasourceUid: q",
     "infra/grafana/provisioning/datasources/a.yaml: data source q is not",
   ],
-  ["infra/prometheus/rules/a.yml", "severity: page", "severity: blue", "infra/prometheus/rules/a.yml: Wrong has no severity"],
-  ["infra/prometheus/rules/a.yml", "description: d, ", "", "infra/prometheus/rules/a.yml: Wrong has no description"],
+  [
+    "infra/prometheus/rules/a.yml",
+    "severity: page",
+    "severity: blue",
+    "infra/prometheus/rules/a.yml: Wrong has no severity",
+  ],
+  [
+    "infra/prometheus/rules/a.yml",
+    "description: d, ",
+    "",
+    "infra/prometheus/rules/a.yml: Wrong has no description",
+  ],
   [
     "infra/prometheus/rules/a.yml",
     "#wrong",
     "#nowhere",
     "infra/prometheus/rules/a.yml: Wrong has no runbook_url that leads to its paragraph",
   ],
-  ["infra/prometheus/tests/a.yml", "[{}]", "[]", "infra/prometheus/rules/a.yml: Wrong fires in no test"],
+  [
+    "infra/prometheus/tests/a.yml",
+    "[{}]",
+    "[]",
+    "infra/prometheus/rules/a.yml: Wrong fires in no test",
+  ],
 ])("%s with another %j", (path, before, after, problem) => {
   expect(good[path]).toContain(before);
-  const problems = observabilityProblems(new Map(Object.entries({ ...good, [path]: good[path].replace(before, after) })));
+  const problems = observabilityProblems(
+    new Map(Object.entries({ ...good, [path]: good[path].replace(before, after) })),
+  );
   expect(problems).toContainEqual(expect.stringContaining(problem));
 });

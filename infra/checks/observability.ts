@@ -16,14 +16,23 @@ import { metricsIn } from "./promql.ts";
 const DATA_SOURCES = "infra/grafana/provisioning/datasources";
 
 export async function checkObservability(): Promise<Outcome> {
-  const files = await readTexts((await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE));
+  const files = await readTexts(
+    (await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE),
+  );
   return failedWith([...staleDashboards(files), ...observabilityProblems(files)]);
 }
 
-/** Files that do not parse, metrics that nobody emits or uses, data sources that are not provisioned, alerts that nobody can act on or has tried. */
+/**
+ * Files that do not parse, metrics that nobody emits or uses, data sources that are not
+ * provisioned, alerts that nobody can act on or has tried.
+ */
 export function observabilityProblems(files: Files): string[] {
-  const unreadable = [...files].flatMap(([path, text]) => syntaxProblems(path, text).map((problem) => `${path}: ${problem}`));
-  return unreadable.length > 0 ? unreadable : [...nameProblems(files), ...unknownDataSources(files), ...alertProblems(files)];
+  const unreadable = [...files].flatMap(([path, text]) =>
+    syntaxProblems(path, text).map((problem) => `${path}: ${problem}`),
+  );
+  return unreadable.length > 0
+    ? unreadable
+    : [...nameProblems(files), ...unknownDataSources(files), ...alertProblems(files)];
 }
 
 function syntaxProblems(path: string, text: string): string[] {
@@ -44,15 +53,26 @@ function staleDashboards(files: Files): string[] {
   return stale.map((name) => `${DASHBOARDS}/${name} is stale: run pnpm generate`);
 }
 
-/** What is used is listed, and what is listed is used: of a row one name is enough, for some come together, as the quantiles of one thing. */
+/**
+ * What is used is listed, and what is listed is used: of a row one name is enough, for some come
+ * together, as the quantiles of one thing.
+ */
 function nameProblems(files: Files): string[] {
   const rules = readRules(files);
   const rows = readListedMetrics(files);
   const listed = new Set(rows.flat());
-  const histogramOf = (name: string) => (listed.has(name) ? name : name.replace(/_(bucket|count|sum)$/, ""));
-  const queries = [...readQueries(files), ...rules.map(({ path, expr: query }) => ({ path, query }))];
-  const read = queries.flatMap(({ path, query }) => metricsIn(query).map((name) => ({ path, name: histogramOf(name) })));
-  const recorded = rules.flatMap(({ path, record: name }) => (name === undefined ? [] : [{ path, name }]));
+  const histogramOf = (name: string) =>
+    listed.has(name) ? name : name.replace(/_(bucket|count|sum)$/, "");
+  const queries = [
+    ...readQueries(files),
+    ...rules.map(({ path, expr: query }) => ({ path, query })),
+  ];
+  const read = queries.flatMap(({ path, query }) =>
+    metricsIn(query).map((name) => ({ path, name: histogramOf(name) })),
+  );
+  const recorded = rules.flatMap(({ path, record: name }) =>
+    name === undefined ? [] : [{ path, name }],
+  );
   const unlisted = [...read, ...recorded].filter(({ name }) => !listed.has(name));
   const used = new Set(read.map(({ name }) => name));
   const unused = rows.filter((names) => !names.some((name) => used.has(name)));
@@ -65,20 +85,30 @@ function nameProblems(files: Files): string[] {
 /** A data source may be named in a dashboard, and in the link from another one. */
 function unknownDataSources(files: Files): string[] {
   const sources = filesIn(files, DATA_SOURCES);
-  const provisioned = sources.flatMap(([, text]) => (parse(text) as { datasources: { uid: string }[] }).datasources.map(({ uid }) => uid));
+  const provisioned = sources.flatMap(([, text]) =>
+    (parse(text) as { datasources: { uid: string }[] }).datasources.map(({ uid }) => uid),
+  );
   const problems = [...filesIn(files, DASHBOARDS), ...sources].flatMap(([path, text]) => {
-    const named = [...text.matchAll(/"datasource": \{[^}]*"uid": "([^"]+)"|\bdatasourceUid: ([\w-]+)/g)].map(
-      ([, uid, other]) => uid ?? other ?? "",
-    );
-    return named.filter((uid) => !provisioned.includes(uid)).map((uid) => `${path}: data source ${uid} is not provisioned`);
+    const named = [
+      ...text.matchAll(/"datasource": \{[^}]*"uid": "([^"]+)"|\bdatasourceUid: ([\w-]+)/g),
+    ].map(([, uid, other]) => uid ?? other ?? "");
+    return named
+      .filter((uid) => !provisioned.includes(uid))
+      .map((uid) => `${path}: data source ${uid} is not provisioned`);
   });
   return [...new Set(problems)];
 }
 
-/** Every alert has a severity, says what to do, leads to its paragraph, and is made to fire in a test. */
+/**
+ * Every alert has a severity, says what to do, leads to its paragraph, and is made to fire in a
+ * test.
+ */
 function alertProblems(files: Files): string[] {
   const asked = readRuleTests(files).flatMap(({ promql_expr_test: ones = [] }) => ones);
-  const fires = (alert: string) => asked.some(({ expr, exp_samples: found }) => expr.includes(`alertname="${alert}"`) && found.length > 0);
+  const fires = (alert: string) =>
+    asked.some(
+      ({ expr, exp_samples: found }) => expr.includes(`alertname="${alert}"`) && found.length > 0,
+    );
   const anchors = readAnchors(files);
   return readRules(files).flatMap(({ path, alert, labels = {}, annotations = {} }) => {
     if (alert === undefined) return [];
@@ -87,9 +117,12 @@ function alertProblems(files: Files): string[] {
       ["page", "ticket"].includes(labels["severity"] ?? "") || "has no severity",
       annotations["summary"] !== undefined || "has no summary",
       annotations["description"] !== undefined || "has no description",
-      (page === METRICS_PAGE && anchors.has(anchor)) || "has no runbook_url that leads to its paragraph",
+      (page === METRICS_PAGE && anchors.has(anchor)) ||
+        "has no runbook_url that leads to its paragraph",
       fires(alert) || "fires in no test",
     ];
-    return problems.filter((problem) => problem !== true).map((problem) => `${path}: ${alert} ${problem}`);
+    return problems
+      .filter((problem) => problem !== true)
+      .map((problem) => `${path}: ${alert} ${problem}`);
   });
 }

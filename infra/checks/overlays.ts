@@ -21,7 +21,8 @@ export async function hasKustomize(): Promise<boolean> {
 }
 
 export async function checkOverlays(): Promise<Outcome> {
-  if (!(await hasKustomize())) return { kind: "skipped", reason: "kustomize is not there: pnpm tools kustomize" };
+  if (!(await hasKustomize()))
+    return { kind: "skipped", reason: "kustomize is not there: pnpm tools kustomize" };
   const without = await withoutKubeconform();
   if (without !== undefined) return { kind: "skipped", reason: without };
   return failedWith(await conformanceProblems(await buildOverlays()));

@@ -9,6 +9,9 @@ const NAMES = /(?<![\w:.])[a-zA-Z_:][\w:]*(?!\s*\()(?![\w:])/g;
 
 /** The metrics that a query reads, with the endings of histograms. */
 export function metricsIn(query: string): string[] {
-  const bare = [STRINGS, COMMENTS, SELECTORS, LABEL_LISTS].reduce((text, pattern) => text.replace(pattern, " "), query);
+  const bare = [STRINGS, COMMENTS, SELECTORS, LABEL_LISTS].reduce(
+    (text, pattern) => text.replace(pattern, " "),
+    query,
+  );
   return [...new Set(bare.match(NAMES) ?? [])].filter((name) => !WORDS.has(name.toLowerCase()));
 }

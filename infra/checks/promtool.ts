@@ -5,11 +5,15 @@ import { execute, listFiles, type Outcome, passed, readTexts } from "@tercet/cli
 import { stringify } from "yaml";
 import { filesIn, METRICS_PAGE, type Query, readQueries } from "./observability-files.ts";
 
-/** Prometheus' own judgement of its configuration, of every query, and of the rules by their tests. */
+/**
+ * Prometheus' own judgement of its configuration, of every query, and of the rules by their tests.
+ */
 export async function checkPrometheus(): Promise<Outcome> {
   const version = await execute("promtool", ["--version"]);
   if (version.code !== 0) return { kind: "skipped", reason: "promtool is not installed" };
-  const files = await readTexts((await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE));
+  const files = await readTexts(
+    (await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE),
+  );
   const folder = await mkdtemp(join(tmpdir(), "tercet-queries-"));
   try {
     const queries = join(folder, "queries.yml");
@@ -31,6 +35,12 @@ export async function checkPrometheus(): Promise<Outcome> {
 
 /** promtool reads no queries but those of rules. */
 function asRules(queries: readonly Query[]): string {
-  const rules = queries.map(({ path, query }) => ({ record: "query", labels: { path }, expr: query.replaceAll("$__rate_interval", "5m") }));
-  return stringify({ groups: rules.map((rule, index) => ({ name: String(index), rules: [rule] })) });
+  const rules = queries.map(({ path, query }) => ({
+    record: "query",
+    labels: { path },
+    expr: query.replaceAll("$__rate_interval", "5m"),
+  }));
+  return stringify({
+    groups: rules.map((rule, index) => ({ name: String(index), rules: [rule] })),
+  });
 }

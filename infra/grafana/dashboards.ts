@@ -38,7 +38,8 @@ const red: readonly Panel[] = [
   },
   {
     title: "Share of calls that fail",
-    about: "Errors that the service is to blame for; refusals are not among them. The objective is below 0.1 %.",
+    about:
+      "Errors that the service is to blame for; refusals are not among them. The objective is below 0.1 %.",
     unit: "percentunit",
     queries: { "{{service_name}}": "service:rpc_server_call:failed_ratio5m" },
   },
@@ -59,7 +60,8 @@ const red: readonly Panel[] = [
   },
   {
     title: "Refused and failed calls by method and code",
-    about: "RESOURCE_EXHAUSTED is shed load, UNAUTHENTICATED and PERMISSION_DENIED are callers, UNAVAILABLE and INTERNAL are ours.",
+    about:
+      "RESOURCE_EXHAUSTED is shed load, UNAUTHENTICATED and PERMISSION_DENIED are callers, UNAVAILABLE and INTERNAL are ours.",
     unit: "reqps",
     queries: {
       "{{rpc_method}} {{rpc_response_status_code}}": rate(
@@ -70,16 +72,31 @@ const red: readonly Panel[] = [
   },
   {
     title: "Duration by method, p95, with traces",
-    about: "From spans: a dot is one call, and leads to its trace. Lower than the truth where traces are sampled by their outcome.",
+    about:
+      "From spans: a dot is one call, and leads to its trace. Lower than the truth where traces are sampled by their outcome.",
     unit: "s",
     exemplars: true,
-    queries: { "{{span_name}}": quantile(0.95, "traces_span_metrics_duration_seconds", "span_name", '{span_kind="SPAN_KIND_SERVER"}') },
+    queries: {
+      "{{span_name}}": quantile(
+        0.95,
+        "traces_span_metrics_duration_seconds",
+        "span_name",
+        '{span_kind="SPAN_KIND_SERVER"}',
+      ),
+    },
   },
   {
     title: "Calls to other services, p95",
     about: "As the caller sees them, the way there included.",
     unit: "s",
-    queries: { "{{service_name}} to {{rpc_method}}": quantile(0.95, CLIENT, "service_name, rpc_method", UNARY) },
+    queries: {
+      "{{service_name}} to {{rpc_method}}": quantile(
+        0.95,
+        CLIENT,
+        "service_name, rpc_method",
+        UNARY,
+      ),
+    },
   },
   {
     title: "Calls to other services that fail, and retries",
@@ -97,7 +114,12 @@ const red: readonly Panel[] = [
     title: "Spans per second by kind and status",
     about: "What arrives of traces. None while there are calls: tracing is off or broken.",
     unit: "reqps",
-    queries: { "{{span_kind}} {{status_code}}": rate("traces_span_metrics_calls_total", "span_kind, status_code") },
+    queries: {
+      "{{span_kind}} {{status_code}}": rate(
+        "traces_span_metrics_calls_total",
+        "span_kind, status_code",
+      ),
+    },
   },
 ];
 
@@ -109,7 +131,13 @@ const sagas: readonly Panel[] = [
     stat: true,
     queries: { "{{saga_kind}}": "max by (saga_kind) (tercet_saga_parked)" },
   },
-  { title: "Open", about: "On their way now.", unit: "short", stat: true, queries: { open: "max(tercet_saga_open)" } },
+  {
+    title: "Open",
+    about: "On their way now.",
+    unit: "short",
+    stat: true,
+    queries: { open: "max(tercet_saga_open)" },
+  },
   {
     title: "Age of the oldest open saga",
     about: "Above two minutes something is being undone, or stuck.",
@@ -144,20 +172,35 @@ const sagas: readonly Panel[] = [
     title: "Duration of sagas, p95",
     about: "From their start to their end, by how they ended.",
     unit: "s",
-    queries: { "{{saga_kind}} {{saga_state}}": quantile(0.95, "tercet_saga_duration_seconds", "saga_kind, saga_state") },
+    queries: {
+      "{{saga_kind}} {{saga_state}}": quantile(
+        0.95,
+        "tercet_saga_duration_seconds",
+        "saga_kind, saga_state",
+      ),
+    },
   },
   {
     title: "Duration of steps, p95",
     about: "One attempt.",
     unit: "s",
-    queries: { "{{saga_step}} {{saga_action}}": quantile(0.95, "tercet_saga_step_duration_seconds", "saga_step, saga_action") },
+    queries: {
+      "{{saga_step}} {{saga_action}}": quantile(
+        0.95,
+        "tercet_saga_step_duration_seconds",
+        "saga_step, saga_action",
+      ),
+    },
   },
   {
     title: "Attempts by step and outcome",
     about: "Unknown outcomes are asked for again.",
     unit: "ops",
     queries: {
-      "{{saga_step}} {{saga_action}} {{outcome}}": rate("tercet_saga_step_duration_seconds_count", "saga_step, saga_action, outcome"),
+      "{{saga_step}} {{saga_action}} {{outcome}}": rate(
+        "tercet_saga_step_duration_seconds_count",
+        "saga_step, saga_action, outcome",
+      ),
       "{{saga_step}} unknown": rate("tercet_saga_unknown_outcomes_total", "saga_step"),
     },
   },
@@ -169,7 +212,8 @@ const sagas: readonly Panel[] = [
   },
   {
     title: "Taken over, and writes fenced, in 10 minutes",
-    about: "Take-overs: a process died or froze. Fenced writes: it came back. Both are survived; many are a symptom.",
+    about:
+      "Take-overs: a process died or froze. Fenced writes: it came back. Both are survived; many are a symptom.",
     unit: "short",
     queries: {
       "{{saga_kind}} taken over": "sum by (saga_kind) (increase(tercet_saga_takeovers_total[10m]))",
@@ -187,7 +231,8 @@ const sagas: readonly Panel[] = [
   },
   {
     title: "Payments given up, and charged late, in an hour",
-    about: "Charged late: the provider took money for a payment that was given up. It is refunded; tell the provider.",
+    about:
+      "Charged late: the provider took money for a payment that was given up. It is refunded; tell the provider.",
     unit: "short",
     queries: {
       "given up": "sum(increase(tercet_payment_abandoned_total[1h]))",
@@ -198,13 +243,20 @@ const sagas: readonly Panel[] = [
     title: "The provider: duration, p95",
     about: "A slow provider is the slowest part of every order.",
     unit: "s",
-    queries: { "{{operation}}": quantile(0.95, "tercet_payment_provider_duration_seconds", "operation") },
+    queries: {
+      "{{operation}}": quantile(0.95, "tercet_payment_provider_duration_seconds", "operation"),
+    },
   },
   {
     title: "The provider: calls by outcome",
     about: "Unknown is no answer: the payment may be charged.",
     unit: "reqps",
-    queries: { "{{operation}} {{outcome}}": rate("tercet_payment_provider_duration_seconds_count", "operation, outcome") },
+    queries: {
+      "{{operation}} {{outcome}}": rate(
+        "tercet_payment_provider_duration_seconds_count",
+        "operation, outcome",
+      ),
+    },
   },
 ];
 
@@ -219,19 +271,30 @@ const runtime: readonly Panel[] = [
     title: "CPU by process",
     about: "Cores in use. JavaScript is one thread: near 1 it is saturated.",
     unit: "short",
-    queries: { "{{service_name}} {{instance}}": rate("process_cpu_time_seconds_total", "service_name, instance") },
+    queries: {
+      "{{service_name}} {{instance}}": rate(
+        "process_cpu_time_seconds_total",
+        "service_name, instance",
+      ),
+    },
   },
   {
     title: "Memory by process",
     about: "Resident. A line that only rises is a leak.",
     unit: "bytes",
-    queries: { "{{service_name}} {{instance}}": "sum by (service_name, instance) (process_memory_usage_bytes)" },
+    queries: {
+      "{{service_name}} {{instance}}":
+        "sum by (service_name, instance) (process_memory_usage_bytes)",
+    },
   },
   {
     title: "Heap in use",
     about: "Of V8.",
     unit: "bytes",
-    queries: { "{{service_name}}": "max by (service_name) (sum by (service_name, instance) (v8js_memory_heap_used_bytes))" },
+    queries: {
+      "{{service_name}}":
+        "max by (service_name) (sum by (service_name, instance) (v8js_memory_heap_used_bytes))",
+    },
   },
   {
     title: "Event loop delay, p50 and p99",
@@ -252,20 +315,31 @@ const runtime: readonly Panel[] = [
     title: "Time in garbage collection",
     about: "Share of time, by kind. Above 5 % the heap is too small, or too much is allocated.",
     unit: "percentunit",
-    queries: { "{{service_name}} {{v8js_gc_type}}": rate("v8js_gc_duration_seconds_sum", "service_name, v8js_gc_type") },
+    queries: {
+      "{{service_name}} {{v8js_gc_type}}": rate(
+        "v8js_gc_duration_seconds_sum",
+        "service_name, v8js_gc_type",
+      ),
+    },
   },
   {
     title: "Open resources",
     about: "What keeps the event loop going: sockets, timers. A line that only rises is a leak.",
     unit: "short",
-    queries: { "{{service_name}} {{v8js_resource_type}}": "sum by (service_name, v8js_resource_type) (v8js_resource_active)" },
+    queries: {
+      "{{service_name}} {{v8js_resource_type}}":
+        "sum by (service_name, v8js_resource_type) (v8js_resource_active)",
+    },
   },
   {
     title: "Database operations per second",
     about: "Statements, by database.",
     unit: "ops",
     queries: {
-      "{{db_namespace}} {{db_operation_name}}": rate("db_client_operation_duration_seconds_count", "db_namespace, db_operation_name"),
+      "{{db_namespace}} {{db_operation_name}}": rate(
+        "db_client_operation_duration_seconds_count",
+        "db_namespace, db_operation_name",
+      ),
     },
   },
   {
@@ -273,7 +347,11 @@ const runtime: readonly Panel[] = [
     about: "With the wait for a connection.",
     unit: "s",
     queries: {
-      "{{db_namespace}} {{db_operation_name}}": quantile(0.95, "db_client_operation_duration_seconds", "db_namespace, db_operation_name"),
+      "{{db_namespace}} {{db_operation_name}}": quantile(
+        0.95,
+        "db_client_operation_duration_seconds",
+        "db_namespace, db_operation_name",
+      ),
     },
   },
   {
@@ -283,7 +361,8 @@ const runtime: readonly Panel[] = [
     queries: {
       "{{db_client_connection_pool_name}} {{db_client_connection_state}}":
         "sum by (db_client_connection_pool_name, db_client_connection_state) (db_client_connection_count)",
-      "{{db_client_connection_pool_name}} max": "sum by (db_client_connection_pool_name) (db_client_connection_max)",
+      "{{db_client_connection_pool_name}} max":
+        "sum by (db_client_connection_pool_name) (db_client_connection_max)",
     },
   },
   {
@@ -291,7 +370,8 @@ const runtime: readonly Panel[] = [
     about: "Waiting for more than moments: statements are slow, or DATABASE_POOL_SIZE is small.",
     unit: "short",
     queries: {
-      "{{db_client_connection_pool_name}} waiting": "sum by (db_client_connection_pool_name) (db_client_connection_pending_requests)",
+      "{{db_client_connection_pool_name}} waiting":
+        "sum by (db_client_connection_pool_name) (db_client_connection_pending_requests)",
       "{{db_client_connection_pool_name}} given up per second": rate(
         "db_client_connection_timeouts_total",
         "db_client_connection_pool_name",
@@ -302,17 +382,22 @@ const runtime: readonly Panel[] = [
     title: "Breakers",
     about: "0 closed, 1 half open, 2 open.",
     unit: "short",
-    queries: { "{{service_name}} to {{rpc_service}}": "max by (service_name, rpc_service) (tercet_breaker_state)" },
+    queries: {
+      "{{service_name}} to {{rpc_service}}":
+        "max by (service_name, rpc_service) (tercet_breaker_state)",
+    },
   },
   {
     title: "The collector: received per second, and its queue",
-    about: "A queue that grows: Jaeger does not keep up. Nothing received: the services do not send.",
+    about:
+      "A queue that grows: Jaeger does not keep up. Nothing received: the services do not send.",
     unit: "short",
     queries: {
       "up: {{job}}": 'min by (job) (up{job=~"collector|services"})',
       spans: "sum(rate(otelcol_receiver_accepted_spans[$__rate_interval]))",
       "metric points": "sum(rate(otelcol_receiver_accepted_metric_points[$__rate_interval]))",
-      "queue to {{exporter}}": "max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)",
+      "queue to {{exporter}}":
+        "max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)",
     },
   },
 ];
@@ -331,8 +416,23 @@ export async function writeDashboards(): Promise<void> {
 }
 
 function dashboard(uid: string, title: string, panels: readonly Panel[]): string {
-  const settings = { schemaVersion: 39, editable: false, graphTooltip: 1, refresh: "30s", time: { from: "now-1h", to: "now" } };
-  const links = [{ type: "dashboards", title: "Tercet", tags: ["tercet"], asDropdown: false, includeVars: false, keepTime: true }];
+  const settings = {
+    schemaVersion: 39,
+    editable: false,
+    graphTooltip: 1,
+    refresh: "30s",
+    time: { from: "now-1h", to: "now" },
+  };
+  const links = [
+    {
+      type: "dashboards",
+      title: "Tercet",
+      tags: ["tercet"],
+      asDropdown: false,
+      includeVars: false,
+      keepTime: true,
+    },
+  ];
   return `${JSON.stringify({ uid, title, tags: ["tercet"], ...settings, links, panels: laidOut(panels) }, undefined, 2)}\n`;
 }
 
@@ -360,5 +460,12 @@ function drawn({ title, about, unit, queries, stat = false, exemplars = false }:
     ...(exemplars && { exemplar: true }),
   }));
   const type = stat ? "stat" : "timeseries";
-  return { type, title, description: about, datasource, fieldConfig: { defaults: { unit, min: 0 }, overrides: [] }, targets };
+  return {
+    type,
+    title,
+    description: about,
+    datasource,
+    fieldConfig: { defaults: { unit, min: 0 }, overrides: [] },
+    targets,
+  };
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The members of a replica set, though it be one, prove themselves by a key file that nobody else may read; a mounted file keeps its owner on the host.
+# The members of a replica set, though it be one, prove themselves by a key file that nobody else
+# may read; a mounted file keeps its owner on the host.
 set -euo pipefail
 umask 377
 printf '%s' "${MONGODB_KEYFILE:?is not set}" >/tmp/keyfile

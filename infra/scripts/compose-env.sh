@@ -56,7 +56,8 @@ umask 077
 # Under its name only when it is complete.
 draft="$file.new"
 cat >"$draft" <<TEXT
-# Made by infra/scripts/compose-env.sh; infra/.env.example says what each is for. Not for the repository.
+# Made by infra/scripts/compose-env.sh; infra/.env.example says what each is for. Not for the
+# repository.
 POSTGRES_PASSWORD=$(secret)
 IDENTITY_DATABASE_PASSWORD=$(secret)
 ORDER_DATABASE_PASSWORD=$(secret)

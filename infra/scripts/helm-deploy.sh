@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs or upgrades charts/tercet, waits until it is ready, goes back if it does not get there, and tries it.
+# Installs or upgrades charts/tercet, waits until it is ready, goes back if it does not get there,
+# and tries it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes what must be in the cluster before the release: the namespace, under the restricted Pod Security Standard, and the Secrets.
+# Makes what must be in the cluster before the release: the namespace, under the restricted Pod
+# Security Standard, and the Secrets.
 set -euo pipefail
 umask 077
 
@@ -49,7 +50,8 @@ password() { openssl rand -hex 24; }
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
-# A JSON Web Key Set with one private ES256 key. In DER (RFC 5915) the numbers of a P-256 key stand at fixed places.
+# A JSON Web Key Set with one private ES256 key. In DER (RFC 5915) the numbers of a P-256 key stand
+# at fixed places.
 signing_keys() {
   local der
   der="$(mktemp)"

@@ -29,7 +29,8 @@ if [[ -z "$password" ]]; then
   exit 1
 fi
 
-# The body goes through standard input: arguments of a process can be seen by every user of the machine.
+# The body goes through standard input: arguments of a process can be seen by every user of the
+# machine.
 rpc() {
   local url=$1 token=${2:-}
   curl --silent --show-error --fail-with-body --max-time 30 --header 'content-type: application/json' \

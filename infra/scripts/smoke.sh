@@ -42,7 +42,8 @@ uuid() {
 # The first field of that name in JSON.
 field() { tr ',{}' '\n' | sed -n "s/^ *\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
 
-# rpc METHOD BODY [TOKEN]. The token and the body go past the arguments, which every user of the machine can see.
+# rpc METHOD BODY [TOKEN]. The token and the body go past the arguments, which every user of the
+# machine can see.
 rpc() {
   local answer
   answer="$(printf '%s' "$2" | curl --silent --show-error --fail-with-body --max-time 40 --header 'content-type: application/json' \

@@ -15,7 +15,13 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function git(...args: string[]): Promise<string> {
-  const answer = await gitIn(folder)("-c", "user.name=test", "-c", "user.email=test@example.com", ...args);
+  const answer = await gitIn(folder)(
+    "-c",
+    "user.name=test",
+    "-c",
+    "user.email=test@example.com",
+    ...args,
+  );
   if (answer === undefined) throw new Error(`git ${args.join(" ")} failed`);
   return answer;
 }

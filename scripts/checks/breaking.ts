@@ -16,34 +16,50 @@ export function gitIn(folder: string): AskGit {
 export type Base = { commit: string } | { none: string };
 
 /**
- * The commit whose contracts must not be broken: the one named by BUF_BREAKING_AGAINST; else where this branch left main;
- * else, on main itself, the commit before.
+ * The commit whose contracts must not be broken: the one named by BUF_BREAKING_AGAINST; else where
+ * this branch left main; else, on main itself, the commit before.
  */
 export async function breakingBase(git: AskGit, named?: string): Promise<Base> {
-  const commit = named ? await git("rev-parse", "--verify", "--quiet", `${named}^{commit}`) : await forkPoint(git);
+  const commit = named
+    ? await git("rev-parse", "--verify", "--quiet", `${named}^{commit}`)
+    : await forkPoint(git);
   if (commit === undefined) {
     if (named) throw new Error(`BUF_BREAKING_AGAINST=${named} is no commit of this repository`);
     return { none: "there is no earlier commit to compare with" };
   }
   const files = await git("ls-tree", "--name-only", commit, "proto", "buf.yaml");
-  return files === "buf.yaml\nproto" ? { commit } : { none: `${commit.slice(0, 12)} has no proto/ with a buf.yaml` };
+  return files === "buf.yaml\nproto"
+    ? { commit }
+    : { none: `${commit.slice(0, 12)} has no proto/ with a buf.yaml` };
 }
 
 async function forkPoint(git: AskGit): Promise<string | undefined> {
   const head = await git("rev-parse", "--verify", "--quiet", "HEAD^{commit}");
   if (head === undefined) return undefined;
-  const fork = (await git("merge-base", "HEAD", "origin/main")) ?? (await git("merge-base", "HEAD", "main"));
-  return fork !== undefined && fork !== head ? fork : git("rev-parse", "--verify", "--quiet", "HEAD~1^{commit}");
+  const fork =
+    (await git("merge-base", "HEAD", "origin/main")) ?? (await git("merge-base", "HEAD", "main"));
+  return fork !== undefined && fork !== head
+    ? fork
+    : git("rev-parse", "--verify", "--quiet", "HEAD~1^{commit}");
 }
 
-/** An archive, not buf's own git reader: that one clones, which fails in worktrees and for commits that no branch points to. */
+/**
+ * An archive, not buf's own git reader: that one clones, which fails in worktrees and for commits
+ * that no branch points to.
+ */
 export async function checkBreaking(): Promise<Outcome> {
   const base = await breakingBase(gitIn(ROOT), process.env["BUF_BREAKING_AGAINST"]);
   if ("none" in base) return { kind: "skipped", reason: base.none };
   const folder = await mkdtemp(join(tmpdir(), "tercet-breaking-"));
   try {
     const archive = join(folder, "base.tar");
-    const exported = await execute("git", ["archive", `--output=${archive}`, base.commit, "proto", "buf.yaml"]);
+    const exported = await execute("git", [
+      "archive",
+      `--output=${archive}`,
+      base.commit,
+      "proto",
+      "buf.yaml",
+    ]);
     if (exported.code !== 0) return { kind: "failed", output: exported.output };
     const { code, output } = await execute("buf", ["breaking", "--against", archive]);
     return code === 0 ? passed : { kind: "failed", output: `against ${base.commit}:\n${output}` };

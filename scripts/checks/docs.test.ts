@@ -6,7 +6,10 @@ const files = (text: string) =>
     ["docs/a.md", text],
     ["docs/b.md", ""],
     ["package.json", '{"scripts": {"chaos": ""}}'],
-    ["proto/a/v1/a.proto", "package a.v1;\nservice AService {\n  rpc Get(GetRequest) returns (A) {}\n}\n"],
+    [
+      "proto/a/v1/a.proto",
+      "package a.v1;\nservice AService {\n  rpc Get(GetRequest) returns (A) {}\n}\n",
+    ],
     ["packages/x/y.test.ts", 'test("it works", () => {}); test("it works too", () => {});'],
   ]);
 
@@ -25,7 +28,10 @@ test.each([
   ["b.v1.AService/Get", "docs/a.md: there is no b.v1.AService/Get"],
   ["`pnpm caos`", "docs/a.md: there is no pnpm caos"],
   ['`packages/x/z.test.ts` › "it works"', "docs/a.md: there is no packages/x/z.test.ts"],
-  ['`packages/x/y.test.ts` › "it works"; "it does not"', 'docs/a.md: packages/x/y.test.ts has no test "it does not"'],
+  [
+    '`packages/x/y.test.ts` › "it works"; "it does not"',
+    'docs/a.md: packages/x/y.test.ts has no test "it does not"',
+  ],
 ])("%s", (text, problem) => {
   expect(docProblems(files(text))).toEqual([problem]);
 });

@@ -32,7 +32,10 @@ describe("allowed", () => {
     ],
     ["packages/order/test/harness.ts", 'import { a } from "../src/index.ts";'],
     ["packages/service/src/host/access.ts", 'import { a } from "@tercet/gen/common/v1/access";'],
-    ["packages/stack/src/services.ts", 'import "@tercet/identity"; import "@tercet/order"; import "@tercet/payment";'],
+    [
+      "packages/stack/src/services.ts",
+      'import "@tercet/identity"; import "@tercet/order"; import "@tercet/payment";',
+    ],
     ["packages/saga/test/fixture.ts", 'import { testDatabase } from "@tercet/service/testing";'],
     ["packages/payment/src/domain.ts", 'import { a } from "./domain.ts";'],
   ])("%s: %s", (path, text) => expect(problems(path, text)).toEqual([]));
@@ -46,7 +49,11 @@ describe("forbidden", () => {
     ["service imports a business package", "packages/service/src/host.ts", "@tercet/order"],
     ["service imports saga", "packages/service/src/host.ts", "@tercet/saga"],
     ["saga imports service", "packages/saga/src/engine.ts", "@tercet/service"],
-    ["saga imports testing outside tests", "packages/saga/src/engine.ts", "@tercet/service/testing"],
+    [
+      "saga imports testing outside tests",
+      "packages/saga/src/engine.ts",
+      "@tercet/service/testing",
+    ],
     ["saga imports gen", "packages/saga/src/engine.ts", "@tercet/gen/order/v1/order"],
     ["a service imports the stack", "packages/identity/src/main.ts", "@tercet/stack"],
     ["the stack imports its tests", "packages/stack/src/stack.ts", "@tercet/e2e"],
@@ -57,6 +64,8 @@ describe("forbidden", () => {
     ["another package's main", "packages/stack/src/stack.ts", "@tercet/order/main"],
     ["a package without a rule", "packages/new/src/index.ts", "@tercet/gen/common/v1/money"],
   ])("%s", (_, path, specifier) => {
-    expect(problems(path, `import type { A } from "${specifier}";`)).toEqual([expect.stringContaining(`${path}: "${specifier}"`)]);
+    expect(problems(path, `import type { A } from "${specifier}";`)).toEqual([
+      expect.stringContaining(`${path}: "${specifier}"`),
+    ]);
   });
 });

@@ -20,7 +20,18 @@ const mayImport: Record<string, readonly string[]> = {
   perf: ["cli", "gen", "service", "saga", "stack", ...business],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gen", "service", "stack", ...business],
-  e2e: ["cli", "gateway", "gen", "service", "saga", "console", "audit", "chaos", "stack", ...business],
+  e2e: [
+    "cli",
+    "gateway",
+    "gen",
+    "service",
+    "saga",
+    "console",
+    "audit",
+    "chaos",
+    "stack",
+    ...business,
+  ],
 };
 
 /** Tests may also take a database from here, whatever package they are in. */
@@ -28,7 +39,9 @@ const forTests = "@tercet/service/testing";
 const isTest = (path: string) => /\/test\/|\.(test|contract|testing)\.ts$/.test(path);
 
 export async function checkImports(): Promise<Outcome> {
-  const files = (await listFiles()).filter((path) => /^(gateway|packages|perf)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path));
+  const files = (await listFiles()).filter((path) =>
+    /^(gateway|packages|perf)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path),
+  );
   return failedWith(importProblems(await readTexts(files)));
 }
 
@@ -36,7 +49,9 @@ export async function checkImports(): Promise<Outcome> {
 export function importProblems(files: ReadonlyMap<string, string>): string[] {
   return [...files].flatMap(([path, text]) =>
     specifiers(path, text).flatMap((specifier) => {
-      const problem = specifier.startsWith(".") ? relativeProblem(path, specifier) : packageProblem(path, specifier);
+      const problem = specifier.startsWith(".")
+        ? relativeProblem(path, specifier)
+        : packageProblem(path, specifier);
       return problem === undefined ? [] : [`${path}: "${specifier}" ${problem}`];
     }),
   );
@@ -44,7 +59,8 @@ export function importProblems(files: ReadonlyMap<string, string>): string[] {
 
 function relativeProblem(path: string, specifier: string): string | undefined {
   const target = posix.join(posix.dirname(path), specifier);
-  if (packageOf(target) !== packageOf(path)) return "reaches into another package: import it by name";
+  if (packageOf(target) !== packageOf(path))
+    return "reaches into another package: import it by name";
   return isMain(target) ? "imports main.ts, which is a process and not a module" : undefined;
 }
 
@@ -53,8 +69,10 @@ function packageProblem(path: string, specifier: string): string | undefined {
   if (scope !== "@tercet") return undefined;
   const importer = packageOf(path);
   const allowed = mayImport[importer];
-  if (allowed === undefined) return `: packages/${importer} is not in the list of scripts/checks/import-rules.ts`;
-  if (rest[0] === "src" || rest[0] === "dist") return "reaches into another package: import what it exports";
+  if (allowed === undefined)
+    return `: packages/${importer} is not in the list of scripts/checks/import-rules.ts`;
+  if (rest[0] === "src" || rest[0] === "dist")
+    return "reaches into another package: import what it exports";
   if (isMain(rest.join("/"))) return "imports main.ts, which is a process and not a module";
   if (specifier === forTests && isTest(path)) return undefined;
   return name === importer || allowed.includes(name)
@@ -65,14 +83,21 @@ function packageProblem(path: string, specifier: string): string | undefined {
 const packageOf = (path: string) => /^(?:packages\/)?(?:proof\/)?([^/]+)/.exec(path)?.[1] ?? "";
 const isMain = (path: string) => /(^|\/)main(\.[a-z]+)?$/.test(path);
 
-/** Every module a file names: static, dynamic and type imports, and re-exports. A computed name is not seen. */
+/**
+ * Every module a file names: static, dynamic and type imports, and re-exports. A computed name is
+ * not seen.
+ */
 export function specifiers(path: string, text: string): string[] {
   const { module, program, errors } = parseSync(path, text);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
   const found = [
     ...module.staticImports.map((one) => one.moduleRequest.value),
-    ...module.staticExports.flatMap((one) => one.entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),
-    ...module.dynamicImports.map((one) => text.slice(one.moduleRequest.start, one.moduleRequest.end).replace(/^["'`]|["'`]$/g, "")),
+    ...module.staticExports.flatMap((one) =>
+      one.entries.flatMap((entry) => entry.moduleRequest?.value ?? []),
+    ),
+    ...module.dynamicImports.map((one) =>
+      text.slice(one.moduleRequest.start, one.moduleRequest.end).replace(/^["'`]|["'`]$/g, ""),
+    ),
     ...typeImports(program),
   ];
   return [...new Set(found)];

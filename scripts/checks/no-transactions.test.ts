@@ -7,10 +7,15 @@ import { afterAll, expect, test } from "vitest";
 
 const torn = "A multi-statement transaction is torn";
 
-// biome runs no plugins on standard input, so the repository's plugin setting is used in a folder of its own.
+// biome runs no plugins on standard input, so the repository's plugin setting is used in a folder
+// of its own.
 const folder = mkdtempSync(join(tmpdir(), "tercet-lint-"));
-const { plugins } = JSON.parse(readFileSync(join(ROOT, "biome.json"), "utf8")) as { plugins: { path: string }[] };
-const settings = { plugins: plugins.map((plugin) => ({ ...plugin, path: join(ROOT, plugin.path) })) };
+const { plugins } = JSON.parse(readFileSync(join(ROOT, "biome.json"), "utf8")) as {
+  plugins: { path: string }[];
+};
+const settings = {
+  plugins: plugins.map((plugin) => ({ ...plugin, path: join(ROOT, plugin.path) })),
+};
 writeFileSync(join(folder, "biome.json"), JSON.stringify(settings));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -18,7 +23,10 @@ function lint(path: string, text: string): string {
   mkdirSync(dirname(join(folder, path)), { recursive: true });
   writeFileSync(join(folder, path), text);
   const args = ["lint", "--only=plugin", "--colors=off", path];
-  const { stdout, stderr, error } = spawnSync(join(ROOT, "node_modules/.bin/biome"), args, { cwd: folder, encoding: "utf8" });
+  const { stdout, stderr, error } = spawnSync(join(ROOT, "node_modules/.bin/biome"), args, {
+    cwd: folder,
+    encoding: "utf8",
+  });
   if (error) throw error;
   // Else the settings were refused, or left the file out, and nothing would be found in it.
   expect(stdout + stderr).toContain("Checked 1 file");
@@ -35,9 +43,15 @@ test.each([
   ["const connection = await sql.reserve();"],
   ["await db.transaction(async (tx) => tx.execute(one));"],
   ["await database().transaction(async () => {});"],
-])("%s", (statement) => expect(lint("packages/order/src/store.ts", `${statement}\n`)).toContain(torn));
+])("%s", (statement) =>
+  expect(lint("packages/order/src/store.ts", `${statement}\n`)).toContain(torn),
+);
 
 test("one statement is fine, and so are migrations", () => {
-  expect(lint("packages/order/src/store.ts", "await sql`select 1`;\nconst begin = order.begin;\n")).not.toContain(torn);
-  expect(lint("packages/order/migrations/fill.ts", "await sql.begin(async () => {});\n")).not.toContain(torn);
+  expect(
+    lint("packages/order/src/store.ts", "await sql`select 1`;\nconst begin = order.begin;\n"),
+  ).not.toContain(torn);
+  expect(
+    lint("packages/order/migrations/fill.ts", "await sql.begin(async () => {});\n"),
+  ).not.toContain(torn);
 });

@@ -1,21 +1,34 @@
 import { posix } from "node:path";
-import { execute, failedWith, listFiles, type Outcome, passed, readTexts } from "@tercet/cli/repository";
+import {
+  execute,
+  failedWith,
+  listFiles,
+  type Outcome,
+  passed,
+  readTexts,
+} from "@tercet/cli/repository";
 import { parse } from "yaml";
 import { goTools } from "../go-tools.ts";
 
 /** The only jobs that may do more than read. */
-const MAY_WRITE: Readonly<Record<string, readonly string[]>> = { ".github/workflows/images.yml publish": ["packages", "id-token"] };
+const MAY_WRITE: Readonly<Record<string, readonly string[]>> = {
+  ".github/workflows/images.yml publish": ["packages", "id-token"],
+};
 /** They run with the repository's rights on what strangers wrote. */
 const FORBIDDEN_EVENTS = ["pull_request_target", "workflow_run", "issue_comment"];
 const PNPM_ITSELF = ["install", "exec", "store"];
 const PINNED = /^[\w.-]+(\/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
 
-/** GitHub's workflows, by our own rules and by actionlint, which has shellcheck look at what they run. */
+/**
+ * GitHub's workflows, by our own rules and by actionlint, which has shellcheck look at what they
+ * run.
+ */
 export async function checkWorkflows(): Promise<Outcome> {
   const problems = workflowProblems(await readTexts(await listFiles()));
   if (problems.length > 0) return failedWith(problems);
   for (const tool of ["actionlint", "shellcheck"])
-    if ((await execute(tool, ["--version"])).code !== 0) return { kind: "skipped", reason: `${tool} is not installed` };
+    if ((await execute(tool, ["--version"])).code !== 0)
+      return { kind: "skipped", reason: `${tool} is not installed` };
   const { code, output } = await execute("actionlint", ["-no-color"]);
   return code === 0 ? passed : { kind: "failed", output };
 }
@@ -40,24 +53,36 @@ interface Workflow {
 }
 
 interface Dependabot {
-  readonly updates: readonly { readonly directory?: string; readonly directories?: readonly string[] }[];
+  readonly updates: readonly {
+    readonly directory?: string;
+    readonly directories?: readonly string[];
+  }[];
 }
 
-/** What is against the rules in the workflows, actions and Dependabot's file; all files of the repository are given as path (from the root) and text. */
+/**
+ * What is against the rules in the workflows, actions and Dependabot's file; all files of the
+ * repository are given as path (from the root) and text.
+ */
 export function workflowProblems(files: ReadonlyMap<string, string>): string[] {
   const of = (pattern: RegExp) => [...files].filter(([path]) => pattern.test(path));
   const workflows = of(/^\.github\/workflows\/[^/]+\.yml$/);
   const actions = of(/^\.github\/actions\/[^/]+\/action\.yml$/);
   const steps = [
-    ...workflows.flatMap(([path, text]) => Object.values((parse(text) as Workflow).jobs).flatMap(stepsOf(path))),
+    ...workflows.flatMap(([path, text]) =>
+      Object.values((parse(text) as Workflow).jobs).flatMap(stepsOf(path)),
+    ),
     ...actions.flatMap(([path, text]) => stepsOf(path)((parse(text) as { runs: Job }).runs)),
   ];
   return [
     ...[...workflows, ...actions].flatMap(([path, text]) => pinProblems(path, text)),
     ...differingPins([...workflows, ...actions]),
     ...workflows.flatMap(([path, text]) => workflowRules(path, parse(text) as Workflow)),
-    ...steps.flatMap(({ path, step }) => stepRules(step, files).map((problem) => `${path}: ${problem}`)),
-    ...of(/^\.github\/dependabot\.yml$/).flatMap(([path, text]) => dependabotRules(path, parse(text) as Dependabot, files)),
+    ...steps.flatMap(({ path, step }) =>
+      stepRules(step, files).map((problem) => `${path}: ${problem}`),
+    ),
+    ...of(/^\.github\/dependabot\.yml$/).flatMap(([path, text]) =>
+      dependabotRules(path, parse(text) as Dependabot, files),
+    ),
   ];
 }
 
@@ -67,23 +92,32 @@ const stepsOf =
     steps.map((step) => ({ path, step }));
 
 /** From the text: the version stands in a comment. */
-const usesIn = (text: string): string[] => [...text.matchAll(/^\s*(?:- )?uses: (.+)$/gm)].map(([, uses = ""]) => uses.trim());
+const usesIn = (text: string): string[] =>
+  [...text.matchAll(/^\s*(?:- )?uses: (.+)$/gm)].map(([, uses = ""]) => uses.trim());
 
 function pinProblems(path: string, text: string): string[] {
   const others = usesIn(text).filter((uses) => !uses.startsWith("./"));
-  return others.filter((uses) => !PINNED.test(uses)).map((uses) => `${path}: "${uses}" is not pinned: name@40-hex-commit # v1.2.3`);
+  return others
+    .filter((uses) => !PINNED.test(uses))
+    .map((uses) => `${path}: "${uses}" is not pinned: name@40-hex-commit # v1.2.3`);
 }
 
 function differingPins(files: readonly (readonly [string, string])[]): string[] {
-  const pins = new Set(files.flatMap(([, text]) => usesIn(text)).filter((uses) => PINNED.test(uses)));
+  const pins = new Set(
+    files.flatMap(([, text]) => usesIn(text)).filter((uses) => PINNED.test(uses)),
+  );
   const byName = Map.groupBy(pins, (uses) => uses.split("@")[0] ?? "");
-  return [...byName].filter(([, some]) => some.length > 1).map(([name, some]) => `${name} is pinned differently: ${some.join(", ")}`);
+  return [...byName]
+    .filter(([, some]) => some.length > 1)
+    .map(([name, some]) => `${name} is pinned differently: ${some.join(", ")}`);
 }
 
 function workflowRules(path: string, { on, permissions, concurrency, jobs }: Workflow): string[] {
   const events = typeof on === "string" ? [on] : Array.isArray(on) ? on : Object.keys(on);
   return [
-    ...events.filter((event) => FORBIDDEN_EVENTS.includes(event)).map((event) => `${path}: on ${event}`),
+    ...events
+      .filter((event) => FORBIDDEN_EVENTS.includes(event))
+      .map((event) => `${path}: on ${event}`),
     ...(JSON.stringify(permissions) === "{}" ? [] : [`${path}: permissions are not {} at the top`]),
     ...(concurrency === undefined ? [`${path}: no concurrency group`] : []),
     ...Object.entries(jobs).flatMap(([name, job]) => jobRules(`${path} ${name}`, job)),
@@ -91,7 +125,9 @@ function workflowRules(path: string, { on, permissions, concurrency, jobs }: Wor
 }
 
 function jobRules(name: string, { permissions, ...job }: Job): string[] {
-  const writes = Object.entries(permissions ?? {}).flatMap(([scope, level]) => (level === "write" ? [scope] : []));
+  const writes = Object.entries(permissions ?? {}).flatMap(([scope, level]) =>
+    level === "write" ? [scope] : [],
+  );
   const forbidden = writes.filter((scope) => !MAY_WRITE[name]?.includes(scope));
   return [
     ...(typeof permissions === "object" ? [] : [`${name}: no list of permissions`]),
@@ -100,40 +136,66 @@ function jobRules(name: string, { permissions, ...job }: Job): string[] {
   ];
 }
 
-function stepRules({ uses = "", run = "", with: given = {} }: Step, files: ReadonlyMap<string, string>): string[] {
+function stepRules(
+  { uses = "", run = "", with: given = {} }: Step,
+  files: ReadonlyMap<string, string>,
+): string[] {
   const paths = [...pathsIn(run), ...(typeof given["file"] === "string" ? [given["file"]] : [])];
   const tools = typeof given["tools"] === "string" ? given["tools"].split(" ") : [];
   return [
-    ...(run.includes("${{") ? [`an expression in a run script, where it is code: hand it over in env ("${run.split("\n")[0]}")`] : []),
+    ...(run.includes("${{")
+      ? [
+          `an expression in a run script, where it is code: hand it over in env ("${run.split("\n")[0]}")`,
+        ]
+      : []),
     ...(uses.startsWith("actions/checkout@") && given["persist-credentials"] !== false
       ? ["checkout keeps its credentials: persist-credentials: false"]
       : []),
-    ...(uses.startsWith("./") && !files.has(posix.join(uses, "action.yml")) ? [`there is no action ${uses}`] : []),
+    ...(uses.startsWith("./") && !files.has(posix.join(uses, "action.yml"))
+      ? [`there is no action ${uses}`]
+      : []),
     ...paths.filter((path) => !exists(path, files)).map((path) => `there is no ${path}`),
     ...missingScripts(run, files),
-    ...tools.filter((name) => !goTools.some((tool) => tool.name === name)).map((name) => `pnpm tools knows no ${name}`),
+    ...tools
+      .filter((name) => !goTools.some((tool) => tool.name === name))
+      .map((name) => `pnpm tools knows no ${name}`),
   ];
 }
 
 /** Words that are paths of the repository: they begin with one of its folders. */
 const pathsIn = (run: string): string[] =>
-  [...run.matchAll(/(?<=^|[\s"'=])(?:\.ci|\.github|charts|docs|gateway|gen|infra|packages|perf|proto|scripts)\/[\w./*-]+/gm)].map(
-    ([path]) => path,
-  );
+  [
+    ...run.matchAll(
+      /(?<=^|[\s"'=])(?:\.ci|\.github|charts|docs|gateway|gen|infra|packages|perf|proto|scripts)\/[\w./*-]+/gm,
+    ),
+  ].map(([path]) => path);
 
 function missingScripts(run: string, files: ReadonlyMap<string, string>): string[] {
-  const { scripts = {} } = JSON.parse(files.get("package.json") ?? "{}") as { scripts?: Record<string, string> };
+  const { scripts = {} } = JSON.parse(files.get("package.json") ?? "{}") as {
+    scripts?: Record<string, string>;
+  };
   const named = [...run.matchAll(/\bpnpm ([\w:-]+)/g)].map(([, name = ""]) => name);
-  return named.filter((name) => !PNPM_ITSELF.includes(name) && !(name in scripts)).map((name) => `there is no script for pnpm ${name}`);
+  return named
+    .filter((name) => !PNPM_ITSELF.includes(name) && !(name in scripts))
+    .map((name) => `there is no script for pnpm ${name}`);
 }
 
-const dependabotRules = (path: string, { updates }: Dependabot, files: ReadonlyMap<string, string>): string[] =>
+const dependabotRules = (
+  path: string,
+  { updates }: Dependabot,
+  files: ReadonlyMap<string, string>,
+): string[] =>
   updates
-    .flatMap(({ directory, directories = [] }) => (directory === undefined ? directories : [directory]))
+    .flatMap(({ directory, directories = [] }) =>
+      directory === undefined ? directories : [directory],
+    )
     .filter((folder) => !exists(folder.slice(1), files))
     .map((folder) => `${path}: there is no ${folder}`);
 
 function exists(path: string, files: ReadonlyMap<string, string>): boolean {
   const plain = path.replace(/\/?\*.*$/, "").replace(/\/$/, "");
-  return files.has(plain) || [...files.keys()].some((file) => file.startsWith(plain === "" ? "" : `${plain}/`));
+  return (
+    files.has(plain) ||
+    [...files.keys()].some((file) => file.startsWith(plain === "" ? "" : `${plain}/`))
+  );
 }

@@ -1,4 +1,5 @@
-// `helm test`: asks each service by gRPC (grpc.health.v1) whether it can do its work. SERVICES: "http://order:5011/order.v1.OrderService ...".
+// `helm test`: asks each service by gRPC (grpc.health.v1) whether it can do its work. SERVICES:
+// "http://order:5011/order.v1.OrderService ...".
 import { connect, constants } from "node:http2";
 
 const SERVING = 1;

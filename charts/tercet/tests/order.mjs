@@ -1,5 +1,7 @@
-// `helm test`: a new customer logs in and places an order, which must be CONFIRMED. With OPERATOR_PASSWORD the seeded operator puts the product into the catalog;
-// without it, what the catalog has must do. IDENTITY_URL, ORDER_URL: where customers come in; CATALOG_URL: Order itself, for the operator.
+// `helm test`: a new customer logs in and places an order, which must be CONFIRMED. With
+// OPERATOR_PASSWORD the seeded operator puts the product into the catalog; without it, what the
+// catalog has must do. IDENTITY_URL, ORDER_URL: where customers come in; CATALOG_URL: Order itself,
+// for the operator.
 import { randomUUID } from "node:crypto";
 
 const { IDENTITY_URL, ORDER_URL, CATALOG_URL, OPERATOR_PASSWORD } = process.env;
@@ -31,14 +33,22 @@ async function stockProduct() {
     stock: "1000",
     price: { currencyCode: "EUR", minorUnits: "100" },
   };
-  await call(CATALOG_URL, "order.v1.CatalogService/PutProduct", { product, requestId: randomUUID() }, operator);
+  await call(
+    CATALOG_URL,
+    "order.v1.CatalogService/PutProduct",
+    { product, requestId: randomUUID() },
+    operator,
+  );
   return product.sku;
 }
 
 async function findProduct() {
-  const { products = [] } = await call(ORDER_URL, "order.v1.CatalogService/ListProducts", { pageSize: 100 });
+  const { products = [] } = await call(ORDER_URL, "order.v1.CatalogService/ListProducts", {
+    pageSize: 100,
+  });
   const inStock = products.find(({ stock = "0" }) => BigInt(stock) > 0n);
-  if (inStock === undefined) throw new Error("the catalog has nothing in stock: an operator must put something there first");
+  if (inStock === undefined)
+    throw new Error("the catalog has nothing in stock: an operator must put something there first");
   return inStock.sku;
 }
 
@@ -53,7 +63,10 @@ function identity(method, message) {
 async function call(url, method, message, token) {
   const response = await fetch(`${url}/${method}`, {
     method: "POST",
-    headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
+    headers: {
+      "content-type": "application/json",
+      ...(token && { authorization: `Bearer ${token}` }),
+    },
     body: JSON.stringify(message),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });

@@ -29,8 +29,16 @@ export interface Command {
 
 const INTERRUPTED = 130;
 
-/** A command's process: its arguments, its signals, its exit code; what goes wrong for a known reason is said in a sentence. */
-export async function runCommand({ help, options = {}, allowWords = false, run }: Command): Promise<void> {
+/**
+ * A command's process: its arguments, its signals, its exit code; what goes wrong for a known
+ * reason is said in a sentence.
+ */
+export async function runCommand({
+  help,
+  options = {},
+  allowWords = false,
+  run,
+}: Command): Promise<void> {
   const env = readEnv();
   const terminal = createTerminal(process.stdout, env);
   // A closed pipe or terminal must not stop the stop.
@@ -49,7 +57,10 @@ export async function runCommand({ help, options = {}, allowWords = false, run }
 
 function argumentsOf(options: Options, allowPositionals: boolean) {
   try {
-    return parseArgs({ options: { ...options, help: { type: "boolean", short: "h" } }, allowPositionals });
+    return parseArgs({
+      options: { ...options, help: { type: "boolean", short: "h" } },
+      allowPositionals,
+    });
   } catch (error) {
     throw new CommandError(`${(error as Error).message.split(". ")[0]}; see --help`);
   }
@@ -64,7 +75,8 @@ export function numberOf({ values }: Pick<CommandContext, "values">, name: strin
 
 function interruption(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => controller.abort(new Error(name)));
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => controller.abort(new Error(name)));
   return controller.signal;
 }
 

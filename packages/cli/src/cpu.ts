@@ -5,7 +5,10 @@ const MS_PER_TICK = 10;
 /** After the name, which may have spaces: utime and stime. */
 const [UTIME, STIME] = [11, 12];
 
-/** What these processes have used of the processors until now, in milliseconds; NaN where there is no /proc to tell. */
+/**
+ * What these processes have used of the processors until now, in milliseconds; NaN where there is
+ * no /proc to tell.
+ */
 export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + cpuMsOf(pid), 0);
 }

@@ -1,4 +1,7 @@
-/** A command cannot start or continue for a reason outside of it; the message is one clear sentence for the person who ran it. */
+/**
+ * A command cannot start or continue for a reason outside of it; the message is one clear sentence
+ * for the person who ran it.
+ */
 export class CommandError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

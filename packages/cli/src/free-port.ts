@@ -6,7 +6,10 @@ export const LOOPBACK = "127.0.0.1";
 /** A port that nothing listens on at the moment. */
 export const freePort = (): Promise<number> => listenOnce(0);
 
-/** Listens on a port and closes again; resolves to the port. Rejects with the system's error, such as EADDRINUSE. */
+/**
+ * Listens on a port and closes again; resolves to the port. Rejects with the system's error, such
+ * as EADDRINUSE.
+ */
 export async function listenOnce(port: number): Promise<number> {
   const server = createServer();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

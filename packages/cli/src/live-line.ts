@@ -1,7 +1,12 @@
 import type { CommandContext } from "./command.ts";
 
-/** Shows a line that changes: drawn over where that can be, else written every 10 s and when `part` changes. */
-export function liveLine({ terminal }: Pick<CommandContext, "terminal">): (line: string, part?: string) => void {
+/**
+ * Shows a line that changes: drawn over where that can be, else written every 10 s and when `part`
+ * changes.
+ */
+export function liveLine({
+  terminal,
+}: Pick<CommandContext, "terminal">): (line: string, part?: string) => void {
   const everyMs = terminal.live ? 200 : 10_000;
   let shownAt = Number.NEGATIVE_INFINITY;
   let shownPart: string | undefined;

@@ -6,4 +6,7 @@ export interface ProgressListener {
   notice(sentence: string): void;
 }
 
-export const silentListener: ProgressListener = { progress: (_what, work) => work(), notice: () => {} };
+export const silentListener: ProgressListener = {
+  progress: (_what, work) => work(),
+  notice: () => {},
+};

@@ -46,7 +46,8 @@ export function createTerminal(output: Output, { NO_COLOR = "", TERM }: Env): Te
 /** Shows a start as it goes: what is under way, and what is done with its time. */
 export function terminalListener(terminal: Terminal): ProgressListener {
   const underWay = new Set<string>();
-  const redraw = () => terminal.draw([...underWay].map((what) => terminal.styled("dim", `… ${what}`)));
+  const redraw = () =>
+    terminal.draw([...underWay].map((what) => terminal.styled("dim", `… ${what}`)));
   const say = (text: string) => {
     terminal.line(text);
     redraw();
@@ -59,7 +60,9 @@ export function terminalListener(terminal: Terminal): ProgressListener {
       try {
         const result = await work();
         underWay.delete(what);
-        say(`${terminal.styled("green", "✓")} ${what.padEnd(12)} ${terminal.styled("dim", seconds(performance.now() - start))}`);
+        say(
+          `${terminal.styled("green", "✓")} ${what.padEnd(12)} ${terminal.styled("dim", seconds(performance.now() - start))}`,
+        );
         return result;
       } finally {
         underWay.delete(what);

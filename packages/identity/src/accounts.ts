@@ -1,6 +1,17 @@
 import { create } from "@bufbuild/protobuf";
-import { type RegisterRequest, RegisterRequestSchema, type SetRolesRequest, SetRolesRequestSchema } from "@tercet/gen/identity/v1/identity";
-import { assertSameRequest, fingerprint, notFound, type RequestRecord, requestIdReused } from "@tercet/service";
+import {
+  type RegisterRequest,
+  RegisterRequestSchema,
+  type SetRolesRequest,
+  SetRolesRequestSchema,
+} from "@tercet/gen/identity/v1/identity";
+import {
+  assertSameRequest,
+  fingerprint,
+  notFound,
+  type RequestRecord,
+  requestIdReused,
+} from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { toRole } from "./message.ts";
 import type { Passwords } from "./password.ts";
@@ -27,15 +38,26 @@ export async function register(
     requestId: request.requestId,
     method: "Register",
     // Without the password: a fast hash of it would be far cheaper to search than the argon2 one.
-    fingerprint: fingerprint(RegisterRequestSchema, create(RegisterRequestSchema, { email, displayName })),
+    fingerprint: fingerprint(
+      RegisterRequestSchema,
+      create(RegisterRequestSchema, { email, displayName }),
+    ),
     resourceId: uuidv7(),
   };
   const passwordHash = await passwords.hash(password, signal);
-  const user = await users.createUser({ email, displayName, passwordHash, roles: ["customer"] }, record);
-  return user ? { user, replayed: false } : await replayRegister(users, passwords, record, { email, password }, signal);
+  const user = await users.createUser(
+    { email, displayName, passwordHash, roles: ["customer"] },
+    record,
+  );
+  return user
+    ? { user, replayed: false }
+    : await replayRegister(users, passwords, record, { email, password }, signal);
 }
 
-/** The password is part of the request although no fingerprint has it: the one stored with the account tells whether it is the same. */
+/**
+ * The password is part of the request although no fingerprint has it: the one stored with the
+ * account tells whether it is the same.
+ */
 async function replayRegister(
   users: UserStore,
   passwords: Passwords,
@@ -51,12 +73,19 @@ async function replayRegister(
 }
 
 /** Replaces a user's roles. Throws NOT_FOUND, REQUEST_ID_REUSED. */
-export async function setRoles(users: UserStore, caller: string, request: SetRolesRequest): Promise<Outcome> {
+export async function setRoles(
+  users: UserStore,
+  caller: string,
+  request: SetRolesRequest,
+): Promise<Outcome> {
   const record: RequestRecord = {
     caller,
     requestId: request.requestId,
     method: "SetRoles",
-    fingerprint: fingerprint(SetRolesRequestSchema, create(SetRolesRequestSchema, { userId: request.userId, roles: request.roles })),
+    fingerprint: fingerprint(
+      SetRolesRequestSchema,
+      create(SetRolesRequestSchema, { userId: request.userId, roles: request.roles }),
+    ),
     resourceId: request.userId,
   };
   const user = await users.setRoles(request.roles.map(toRole), record);

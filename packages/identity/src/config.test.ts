@@ -5,7 +5,11 @@ import { generateSigningKey } from "./keys.ts";
 
 const key = await generateSigningKey();
 const signing = { TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key] }) };
-const minimal = { TOKEN_ISSUER: "http://localhost:5010", DATABASE_URL: "postgres://localhost/identity", ...signing };
+const minimal = {
+  TOKEN_ISSUER: "http://localhost:5010",
+  DATABASE_URL: "postgres://localhost/identity",
+  ...signing,
+};
 
 function problems(env: Record<string, string>): readonly string[] {
   try {
@@ -16,7 +20,8 @@ function problems(env: Record<string, string>): readonly string[] {
     throw error;
   }
 }
-const named = (env: Record<string, string>) => problems(env).map((problem) => problem.split(/[.:]/)[0]);
+const named = (env: Record<string, string>) =>
+  problems(env).map((problem) => problem.split(/[.:]/)[0]);
 
 test("what must be said is little", () => {
   expect(envToConfig(minimal)).toMatchObject({
@@ -33,7 +38,10 @@ test("what must be said is little", () => {
 test("a shared secret takes the place of the keys", () => {
   const { TOKEN_SIGNING_KEYS: _, ...rest } = minimal;
   const secret = "0123456789abcdef0123456789abcdef";
-  expect(envToConfig({ ...rest, TOKEN_SECRET: secret }).signing).toEqual({ alg: "HS256", secret: new TextEncoder().encode(secret) });
+  expect(envToConfig({ ...rest, TOKEN_SECRET: secret }).signing).toEqual({
+    alg: "HS256",
+    secret: new TextEncoder().encode(secret),
+  });
 });
 
 test("the memory store needs no database", () => {
@@ -43,9 +51,21 @@ test("the memory store needs no database", () => {
 });
 
 test("every problem is named at once", () => {
-  const wrong = { IDENTITY_STORE: "floppy", SERVICE_CLIENTS: "[{}]", SEED_USERS: "no", ACCESS_TOKEN_SECONDS: "901" };
+  const wrong = {
+    IDENTITY_STORE: "floppy",
+    SERVICE_CLIENTS: "[{}]",
+    SEED_USERS: "no",
+    ACCESS_TOKEN_SECONDS: "901",
+  };
   expect(new Set(named(wrong))).toEqual(
-    new Set(["IDENTITY_STORE", "SERVICE_CLIENTS", "SEED_USERS", "ACCESS_TOKEN_SECONDS", "TOKEN_ISSUER", "TOKEN_SIGNING_KEYS"]),
+    new Set([
+      "IDENTITY_STORE",
+      "SERVICE_CLIENTS",
+      "SEED_USERS",
+      "ACCESS_TOKEN_SECONDS",
+      "TOKEN_ISSUER",
+      "TOKEN_SIGNING_KEYS",
+    ]),
   );
 });
 
@@ -56,7 +76,10 @@ describe("there is no default key", () => {
     ["both", { ...minimal, TOKEN_SECRET: "0123456789abcdef0123456789abcdef" }],
     ["an empty set", { ...minimal, TOKEN_SIGNING_KEYS: '{"keys":[]}' }],
     ["one kid twice", { ...minimal, TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key, key] }) }],
-    ["half a key", { ...minimal, TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [{ ...key, d: undefined }] }) }],
+    [
+      "half a key",
+      { ...minimal, TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [{ ...key, d: undefined }] }) },
+    ],
   ])("%s is refused", (_, env) => {
     expect(named(env)).toEqual(["TOKEN_SIGNING_KEYS"]);
   });
@@ -68,7 +91,9 @@ describe("there is no default key", () => {
   test("a key that cannot be read is not quoted", () => {
     const spoilt = signing.TOKEN_SIGNING_KEYS.slice(0, -1);
     const { d: secret } = key;
-    expect(problems({ ...minimal, TOKEN_SIGNING_KEYS: spoilt })).toEqual(["TOKEN_SIGNING_KEYS: is not JSON"]);
+    expect(problems({ ...minimal, TOKEN_SIGNING_KEYS: spoilt })).toEqual([
+      "TOKEN_SIGNING_KEYS: is not JSON",
+    ]);
     const wrong = JSON.stringify({ keys: [{ ...key, crv: "P-384" }] });
     expect(problems({ ...minimal, TOKEN_SIGNING_KEYS: wrong }).join()).not.toContain(secret);
   });
@@ -76,12 +101,28 @@ describe("there is no default key", () => {
 
 test("clients and seeds are read", () => {
   const client = { id: "order", secretHash: "0".repeat(64), audiences: ["payment"] };
-  const seed = { email: "alice@example.com", password: "long enough", displayName: "Alice", roles: ["customer"] };
-  const env = { ...minimal, SERVICE_CLIENTS: JSON.stringify([client]), SEED_USERS: JSON.stringify([seed]) };
+  const seed = {
+    email: "alice@example.com",
+    password: "long enough",
+    displayName: "Alice",
+    roles: ["customer"],
+  };
+  const env = {
+    ...minimal,
+    SERVICE_CLIENTS: JSON.stringify([client]),
+    SEED_USERS: JSON.stringify([seed]),
+  };
   expect(envToConfig(env)).toMatchObject({ clients: [client], seedUsers: [seed] });
-  expect(named({ ...env, SERVICE_CLIENTS: JSON.stringify([client, client]) })).toEqual(["SERVICE_CLIENTS"]);
-  expect(named({ ...env, SERVICE_CLIENTS: JSON.stringify([{ ...client, audiences: ["payment", "tercet"] }]) })).toEqual([
+  expect(named({ ...env, SERVICE_CLIENTS: JSON.stringify([client, client]) })).toEqual([
     "SERVICE_CLIENTS",
   ]);
-  expect(named({ ...env, SEED_USERS: JSON.stringify([{ ...seed, roles: ["service"] }]) })).toEqual(["SEED_USERS"]);
+  expect(
+    named({
+      ...env,
+      SERVICE_CLIENTS: JSON.stringify([{ ...client, audiences: ["payment", "tercet"] }]),
+    }),
+  ).toEqual(["SERVICE_CLIENTS"]);
+  expect(named({ ...env, SEED_USERS: JSON.stringify([{ ...seed, roles: ["service"] }]) })).toEqual([
+    "SEED_USERS",
+  ]);
 });

@@ -1,4 +1,11 @@
-import { type Env, integer, parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "@tercet/service";
+import {
+  type Env,
+  integer,
+  parseEnv,
+  type ServiceConfig,
+  serviceConfig,
+  serviceEnv,
+} from "@tercet/service";
 import { z } from "zod";
 import { type Signing, signingJwk } from "./keys.ts";
 import { type SeedUser, seedUser } from "./seed.ts";
@@ -39,7 +46,9 @@ const distinct = (values: readonly unknown[]): boolean => new Set(values).size =
 const signingKeys = z
   .object({ keys: z.array(signingJwk).min(1) })
   .refine(({ keys }) => distinct(keys.map(({ kid }) => kid)), "has two keys with one kid");
-const serviceClients = z.array(serviceClient).refine((clients) => distinct(clients.map(({ id }) => id)), "has two clients with one id");
+const serviceClients = z
+  .array(serviceClient)
+  .refine((clients) => distinct(clients.map(({ id }) => id)), "has two clients with one id");
 
 const shape = z.object({
   ...serviceEnv(5010),
@@ -55,29 +64,43 @@ const shape = z.object({
 });
 type IdentityEnv = z.output<typeof shape>;
 
-/** Looked at although another variable is wrong, where zod would leave it out; but not when one of its own is wrong already. */
+/**
+ * Looked at although another variable is wrong, where zod would leave it out; but not when one of
+ * its own is wrong already.
+ */
 const unlessWrong =
   (...names: readonly string[]) =>
   ({ issues }: z.core.ParsePayload) =>
     !issues.some(({ path }) => names.includes(String(path?.[0])));
 
 const checked = shape
-  .refine(({ IDENTITY_STORE, DATABASE_URL }) => IDENTITY_STORE === "memory" || DATABASE_URL !== undefined, {
-    path: ["DATABASE_URL"],
-    error: "is not set, and IDENTITY_STORE is not memory",
-    when: unlessWrong("IDENTITY_STORE", "DATABASE_URL"),
-  })
-  .refine(({ TOKEN_SIGNING_KEYS, TOKEN_SECRET }) => (TOKEN_SIGNING_KEYS === undefined) !== (TOKEN_SECRET === undefined), {
-    path: ["TOKEN_SIGNING_KEYS"],
-    error: "exactly one of TOKEN_SIGNING_KEYS (ES256) and TOKEN_SECRET (HS256) must be set",
-    when: unlessWrong("TOKEN_SIGNING_KEYS", "TOKEN_SECRET"),
-  })
-  .refine(({ SERVICE_CLIENTS, TOKEN_AUDIENCE }) => !SERVICE_CLIENTS.some(({ audiences }) => audiences.includes(TOKEN_AUDIENCE)), {
-    path: ["SERVICE_CLIENTS"],
-    // Every service accepts that audience, and a service's token is to be good for one.
-    error: "an audience is the name of one service, not TOKEN_AUDIENCE",
-    when: unlessWrong("SERVICE_CLIENTS", "TOKEN_AUDIENCE"),
-  });
+  .refine(
+    ({ IDENTITY_STORE, DATABASE_URL }) => IDENTITY_STORE === "memory" || DATABASE_URL !== undefined,
+    {
+      path: ["DATABASE_URL"],
+      error: "is not set, and IDENTITY_STORE is not memory",
+      when: unlessWrong("IDENTITY_STORE", "DATABASE_URL"),
+    },
+  )
+  .refine(
+    ({ TOKEN_SIGNING_KEYS, TOKEN_SECRET }) =>
+      (TOKEN_SIGNING_KEYS === undefined) !== (TOKEN_SECRET === undefined),
+    {
+      path: ["TOKEN_SIGNING_KEYS"],
+      error: "exactly one of TOKEN_SIGNING_KEYS (ES256) and TOKEN_SECRET (HS256) must be set",
+      when: unlessWrong("TOKEN_SIGNING_KEYS", "TOKEN_SECRET"),
+    },
+  )
+  .refine(
+    ({ SERVICE_CLIENTS, TOKEN_AUDIENCE }) =>
+      !SERVICE_CLIENTS.some(({ audiences }) => audiences.includes(TOKEN_AUDIENCE)),
+    {
+      path: ["SERVICE_CLIENTS"],
+      // Every service accepts that audience, and a service's token is to be good for one.
+      error: "an audience is the name of one service, not TOKEN_AUDIENCE",
+      when: unlessWrong("SERVICE_CLIENTS", "TOKEN_AUDIENCE"),
+    },
+  );
 
 /** Throws ConfigError naming every problem. */
 export function envToConfig(environment: Env): IdentityConfig {
@@ -85,7 +108,10 @@ export function envToConfig(environment: Env): IdentityConfig {
   return {
     service: serviceConfig(env),
     signing: toSigning(env),
-    store: env.IDENTITY_STORE === "memory" ? { kind: "memory" } : { kind: "postgres", url: env.DATABASE_URL ?? "" },
+    store:
+      env.IDENTITY_STORE === "memory"
+        ? { kind: "memory" }
+        : { kind: "postgres", url: env.DATABASE_URL ?? "" },
     accessTokenLifetime: env.ACCESS_TOKEN_SECONDS,
     sessionLifetime: env.REFRESH_TOKEN_SECONDS * 1000,
     clients: env.SERVICE_CLIENTS,

@@ -1,10 +1,15 @@
 import type { FastifyInstance } from "fastify";
 import type { SigningKeys } from "./keys.ts";
 
-/** Shorter than verifiers keep keys (10 minutes), so that no cache between makes a rotation slower. */
+/**
+ * Shorter than verifiers keep keys (10 minutes), so that no cache between makes a rotation slower.
+ */
 const CACHE_CONTROL = "public, max-age=300";
 
-/** Tells verifiers where the keys are (OpenID Connect Discovery 1.0 section 4), and serves them (RFC 7517). */
+/**
+ * Tells verifiers where the keys are (OpenID Connect Discovery 1.0 section 4), and serves them (RFC
+ * 7517).
+ */
 export const discoveryRoutes = (keys: SigningKeys, issuer: string) => (app: FastifyInstance) => {
   const base = issuer.replace(/\/$/, "");
   const configuration = {
@@ -16,6 +21,10 @@ export const discoveryRoutes = (keys: SigningKeys, issuer: string) => (app: Fast
     id_token_signing_alg_values_supported: [keys.header.alg],
     grant_types_supported: ["client_credentials", "refresh_token"],
   };
-  app.get("/.well-known/jwks.json", (_request, reply) => reply.header("cache-control", CACHE_CONTROL).send(keys.published));
-  app.get("/.well-known/openid-configuration", (_request, reply) => reply.header("cache-control", CACHE_CONTROL).send(configuration));
+  app.get("/.well-known/jwks.json", (_request, reply) =>
+    reply.header("cache-control", CACHE_CONTROL).send(keys.published),
+  );
+  app.get("/.well-known/openid-configuration", (_request, reply) =>
+    reply.header("cache-control", CACHE_CONTROL).send(configuration),
+  );
 };

@@ -20,7 +20,10 @@ export interface IdentityOverrides {
 }
 
 /** The service, ready to be called. Disposing of it drains it. */
-export async function createIdentityService(config: IdentityConfig, overrides: IdentityOverrides = {}): Promise<Service> {
+export async function createIdentityService(
+  config: IdentityConfig,
+  overrides: IdentityOverrides = {},
+): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: "identity", ...config.service.log });
   const keys = await importSigningKeys(config.signing);
   const passwords = await createPasswords({ queue: config.passwordQueue });
@@ -61,7 +64,10 @@ export async function createIdentityService(config: IdentityConfig, overrides: I
   return service;
 }
 
-async function openStore({ store, service: { databasePoolSize, migrateAtStart } }: IdentityConfig): Promise<IdentityStore> {
+async function openStore({
+  store,
+  service: { databasePoolSize, migrateAtStart },
+}: IdentityConfig): Promise<IdentityStore> {
   if (store.kind === "memory") return memoryStore();
   return await openPostgresStore(store.url, { poolSize: databasePoolSize, migrateAtStart });
 }

@@ -4,13 +4,21 @@ import { generateSigningKey, importSigningKeys, signingJwk } from "./keys.ts";
 import { accessTokens } from "./tokens.ts";
 
 const policy = { issuer: "https://identity.test", audience: "tercet", lifetime: 600 };
-const user = { id: "u1", email: "a@b.c", displayName: "Ada", roles: ["customer"] as const, createTime: new Date() };
+const user = {
+  id: "u1",
+  email: "a@b.c",
+  displayName: "Ada",
+  roles: ["customer"] as const,
+  createTime: new Date(),
+};
 
 describe("published keys", () => {
   test("have no private part, whatever the configuration says beside it", async () => {
     const keys = [await generateSigningKey(), { ...(await generateSigningKey()), p: "p", k: "k" }];
     const { published } = await importSigningKeys({ alg: "ES256", keys });
-    expect(published.keys.map((key) => Object.keys(key).sort())).toEqual(Array(2).fill(["alg", "crv", "kid", "kty", "use", "x", "y"]));
+    expect(published.keys.map((key) => Object.keys(key).sort())).toEqual(
+      Array(2).fill(["alg", "crv", "kid", "kty", "use", "x", "y"]),
+    );
     for (const { d } of keys) expect(JSON.stringify(published)).not.toContain(d);
   });
 
@@ -23,10 +31,13 @@ describe("published keys", () => {
 test("through a rotation, every verifier knows every living token's key", async () => {
   const [older, newer] = [await generateSigningKey(), await generateSigningKey()];
   const stages = await Promise.all(
-    [[older], [older, newer], [newer, older], [newer]].map((keys) => importSigningKeys({ alg: "ES256", keys })),
+    [[older], [older, newer], [newer, older], [newer]].map((keys) =>
+      importSigningKeys({ alg: "ES256", keys }),
+    ),
   );
   const tokens = await Promise.all(stages.map((keys) => accessTokens(keys, policy).forUser(user)));
-  // A verifier is at most one stage behind the signer, and a token outlives its stage by at most one.
+  // A verifier is at most one stage behind the signer, and a token outlives its stage by at most
+  // one.
   for (const [signed, { token }] of tokens.entries()) {
     for (const { published } of stages.slice(Math.max(signed - 1, 0), signed + 2)) {
       const { payload } = await jwtVerify(token, createLocalJWKSet(published));

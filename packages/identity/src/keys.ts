@@ -1,18 +1,36 @@
 import { createECDH } from "node:crypto";
 import type { TokenKeys } from "@tercet/service";
-import { type CryptoKey, calculateJwkThumbprint, errors, exportJWK, generateKeyPair, importJWK, type JSONWebKeySet } from "jose";
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  errors,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JSONWebKeySet,
+} from "jose";
 import { z } from "zod";
 
 const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
 /** A private ES256 key as TOKEN_SIGNING_KEYS carries it (RFC 7518 section 6.2). */
 export const signingJwk = z
-  .object({ kty: z.literal("EC"), crv: z.literal("P-256"), kid: z.string().min(1).max(100), x: coordinate, y: coordinate, d: coordinate })
+  .object({
+    kty: z.literal("EC"),
+    crv: z.literal("P-256"),
+    kid: z.string().min(1).max(100),
+    x: coordinate,
+    y: coordinate,
+    d: coordinate,
+  })
   // Otherwise every token would be refused by whoever has the published half.
   .refine(isPair, { error: "x and y are not the public half of d" });
 export type SigningJwk = z.output<typeof signingJwk>;
 
-/** How access tokens are signed: by the first of several key pairs, or with a secret that every service shares. */
+/**
+ * How access tokens are signed: by the first of several key pairs, or with a secret that every
+ * service shares.
+ */
 export type Signing =
   | { readonly alg: "ES256"; readonly keys: readonly SigningJwk[] }
   | { readonly alg: "HS256"; readonly secret: Uint8Array };
@@ -23,13 +41,17 @@ export interface SigningKeys {
   readonly signWith: CryptoKey | Uint8Array;
   /** For this service's own verification. */
   readonly verifyWith: TokenKeys;
-  /** What `/.well-known/jwks.json` publishes: public halves only, and nothing when the secret is shared. */
+  /**
+   * What `/.well-known/jwks.json` publishes: public halves only, and nothing when the secret is
+   * shared.
+   */
   readonly published: JSONWebKeySet;
 }
 
 /**
- * The first key signs; all are published. To rotate without a failed call: add the new key second, wait until every verifier has fetched it
- * (10 minutes), move it first, and remove the old key when its last token has expired (another 15 minutes at most).
+ * The first key signs; all are published. To rotate without a failed call: add the new key second,
+ * wait until every verifier has fetched it (10 minutes), move it first, and remove the old key when
+ * its last token has expired (another 15 minutes at most).
  */
 export async function importSigningKeys(signing: Signing): Promise<SigningKeys> {
   if (signing.alg === "HS256") return sharedSecret(signing.secret);
@@ -44,7 +66,10 @@ export async function importSigningKeys(signing: Signing): Promise<SigningKeys> 
   };
 }
 
-/** A new private key for TOKEN_SIGNING_KEYS: `JSON.stringify({ keys: [await generateSigningKey()] })`. Its id is its thumbprint (RFC 7638). */
+/**
+ * A new private key for TOKEN_SIGNING_KEYS: `JSON.stringify({ keys: [await generateSigningKey()]
+ * })`. Its id is its thumbprint (RFC 7638).
+ */
 export async function generateSigningKey(): Promise<SigningJwk> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(privateKey);
@@ -59,10 +84,22 @@ const sharedSecret = (secret: Uint8Array): SigningKeys => ({
 });
 
 /** Named member by member: what is not named here can never be published. */
-const publicHalf = ({ kty, crv, kid, x, y }: SigningJwk) => ({ kty, crv, kid, x, y, alg: "ES256", use: "sig" });
+const publicHalf = ({ kty, crv, kid, x, y }: SigningJwk) => ({
+  kty,
+  crv,
+  kid,
+  x,
+  y,
+  alg: "ES256",
+  use: "sig",
+});
 
 async function keysByKid({ keys }: JSONWebKeySet): Promise<TokenKeys> {
-  const imported = new Map(await Promise.all(keys.map(async (key) => [key.kid, (await importJWK(key, "ES256")) as CryptoKey] as const)));
+  const imported = new Map(
+    await Promise.all(
+      keys.map(async (key) => [key.kid, (await importJWK(key, "ES256")) as CryptoKey] as const),
+    ),
+  );
   return ({ kid }) => {
     const key = imported.get(kid);
     if (key === undefined) throw new errors.JWKSNoMatchingKey();
@@ -74,7 +111,11 @@ function isPair({ x, y, d }: { x: string; y: string; d: string }): boolean {
   try {
     const ecdh = createECDH("prime256v1");
     ecdh.setPrivateKey(d, "base64url");
-    return ecdh.getPublicKey().equals(Buffer.concat([Buffer.of(4), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]));
+    return ecdh
+      .getPublicKey()
+      .equals(
+        Buffer.concat([Buffer.of(4), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]),
+      );
   } catch {
     return false;
   }

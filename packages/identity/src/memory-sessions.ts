@@ -12,17 +12,27 @@ interface Token {
   used?: { readonly time: number; readonly nonce: string };
 }
 
-export function memorySessions(findUser: (id: string) => Promise<User | undefined>): SessionStore & { sweep(sweep: Sweep): number } {
+export function memorySessions(
+  findUser: (id: string) => Promise<User | undefined>,
+): SessionStore & { sweep(sweep: Sweep): number } {
   const sessions = new Map<string, Session>();
   const find = (hash: string) => {
     const session = [...sessions.values()].find(({ tokens }) => tokens.has(hash));
     const token = session?.tokens.get(hash);
-    return session && token && { session, token, live: !session.revoked && session.expireTime > Date.now() };
+    return (
+      session &&
+      token && { session, token, live: !session.revoked && session.expireTime > Date.now() }
+    );
   };
 
   return {
     async createSession({ id, userId, tokenHash, lifetime }) {
-      sessions.set(id, { userId, expireTime: Date.now() + lifetime, tokens: new Map([[tokenHash, {}]]), revoked: false });
+      sessions.set(id, {
+        userId,
+        expireTime: Date.now() + lifetime,
+        tokens: new Map([[tokenHash, {}]]),
+        revoked: false,
+      });
     },
     async rotateToken({ tokenHash, successorHash, nonce }) {
       const found = find(tokenHash);
@@ -48,6 +58,7 @@ export function memorySessions(findUser: (id: string) => Promise<User | undefine
       found.session.revoked = true;
       return found.session.userId;
     },
-    sweep: ({ batch }) => deleteStale(sessions, batch, ({ expireTime }) => expireTime <= Date.now()),
+    sweep: ({ batch }) =>
+      deleteStale(sessions, batch, ({ expireTime }) => expireTime <= Date.now()),
   };
 }

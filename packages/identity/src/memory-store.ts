@@ -3,7 +3,10 @@ import { memoryThrottle } from "./memory-throttle.ts";
 import { memoryUsers } from "./memory-users.ts";
 import type { IdentityStore } from "./store.ts";
 
-/** Keeps everything in this process, for as long as it runs: for trying things out, with one replica. */
+/**
+ * Keeps everything in this process, for as long as it runs: for trying things out, with one
+ * replica.
+ */
 export function memoryStore(): IdentityStore {
   const users = memoryUsers();
   const sessions = memorySessions((id) => users.findUser(id));

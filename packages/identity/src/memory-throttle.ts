@@ -15,18 +15,32 @@ export function memoryThrottle(): ThrottleStore & { sweep(sweep: Sweep): number 
       const kept = accounts.get(account);
       if (kept && kept.blockedUntil > now) return kept.blockedUntil - now;
       const failures = kept && kept.lastTime > now - policy.window ? kept.failures + 1 : 1;
-      accounts.set(account, { failures, lastTime: now, blockedUntil: now + delayAfter(failures, policy) });
+      accounts.set(account, {
+        failures,
+        lastTime: now,
+        blockedUntil: now + delayAfter(failures, policy),
+      });
       return 0;
     },
     async returnAttempt(account) {
       const kept = accounts.get(account);
-      if (kept) accounts.set(account, { ...kept, failures: Math.max(kept.failures - 1, 0), blockedUntil: Date.now() });
+      if (kept)
+        accounts.set(account, {
+          ...kept,
+          failures: Math.max(kept.failures - 1, 0),
+          blockedUntil: Date.now(),
+        });
     },
     async forgetFailures(account) {
       accounts.delete(account);
     },
     sweep: ({ batch, failureAge }) =>
-      deleteStale(accounts, batch, ({ lastTime, blockedUntil }) => lastTime <= Date.now() - failureAge && blockedUntil <= Date.now()),
+      deleteStale(
+        accounts,
+        batch,
+        ({ lastTime, blockedUntil }) =>
+          lastTime <= Date.now() - failureAge && blockedUntil <= Date.now(),
+      ),
   };
 }
 

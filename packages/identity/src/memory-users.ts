@@ -9,9 +9,13 @@ export function memoryUsers(): UserStore & { sweep(sweep: Sweep): number } {
   const users = new Map<string, { user: User; passwordHash: string }>();
   const requests = new Map<string, { record: RequestRecord; createTime: number }>();
   const requestKey = (caller: string, requestId: string) => `${caller}/${requestId}`;
-  const isRecorded = (request: RequestRecord) => requests.has(requestKey(request.caller, request.requestId));
+  const isRecorded = (request: RequestRecord) =>
+    requests.has(requestKey(request.caller, request.requestId));
   const record = (request: RequestRecord) =>
-    requests.set(requestKey(request.caller, request.requestId), { record: request, createTime: Date.now() });
+    requests.set(requestKey(request.caller, request.requestId), {
+      record: request,
+      createTime: Date.now(),
+    });
   const byEmail = (email: string) => [...users.values()].find(({ user }) => user.email === email);
 
   return {
@@ -43,10 +47,13 @@ export function memoryUsers(): UserStore & { sweep(sweep: Sweep): number } {
     async listUsers({ limit, before, emailPrefix }) {
       return [...users.values()]
         .map(({ user }) => user)
-        .filter(({ id, email }) => (before === undefined || id < before) && email.startsWith(emailPrefix))
+        .filter(
+          ({ id, email }) => (before === undefined || id < before) && email.startsWith(emailPrefix),
+        )
         .sort((a, b) => (a.id < b.id ? 1 : -1))
         .slice(0, limit);
     },
-    sweep: ({ batch, requestAge }) => deleteStale(requests, batch, ({ createTime }) => createTime <= Date.now() - requestAge),
+    sweep: ({ batch, requestAge }) =>
+      deleteStale(requests, batch, ({ createTime }) => createTime <= Date.now() - requestAge),
   };
 }

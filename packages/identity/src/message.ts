@@ -6,7 +6,11 @@ import type { SessionTokens } from "./sessions.ts";
 import type { User } from "./user.ts";
 import { type UserRole, userRoles } from "./user.ts";
 
-const wireRoles: Record<UserRole, Role> = { customer: Role.CUSTOMER, operator: Role.OPERATOR, admin: Role.ADMIN };
+const wireRoles: Record<UserRole, Role> = {
+  customer: Role.CUSTOMER,
+  operator: Role.OPERATOR,
+  admin: Role.ADMIN,
+};
 
 /** The contract lets no other role through. */
 export function toRole(role: Role): UserRole {
@@ -15,7 +19,13 @@ export function toRole(role: Role): UserRole {
   return name;
 }
 
-export const toMessage = ({ id, email, displayName, roles, createTime }: User): MessageInitShape<typeof UserSchema> => ({
+export const toMessage = ({
+  id,
+  email,
+  displayName,
+  roles,
+  createTime,
+}: User): MessageInitShape<typeof UserSchema> => ({
   id,
   email,
   displayName,
@@ -23,7 +33,11 @@ export const toMessage = ({ id, email, displayName, roles, createTime }: User): 
   createTime: timestampFromDate(createTime),
 });
 
-export const toTokenResponse = ({ access, refreshToken, user }: SessionTokens): MessageInitShape<typeof TokenResponseSchema> => ({
+export const toTokenResponse = ({
+  access,
+  refreshToken,
+  user,
+}: SessionTokens): MessageInitShape<typeof TokenResponseSchema> => ({
   accessToken: access.token,
   refreshToken,
   expiresIn: durationFromMs(access.expiresIn * 1000),

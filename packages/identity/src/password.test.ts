@@ -45,15 +45,27 @@ describe("a hash of another time", () => {
 describe("under load", () => {
   test("what finds no place in the queue is refused at once, and says when to come again", async () => {
     const small = await createPasswords({ concurrency: 1, queue: 2 });
-    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => small.hash("correct horse")));
-    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected", "rejected"]);
-    expect(outcomes[4]).toMatchObject({ reason: { reason: "OVERLOADED", retryAfterMs: expect.any(Number) } });
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 5 }, () => small.hash("correct horse")),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      "fulfilled",
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+      "rejected",
+    ]);
+    expect(outcomes[4]).toMatchObject({
+      reason: { reason: "OVERLOADED", retryAfterMs: expect.any(Number) },
+    });
   });
 
   test("the queue is in order", async () => {
     const small = await createPasswords({ concurrency: 1, queue: 3 });
     const finished: number[] = [];
-    await Promise.all([1, 2, 3, 4].map((n) => small.hash("correct horse").then(() => finished.push(n))));
+    await Promise.all(
+      [1, 2, 3, 4].map((n) => small.hash("correct horse").then(() => finished.push(n))),
+    );
     expect(finished).toEqual([1, 2, 3, 4]);
   });
 

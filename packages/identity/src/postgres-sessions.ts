@@ -14,7 +14,10 @@ export async function createSession(sql: Sql, session: NewSession): Promise<void
 }
 
 /** Callers at once queue for the token's row; all but the first then find it used. */
-export async function rotateToken(sql: Sql, { tokenHash, successorHash, nonce }: Parameters<SessionStore["rotateToken"]>[0]) {
+export async function rotateToken(
+  sql: Sql,
+  { tokenHash, successorHash, nonce }: Parameters<SessionStore["rotateToken"]>[0],
+) {
   const [user] = await sql<User[]>`
     with used as (
       update refresh_tokens set rotate_time = now(), successor_nonce = ${nonce}
@@ -42,7 +45,9 @@ export async function traceToken(sql: Sql, tokenHash: string, grace: number): Pr
     select ${columns(sql)}, not retried as reused, successor_nonce as nonce from users join presented on presented.user_id = users.id`;
   if (row === undefined) return { kind: "invalid" };
   const { nonce, reused, ...user } = row;
-  return reused || nonce === null ? { kind: "reused", userId: user.id } : { kind: "retried", nonce, user };
+  return reused || nonce === null
+    ? { kind: "reused", userId: user.id }
+    : { kind: "retried", nonce, user };
 }
 
 export async function revokeSession(sql: Sql, tokenHash: string): Promise<string | undefined> {

@@ -19,8 +19,11 @@ describe("the PostgreSQL store", () => {
 
   test("replicas that start at once all find the schema in place", async () => {
     await using database = await testDatabase();
-    const stores = await Promise.all(Array.from({ length: 4 }, () => openPostgresStore(database.url)));
-    for (const store of stores) expect(await store.listUsers({ limit: 1, emailPrefix: "" })).toEqual([]);
+    const stores = await Promise.all(
+      Array.from({ length: 4 }, () => openPostgresStore(database.url)),
+    );
+    for (const store of stores)
+      expect(await store.listUsers({ limit: 1, emailPrefix: "" })).toEqual([]);
     await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
   });
 });

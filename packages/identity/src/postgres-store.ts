@@ -1,4 +1,10 @@
-import { connectPostgres, findRequest, pingPostgres, prepareSchema, type Sql } from "@tercet/service";
+import {
+  connectPostgres,
+  findRequest,
+  pingPostgres,
+  prepareSchema,
+  type Sql,
+} from "@tercet/service";
 import * as sessions from "./postgres-sessions.ts";
 import * as throttle from "./postgres-throttle.ts";
 import * as users from "./postgres-users.ts";
@@ -11,8 +17,14 @@ interface OpenOptions {
   readonly migrateAtStart?: boolean;
 }
 
-/** Opens the store once its schema is up to date. Throws SchemaBehindError when it may not migrate, and would have to. */
-export async function openPostgresStore(url: string, { poolSize, migrateAtStart = true }: OpenOptions = {}): Promise<IdentityStore> {
+/**
+ * Opens the store once its schema is up to date. Throws SchemaBehindError when it may not migrate,
+ * and would have to.
+ */
+export async function openPostgresStore(
+  url: string,
+  { poolSize, migrateAtStart = true }: OpenOptions = {},
+): Promise<IdentityStore> {
   await prepareSchema(url, migrations, migrateAtStart);
   return postgresStore(connectPostgres(url, { applicationName: "identity", max: poolSize }));
 }
@@ -39,9 +51,13 @@ export function postgresStore(sql: Sql): IdentityStore {
   };
 }
 
-/** Small batches, and rows that another replica is deleting are left to it. The tokens of a session go with it. */
+/**
+ * Small batches, and rows that another replica is deleting are left to it. The tokens of a session
+ * go with it.
+ */
 async function deleteStale(sql: Sql, { batch, requestAge, failureAge }: Sweep): Promise<boolean> {
-  const ago = (milliseconds: number) => sql`now() - ${milliseconds}::float8 * interval '1 millisecond'`;
+  const ago = (milliseconds: number) =>
+    sql`now() - ${milliseconds}::float8 * interval '1 millisecond'`;
   const gone = await Promise.all([
     sql`delete from sessions where id in (
       select id from sessions where expire_time <= now() order by expire_time limit ${batch} for update skip locked)`,

@@ -1,12 +1,19 @@
 import type { Sql } from "@tercet/service";
 import type { ThrottlePolicy } from "./store.ts";
 
-/** When the row that refuses was written by a statement that is newer than this one's view: milliseconds. */
+/**
+ * When the row that refuses was written by a statement that is newer than this one's view:
+ * milliseconds.
+ */
 const UNSEEN_WAIT = 1_000;
 /** Far past every delay's maximum, and far from where 2^n overflows. */
 const MAX_DOUBLINGS = 30;
 
-export async function admitLogin(sql: Sql, account: string, policy: ThrottlePolicy): Promise<number> {
+export async function admitLogin(
+  sql: Sql,
+  account: string,
+  policy: ThrottlePolicy,
+): Promise<number> {
   const milliseconds = (n: number) => sql`${n}::float8 * interval '1 millisecond'`;
   const attempts = sql`case when kept.last_time <= now() - ${milliseconds(policy.window)} then 1 else kept.failures + 1 end`;
   const doublings = sql`least(${attempts} - ${policy.free}::int, ${MAX_DOUBLINGS}::int)`;

@@ -1,7 +1,14 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
-import { decodePageToken, markReplayed, notFound, pageSize, principal, toPage } from "@tercet/service";
+import {
+  decodePageToken,
+  markReplayed,
+  notFound,
+  pageSize,
+  principal,
+  toPage,
+} from "@tercet/service";
 import { validate as isUuid } from "uuid";
 import { register, setRoles } from "./accounts.ts";
 import type { IdentityEvents } from "./events.ts";
@@ -29,7 +36,11 @@ export const identityRoutes = (identity: IdentityRoutes) => (router: ConnectRout
 
   router.service(IdentityService, {
     async register(request, context) {
-      const { user, replayed } = await register({ users: store, passwords }, request, context.signal);
+      const { user, replayed } = await register(
+        { users: store, passwords },
+        request,
+        context.signal,
+      );
       if (replayed) markReplayed(context);
       else events.registered(user.id);
       return toMessage(user);
@@ -56,12 +67,20 @@ export const identityRoutes = (identity: IdentityRoutes) => (router: ConnectRout
 
     async issueServiceToken(request) {
       const { token, expiresIn } = await issueServiceToken(identity, request);
-      return { accessToken: token, expiresIn: durationFromMs(expiresIn * 1000), tokenType: "Bearer" };
+      return {
+        accessToken: token,
+        expiresIn: durationFromMs(expiresIn * 1000),
+        tokenType: "Bearer",
+      };
     },
 
     async listUsers({ filter, pageSize: requested, pageToken }) {
       const size = pageSize(requested);
-      const page = { limit: size + 1, before: decodePageToken(pageToken), emailPrefix: normalizeEmail(filter) };
+      const page = {
+        limit: size + 1,
+        before: decodePageToken(pageToken),
+        emailPrefix: normalizeEmail(filter),
+      };
       const { rows, nextPageToken } = toPage(await store.listUsers(page), size, ({ id }) => id);
       return { users: rows.map(toMessage), nextPageToken };
     },

@@ -1,4 +1,13 @@
-import { index, integer, jsonb, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
 
 export { requests } from "@tercet/service";
@@ -13,11 +22,15 @@ export const users = pgTable(
     email: text().notNull(),
     displayName: text("display_name").notNull(),
     passwordHash: text("password_hash").notNull(),
-    // jsonb, not text[]: the driver reads no arrays without a round trip for types on every connection.
+    // jsonb, not text[]: the driver reads no arrays without a round trip for types on every
+    // connection.
     roles: jsonb().$type<UserRole[]>().notNull(),
     createTime: createTime(),
   },
-  (table) => [uniqueIndex("users_email_key").on(table.email), index("users_email_prefix_idx").on(table.email.op("text_pattern_ops"))],
+  (table) => [
+    uniqueIndex("users_email_key").on(table.email),
+    index("users_email_prefix_idx").on(table.email.op("text_pattern_ops")),
+  ],
 );
 
 export const sessions = pgTable(

@@ -4,8 +4,18 @@ import { createPasswords, type Passwords } from "./password.ts";
 import { seedUsers } from "./seed.ts";
 
 const seeds = [
-  { email: "Alice@example.com", password: "alice's password", displayName: "Alice", roles: ["customer" as const] },
-  { email: "admin@example.com", password: "admin's password", displayName: "Admin", roles: ["admin" as const, "operator" as const] },
+  {
+    email: "Alice@example.com",
+    password: "alice's password",
+    displayName: "Alice",
+    roles: ["customer" as const],
+  },
+  {
+    email: "admin@example.com",
+    password: "admin's password",
+    displayName: "Admin",
+    roles: ["admin" as const, "operator" as const],
+  },
 ];
 let passwords: Passwords;
 beforeAll(async () => {
@@ -17,7 +27,9 @@ test("seeds are users with their roles and passwords, from the first start on", 
   await seedUsers(store, passwords, seeds);
   const admin = await store.findCredentials("admin@example.com");
   expect(admin?.user).toMatchObject({ displayName: "Admin", roles: ["admin", "operator"] });
-  expect(await passwords.verify("admin's password", admin?.passwordHash)).toEqual({ matches: true });
+  expect(await passwords.verify("admin's password", admin?.passwordHash)).toEqual({
+    matches: true,
+  });
   expect(await store.findCredentials("alice@example.com")).toBeDefined();
 });
 

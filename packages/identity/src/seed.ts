@@ -14,8 +14,14 @@ export const seedUser = z.object({
 });
 export type SeedUser = z.output<typeof seedUser>;
 
-/** Creates those who do not exist; changes nothing about those who do. Replicas may do it at once. */
-export async function seedUsers(users: UserStore, passwords: Passwords, seeds: readonly SeedUser[]): Promise<void> {
+/**
+ * Creates those who do not exist; changes nothing about those who do. Replicas may do it at once.
+ */
+export async function seedUsers(
+  users: UserStore,
+  passwords: Passwords,
+  seeds: readonly SeedUser[],
+): Promise<void> {
   for (const seed of seeds) {
     const email = normalizeEmail(seed.email);
     if (await users.findCredentials(email)) continue;
@@ -23,9 +29,18 @@ export async function seedUsers(users: UserStore, passwords: Passwords, seeds: r
   }
 }
 
-async function createSeed(users: UserStore, seed: SeedUser & { passwordHash: string }): Promise<void> {
+async function createSeed(
+  users: UserStore,
+  seed: SeedUser & { passwordHash: string },
+): Promise<void> {
   const { email, displayName, passwordHash, roles } = seed;
-  const request = { caller: accountKey(email), requestId: uuidv7(), method: "Seed", fingerprint: "", resourceId: uuidv7() };
+  const request = {
+    caller: accountKey(email),
+    requestId: uuidv7(),
+    method: "Seed",
+    fingerprint: "",
+    resourceId: uuidv7(),
+  };
   try {
     await users.createUser({ email, displayName, passwordHash, roles }, request);
   } catch (error) {

@@ -6,11 +6,18 @@ import { capturedLog } from "./testing.ts";
 const secret = "a-secret-of-the-order-service";
 const clients = [
   { id: "order", secretHash: hashClientSecret(secret), audiences: ["payment", "identity"] },
-  { id: "payment", secretHash: hashClientSecret("another-secret-altogether"), audiences: ["order"] },
+  {
+    id: "payment",
+    secretHash: hashClientSecret("another-secret-altogether"),
+    audiences: ["order"],
+  },
 ];
 const tokens = {
   forUser: () => Promise.reject(new Error("not asked for")),
-  forService: async (clientId: string, audience: string) => ({ token: `${clientId} for ${audience}`, expiresIn: 1 }),
+  forService: async (clientId: string, audience: string) => ({
+    token: `${clientId} for ${audience}`,
+    expiresIn: 1,
+  }),
 };
 const issue = (request: Partial<Parameters<typeof issueServiceToken>[1]>) =>
   issueServiceToken(
@@ -26,17 +33,29 @@ test("a client gets a token for each of its audiences", async () => {
 test("while a client's secret is rotated, both are good", async () => {
   const [order, payment] = clients;
   const rotated = [
-    { ...order, secretHash: hashClientSecret("the-next-secret-of-order"), previousSecretHash: hashClientSecret(secret) },
+    {
+      ...order,
+      secretHash: hashClientSecret("the-next-secret-of-order"),
+      previousSecretHash: hashClientSecret(secret),
+    },
     payment,
   ];
   const withClients = (clientSecret: string) =>
     issueServiceToken(
-      { clients: rotated.map((client) => serviceClient.parse(client)), tokens, events: identityEvents(capturedLog().log) },
+      {
+        clients: rotated.map((client) => serviceClient.parse(client)),
+        tokens,
+        events: identityEvents(capturedLog().log),
+      },
       { clientId: "order", clientSecret, audience: "payment" },
     );
-  expect(await withClients("the-next-secret-of-order")).toMatchObject({ token: "order for payment" });
+  expect(await withClients("the-next-secret-of-order")).toMatchObject({
+    token: "order for payment",
+  });
   expect(await withClients(secret)).toMatchObject({ token: "order for payment" });
-  await expect(withClients("another-secret-altogether")).rejects.toMatchObject({ reason: "INVALID_CREDENTIALS" });
+  await expect(withClients("another-secret-altogether")).rejects.toMatchObject({
+    reason: "INVALID_CREDENTIALS",
+  });
 });
 
 test.each([

@@ -4,9 +4,14 @@ import { audienceNotAllowed, type IdentityError, invalidCredentials } from "./er
 import type { IdentityEvents } from "./events.ts";
 import type { AccessToken, AccessTokens } from "./tokens.ts";
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the secret, in lower case hex");
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the secret, in lower case hex");
 
-/** A service that may ask for tokens. The secret is random and long, so a plain SHA-256 of it (in hex) is safe to keep in configuration. */
+/**
+ * A service that may ask for tokens. The secret is random and long, so a plain SHA-256 of it (in
+ * hex) is safe to keep in configuration.
+ */
 export const serviceClient = z.object({
   id: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, "must be a service's name"),
   secretHash: sha256,
@@ -17,7 +22,8 @@ export const serviceClient = z.object({
 export type ServiceClient = z.output<typeof serviceClient>;
 
 /** SHA-256 in hex, as `secretHash` has it. */
-export const hashClientSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+export const hashClientSecret = (secret: string): string =>
+  createHash("sha256").update(secret).digest("hex");
 
 export interface ServiceTokenRequest {
   readonly clientId: string;
@@ -25,15 +31,25 @@ export interface ServiceTokenRequest {
   readonly audience: string;
 }
 
-/** Throws INVALID_CREDENTIALS, alike for an unknown client and a wrong secret, or AUDIENCE_NOT_ALLOWED. */
+/**
+ * Throws INVALID_CREDENTIALS, alike for an unknown client and a wrong secret, or
+ * AUDIENCE_NOT_ALLOWED.
+ */
 export async function issueServiceToken(
-  { clients, tokens, events }: { clients: readonly ServiceClient[]; tokens: AccessTokens; events: IdentityEvents },
+  {
+    clients,
+    tokens,
+    events,
+  }: { clients: readonly ServiceClient[]; tokens: AccessTokens; events: IdentityEvents },
   request: ServiceTokenRequest,
 ): Promise<AccessToken> {
   const refusal = refusalOf(clients, request);
   if (refusal !== undefined) {
     // Only a name that we gave out: whoever mixes up the two fields has put the secret there.
-    events.serviceTokenRefused(clients.find(({ id }) => id === request.clientId)?.id, refusal.reason);
+    events.serviceTokenRefused(
+      clients.find(({ id }) => id === request.clientId)?.id,
+      refusal.reason,
+    );
     throw refusal;
   }
   events.serviceTokenIssued(request.clientId, request.audience);
@@ -46,7 +62,8 @@ function refusalOf(
 ): IdentityError | undefined {
   const client = clients.find(({ id }) => id === clientId);
   const presented = Buffer.from(hashClientSecret(clientSecret), "hex");
-  // Against an impossible hash when the client is unknown or has no other secret, so that all take the same time.
+  // Against an impossible hash when the client is unknown or has no other secret, so that all take
+  // the same time.
   const matches = [client?.secretHash, client?.previousSecretHash].map((hash) =>
     timingSafeEqual(presented, hash === undefined ? Buffer.alloc(32) : Buffer.from(hash, "hex")),
   );

@@ -8,7 +8,10 @@ import type { User } from "./user.ts";
 
 const HOUR = 3_600_000;
 
-/** What every store must do. Times are the store's own, so expiry is tested with lifetimes and graces of zero. */
+/**
+ * What every store must do. Times are the store's own, so expiry is tested with lifetimes and
+ * graces of zero.
+ */
 export function storeContract(open: () => Promise<IdentityStore>): void {
   let store: IdentityStore;
   beforeAll(async () => {
@@ -38,7 +41,10 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(user).toMatchObject({ displayName: "Ada", roles: ["customer"] });
       expect(Math.abs(user.createTime.getTime() - Date.now())).toBeLessThan(HOUR);
       expect(await store.findUser(user.id)).toEqual(user);
-      expect(await store.findCredentials(user.email)).toEqual({ user, passwordHash: "$argon2id$1" });
+      expect(await store.findCredentials(user.email)).toEqual({
+        user,
+        passwordHash: "$argon2id$1",
+      });
       expect(user).not.toHaveProperty("passwordHash");
     });
 
@@ -59,21 +65,31 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     test("a request that failed is not recorded", async () => {
       const { email } = await createUser();
       const request = newRequest();
-      await expect(store.createUser(newUser(email), request)).rejects.toMatchObject({ reason: "EMAIL_TAKEN" });
+      await expect(store.createUser(newUser(email), request)).rejects.toMatchObject({
+        reason: "EMAIL_TAKEN",
+      });
       expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
     });
 
     test("of many who register one address at once, one succeeds", async () => {
       const user = newUser();
-      const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => store.createUser(user, newRequest())));
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 20 }, () => store.createUser(user, newRequest())),
+      );
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-      for (const outcome of outcomes) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ reason: "EMAIL_TAKEN" });
+      for (const outcome of outcomes)
+        if (outcome.status === "rejected")
+          expect(outcome.reason).toMatchObject({ reason: "EMAIL_TAKEN" });
     });
 
     test("of one request sent many times at once, one creates", async () => {
       const user = newUser();
       const request = newRequest();
-      const created = await Promise.all(Array.from({ length: 20 }, () => store.createUser(user, { ...request, resourceId: uuidv7() })));
+      const created = await Promise.all(
+        Array.from({ length: 20 }, () =>
+          store.createUser(user, { ...request, resourceId: uuidv7() }),
+        ),
+      );
       expect(created.filter((one) => one !== undefined)).toHaveLength(1);
     });
 
@@ -86,7 +102,10 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     test("roles are replaced once per request", async () => {
       const user = await createUser();
       const request = newRequest({ method: "SetRoles", resourceId: user.id });
-      expect(await store.setRoles(["operator", "admin"], request)).toEqual({ ...user, roles: ["operator", "admin"] });
+      expect(await store.setRoles(["operator", "admin"], request)).toEqual({
+        ...user,
+        roles: ["operator", "admin"],
+      });
       expect(await store.setRoles(["customer"], request)).toBeUndefined();
       expect((await store.findUser(user.id))?.roles).toEqual(["operator", "admin"]);
     });
@@ -111,7 +130,9 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       const [oldest, middle, newest] = created;
       const emailPrefix = prefix;
       expect(await store.listUsers({ limit: 2, emailPrefix })).toEqual([newest, middle]);
-      expect(await store.listUsers({ limit: 2, emailPrefix, before: middle?.id })).toEqual([oldest]);
+      expect(await store.listUsers({ limit: 2, emailPrefix, before: middle?.id })).toEqual([
+        oldest,
+      ]);
       expect(await store.listUsers({ limit: 2, emailPrefix: prefix.slice(1) })).toEqual([]);
     });
 
@@ -131,8 +152,11 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetime });
       return { user, tokenHash };
     };
-    const rotate = (tokenHash: string, successorHash = hashRefreshToken(randomUUID()), nonce: string = randomUUID()) =>
-      store.rotateToken({ tokenHash, successorHash, nonce });
+    const rotate = (
+      tokenHash: string,
+      successorHash = hashRefreshToken(randomUUID()),
+      nonce: string = randomUUID(),
+    ) => store.rotateToken({ tokenHash, successorHash, nonce });
 
     test("a token is used once, and its successor after it", async () => {
       const { user, tokenHash } = await openSession();
@@ -145,10 +169,16 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     test("of many uses at once, one succeeds, and the others learn its nonce", async () => {
       const { user, tokenHash } = await openSession();
       const nonces = Array.from({ length: 20 }, () => randomUUID());
-      const users = await Promise.all(nonces.map((nonce) => rotate(tokenHash, hashRefreshToken(nonce), nonce)));
+      const users = await Promise.all(
+        nonces.map((nonce) => rotate(tokenHash, hashRefreshToken(nonce), nonce)),
+      );
       const winners = nonces.filter((_, index) => users[index] !== undefined);
       expect(winners).toHaveLength(1);
-      expect(await store.traceToken(tokenHash, HOUR)).toEqual({ kind: "retried", nonce: winners[0], user });
+      expect(await store.traceToken(tokenHash, HOUR)).toEqual({
+        kind: "retried",
+        nonce: winners[0],
+        user,
+      });
     });
 
     test("within the grace a used token's session lives on", async () => {
@@ -200,7 +230,8 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       const expired = [await openSession(0), await openSession(0), await openSession(0)];
       expect(await store.sweep({ batch: 2, requestAge: never, failureAge: never })).toBe(true);
       expect(await store.sweep({ batch: 2, requestAge: never, failureAge: never })).toBe(false);
-      for (const { tokenHash } of expired) expect(await store.revokeSession(tokenHash)).toBeUndefined();
+      for (const { tokenHash } of expired)
+        expect(await store.revokeSession(tokenHash)).toBeUndefined();
       expect(await rotate(living.tokenHash)).toEqual(living.user);
     });
   });
@@ -215,12 +246,21 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     while (await store.sweep({ batch: 100, requestAge: 0, failureAge: 0 }));
     expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
     const strict: ThrottlePolicy = { free: 2, firstDelay: HOUR, maxDelay: HOUR, window: HOUR };
-    expect([await store.admitLogin(account, strict), await store.admitLogin(account, strict)]).toEqual([0, 0]);
+    expect([
+      await store.admitLogin(account, strict),
+      await store.admitLogin(account, strict),
+    ]).toEqual([0, 0]);
   });
 
   describe("the login throttle", () => {
-    const policy: ThrottlePolicy = { free: 3, firstDelay: HOUR, maxDelay: 4 * HOUR, window: 100 * HOUR };
-    const attempt = (account: string, changes: Partial<ThrottlePolicy> = {}) => store.admitLogin(account, { ...policy, ...changes });
+    const policy: ThrottlePolicy = {
+      free: 3,
+      firstDelay: HOUR,
+      maxDelay: 4 * HOUR,
+      window: 100 * HOUR,
+    };
+    const attempt = (account: string, changes: Partial<ThrottlePolicy> = {}) =>
+      store.admitLogin(account, { ...policy, ...changes });
     const attempts = async (account: string, count: number, changes?: Partial<ThrottlePolicy>) => {
       const waits: number[] = [];
       for (let n = 0; n < count; n++) waits.push(await attempt(account, changes));
@@ -248,14 +288,17 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       { after: 5, hours: 4 },
       { after: 6, hours: 4 },
       { after: 60, hours: 4 },
-    ])("waits $hours h after $after attempts: twice as long each time, up to a limit", async ({ after, hours }) => {
-      const account = randomUUID();
-      await attempts(account, after - 1, { firstDelay: 0 });
-      expect(await attempt(account)).toBe(0);
-      const wait = await attempt(account);
-      expect(wait / HOUR).toBeGreaterThan(hours - 0.1);
-      expect(wait / HOUR).toBeLessThanOrEqual(hours);
-    });
+    ])(
+      "waits $hours h after $after attempts: twice as long each time, up to a limit",
+      async ({ after, hours }) => {
+        const account = randomUUID();
+        await attempts(account, after - 1, { firstDelay: 0 });
+        expect(await attempt(account)).toBe(0);
+        const wait = await attempt(account);
+        expect(wait / HOUR).toBeGreaterThan(hours - 0.1);
+        expect(wait / HOUR).toBeLessThanOrEqual(hours);
+      },
+    );
 
     test("does not count the attempts it refuses", async () => {
       const account = randomUUID();

@@ -4,7 +4,13 @@ import { generateSigningKey, importSigningKeys, type SigningKeys } from "./keys.
 import { type AccessTokens, accessTokens } from "./tokens.ts";
 
 const policy = { issuer: "https://identity.test", audience: "tercet", lifetime: 600 };
-const user = { id: "u1", email: "ada@example.com", displayName: "Ada", roles: ["customer", "operator"] as const, createTime: new Date() };
+const user = {
+  id: "u1",
+  email: "ada@example.com",
+  displayName: "Ada",
+  roles: ["customer", "operator"] as const,
+  createTime: new Date(),
+};
 
 let kid: string;
 let tokens: AccessTokens;
@@ -20,7 +26,12 @@ test("a user's token has the claims of RFC 9068, and nothing personal", async ()
   expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "at+jwt", kid });
   const claims = decodeJwt(token);
   expect(Object.keys(claims).sort()).toEqual(["aud", "exp", "iat", "iss", "jti", "roles", "sub"]);
-  expect(claims).toMatchObject({ iss: policy.issuer, aud: "tercet", sub: "u1", roles: ["customer", "operator"] });
+  expect(claims).toMatchObject({
+    iss: policy.issuer,
+    aud: "tercet",
+    sub: "u1",
+    roles: ["customer", "operator"],
+  });
   expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(600);
   expect(Math.abs((claims.iat ?? 0) - Date.now() / 1000)).toBeLessThan(60);
 });
@@ -32,7 +43,12 @@ test("every token has an id of its own", async () => {
 
 test("a service's token is for one service", async () => {
   const { token } = await tokens.forService("order", "payment");
-  expect(decodeJwt(token)).toMatchObject({ aud: "payment", sub: "order", client_id: "order", roles: ["service"] });
+  expect(decodeJwt(token)).toMatchObject({
+    aud: "payment",
+    sub: "order",
+    client_id: "order",
+    roles: ["service"],
+  });
 });
 
 test("with a shared secret, tokens are HS256", async () => {

@@ -24,11 +24,15 @@ export interface AccessTokenPolicy {
 }
 
 /**
- * JWT access tokens as RFC 9068 has them, but for `client_id` in users' tokens: users log in here without an OAuth client.
- * They carry no name and no address; who needs those asks GetMe.
+ * JWT access tokens as RFC 9068 has them, but for `client_id` in users' tokens: users log in here
+ * without an OAuth client. They carry no name and no address; who needs those asks GetMe.
  */
 export function accessTokens(keys: SigningKeys, policy: AccessTokenPolicy): AccessTokens {
-  const sign = async (subject: string, audience: string, claims: Record<string, unknown>): Promise<AccessToken> => {
+  const sign = async (
+    subject: string,
+    audience: string,
+    claims: Record<string, unknown>,
+  ): Promise<AccessToken> => {
     const now = Math.floor(Date.now() / 1000);
     const token = await new SignJWT(claims)
       .setProtectedHeader({ ...keys.header, typ: "at+jwt" })
@@ -43,6 +47,7 @@ export function accessTokens(keys: SigningKeys, policy: AccessTokenPolicy): Acce
   };
   return {
     forUser: (user) => sign(user.id, policy.audience, { roles: user.roles }),
-    forService: (clientId, audience) => sign(clientId, audience, { roles: ["service"], client_id: clientId }),
+    forService: (clientId, audience) =>
+      sign(clientId, audience, { roles: ["service"], client_id: clientId }),
   };
 }

@@ -14,8 +14,15 @@ export interface User {
   readonly createTime: Date;
 }
 
-/** Two spellings that look alike are one account: lower case, then NFC, because lower case can leave a letter decomposed. */
+/**
+ * Two spellings that look alike are one account: lower case, then NFC, because lower case can leave
+ * a letter decomposed.
+ */
 export const normalizeEmail = (email: string): string => email.toLowerCase().normalize("NFC");
 
-/** Stands for an email address where the address itself would be personal data kept without need: SHA-256, in hex. */
-export const accountKey = (email: string): string => createHash("sha256").update(normalizeEmail(email)).digest("hex");
+/**
+ * Stands for an email address where the address itself would be personal data kept without need:
+ * SHA-256, in hex.
+ */
+export const accountKey = (email: string): string =>
+  createHash("sha256").update(normalizeEmail(email)).digest("hex");

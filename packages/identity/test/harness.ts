@@ -5,7 +5,13 @@ import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { reasonOf } from "@tercet/service";
 import { type TestDatabase, testDatabase } from "@tercet/service/testing";
 import { importJWK, SignJWT } from "jose";
-import { createIdentityService, envToConfig, generateSigningKey, hashClientSecret, type SigningJwk } from "../src/index.ts";
+import {
+  createIdentityService,
+  envToConfig,
+  generateSigningKey,
+  hashClientSecret,
+  type SigningJwk,
+} from "../src/index.ts";
 import { capturedLog } from "../src/testing.ts";
 
 export const issuer = "http://identity.test";
@@ -24,7 +30,9 @@ export interface Harness extends AsyncDisposable {
 }
 
 /** The service on a port of its own, over a database of its own. */
-export async function startIdentity(env: Record<string, string | undefined> = {}): Promise<Harness> {
+export async function startIdentity(
+  env: Record<string, string | undefined> = {},
+): Promise<Harness> {
   const [database, key] = await Promise.all([testDatabase(), generateSigningKey()]);
   const { log, lines } = capturedLog();
   const config = envToConfig({
@@ -33,13 +41,25 @@ export async function startIdentity(env: Record<string, string | undefined> = {}
     TOKEN_ISSUER: issuer,
     DATABASE_URL: database.url,
     TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key] }),
-    SERVICE_CLIENTS: JSON.stringify([{ id: "order", secretHash: hashClientSecret(clientSecret), audiences: ["payment"] }]),
+    SERVICE_CLIENTS: JSON.stringify([
+      { id: "order", secretHash: hashClientSecret(clientSecret), audiences: ["payment"] },
+    ]),
     SEED_USERS: JSON.stringify([{ ...admin, displayName: "Admin", roles: ["admin"] }]),
     ...env,
   });
   const service = await createIdentityService(config, { log });
-  const client = createClient(IdentityService, createConnectTransport({ baseUrl: service.url, httpVersion: "1.1" }));
-  return { url: service.url, databaseUrl: database.url, client, key, lines, [Symbol.asyncDispose]: () => stop(service, database) };
+  const client = createClient(
+    IdentityService,
+    createConnectTransport({ baseUrl: service.url, httpVersion: "1.1" }),
+  );
+  return {
+    url: service.url,
+    databaseUrl: database.url,
+    client,
+    key,
+    lines,
+    [Symbol.asyncDispose]: () => stop(service, database),
+  };
 }
 
 async function stop(service: AsyncDisposable, database: TestDatabase): Promise<void> {
@@ -88,10 +108,21 @@ export async function refusal(call: Promise<unknown>): Promise<Refusal> {
 /** A token as a forger, or a bug, could make it. Times in seconds from now. */
 export async function forge(
   key: SigningJwk,
-  { header = {}, claims = {}, issuedAt = 0, expires = 600 }: { header?: object; claims?: object; issuedAt?: number; expires?: number },
+  {
+    header = {},
+    claims = {},
+    issuedAt = 0,
+    expires = 600,
+  }: { header?: object; claims?: object; issuedAt?: number; expires?: number },
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
-  const defaults = { iss: issuer, aud: "tercet", sub: randomUUID(), jti: randomUUID(), roles: ["customer"] };
+  const defaults = {
+    iss: issuer,
+    aud: "tercet",
+    sub: randomUUID(),
+    jti: randomUUID(),
+    roles: ["customer"],
+  };
   return await new SignJWT({ ...defaults, iat: now + issuedAt, exp: now + expires, ...claims })
     .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: key.kid, ...header })
     .sign(await importJWK(key, "ES256"));

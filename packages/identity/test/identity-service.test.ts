@@ -4,7 +4,15 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Role } from "@tercet/gen/common/v1/access";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adminToken, bearer, forge, type Harness, newAccount, refusal, startIdentity } from "./harness.ts";
+import {
+  adminToken,
+  bearer,
+  forge,
+  type Harness,
+  newAccount,
+  refusal,
+  startIdentity,
+} from "./harness.ts";
 
 let identity: Harness;
 let client: Harness["client"];
@@ -14,7 +22,9 @@ beforeAll(async () => {
 });
 afterAll(() => identity[Symbol.asyncDispose]());
 
-const replayed = async (call: (options: { onHeader(headers: Headers): void }) => Promise<unknown>) => {
+const replayed = async (
+  call: (options: { onHeader(headers: Headers): void }) => Promise<unknown>,
+) => {
   let header: string | null = null;
   await call({ onHeader: (headers) => (header = headers.get("idempotent-replayed")) });
   return header === "true";
@@ -24,7 +34,11 @@ describe("Register", () => {
   test("makes a customer, who can log in and see themselves", async () => {
     const account = newAccount({ email: `Ada.${randomUUID()}@Example.com` });
     const user = await client.register(account);
-    expect(user).toMatchObject({ email: account.email.toLowerCase(), displayName: "Ada", roles: [Role.CUSTOMER] });
+    expect(user).toMatchObject({
+      email: account.email.toLowerCase(),
+      displayName: "Ada",
+      roles: [Role.CUSTOMER],
+    });
     expect(user.createTime).toBeDefined();
     const login = await client.login(account);
     expect(login).toMatchObject({ tokenType: "Bearer", expiresIn: { seconds: 600n }, user });
@@ -47,26 +61,34 @@ describe("Register", () => {
     expect(await replayed((options) => client.register(newAccount(), options))).toBe(false);
   });
 
-  test.each([{ displayName: "Eve" }, { password: "another password" }])("refuses the same request id with %j", async (change) => {
-    const account = newAccount();
-    await client.register(account);
-    expect(await refusal(client.register({ ...account, ...change }))).toMatchObject({
-      code: "InvalidArgument",
-      reason: "REQUEST_ID_REUSED",
-    });
-    await client.login(account);
-  });
+  test.each([{ displayName: "Eve" }, { password: "another password" }])(
+    "refuses the same request id with %j",
+    async (change) => {
+      const account = newAccount();
+      await client.register(account);
+      expect(await refusal(client.register({ ...account, ...change }))).toMatchObject({
+        code: "InvalidArgument",
+        reason: "REQUEST_ID_REUSED",
+      });
+      await client.login(account);
+    },
+  );
 
   test("refuses an address that is taken, however it is spelt", async () => {
     const account = newAccount();
     await client.register(account);
     const again = { ...account, email: account.email.toUpperCase(), requestId: randomUUID() };
-    expect(await refusal(client.register(again))).toMatchObject({ code: "AlreadyExists", reason: "EMAIL_TAKEN" });
+    expect(await refusal(client.register(again))).toMatchObject({
+      code: "AlreadyExists",
+      reason: "EMAIL_TAKEN",
+    });
   });
 
   test("gives one address to one of many, and one request to all who repeat it", async () => {
     const account = newAccount();
-    const rivals = await Promise.allSettled(Array.from({ length: 8 }, () => client.register({ ...account, requestId: randomUUID() })));
+    const rivals = await Promise.allSettled(
+      Array.from({ length: 8 }, () => client.register({ ...account, requestId: randomUUID() })),
+    );
     expect(rivals.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     const other = newAccount();
     const users = await Promise.all(Array.from({ length: 8 }, () => client.register(other)));
@@ -80,7 +102,9 @@ describe("Register", () => {
     { email: "no address" },
     { requestId: "" },
   ])("refuses %j", async (change) => {
-    expect(await refusal(client.register({ ...newAccount(), ...change }))).toMatchObject({ code: "InvalidArgument" });
+    expect(await refusal(client.register({ ...newAccount(), ...change }))).toMatchObject({
+      code: "InvalidArgument",
+    });
   });
 });
 
@@ -124,14 +148,23 @@ describe("SetRoles", () => {
   test("makes nobody a service", async () => {
     const { id } = await client.register(newAccount());
     const request = { userId: id, roles: [Role.SERVICE], requestId: randomUUID() };
-    expect(await refusal(client.setRoles(request, bearer(await adminToken(client))))).toMatchObject({ code: "InvalidArgument" });
+    expect(await refusal(client.setRoles(request, bearer(await adminToken(client))))).toMatchObject(
+      { code: "InvalidArgument" },
+    );
   });
 });
 
 describe("administration is the admin's", () => {
   test.each<[string, (headers: { headers?: Record<string, string> }) => Promise<unknown>]>([
     ["ListUsers", (options) => client.listUsers({}, options)],
-    ["SetRoles", (options) => client.setRoles({ userId: randomUUID(), roles: [Role.ADMIN], requestId: randomUUID() }, options)],
+    [
+      "SetRoles",
+      (options) =>
+        client.setRoles(
+          { userId: randomUUID(), roles: [Role.ADMIN], requestId: randomUUID() },
+          options,
+        ),
+    ],
   ])("%s", async (_, call) => {
     const account = newAccount();
     await client.register(account);
@@ -146,9 +179,13 @@ describe("ListUsers", () => {
     const options = bearer(await adminToken(client));
     const filter = randomUUID();
     const ids: string[] = [];
-    for (const n of [1, 2, 3]) ids.unshift((await client.register(newAccount({ email: `${filter}-${n}@example.com` }))).id);
+    for (const n of [1, 2, 3])
+      ids.unshift((await client.register(newAccount({ email: `${filter}-${n}@example.com` }))).id);
     const first = await client.listUsers({ filter: filter.toUpperCase(), pageSize: 2 }, options);
-    const second = await client.listUsers({ filter, pageSize: 2, pageToken: first.nextPageToken }, options);
+    const second = await client.listUsers(
+      { filter, pageSize: 2, pageToken: first.nextPageToken },
+      options,
+    );
     expect([...first.users, ...second.users].map(({ id }) => id)).toEqual(ids);
     expect(first.nextPageToken).not.toContain(ids[1]);
     expect(second.nextPageToken).toBe("");
@@ -156,7 +193,9 @@ describe("ListUsers", () => {
 
   test("refuses a page token of the caller's own making", async () => {
     const pageToken = Buffer.from("' or 1=1 --").toString("base64url");
-    const refused = await refusal(client.listUsers({ pageToken }, bearer(await adminToken(client))));
+    const refused = await refusal(
+      client.listUsers({ pageToken }, bearer(await adminToken(client))),
+    );
     expect(refused).toMatchObject({ code: "InvalidArgument", reason: "INVALID_FIELD" });
   });
 });

@@ -32,7 +32,9 @@ const passTime = (email: string, seconds: number) => sql`
 describe("Login", () => {
   test("knows an address in any case", async () => {
     const account = await newUser();
-    expect((await client.login({ ...account, email: account.email.toUpperCase() })).user?.id).toBe(account.id);
+    expect((await client.login({ ...account, email: account.email.toUpperCase() })).user?.id).toBe(
+      account.id,
+    );
   });
 
   test("answers alike for an unknown address and a wrong password", async () => {
@@ -64,7 +66,9 @@ describe("Login", () => {
     const account = await newUser();
     await sql`update users set password_hash = ${await argon2(account.password, { memoryCost: 4_096, timeCost: 1 })} where id = ${account.id}`;
     await client.login(account);
-    const [row] = await sql<{ passwordHash: string }[]>`select password_hash from users where id = ${account.id}`;
+    const [row] = await sql<
+      { passwordHash: string }[]
+    >`select password_hash from users where id = ${account.id}`;
     expect(row?.passwordHash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     await client.login(account);
   });
@@ -76,7 +80,14 @@ describe("Login", () => {
     await client.refresh({ refreshToken });
     const log = identity.lines.join("");
     expect(log).toContain(account.id);
-    for (const secret of [account.email, account.password, "wrong password", account.displayName, accessToken, refreshToken]) {
+    for (const secret of [
+      account.email,
+      account.password,
+      "wrong password",
+      account.displayName,
+      accessToken,
+      refreshToken,
+    ]) {
       expect(log).not.toContain(secret);
     }
   });
@@ -85,7 +96,8 @@ describe("Login", () => {
 describe("guessing", () => {
   test("is refused after five failures, for the right password too, and says how long", async () => {
     const account = await newUser();
-    for (let n = 0; n < 5; n++) expect(await fail(account.email)).toMatchObject({ reason: "INVALID_CREDENTIALS" });
+    for (let n = 0; n < 5; n++)
+      expect(await fail(account.email)).toMatchObject({ reason: "INVALID_CREDENTIALS" });
     const refused = await refusal(client.login(account));
     expect(refused).toMatchObject({ code: "ResourceExhausted", reason: "RATE_LIMITED" });
     expect(refused.retryAfter).toBeGreaterThan(0);
@@ -130,7 +142,9 @@ describe("guessing", () => {
     const { email } = await newUser();
     for (let n = 0; n < 5; n++) await fail(email);
     await using replica = await startIdentity({ DATABASE_URL: identity.databaseUrl });
-    expect(await refusal(replica.client.login({ email, password: "wrong password" }))).toMatchObject({ reason: "RATE_LIMITED" });
+    expect(
+      await refusal(replica.client.login({ email, password: "wrong password" })),
+    ).toMatchObject({ reason: "RATE_LIMITED" });
     const rows = await sql`select * from login_failures`;
     expect(JSON.stringify(rows)).not.toContain("@");
   });
@@ -140,12 +154,19 @@ test("what finds no core and no place in the queue is refused, and not counted a
   await using busy = await startIdentity({ PASSWORD_QUEUE: "0" });
   const account = newAccount();
   await busy.client.register(account);
-  const others = Array.from({ length: 200 }, () => busy.client.login({ email: `${randomUUID()}@example.com`, password: "whatever" }));
+  const others = Array.from({ length: 200 }, () =>
+    busy.client.login({ email: `${randomUUID()}@example.com`, password: "whatever" }),
+  );
   const refusals = await Promise.all(others.map((call) => refusal(call)));
   expect(refusals.filter(({ reason }) => reason === "OVERLOADED").length).toBeGreaterThan(0);
-  expect(refusals.find(({ reason }) => reason === "OVERLOADED")).toMatchObject({ code: "Unavailable", retryAfter: 1 });
+  expect(refusals.find(({ reason }) => reason === "OVERLOADED")).toMatchObject({
+    code: "Unavailable",
+    retryAfter: 1,
+  });
   const remembered = connectPostgres(busy.databaseUrl, { max: 1 });
-  const [{ counted } = { counted: 0 }] = await remembered<{ counted: number }[]>`select sum(failures)::int as counted from login_failures`;
+  const [{ counted } = { counted: 0 }] = await remembered<
+    { counted: number }[]
+  >`select sum(failures)::int as counted from login_failures`;
   await remembered.end();
   expect(counted).toBe(refusals.filter(({ reason }) => reason === "INVALID_CREDENTIALS").length);
   const { accessToken } = await busy.client.login(account);

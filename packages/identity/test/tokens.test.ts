@@ -4,7 +4,16 @@ import { createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateSigningKey } from "../src/index.ts";
 import { hashRefreshToken } from "../src/refresh-token.ts";
-import { bearer, clientSecret, forge, type Harness, issuer, newAccount, refusal, startIdentity } from "./harness.ts";
+import {
+  bearer,
+  clientSecret,
+  forge,
+  type Harness,
+  issuer,
+  newAccount,
+  refusal,
+  startIdentity,
+} from "./harness.ts";
 
 let identity: Harness;
 let client: Harness["client"];
@@ -24,7 +33,8 @@ async function login() {
   await client.register(account);
   return await client.login(account);
 }
-const refresh = ({ refreshToken }: { refreshToken: string }, through = client) => through.refresh({ refreshToken });
+const refresh = ({ refreshToken }: { refreshToken: string }, through = client) =>
+  through.refresh({ refreshToken });
 const logout = ({ refreshToken }: { refreshToken: string }) => client.logout({ refreshToken });
 const invalid = { code: "Unauthenticated", reason: "INVALID_CREDENTIALS" };
 
@@ -40,7 +50,9 @@ describe("Refresh", () => {
 
   test("gives the same successor to a retry, and to many at once", async () => {
     const { refreshToken } = await login();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => client.refresh({ refreshToken })));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => client.refresh({ refreshToken })),
+    );
     const late = await client.refresh({ refreshToken });
     expect(new Set([...answers, late].map((answer) => answer.refreshToken)).size).toBe(1);
     await refresh(late);
@@ -50,7 +62,10 @@ describe("Refresh", () => {
     const stolen = await login();
     const victim = await refresh(stolen);
     await sql`update refresh_tokens set rotate_time = rotate_time - interval '10 seconds' where hash = ${hashRefreshToken(stolen.refreshToken)}`;
-    expect(await refusal(refresh(stolen))).toMatchObject({ code: "Unauthenticated", reason: "TOKEN_REUSED" });
+    expect(await refusal(refresh(stolen))).toMatchObject({
+      code: "Unauthenticated",
+      reason: "TOKEN_REUSED",
+    });
     expect(await refusal(refresh(victim))).toMatchObject(invalid);
     expect(identity.lines.join("")).toContain("refresh_token_reused");
   });
@@ -77,10 +92,14 @@ describe("Refresh", () => {
   test("no stored text is a token", async () => {
     const first = await login();
     const second = await refresh(first);
-    const rows = await sql<{ hash: string; successorNonce: string | null }[]>`select hash, successor_nonce from refresh_tokens`;
+    const rows = await sql<
+      { hash: string; successorNonce: string | null }[]
+    >`select hash, successor_nonce from refresh_tokens`;
     const stored = rows.flatMap(({ hash, successorNonce }) => [hash, successorNonce ?? []]).flat();
     for (const { refreshToken } of [first, second]) expect(stored).not.toContain(refreshToken);
-    const [{ hash, successorNonce } = { hash: "", successorNonce: "" }] = await sql<{ hash: string; successorNonce: string }[]>`
+    const [{ hash, successorNonce } = { hash: "", successorNonce: "" }] = await sql<
+      { hash: string; successorNonce: string }[]
+    >`
       select hash, successor_nonce from refresh_tokens where hash = ${hashRefreshToken(first.refreshToken)}`;
     expect(await refusal(client.refresh({ refreshToken: hash }))).toMatchObject(invalid);
     expect(await refusal(client.refresh({ refreshToken: successorNonce }))).toMatchObject(invalid);
@@ -111,9 +130,17 @@ describe("an access token", () => {
   test("is verified with nothing but what is published", async () => {
     const { accessToken, user } = await login();
     const discovery = await fetch(`${identity.url}/.well-known/openid-configuration`);
-    expect(await discovery.json()).toMatchObject({ issuer, jwks_uri: `${issuer}/.well-known/jwks.json` });
+    expect(await discovery.json()).toMatchObject({
+      issuer,
+      jwks_uri: `${issuer}/.well-known/jwks.json`,
+    });
     const keys = createRemoteJWKSet(new URL(`${identity.url}/.well-known/jwks.json`));
-    const { payload } = await jwtVerify(accessToken, keys, { issuer, audience: "tercet", typ: "at+jwt", algorithms: ["ES256"] });
+    const { payload } = await jwtVerify(accessToken, keys, {
+      issuer,
+      audience: "tercet",
+      typ: "at+jwt",
+      algorithms: ["ES256"],
+    });
     expect(payload).toMatchObject({ sub: user?.id, roles: ["customer"] });
   });
 
@@ -123,7 +150,15 @@ describe("an access token", () => {
     expect(response.headers.get("content-type")).toContain("application/json");
     const text = await response.text();
     expect(JSON.parse(text).keys).toEqual([
-      { kty: "EC", crv: "P-256", alg: "ES256", use: "sig", kid: identity.key.kid, x: identity.key.x, y: identity.key.y },
+      {
+        kty: "EC",
+        crv: "P-256",
+        alg: "ES256",
+        use: "sig",
+        kid: identity.key.kid,
+        x: identity.key.x,
+        y: identity.key.y,
+      },
     ]);
     expect(text + identity.lines.join("")).not.toContain(identity.key.d);
   });
@@ -146,12 +181,17 @@ describe("an access token", () => {
     ["has no roles", { claims: { roles: undefined } }],
   ])("is refused when it %s", async (_, change) => {
     const token = await forge(identity.key, change);
-    expect(await refusal(client.getMe({}, bearer(token)))).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
+    expect(await refusal(client.getMe({}, bearer(token)))).toMatchObject({
+      code: "Unauthenticated",
+      reason: "UNAUTHENTICATED",
+    });
   });
 
   test("is refused when another key has signed it under a published name", async () => {
     const stranger = { ...(await generateSigningKey()), kid: identity.key.kid };
-    expect(await refusal(client.getMe({}, bearer(await forge(stranger, {}))))).toMatchObject({ code: "Unauthenticated" });
+    expect(await refusal(client.getMe({}, bearer(await forge(stranger, {}))))).toMatchObject({
+      code: "Unauthenticated",
+    });
   });
 
   test("is refused when it is not signed, or signed with the published key as a secret", async () => {
@@ -162,14 +202,20 @@ describe("an access token", () => {
     const body = `${encode({ alg: "HS256", typ: "at+jwt", kid: identity.key.kid })}.${encode(claims)}`;
     const confused = `${body}.${createHmac("sha256", jwks).update(body).digest("base64url")}`;
     for (const token of [unsigned, confused]) {
-      expect(await refusal(client.getMe({}, bearer(token)))).toMatchObject({ code: "Unauthenticated" });
+      expect(await refusal(client.getMe({}, bearer(token)))).toMatchObject({
+        code: "Unauthenticated",
+      });
     }
   });
 
   test("is not a refresh token, nor the other way round", async () => {
     const { accessToken, refreshToken } = await login();
-    expect(await refusal(client.getMe({}, bearer(refreshToken)))).toMatchObject({ code: "Unauthenticated" });
-    expect((await refusal(client.refresh({ refreshToken: accessToken }))).code).toMatch(/InvalidArgument|Unauthenticated/);
+    expect(await refusal(client.getMe({}, bearer(refreshToken)))).toMatchObject({
+      code: "Unauthenticated",
+    });
+    expect((await refusal(client.refresh({ refreshToken: accessToken }))).code).toMatch(
+      /InvalidArgument|Unauthenticated/,
+    );
   });
 });
 
@@ -178,17 +224,30 @@ describe("IssueServiceToken", () => {
 
   test("gives a client a token for the service it may call, and no other accepts it", async () => {
     const { accessToken, tokenType, expiresIn } = await client.issueServiceToken(request);
-    expect({ tokenType, seconds: expiresIn?.seconds }).toEqual({ tokenType: "Bearer", seconds: 600n });
+    expect({ tokenType, seconds: expiresIn?.seconds }).toEqual({
+      tokenType: "Bearer",
+      seconds: 600n,
+    });
     const keys = createRemoteJWKSet(new URL(`${identity.url}/.well-known/jwks.json`));
-    const { payload } = await jwtVerify(accessToken, keys, { issuer, audience: "payment", typ: "at+jwt" });
+    const { payload } = await jwtVerify(accessToken, keys, {
+      issuer,
+      audience: "payment",
+      typ: "at+jwt",
+    });
     expect(payload).toMatchObject({ sub: "order", client_id: "order", roles: ["service"] });
-    expect(await refusal(client.getMe({}, bearer(accessToken)))).toMatchObject({ code: "Unauthenticated" });
+    expect(await refusal(client.getMe({}, bearer(accessToken)))).toMatchObject({
+      code: "Unauthenticated",
+    });
   });
 
   test("refuses a wrong secret and an unknown client alike", async () => {
-    const wrong = await refusal(client.issueServiceToken({ ...request, clientSecret: "a-wrong-secret-but-long-enough" }));
+    const wrong = await refusal(
+      client.issueServiceToken({ ...request, clientSecret: "a-wrong-secret-but-long-enough" }),
+    );
     expect(wrong).toMatchObject(invalid);
-    expect(await refusal(client.issueServiceToken({ ...request, clientId: "nobody" }))).toEqual(wrong);
+    expect(await refusal(client.issueServiceToken({ ...request, clientId: "nobody" }))).toEqual(
+      wrong,
+    );
   });
 
   test("refuses an audience that the client has no business with", async () => {
@@ -210,7 +269,12 @@ test("with a shared secret, tokens are HS256 and no key is published", async () 
   const user = await shared.client.register(account);
   const { accessToken } = await shared.client.login(account);
   const key = new TextEncoder().encode(secret);
-  await jwtVerify(accessToken, key, { issuer, audience: "tercet", typ: "at+jwt", algorithms: ["HS256"] });
+  await jwtVerify(accessToken, key, {
+    issuer,
+    audience: "tercet",
+    typ: "at+jwt",
+    algorithms: ["HS256"],
+  });
   expect(await shared.client.getMe({}, bearer(accessToken))).toEqual(user);
   expect(await (await fetch(`${shared.url}/.well-known/jwks.json`)).json()).toEqual({ keys: [] });
   const now = Math.floor(Date.now() / 1000);
@@ -225,7 +289,9 @@ test("with a shared secret, tokens are HS256 and no key is published", async () 
   })
     .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
     .sign(new TextEncoder().encode("another secret of the same length"));
-  expect(await refusal(shared.client.getMe({}, bearer(forged)))).toMatchObject({ code: "Unauthenticated" });
+  expect(await refusal(shared.client.getMe({}, bearer(forged)))).toMatchObject({
+    code: "Unauthenticated",
+  });
 });
 
 test("in memory, everything works but outliving the process", async () => {

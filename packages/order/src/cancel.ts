@@ -11,10 +11,16 @@ import { findPlacingSaga } from "./saga-store.ts";
 import { originOfCall } from "./saga-tracer.ts";
 import { findOrder } from "./store.ts";
 
-/** While the order is between states the decision is taken anew, this often: each time somebody else has won the race for the row. */
+/**
+ * While the order is between states the decision is taken anew, this often: each time somebody else
+ * has won the race for the row.
+ */
 const MAX_TRIES = 5;
 
-/** Cancels whatever the order has become: a confirmed one by a saga of its own, a pending one by turning its saga back. */
+/**
+ * Cancels whatever the order has become: a confirmed one by a saga of its own, a pending one by
+ * turning its saga back.
+ */
 export async function cancelPlacedOrder(
   deps: OrderDependencies,
   context: HandlerContext,
@@ -27,16 +33,33 @@ export async function cancelPlacedOrder(
     if (order === undefined) throw notFound("order");
     status = order.status;
     const change =
-      status === "PENDING" ? await compensation(deps, request, failure) : confirmation(deps, request, failure, order.paymentId);
+      status === "PENDING"
+        ? await compensation(deps, request, failure)
+        : confirmation(deps, request, failure, order.paymentId);
     if ((await once(deps.sql, context, request, change)) !== undefined) return;
     if (status !== "PENDING" && status !== "CONFIRMED") break;
   }
-  throw new OrderError("ORDER_NOT_CANCELLABLE", `an order that is ${status} cannot be cancelled`, { status: status ?? "" });
+  throw new OrderError("ORDER_NOT_CANCELLABLE", `an order that is ${status} cannot be cancelled`, {
+    status: status ?? "",
+  });
 }
 
-/** Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells whether the request is a repetition. */
-function confirmation({ orders, engine, cancelOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure, paymentId: string) {
-  const saga = engine.prepare(cancelOrder, request.resourceId, { paymentId, reason: failure.reason }, originOfCall());
+/**
+ * Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells
+ * whether the request is a repetition.
+ */
+function confirmation(
+  { orders, engine, cancelOrder }: OrderDependencies,
+  request: RequestRecord,
+  failure: SagaFailure,
+  paymentId: string,
+) {
+  const saga = engine.prepare(
+    cancelOrder,
+    request.resourceId,
+    { paymentId, reason: failure.reason },
+    originOfCall(),
+  );
   return async () => {
     const begun = await orders.cancelConfirmed(request, request.resourceId, failure, saga);
     if (begun) {
@@ -47,11 +70,19 @@ function confirmation({ orders, engine, cancelOrder }: OrderDependencies, reques
   };
 }
 
-async function compensation({ sql, orders, engine, placeOrder }: OrderDependencies, request: RequestRecord, failure: SagaFailure) {
+async function compensation(
+  { sql, orders, engine, placeOrder }: OrderDependencies,
+  request: RequestRecord,
+  failure: SagaFailure,
+) {
   const saga = await findPlacingSaga(sql, request.resourceId);
   return async () => {
     if (saga?.state !== "RUNNING") return false;
-    const turned = await orders.intervene(request, turnBack(saga, failure, placeOrder, engine.worker), placeOrder.kind);
+    const turned = await orders.intervene(
+      request,
+      turnBack(saga, failure, placeOrder, engine.worker),
+      placeOrder.kind,
+    );
     if (turned) engine.poke();
     return turned;
   };

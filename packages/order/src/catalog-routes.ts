@@ -1,6 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { AdjustStockRequestSchema, type CatalogService, PutProductRequestSchema } from "@tercet/gen/order/v1/catalog_service";
-import { decodePageToken, invalidField, isCheckViolation, pageSize, type Sql, toPage } from "@tercet/service";
+import {
+  AdjustStockRequestSchema,
+  type CatalogService,
+  PutProductRequestSchema,
+} from "@tercet/gen/order/v1/catalog_service";
+import {
+  decodePageToken,
+  invalidField,
+  isCheckViolation,
+  pageSize,
+  type Sql,
+  toPage,
+} from "@tercet/service";
 import { adjustStock, findProducts, listProducts, putProduct } from "./catalog-store.ts";
 import { OrderError } from "./errors.ts";
 import { toProductMessage } from "./message.ts";
@@ -29,21 +40,25 @@ export function catalogRoutes(sql: Sql): ServiceImpl<typeof CatalogService> {
       const request = toRequest(context, PutProductRequestSchema, message, sku);
       const product = { sku, name, description, currency, price: minorUnits, stock };
       const changed = await once(sql, context, request, () => putProduct(sql, request, product));
-      if (changed === undefined) throw new OrderError("CURRENCY_MISMATCH", "a product keeps its currency", { sku });
+      if (changed === undefined)
+        throw new OrderError("CURRENCY_MISMATCH", "a product keeps its currency", { sku });
       return productMessage(sku);
     },
 
     async adjustStock(message, context) {
       const { sku, delta } = message;
       const request = toRequest(context, AdjustStockRequestSchema, message, sku);
-      const changed = await once(sql, context, request, () => adjustStock(sql, request, sku, delta)).catch(tooLittle(sku));
+      const changed = await once(sql, context, request, () =>
+        adjustStock(sql, request, sku, delta),
+      ).catch(tooLittle(sku));
       if (changed === undefined) throw unknownSku(sku);
       return productMessage(sku);
     },
   };
 }
 
-const unknownSku = (sku: string) => new OrderError("UNKNOWN_SKU", `there is no product ${sku}`, { sku });
+const unknownSku = (sku: string) =>
+  new OrderError("UNKNOWN_SKU", `there is no product ${sku}`, { sku });
 
 const tooLittle = (sku: string) => (error: unknown) => {
   if (isCheckViolation(error, "products_stock_not_negative"))

@@ -5,10 +5,22 @@ import { CANCEL_ORDER, PLACE_ORDER } from "./order.ts";
 
 const meter = metrics.getMeter("@tercet/order");
 const sagas = { unit: "{saga}" };
-const started = meter.createCounter("tercet.saga.started", { ...sagas, description: "Sagas that began" });
-const completed = meter.createCounter("tercet.saga.completed", { ...sagas, description: "Sagas that came to their end" });
-const compensated = meter.createCounter("tercet.saga.compensated", { ...sagas, description: "Sagas that undid everything, by reason" });
-const takeOvers = meter.createCounter("tercet.saga.takeovers", { ...sagas, description: "Sagas taken over from a worker that is gone" });
+const started = meter.createCounter("tercet.saga.started", {
+  ...sagas,
+  description: "Sagas that began",
+});
+const completed = meter.createCounter("tercet.saga.completed", {
+  ...sagas,
+  description: "Sagas that came to their end",
+});
+const compensated = meter.createCounter("tercet.saga.compensated", {
+  ...sagas,
+  description: "Sagas that undid everything, by reason",
+});
+const takeOvers = meter.createCounter("tercet.saga.takeovers", {
+  ...sagas,
+  description: "Sagas taken over from a worker that is gone",
+});
 const fencedWrites = meter.createCounter("tercet.saga.fenced_writes", {
   unit: "{write}",
   description: "Writes refused because the saga belonged to another worker",
@@ -20,17 +32,26 @@ const unknownOutcomes = meter.createCounter("tercet.saga.unknown_outcomes", {
 const duration = meter.createHistogram("tercet.saga.duration", {
   unit: "s",
   description: "From a saga's beginning to its end, by how it ended",
-  advice: { explicitBucketBoundaries: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600] },
+  advice: {
+    explicitBucketBoundaries: [
+      0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600,
+    ],
+  },
 });
 
 // A series that is not there until something happens hides the first time that it does.
 for (const kind of [PLACE_ORDER, CANCEL_ORDER])
-  for (const counter of [started, completed, takeOvers, fencedWrites]) counter.add(0, { "saga.kind": kind });
+  for (const counter of [started, completed, takeOvers, fencedWrites])
+    counter.add(0, { "saga.kind": kind });
 for (const step of ["charge", "refund"])
-  unknownOutcomes.add(0, { "saga.kind": step === "charge" ? PLACE_ORDER : CANCEL_ORDER, "saga.step": step });
+  unknownOutcomes.add(0, {
+    "saga.kind": step === "charge" ? PLACE_ORDER : CANCEL_ORDER,
+    "saga.step": step,
+  });
 
 /** Its id says when it began (UUID version 7, RFC 9562). */
-const ageSeconds = ({ id }: HeldSaga): number => Math.max(0, Date.now() - Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16)) / 1_000;
+const ageSeconds = ({ id }: HeldSaga): number =>
+  Math.max(0, Date.now() - Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16)) / 1_000;
 
 export function sagaStarted({ kind }: HeldSaga): void {
   started.add(1, { "saga.kind": kind });
@@ -53,7 +74,9 @@ const fields = ({ id, kind, subject, step, state, attempt, fence }: HeldSaga) =>
   fence: String(fence),
 });
 
-/** What happens to orders' sagas, in metrics and in the log. `onMoved` tells the calls that wait. */
+/**
+ * What happens to orders' sagas, in metrics and in the log. `onMoved` tells the calls that wait.
+ */
 export function sagaEvents(log: Logger, onMoved: (orderId: string) => void): SagaObserver {
   return {
     onHeld(saga, takenOver) {
@@ -68,7 +91,10 @@ export function sagaEvents(log: Logger, onMoved: (orderId: string) => void): Sag
     },
     onAttemptFailed(saga, error, unknown) {
       if (unknown) unknownOutcomes.add(1, { "saga.kind": saga.kind, "saga.step": saga.step });
-      log.warn({ ...fields(saga), unknown, err: error }, "saga step failed; it will be tried again");
+      log.warn(
+        { ...fields(saga), unknown, err: error },
+        "saga step failed; it will be tried again",
+      );
     },
     onParked(saga, error) {
       log.error({ ...fields(saga), err: error }, "saga needs attention");

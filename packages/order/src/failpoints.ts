@@ -4,7 +4,15 @@ import type { OrderStore } from "./order-store.ts";
 import type { PaymentClient } from "./payments.ts";
 
 const methods = {
-  order: ["insertOrder", "confirmOrders", "closeOrders", "restockOrders", "reflectMoves", "intervene", "cancelConfirmed"],
+  order: [
+    "insertOrder",
+    "confirmOrders",
+    "closeOrders",
+    "restockOrders",
+    "reflectMoves",
+    "intervene",
+    "cancelConfirmed",
+  ],
   sagas: ["heartbeat", "claimDue", "move", "release"],
   payments: ["processPayment", "refundPayment"],
 } as const satisfies {

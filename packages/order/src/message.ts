@@ -5,7 +5,13 @@ import { type OrderSchema, OrderStatus as WireStatus } from "@tercet/gen/order/v
 import { SagaAction, type SagaEventSchema, SagaOutcome } from "@tercet/gen/order/v1/saga_event";
 import { type SagaSchema, SagaState as WireState } from "@tercet/gen/order/v1/saga_service";
 import type { SagaEvent, SagaState } from "@tercet/saga";
-import { money, type Order, type OrderItem, type OrderStatus, type OrderWithTimeline } from "./order.ts";
+import {
+  money,
+  type Order,
+  type OrderItem,
+  type OrderStatus,
+  type OrderWithTimeline,
+} from "./order.ts";
 import type { Product } from "./product.ts";
 import type { SagaView } from "./saga-store.ts";
 
@@ -18,7 +24,9 @@ export const toProductMessage = (product: Product): MessageInitShape<typeof Prod
   updateTime: timestampFromDate(product.updateTime),
 });
 
-export const toOrderMessage = (order: Order | OrderWithTimeline): MessageInitShape<typeof OrderSchema> => ({
+export const toOrderMessage = (
+  order: Order | OrderWithTimeline,
+): MessageInitShape<typeof OrderSchema> => ({
   id: order.id,
   customerId: order.customerId,
   status: WireStatus[order.status],
@@ -33,7 +41,13 @@ export const toOrderMessage = (order: Order | OrderWithTimeline): MessageInitSha
 
 function toItemMessage({ sku, name, quantity, unitPrice }: OrderItem, currency: string) {
   const price = BigInt(unitPrice);
-  return { sku, name, quantity, unitPrice: money(currency, price), total: money(currency, price * BigInt(quantity)) };
+  return {
+    sku,
+    name,
+    quantity,
+    unitPrice: money(currency, price),
+    total: money(currency, price * BigInt(quantity)),
+  };
 }
 
 export const toEventMessage = (event: SagaEvent): MessageInitShape<typeof SagaEventSchema> => ({
@@ -47,7 +61,10 @@ export const toEventMessage = (event: SagaEvent): MessageInitShape<typeof SagaEv
   worker: event.worker,
 });
 
-export const toSagaMessage = (saga: SagaView, withEvents: boolean): MessageInitShape<typeof SagaSchema> => ({
+export const toSagaMessage = (
+  saga: SagaView,
+  withEvents: boolean,
+): MessageInitShape<typeof SagaSchema> => ({
   id: saga.id,
   kind: saga.kind,
   version: saga.version,

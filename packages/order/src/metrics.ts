@@ -4,8 +4,9 @@ import type { Sql } from "@tercet/service";
 import { countSagas } from "./saga-store.ts";
 
 /**
- * How the sagas stand, read from the database whenever somebody collects; without an SDK nobody does. All replicas tell the same: take the maximum over
- * them, not the sum. Disposing of it ends it.
+ * How the sagas stand, read from the database whenever somebody collects; without an SDK nobody
+ * does. All replicas tell the same: take the maximum over them, not the sum. Disposing of it ends
+ * it.
  */
 export function observeSagas(
   sql: Sql,
@@ -19,10 +20,17 @@ export function observeSagas(
   });
   const unknownVersion = meter.createObservableGauge("tercet.saga.unknown_version", {
     unit: "{saga}",
-    description: "Open sagas that this process leaves alone, because it does not know their kind or version",
+    description:
+      "Open sagas that this process leaves alone, because it does not know their kind or version",
   });
-  const open = meter.createObservableGauge("tercet.saga.open", { unit: "{saga}", description: "Sagas that are on their way" });
-  const oldest = meter.createObservableGauge("tercet.saga.oldest_open.age", { unit: "s", description: "Age of the oldest open saga" });
+  const open = meter.createObservableGauge("tercet.saga.open", {
+    unit: "{saga}",
+    description: "Sagas that are on their way",
+  });
+  const oldest = meter.createObservableGauge("tercet.saga.oldest_open.age", {
+    unit: "s",
+    description: "Age of the oldest open saga",
+  });
   const inFlight = meter.createObservableGauge("tercet.saga.in_flight", {
     unit: "{saga}",
     description: "Sagas that this process works on; to be summed over all",
@@ -33,7 +41,8 @@ export function observeSagas(
     const counts = await countSagas(sql, definitions);
     // Of every kind there is, so that an alert ends when the last one is gone.
     const kinds = new Set([...definitions.map(({ kind }) => kind), ...Object.keys(counts.parked)]);
-    for (const kind of kinds) result.observe(parked, counts.parked[kind] ?? 0, { "saga.kind": kind });
+    for (const kind of kinds)
+      result.observe(parked, counts.parked[kind] ?? 0, { "saga.kind": kind });
     result.observe(unknownVersion, counts.unknownVersion);
     result.observe(open, counts.open);
     result.observe(oldest, counts.oldestOpenAge);

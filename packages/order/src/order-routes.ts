@@ -71,14 +71,24 @@ export function orderRoutes(deps: OrderDependencies): ServiceImpl<typeof OrderSe
       const size = pageSize(requested);
       const owner = visibleOwner(context) ?? (customerId || undefined);
       const filter = { customerId: owner, status: fromStatusMessage(status) };
-      const page = toPage(await listOrders(sql, filter, decodePageToken(pageToken), size + 1), size, (order) => order.id);
+      const page = toPage(
+        await listOrders(sql, filter, decodePageToken(pageToken), size + 1),
+        size,
+        (order) => order.id,
+      );
       return { orders: page.rows.map(toOrderMessage), nextPageToken: page.nextPageToken };
     },
 
     async *watchOrder({ orderId }, context) {
       noteLogContext({ orderId });
       let told: number | undefined;
-      for await (const order of follow(sql, watch, orderId, visibleOwner(context), context.signal)) {
+      for await (const order of follow(
+        sql,
+        watch,
+        orderId,
+        visibleOwner(context),
+        context.signal,
+      )) {
         const message = toOrderMessage(order);
         const news = told === undefined ? [] : order.timeline.slice(told);
         if (news.length === 0) yield { order: message };
@@ -95,14 +105,20 @@ async function place(
   context: HandlerContext,
 ): Promise<string> {
   const skus = message.items.map((item) => item.sku);
-  if (new Set(skus).size < skus.length) throw invalidField("items", "names a SKU twice; put its quantities together");
+  if (new Set(skus).size < skus.length)
+    throw invalidField("items", "names a SKU twice; put its quantities together");
   const id = uuidv7();
   noteLogContext({ orderId: id });
   const customerId = principal(context).subject;
   const paymentId = paymentIdOf(id);
   const { items, total, currency } = priceItems(message.items, await findProducts(sql, skus));
   const token = message.paymentMethod?.token ?? "";
-  const saga = engine.prepare(placeOrder, id, { customerId, paymentId, currency, total: String(total), token }, originOfCall());
+  const saga = engine.prepare(
+    placeOrder,
+    id,
+    { customerId, paymentId, currency, total: String(total), token },
+    originOfCall(),
+  );
   const request = toRequest(context, CreateOrderRequestSchema, message, id);
   const placed = await once(sql, context, request, () =>
     orders.insertOrder(request, { id, customerId, items, currency, total, paymentId }, saga),
@@ -114,7 +130,11 @@ async function place(
   return placed ?? id;
 }
 
-async function cancel(deps: OrderDependencies, message: CancelOrderRequest, context: HandlerContext): Promise<string> {
+async function cancel(
+  deps: OrderDependencies,
+  message: CancelOrderRequest,
+  context: HandlerContext,
+): Promise<string> {
   const { orderId, reason } = message;
   noteLogContext({ orderId });
   const owner = visibleOwner(context);

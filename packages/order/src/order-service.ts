@@ -33,16 +33,28 @@ import { createOrderWatch } from "./watch.ts";
 const NAME = "order";
 
 /** What tests put in the place of what the configuration names. */
-export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & { readonly payments?: PaymentClient };
+export type OrderOverrides = Partial<Pick<ServiceOptions, "keys" | "log">> & {
+  readonly payments?: PaymentClient;
+};
 
-export async function createOrderService(config: OrderConfig, overrides: OrderOverrides = {}): Promise<Service> {
+export async function createOrderService(
+  config: OrderConfig,
+  overrides: OrderOverrides = {},
+): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: NAME, ...config.service.log });
   await prepareSchema(config.databaseUrl, MIGRATIONS, config.service.migrateAtStart);
-  const sql = connectPostgres(config.databaseUrl, { applicationName: NAME, max: config.service.databasePoolSize });
+  const sql = connectPostgres(config.databaseUrl, {
+    applicationName: NAME,
+    max: config.service.databasePoolSize,
+  });
   const [work, lease] = [sql.lane("work"), sql.lane("lease")];
   const watch = createOrderWatch(work, log);
   const orders = withFailpoints(config.failpoints, "order", createOrderStore(sql, work));
-  const payments = withFailpoints(config.failpoints, "payments", overrides.payments ?? paymentClient(config));
+  const payments = withFailpoints(
+    config.failpoints,
+    "payments",
+    overrides.payments ?? paymentClient(config),
+  );
   const sagaDependencies = { orders, payments, times: config.saga };
   const placeOrder = placeSaga(sagaDependencies);
   const cancelOrder = cancelSaga(sagaDependencies);
@@ -65,7 +77,10 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
       router
         .service(CatalogService, catalogRoutes(sql))
         .service(OrderService, orderRoutes({ sql, orders, engine, watch, placeOrder, cancelOrder }))
-        .service(SagaService, sagaRoutes({ sql, orders, engine, definitions: [placeOrder, cancelOrder] })),
+        .service(
+          SagaService,
+          sagaRoutes({ sql, orders, engine, definitions: [placeOrder, cancelOrder] }),
+        ),
     dependencies: { postgres: () => pingPostgres(sql) },
     onReady: () => engine.start(),
     onDrain: async (hurry) => {
@@ -79,8 +94,21 @@ export async function createOrderService(config: OrderConfig, overrides: OrderOv
   });
 }
 
-/** The saga is the one layer that tries again: it knows what an unknown outcome means, and keeps count. */
-export function paymentClient({ paymentUrl, identityUrl, clientSecret, saga }: OrderConfig): PaymentClient {
+/**
+ * The saga is the one layer that tries again: it knows what an unknown outcome means, and keeps
+ * count.
+ */
+export function paymentClient({
+  paymentUrl,
+  identityUrl,
+  clientSecret,
+  saga,
+}: OrderConfig): PaymentClient {
   const token = serviceToken({ identityUrl, clientId: NAME, clientSecret, audience: "payment" });
-  return createServiceClient(PaymentService, { baseUrl: paymentUrl, token, timeoutMs: saga.stepTimeoutMs, maxAttempts: 1 });
+  return createServiceClient(PaymentService, {
+    baseUrl: paymentUrl,
+    token,
+    timeoutMs: saga.stepTimeoutMs,
+    maxAttempts: 1,
+  });
 }

@@ -1,7 +1,18 @@
 import type { Sql } from "@tercet/service";
-import { cancelConfirmed, closeOrders, confirmOrders, insertOrder, intervene, reflectMoves, restockOrders } from "./store.ts";
+import {
+  cancelConfirmed,
+  closeOrders,
+  confirmOrders,
+  insertOrder,
+  intervene,
+  reflectMoves,
+  restockOrders,
+} from "./store.ts";
 
-/** The statements that change orders, on one database: what callers ask for, and by `work` what sagas do. */
+/**
+ * The statements that change orders, on one database: what callers ask for, and by `work` what
+ * sagas do.
+ */
 export type OrderStore = ReturnType<typeof createOrderStore>;
 
 export function createOrderStore(sql: Sql, work: Sql = sql) {

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isSettled, type OrderStatus, paymentIdOf, priceItems, statusDuring, TRANSITIONS } from "./order.ts";
+import {
+  isSettled,
+  type OrderStatus,
+  paymentIdOf,
+  priceItems,
+  statusDuring,
+  TRANSITIONS,
+} from "./order.ts";
 import type { Product } from "./product.ts";
 
 const product = (sku: string, price: bigint, currency = "EUR"): Product => ({
@@ -17,7 +24,11 @@ const reason = (reason: string) => expect.objectContaining({ reason });
 
 test("the total is the exact sum of what was ordered, at the catalog's prices", () => {
   const lines = fc.uniqueArray(
-    fc.record({ sku: fc.stringMatching(/^[A-Z]{1,8}$/), price: fc.bigInt(1n, 10n ** 8n), quantity: fc.integer({ min: 1, max: 100 }) }),
+    fc.record({
+      sku: fc.stringMatching(/^[A-Z]{1,8}$/),
+      price: fc.bigInt(1n, 10n ** 8n),
+      quantity: fc.integer({ min: 1, max: 100 }),
+    }),
     { selector: (line) => line.sku, minLength: 1, maxLength: 50 },
   );
   fc.assert(
@@ -27,7 +38,11 @@ test("the total is the exact sum of what was ordered, at the catalog's prices", 
         wanted.map((line) => product(line.sku, line.price)),
       );
       const sum = items.reduce((t, item) => t + BigInt(item.unitPrice) * BigInt(item.quantity), 0n);
-      return total === sum && currency === "EUR" && wanted.every((line, i) => items[i]?.unitPrice === String(line.price));
+      return (
+        total === sum &&
+        currency === "EUR" &&
+        wanted.every((line, i) => items[i]?.unitPrice === String(line.price))
+      );
     }),
   );
 });
@@ -44,8 +59,12 @@ test("refuses what is not in the catalog, mixed currencies, and a total beyond 1
       both,
     ),
   ).toThrow(reason("CURRENCY_MISMATCH"));
-  expect(() => priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_001n)])).toThrow(reason("TOTAL_TOO_LARGE"));
-  expect(priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_000n)]).total).toBe(10n ** 12n);
+  expect(() => priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_001n)])).toThrow(
+    reason("TOTAL_TOO_LARGE"),
+  );
+  expect(priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_000n)]).total).toBe(
+    10n ** 12n,
+  );
 });
 
 test("one order has one payment id, and no other order has it", () => {
@@ -63,7 +82,9 @@ test("final statuses lead nowhere, and every status can be reached from PENDING"
 });
 
 test("an order that something is still happening to is not settled", () => {
-  expect((Object.keys(TRANSITIONS) as OrderStatus[]).filter((status) => !isSettled(status))).toEqual(["PENDING", "CANCELLING"]);
+  expect(
+    (Object.keys(TRANSITIONS) as OrderStatus[]).filter((status) => !isSettled(status)),
+  ).toEqual(["PENDING", "CANCELLING"]);
 });
 
 test("a parked order needs attention whichever saga is parked; a resumed one shows what it goes on with", () => {

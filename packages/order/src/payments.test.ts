@@ -18,7 +18,9 @@ const refund = { paymentId: order.paymentId, refundId: crypto.randomUUID(), reas
 const client = (reply: () => { status: PaymentStatus; declineReason?: string }) =>
   createClient(
     PaymentService,
-    createRouterTransport((router) => router.service(PaymentService, { processPayment: reply, refundPayment: reply })),
+    createRouterTransport((router) =>
+      router.service(PaymentService, { processPayment: reply, refundPayment: reply }),
+    ),
   );
 const says = (status: PaymentStatus) => client(() => ({ status }));
 const fails = (code: Code) =>
@@ -35,25 +37,35 @@ test.each([
   [PaymentStatus.UNSPECIFIED, UnknownOutcomeError],
   [99 as PaymentStatus, UnknownOutcomeError],
 ])("a charge that ends in status %s", async (status, error) => {
-  await expect(charge(says(status), { ...order, token: "tok_visa" }, { signal, repeated: false })).rejects.toThrow(error);
+  await expect(
+    charge(says(status), { ...order, token: "tok_visa" }, { signal, repeated: false }),
+  ).rejects.toThrow(error);
 });
 
 test("a payment that was given up is not a decline: the card was never asked", async () => {
   const abandoned = client(() => ({ status: PaymentStatus.DECLINED, declineReason: "ABANDONED" }));
   const refused = expect.objectContaining({ reason: "PAYMENT_UNAVAILABLE" });
-  await expect(charge(abandoned, { ...order, token: "tok_visa" }, { signal, repeated: false })).rejects.toThrow(refused);
+  await expect(
+    charge(abandoned, { ...order, token: "tok_visa" }, { signal, repeated: false }),
+  ).rejects.toThrow(refused);
 });
 
 test("a call that says it is in progress did not fail, and is tried again", async () => {
   const busy = client(() => {
-    throw new ConnectError("busy", Code.Aborted, undefined, [{ desc: ErrorInfoSchema, value: { reason: "PAYMENT_IN_PROGRESS" } }]);
+    throw new ConnectError("busy", Code.Aborted, undefined, [
+      { desc: ErrorInfoSchema, value: { reason: "PAYMENT_IN_PROGRESS" } },
+    ]);
   });
   await expect(refundAll(busy, refund, signal)).rejects.toThrow(RetryableError);
 });
 
 test("a charge that succeeds", async () => {
   await expect(
-    charge(says(PaymentStatus.SUCCEEDED), { ...order, token: "tok_visa" }, { signal, repeated: false }),
+    charge(
+      says(PaymentStatus.SUCCEEDED),
+      { ...order, token: "tok_visa" },
+      { signal, repeated: false },
+    ),
   ).resolves.toBeUndefined();
 });
 
@@ -69,22 +81,31 @@ test.each([
   [Code.Canceled, UnknownOutcomeError],
   [Code.Aborted, UnknownOutcomeError],
 ])("a call that fails with code %s says what is known of its outcome", async (code, error) => {
-  await expect(charge(fails(code), { ...order, token: "tok_visa" }, { signal, repeated: false })).rejects.toThrow(error);
+  await expect(
+    charge(fails(code), { ...order, token: "tok_visa" }, { signal, repeated: false }),
+  ).rejects.toThrow(error);
   await expect(refundAll(fails(code), refund, signal)).rejects.toThrow(error);
 });
 
 test("a refusal of a repeated charge says nothing about the attempts before it", async () => {
   const refused = (repeated: boolean) =>
-    charge(fails(Code.InvalidArgument), { ...order, token: "tok_visa" }, { signal, repeated }).catch((error) => error);
+    charge(
+      fails(Code.InvalidArgument),
+      { ...order, token: "tok_visa" },
+      { signal, repeated },
+    ).catch((error) => error);
   expect(await refused(false)).toEqual(expect.objectContaining({ reason: "PAYMENT_DECLINED" }));
   expect(await refused(false)).not.toBeInstanceOf(RefusedError);
   expect(await refused(true)).toBeInstanceOf(RefusedError);
   expect(await refused(true)).toMatchObject({ reason: "PAYMENT_UNAVAILABLE" });
 });
 
-test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED])("a refund is over in status %s", async (status) => {
-  await expect(refundAll(says(status), refund, signal)).resolves.toBeUndefined();
-});
+test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED])(
+  "a refund is over in status %s",
+  async (status) => {
+    await expect(refundAll(says(status), refund, signal)).resolves.toBeUndefined();
+  },
+);
 
 test.each([PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED])(
   "money is not back yet in status %s",

@@ -28,8 +28,10 @@ export function toRequest<Desc extends DescMessage>(
 }
 
 /**
- * Carries a request out once. `change` is one statement that begins with `useRequest`; it answers whether it changed anything. If not, the id may have been
- * used before: then the answer is what it made (`replayed`), or REQUEST_ID_REUSED if it was for something else. Undefined: not used, and nothing could be changed.
+ * Carries a request out once. `change` is one statement that begins with `useRequest`; it answers
+ * whether it changed anything. If not, the id may have been used before: then the answer is what it
+ * made (`replayed`), or REQUEST_ID_REUSED if it was for something else. Undefined: not used, and
+ * nothing could be changed.
  */
 export async function once(
   sql: Sql,
@@ -47,7 +49,10 @@ export async function once(
   return used.resourceId;
 }
 
-/** A commit whose reply was lost has happened all the same: whether it did is then read, not guessed. */
+/**
+ * A commit whose reply was lost has happened all the same: whether it did is then read, not
+ * guessed.
+ */
 async function attempt(change: () => Promise<boolean>): Promise<{ done: boolean; lost?: unknown }> {
   try {
     return { done: await change() };

@@ -50,8 +50,14 @@ export interface SagaCounts {
   readonly oldestOpenAge: number;
 }
 
-/** Reads only what has not ended, by the indexes of that: it costs the same however many sagas there were. */
-export async function countSagas(sql: Sql, known: readonly { readonly kind: string; readonly version: number }[]): Promise<SagaCounts> {
+/**
+ * Reads only what has not ended, by the indexes of that: it costs the same however many sagas there
+ * were.
+ */
+export async function countSagas(
+  sql: Sql,
+  known: readonly { readonly kind: string; readonly version: number }[],
+): Promise<SagaCounts> {
   const versions = known.map(({ kind, version }) => ({ kind, version }));
   const [counts] = await sql<SagaCounts[]>`
     with known as (select kind, version from jsonb_to_recordset(${sql.json(versions)}) as k(kind text, version int)),

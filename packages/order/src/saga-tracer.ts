@@ -9,13 +9,22 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { type HeldSaga, type SagaAction, type SagaTracer, StepError, TerminalError } from "@tercet/saga";
+import {
+  type HeldSaga,
+  type SagaAction,
+  type SagaTracer,
+  StepError,
+  TerminalError,
+} from "@tercet/saga";
 import { logContext, withLogContext } from "@tercet/service";
 
 const SCOPE = "@tercet/order";
 const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** What is kept with a saga of the call that begins it: where its trace and its log lines belong, whoever works on it. */
+/**
+ * What is kept with a saga of the call that begins it: where its trace and its log lines belong,
+ * whoever works on it.
+ */
 export function originOfCall(): Record<string, string> {
   const origin: Record<string, string> = {};
   propagation.inject(context.active(), origin);
@@ -24,8 +33,9 @@ export function originOfCall(): Record<string, string> {
 }
 
 /**
- * A span for each time that a worker takes a saga up, below the call that began it, so that an order is one trace from its request to its end; one that goes
- * on elsewhere or later is linked to that call too. Below it a span for each attempt of a step.
+ * A span for each time that a worker takes a saga up, below the call that began it, so that an
+ * order is one trace from its request to its end; one that goes on elsewhere or later is linked to
+ * that call too. Below it a span for each attempt of a step.
  */
 export function sagaTracer(): SagaTracer {
   const tracer = trace.getTracer(SCOPE);
@@ -39,10 +49,16 @@ export function sagaTracer(): SagaTracer {
       const parent = propagation.extract(ROOT_CONTEXT, saga.origin);
       const begun = trace.getSpanContext(parent);
       const links = isNew || begun === undefined ? [] : [{ context: begun }];
-      const attributes = { ...attributesOf(saga), "saga.resumed": !isNew, "saga.taken_over": takenOver };
+      const attributes = {
+        ...attributesOf(saga),
+        "saga.resumed": !isNew,
+        "saga.taken_over": takenOver,
+      };
       const span = tracer.startSpan(`saga ${saga.kind}`, { attributes, links }, parent);
       const fields = { orderId: saga.subject, correlationId: saga.origin["correlationId"] };
-      return withLogContext(fields, () => context.with(trace.setSpan(parent, span), () => spanned(span, work)));
+      return withLogContext(fields, () =>
+        context.with(trace.setSpan(parent, span), () => spanned(span, work)),
+      );
     },
     attempt: (saga, action, work) => attempt({ tracer, duration }, saga, action, work),
   };

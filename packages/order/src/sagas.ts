@@ -31,7 +31,11 @@ export interface SagaDependencies {
 }
 
 /** Charge the customer, then take the stock and confirm. What cannot be confirmed is refunded. */
-export function placeOrder({ orders, payments, times }: SagaDependencies): SagaDefinition<PlaceInput> {
+export function placeOrder({
+  orders,
+  payments,
+  times,
+}: SagaDependencies): SagaDefinition<PlaceInput> {
   return {
     kind: PLACE_ORDER,
     version: 1,
@@ -39,8 +43,16 @@ export function placeOrder({ orders, payments, times }: SagaDependencies): SagaD
       begun({ name: "create", undo: orders.closeOrders }),
       remote<PlaceInput>({
         name: "charge",
-        run: ({ input: { customerId, paymentId, currency, total, token }, subject: orderId, ...call }) =>
-          charge(payments, { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token }, call),
+        run: ({
+          input: { customerId, paymentId, currency, total, token },
+          subject: orderId,
+          ...call
+        }) =>
+          charge(
+            payments,
+            { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token },
+            call,
+          ),
         undo: ({ input: { paymentId }, key, failure, signal }) =>
           refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),
@@ -48,14 +60,21 @@ export function placeOrder({ orders, payments, times }: SagaDependencies): SagaD
     ],
     recovery: "backward",
     ...times,
-    deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "the payment could not be settled in time" },
+    deadlineFailure: {
+      reason: "PAYMENT_UNAVAILABLE",
+      message: "the payment could not be settled in time",
+    },
     reflect: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
     parse: (input) => placeInput.parse(input),
   };
 }
 
 /** Refund, then return the stock. There is no way back: what cannot go on waits for an operator. */
-export function cancelOrder({ orders, payments, times }: SagaDependencies): SagaDefinition<CancelInput> {
+export function cancelOrder({
+  orders,
+  payments,
+  times,
+}: SagaDependencies): SagaDefinition<CancelInput> {
   return {
     kind: CANCEL_ORDER,
     version: 1,
@@ -63,14 +82,18 @@ export function cancelOrder({ orders, payments, times }: SagaDependencies): Saga
       begun({ name: "request" }),
       remote<CancelInput>({
         name: "refund",
-        run: ({ input: { paymentId, reason }, key, signal }) => refundAll(payments, { paymentId, refundId: key, reason }, signal),
+        run: ({ input: { paymentId, reason }, key, signal }) =>
+          refundAll(payments, { paymentId, refundId: key, reason }, signal),
       }),
       local({ name: "restock", run: orders.restockOrders }),
     ],
     recovery: "forward",
     deadlineMs: times.compensationBudgetMs,
     compensationBudgetMs: times.compensationBudgetMs,
-    deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "the refund could not be settled in time" },
+    deadlineFailure: {
+      reason: "PAYMENT_UNAVAILABLE",
+      message: "the refund could not be settled in time",
+    },
     reflect: (moves) => orders.reflectMoves(moves, CANCEL_ORDER),
     parse: (input) => cancelInput.parse(input),
   };

@@ -1,6 +1,16 @@
 import type { SagaFailure } from "@tercet/saga";
 import { sql } from "drizzle-orm";
-import { bigint, char, check, index, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  char,
+  check,
+  index,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { OrderItem } from "./order.ts";
 
 export { sagas, workers } from "@tercet/saga";
@@ -19,7 +29,10 @@ export const products = pgTable(
     stock: bigint("stock", { mode: "bigint" }).notNull(),
     updateTime: time("update_time"),
   },
-  (t) => [check("products_price_positive", sql`${t.price} > 0`), check("products_stock_not_negative", sql`${t.stock} >= 0`)],
+  (t) => [
+    check("products_price_positive", sql`${t.price} > 0`),
+    check("products_stock_not_negative", sql`${t.stock} >= 0`),
+  ],
 );
 
 export const orders = pgTable(
@@ -27,7 +40,9 @@ export const orders = pgTable(
   {
     id: uuid("id").primaryKey(),
     customerId: uuid("customer_id").notNull(),
-    status: text("status", { enum: ["PENDING", "CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"] }).notNull(),
+    status: text("status", {
+      enum: ["PENDING", "CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"],
+    }).notNull(),
     items: jsonb("items").$type<OrderItem[]>().notNull(),
     currency: char("currency", { length: 3 }).notNull(),
     total: bigint("total", { mode: "bigint" }).notNull(),
@@ -36,5 +51,8 @@ export const orders = pgTable(
     createTime: time("create_time"),
     updateTime: time("update_time"),
   },
-  (t) => [index("orders_by_customer").on(t.customerId, t.id.desc()), index("orders_by_status").on(t.status, t.id.desc())],
+  (t) => [
+    index("orders_by_customer").on(t.customerId, t.id.desc()),
+    index("orders_by_status").on(t.status, t.id.desc()),
+  ],
 );

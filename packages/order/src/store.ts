@@ -1,10 +1,24 @@
-import { advance, beginSaga, type Move, type MoveResult, moveRows, type NewSaga, type SagaFailure, toResults } from "@tercet/saga";
+import {
+  advance,
+  beginSaga,
+  type Move,
+  type MoveResult,
+  moveRows,
+  type NewSaga,
+  type SagaFailure,
+  toResults,
+} from "@tercet/saga";
 import { type RequestRecord, type Sql, useRequest } from "@tercet/service";
 import type { NewOrder, Order, OrderStatus, OrderWithTimeline } from "./order.ts";
 import { statusDuring } from "./order.ts";
 
 /** Places the order: its row, its saga and the request that asked for it. */
-export async function insertOrder(sql: Sql, request: RequestRecord, order: NewOrder, saga: NewSaga): Promise<boolean> {
+export async function insertOrder(
+  sql: Sql,
+  request: RequestRecord,
+  order: NewOrder,
+  saga: NewSaga,
+): Promise<boolean> {
   const { id, customerId, items, currency, total, paymentId } = order;
   const rows = await sql`
     with request as (${useRequest(sql, request)}),
@@ -18,10 +32,14 @@ export async function insertOrder(sql: Sql, request: RequestRecord, order: NewOr
 }
 
 /**
- * Takes the stock and confirms, or refuses for want of stock. Products are locked in the order of their SKUs, so that orders for the same ones wait for each
- * other and never lock each other out; orders in one call take from the stock in turn.
+ * Takes the stock and confirms, or refuses for want of stock. Products are locked in the order of
+ * their SKUs, so that orders for the same ones wait for each other and never lock each other out;
+ * orders in one call take from the stock in turn.
  */
-export async function confirmOrders(sql: Sql, moves: readonly Move[]): Promise<readonly MoveResult[]> {
+export async function confirmOrders(
+  sql: Sql,
+  moves: readonly Move[],
+): Promise<readonly MoveResult[]> {
   const rows = await sql<{ sagaId: string; moved: boolean; short: string | null }[]>`
     with moves as (${moveRows(sql, moves)}),
     wanted as (
@@ -41,13 +59,26 @@ export async function confirmOrders(sql: Sql, moves: readonly Move[]): Promise<r
     confirmed as (update orders o set status = 'CONFIRMED', update_time = now() from moved where o.id = moved.subject)
     select m."sagaId" as saga_id, moved.saga_id is not null as moved, short.sku as short
     from moves m left join moved on moved.saga_id = m."sagaId" left join short on short.saga_id = m."sagaId"`;
-  return rows.map(({ sagaId, moved, short }) => ({ sagaId, moved, ...(short !== null && { refused: outOfStock(short) }) }));
+  return rows.map(({ sagaId, moved, short }) => ({
+    sagaId,
+    moved,
+    ...(short !== null && { refused: outOfStock(short) }),
+  }));
 }
 
-const outOfStock = (sku: string): SagaFailure => ({ reason: "OUT_OF_STOCK", message: `there is not enough stock of ${sku}` });
+const outOfStock = (sku: string): SagaFailure => ({
+  reason: "OUT_OF_STOCK",
+  message: `there is not enough stock of ${sku}`,
+});
 
-/** Ends orders whose saga has undone everything: REJECTED when the payment was declined, so that no money ever moved, else CANCELLED. */
-export async function closeOrders(sql: Sql, moves: readonly Move[]): Promise<readonly MoveResult[]> {
+/**
+ * Ends orders whose saga has undone everything: REJECTED when the payment was declined, so that no
+ * money ever moved, else CANCELLED.
+ */
+export async function closeOrders(
+  sql: Sql,
+  moves: readonly Move[],
+): Promise<readonly MoveResult[]> {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}),
     moved as (${advance(sql)}),
@@ -61,7 +92,10 @@ export async function closeOrders(sql: Sql, moves: readonly Move[]): Promise<rea
 }
 
 /** Returns the stock and ends the cancellation. */
-export async function restockOrders(sql: Sql, moves: readonly Move[]): Promise<readonly MoveResult[]> {
+export async function restockOrders(
+  sql: Sql,
+  moves: readonly Move[],
+): Promise<readonly MoveResult[]> {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}),
     moved as (${advance(sql)}),
@@ -77,7 +111,11 @@ export async function restockOrders(sql: Sql, moves: readonly Move[]): Promise<r
 }
 
 /** Turning back, parking, resuming: the order shows what its saga is doing. */
-export async function reflectMoves(sql: Sql, moves: readonly Move[], kind: string): Promise<readonly MoveResult[]> {
+export async function reflectMoves(
+  sql: Sql,
+  moves: readonly Move[],
+  kind: string,
+): Promise<readonly MoveResult[]> {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), reflected as (${reflected(sql, kind)}) select saga_id from moved`;
   return toResults(moves, rows);
@@ -95,8 +133,16 @@ function reflected(sql: Sql, kind: string) {
     from moved where o.id = moved.subject`;
 }
 
-/** An operator's or a customer's move from outside: only if the saga is still as it was when the move was decided. */
-export async function intervene(sql: Sql, request: RequestRecord, move: Move, kind: string): Promise<boolean> {
+/**
+ * An operator's or a customer's move from outside: only if the saga is still as it was when the
+ * move was decided.
+ */
+export async function intervene(
+  sql: Sql,
+  request: RequestRecord,
+  move: Move,
+  kind: string,
+): Promise<boolean> {
   const rows = await sql`
     with moves as (${moveRows(sql, [move])}),
     still as (select s.id from sagas s join moves m on s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" for update of s),
@@ -127,7 +173,11 @@ export async function cancelConfirmed(
 }
 
 /** An order with its timeline. `owner` hides everybody else's. */
-export async function findOrder(sql: Sql, id: string, owner: string | undefined): Promise<OrderWithTimeline | undefined> {
+export async function findOrder(
+  sql: Sql,
+  id: string,
+  owner: string | undefined,
+): Promise<OrderWithTimeline | undefined> {
   const [order] = await sql<OrderWithTimeline[]>`
     select o.*, (
       select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
@@ -143,7 +193,12 @@ export interface OrderFilter {
 }
 
 /** Newest first. */
-export async function listOrders(sql: Sql, filter: OrderFilter, after: string | undefined, limit: number): Promise<readonly Order[]> {
+export async function listOrders(
+  sql: Sql,
+  filter: OrderFilter,
+  after: string | undefined,
+  limit: number,
+): Promise<readonly Order[]> {
   const { customerId, status } = filter;
   return sql<Order[]>`
     select * from orders
@@ -154,7 +209,10 @@ export async function listOrders(sql: Sql, filter: OrderFilter, after: string | 
 }
 
 /** When each of these orders, or a saga of theirs, last changed, as `findOrder` has it. */
-export async function changeMarks(sql: Sql, ids: readonly string[]): Promise<readonly Pick<OrderWithTimeline, "id" | "mark">[]> {
+export async function changeMarks(
+  sql: Sql,
+  ids: readonly string[],
+): Promise<readonly Pick<OrderWithTimeline, "id" | "mark">[]> {
   return sql<Pick<OrderWithTimeline, "id" | "mark">[]>`
     select o.id, concat(o.update_time, ' ', max(s.update_time)) as mark
     from orders o left join sagas s on s.subject = o.id

@@ -34,8 +34,10 @@ async function placed(): Promise<string> {
 }
 
 /** As another process does it. */
-const change = (id: string, status: OrderStatus) => sql`update orders set status = ${status}, update_time = now() where id = ${id}`;
-const markOf = async (id: string): Promise<string> => (await findOrder(sql, id, undefined))?.mark ?? "";
+const change = (id: string, status: OrderStatus) =>
+  sql`update orders set status = ${status}, update_time = now() where id = ${id}`;
+const markOf = async (id: string): Promise<string> =>
+  (await findOrder(sql, id, undefined))?.mark ?? "";
 const signal = () => AbortSignal.timeout(5_000);
 
 /** Looks are being made already, for somebody else: the next one is some time away. */
@@ -65,7 +67,9 @@ test("whoever knows the latest waits for the next change", async () => {
   const mark = await markOf(id);
   const heard = watching.changed(mark, signal()).then(() => "changed");
   using _others = await othersWait();
-  expect(await Promise.race([heard, othersWait().then(() => "looked at, and not changed")])).toBe("looked at, and not changed");
+  expect(await Promise.race([heard, othersWait().then(() => "looked at, and not changed")])).toBe(
+    "looked at, and not changed",
+  );
   await change(id, "CONFIRMED");
   expect(await heard).toBe("changed");
 });

@@ -4,7 +4,10 @@ import { changeMarks } from "./store.ts";
 
 const POLL_MS = 250;
 
-/** Tells waiting calls that an order has changed: at once when it changed in this process, within a quarter of a second when elsewhere. */
+/**
+ * Tells waiting calls that an order has changed: at once when it changed in this process, within a
+ * quarter of a second when elsewhere.
+ */
 export interface OrderWatch {
   /** The order changed in this process. */
   notify(orderId: string): void;
@@ -13,7 +16,10 @@ export interface OrderWatch {
 }
 
 export interface Watching extends Disposable {
-  /** `mark` is that of the order as the caller knows it: what has changed since it was read counts too. */
+  /**
+   * `mark` is that of the order as the caller knows it: what has changed since it was read counts
+   * too.
+   */
   changed(mark: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -24,8 +30,9 @@ interface Listener {
 }
 
 /**
- * One query serves everybody who waits in this process, and none is sent while nobody does. The database's own notifications are not used:
- * they need a session to themselves and do not pass through poolers.
+ * One query serves everybody who waits in this process, and none is sent while nobody does. The
+ * database's own notifications are not used: they need a session to themselves and do not pass
+ * through poolers.
  */
 export function createOrderWatch(sql: Sql, log: Logger): OrderWatch & AsyncDisposable {
   const watched = new Map<string, Set<Listener>>();
@@ -37,11 +44,14 @@ export function createOrderWatch(sql: Sql, log: Logger): OrderWatch & AsyncDispo
   };
   const look = async () => {
     for (const { id, mark } of await changeMarks(sql, [...watched.keys()]))
-      for (const listener of watched.get(id) ?? []) if (listener.mark !== undefined && listener.mark !== mark) listener.notify();
+      for (const listener of watched.get(id) ?? [])
+        if (listener.mark !== undefined && listener.mark !== mark) listener.notify();
   };
   const poll = async () => {
     while (watched.size > 0 && !stopping.signal.aborted) {
-      await look().catch((error) => log.warn({ err: error }, "waiting calls could not be told of changes"));
+      await look().catch((error) =>
+        log.warn({ err: error }, "waiting calls could not be told of changes"),
+      );
       await sleep(POLL_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }
     polling = undefined;

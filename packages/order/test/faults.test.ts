@@ -35,7 +35,8 @@ beforeEach(() => service.participant.behave("works"));
 // Whatever happened, somebody put it right: nothing is left open.
 afterEach(async () => {
   await vi.waitFor(async () => {
-    const open = await service.sql`select id, state from sagas where state not in ('COMPLETED', 'COMPENSATED')`;
+    const open =
+      await service.sql`select id, state from sagas where state not in ('COMPLETED', 'COMPENSATED')`;
     expect(open).toEqual([]);
   }, PATIENCE);
 });
@@ -57,18 +58,25 @@ async function collected(): Promise<Record<string, number>> {
 
 const becomes = (order: Pick<Order, "id">, status: OrderStatus): Promise<void> =>
   vi.waitFor(async () => {
-    expect(OrderStatus[(await orders.getOrder({ orderId: order.id })).status]).toBe(OrderStatus[status]);
+    expect(OrderStatus[(await orders.getOrder({ orderId: order.id })).status]).toBe(
+      OrderStatus[status],
+    );
   }, PATIENCE);
 
 const sagaOf = async ({ id }: Pick<Order, "id">, state: SagaState) => {
-  const found = (await sagas.listSagas({ state, pageSize: 100 })).sagas.find(({ orderId }) => orderId === id);
+  const found = (await sagas.listSagas({ state, pageSize: 100 })).sagas.find(
+    ({ orderId }) => orderId === id,
+  );
   if (found === undefined) throw new Error("operators do not see it");
   return found;
 };
 
 const retry = async (sagaId: string) => sagas.retrySaga({ sagaId, requestId: crypto.randomUUID() });
 
-/** How long each of so many orders takes, one after the other, in milliseconds; the slowest but one in fifty. */
+/**
+ * How long each of so many orders takes, one after the other, in milliseconds; the slowest but one
+ * in fifty.
+ */
 async function slowest(count: number): Promise<number> {
   const times: number[] = [];
   for (let n = 0; n < count; n++) {
@@ -82,7 +90,9 @@ async function slowest(count: number): Promise<number> {
 /** Orders that stay PENDING until the participant is mended. */
 async function pending(count: number): Promise<Order[]> {
   service.participant.behave("is down");
-  const placed = await Promise.all(Array.from({ length: count }, () => orders.createOrder(wanted(), SHORT)));
+  const placed = await Promise.all(
+    Array.from({ length: count }, () => orders.createOrder(wanted(), SHORT)),
+  );
   expect(new Set(placed.map(({ status }) => status))).toEqual(new Set([OrderStatus.PENDING]));
   return placed;
 }
@@ -90,12 +100,15 @@ async function pending(count: number): Promise<Order[]> {
 test.each([
   ["declines", "PAYMENT_DECLINED"],
   ["refuses", "PAYMENT_DECLINED"],
-] as const)("a participant that %s is asked once, and for no refund: the order is REJECTED", async (behaviour, reason) => {
-  service.participant.behave(behaviour);
-  const order = await orders.createOrder(wanted());
-  expect(order).toMatchObject({ status: OrderStatus.REJECTED, failure: { reason } });
-  expect(service.participant.callsFor(order.paymentId)).toEqual(["charge"]);
-});
+] as const)(
+  "a participant that %s is asked once, and for no refund: the order is REJECTED",
+  async (behaviour, reason) => {
+    service.participant.behave(behaviour);
+    const order = await orders.createOrder(wanted());
+    expect(order).toMatchObject({ status: OrderStatus.REJECTED, failure: { reason } });
+    expect(service.participant.callsFor(order.paymentId)).toEqual(["charge"]);
+  },
+);
 
 test("sagas whose input is corrupt are parked after five tries, where operators see them; others take no longer", async () => {
   const normal = await slowest(100);
@@ -113,13 +126,22 @@ test("sagas whose input is corrupt are parked after five tries, where operators 
   // The floor is for a machine that does other things too.
   expect(meanwhile).toBeLessThan(Math.max(2 * normal, 100));
 
-  expect(await collected()).toMatchObject({ "tercet.saga.parked place-order": 20, "tercet.saga.parked cancel-order": 0 });
+  expect(await collected()).toMatchObject({
+    "tercet.saga.parked place-order": 20,
+    "tercet.saga.parked cancel-order": 0,
+  });
   for (const order of poisoned) {
     const parked = await sagaOf(order, SagaState.NEEDS_ATTENTION);
-    expect(parked).toMatchObject({ attempt: 4, step: "charge", lastError: expect.stringMatching(/expected object/) });
-    expect((await sagas.getSaga({ sagaId: parked.id })).events.filter(({ message }) => message.includes("expected object"))).toHaveLength(
-      5,
-    );
+    expect(parked).toMatchObject({
+      attempt: 4,
+      step: "charge",
+      lastError: expect.stringMatching(/expected object/),
+    });
+    expect(
+      (await sagas.getSaga({ sagaId: parked.id })).events.filter(({ message }) =>
+        message.includes("expected object"),
+      ),
+    ).toHaveLength(5);
   }
   for (const { id, input } of inputs) {
     await service.sql`update sagas set input = ${service.sql.json(input as never)} where id = ${id}`;
@@ -142,7 +164,11 @@ test("a saga of a version that is not known is left alone, and counted", async (
   await becomes(other as Order, OrderStatus.CONFIRMED);
   expect(await service.sql`select * from sagas where subject = ${order.id}`).toEqual([before]);
   const seen = await collected();
-  expect(seen).toMatchObject({ "tercet.saga.unknown_version": 1, "tercet.saga.open": 1, "tercet.saga.parked place-order": 0 });
+  expect(seen).toMatchObject({
+    "tercet.saga.unknown_version": 1,
+    "tercet.saga.open": 1,
+    "tercet.saga.parked place-order": 0,
+  });
   expect(seen["tercet.saga.oldest_open.age"]).toBeGreaterThan(0);
   await service.sql`update sagas set version = 1 where subject = ${order.id}`;
   await becomes(order, OrderStatus.CONFIRMED);
@@ -157,7 +183,10 @@ test("a refund that fails for good raises the alert until an operator's retry ha
   service.participant.behave("cannot refund");
   const order = await orders.createOrder(wanted("RARE"), SHORT);
   await becomes(order, OrderStatus.NEEDS_ATTENTION);
-  expect(await collected()).toMatchObject({ "tercet.saga.parked place-order": 1, "tercet.saga.open": 0 });
+  expect(await collected()).toMatchObject({
+    "tercet.saga.parked place-order": 1,
+    "tercet.saga.open": 0,
+  });
   service.participant.behave("works");
   await retry((await sagaOf(order, SagaState.NEEDS_ATTENTION)).id);
   await becomes(order, OrderStatus.CANCELLED);

@@ -10,7 +10,10 @@ import { createParticipant } from "./participant.ts";
 
 type Definition = typeof CatalogService | typeof OrderService | typeof SagaService;
 
-/** The order service on a database of its own, with a participant that fails at will. It sells TEA, 1,000 pieces, and RARE, none. */
+/**
+ * The order service on a database of its own, with a participant that fails at will. It sells TEA,
+ * 1,000 pieces, and RARE, none.
+ */
 export async function startOrderService(env: Env = {}) {
   const database = await testDatabase();
   const tokens = await testTokens();
@@ -26,10 +29,18 @@ export async function startOrderService(env: Env = {}) {
     ...env,
   });
   const log = createLogger({ name: "order", level: "silent" });
-  const service = await createOrderService(config, { keys: tokens.keys, log, payments: participant.client });
+  const service = await createOrderService(config, {
+    keys: tokens.keys,
+    log,
+    payments: participant.client,
+  });
   const sql = database.connect();
 
-  const as = async <S extends Definition>(definition: S, sub: string, role: string): Promise<Client<S>> => {
+  const as = async <S extends Definition>(
+    definition: S,
+    sub: string,
+    role: string,
+  ): Promise<Client<S>> => {
     const token = await tokens.sign({ sub, roles: [role] });
     const transport = createConnectTransport({
       baseUrl: service.url,
@@ -49,7 +60,10 @@ export async function startOrderService(env: Env = {}) {
     ["TEA", 1_000n],
     ["RARE", 0n],
   ] as const)
-    await catalog.putProduct({ requestId: crypto.randomUUID(), product: { sku, name: sku, price, stock } });
+    await catalog.putProduct({
+      requestId: crypto.randomUUID(),
+      product: { sku, name: sku, price, stock },
+    });
   return {
     url: service.url,
     participant,

@@ -24,14 +24,22 @@ beforeEach(() => participant.behave("works"));
 const as: typeof service.as = (...caller) => service.as(...caller);
 const orders = (sub = alice, role = "customer") => as(OrderService, sub, role);
 const sagas = () => as(SagaService, olivia, "operator");
-async function failure(call: Promise<unknown>): Promise<{ code: string; reason: string | undefined }> {
+async function failure(
+  call: Promise<unknown>,
+): Promise<{ code: string; reason: string | undefined }> {
   const error = await call.then(() => undefined, ConnectError.from);
-  return { code: error === undefined ? "ok" : (Code[error.code] ?? ""), reason: error && reasonOf(error) };
+  return {
+    code: error === undefined ? "ok" : (Code[error.code] ?? ""),
+    reason: error && reasonOf(error),
+  };
 }
 
 describe("the catalog", () => {
   test("is read by anybody, page by page", async () => {
-    const anybody = createClient(CatalogService, createConnectTransport({ baseUrl: service.url, httpVersion: "1.1", useHttpGet: true }));
+    const anybody = createClient(
+      CatalogService,
+      createConnectTransport({ baseUrl: service.url, httpVersion: "1.1", useHttpGet: true }),
+    );
     const first = await anybody.listProducts({ pageSize: 1 });
     const second = await anybody.listProducts({ pageSize: 1, pageToken: first.nextPageToken });
     expect([first.products[0]?.sku, second.products[0]?.sku]).toEqual(["RARE", "TEA"]);
@@ -40,7 +48,9 @@ describe("the catalog", () => {
 
   test("is changed by operators only", async () => {
     const catalog = await as(CatalogService, alice, "customer");
-    expect(await failure(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId: crypto.randomUUID() }))).toMatchObject({
+    expect(
+      await failure(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId: crypto.randomUUID() })),
+    ).toMatchObject({
       code: "PermissionDenied",
     });
   });
@@ -65,25 +75,39 @@ describe("the catalog", () => {
   test("says which SKU it does not know, and leaves the id free", async () => {
     const catalog = await as(CatalogService, olivia, "operator");
     const requestId = crypto.randomUUID();
-    expect(await failure(catalog.adjustStock({ sku: "NONE", delta: 1n, requestId }))).toMatchObject({ reason: "UNKNOWN_SKU" });
-    await expect(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId })).resolves.toMatchObject({ sku: "TEA" });
+    expect(await failure(catalog.adjustStock({ sku: "NONE", delta: 1n, requestId }))).toMatchObject(
+      { reason: "UNKNOWN_SKU" },
+    );
+    await expect(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId })).resolves.toMatchObject({
+      sku: "TEA",
+    });
   });
 
   test("never lets stock fall below nothing, nor a product change its currency", async () => {
     const catalog = await as(CatalogService, olivia, "operator");
-    expect(await failure(catalog.adjustStock({ sku: "RARE", delta: -1n, requestId: crypto.randomUUID() }))).toEqual({
+    expect(
+      await failure(
+        catalog.adjustStock({ sku: "RARE", delta: -1n, requestId: crypto.randomUUID() }),
+      ),
+    ).toEqual({
       code: "FailedPrecondition",
       reason: "OUT_OF_STOCK",
     });
     const product = { sku: "TEA", name: "Tea", price: { currencyCode: "USD", minorUnits: 1n } };
-    expect(await failure(catalog.putProduct({ requestId: crypto.randomUUID(), product }))).toMatchObject({ reason: "CURRENCY_MISMATCH" });
+    expect(
+      await failure(catalog.putProduct({ requestId: crypto.randomUUID(), product })),
+    ).toMatchObject({ reason: "CURRENCY_MISMATCH" });
   });
 });
 
 describe("placing an order", () => {
   test("answers CONFIRMED, at the catalog's price, with the timeline", async () => {
     const order = await (await orders()).createOrder(wanted("TEA", 3));
-    expect(order).toMatchObject({ status: OrderStatus.CONFIRMED, customerId: alice, total: { currencyCode: "EUR", minorUnits: 1500n } });
+    expect(order).toMatchObject({
+      status: OrderStatus.CONFIRMED,
+      customerId: alice,
+      total: { currencyCode: "EUR", minorUnits: 1500n },
+    });
     expect(order.timeline.map((e) => e.step)).toEqual(["create", "charge", "allocate"]);
     expect(participant.statusOf(order.paymentId)).toBe(PaymentStatus.SUCCEEDED);
   });
@@ -91,12 +115,18 @@ describe("placing an order", () => {
   test("answers REJECTED when the payment is declined", async () => {
     participant.behave("declines");
     const order = await (await orders()).createOrder(wanted());
-    expect(order).toMatchObject({ status: OrderStatus.REJECTED, failure: { reason: "PAYMENT_DECLINED" } });
+    expect(order).toMatchObject({
+      status: OrderStatus.REJECTED,
+      failure: { reason: "PAYMENT_DECLINED" },
+    });
   });
 
   test("gives the money back when the stock is gone, then answers CANCELLED", async () => {
     const order = await (await orders()).createOrder(wanted("RARE"));
-    expect(order).toMatchObject({ status: OrderStatus.CANCELLED, failure: { reason: "OUT_OF_STOCK" } });
+    expect(order).toMatchObject({
+      status: OrderStatus.CANCELLED,
+      failure: { reason: "OUT_OF_STOCK" },
+    });
     expect(participant.statusOf(order.paymentId)).toBe(PaymentStatus.REFUNDED);
   });
 
@@ -107,15 +137,21 @@ describe("placing an order", () => {
     expect(order.status).toBe(OrderStatus.PENDING);
     expect(order.timeline.some((e) => e.outcome === SagaOutcome.UNKNOWN)).toBe(true);
     participant.behave("works");
-    await vi.waitFor(async () => expect((await client.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(
+      async () =>
+        expect((await client.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED),
+      {
+        timeout: 10_000,
+      },
+    );
   });
 
   test("the same request a hundred times at once makes one order", async () => {
     const client = await orders();
     const request = wanted();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => client.createOrder(request)));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => client.createOrder(request)),
+    );
     expect(new Set(answers.map((order) => order.id)).size).toBe(1);
     expect(answers.every((order) => order.status === OrderStatus.CONFIRMED)).toBe(true);
   });
@@ -125,7 +161,10 @@ describe("placing an order", () => {
     const mine = await (await orders()).createOrder(request);
     const theirs = await (await orders(bob)).createOrder(request);
     expect(theirs.id).not.toBe(mine.id);
-    const other = (await orders()).createOrder({ ...wanted("TEA", 2), requestId: request.requestId });
+    const other = (await orders()).createOrder({
+      ...wanted("TEA", 2),
+      requestId: request.requestId,
+    });
     expect(await failure(other)).toEqual({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
   });
 
@@ -146,7 +185,10 @@ describe("placing an order", () => {
     ["no payment method", { ...wanted(), paymentMethod: undefined as never }, "INVALID_FIELD"],
     ["a quantity of 0", wanted("TEA", 0), "INVALID_FIELD"],
   ])("refuses %s", async (_what, request, reason) => {
-    expect(await failure((await orders()).createOrder(request))).toEqual({ code: "InvalidArgument", reason });
+    expect(await failure((await orders()).createOrder(request))).toEqual({
+      code: "InvalidArgument",
+      reason,
+    });
   });
 });
 
@@ -156,8 +198,12 @@ describe("somebody else's order", () => {
     const client = await orders(bob);
     const missing = { code: "NotFound", reason: "NOT_FOUND" };
     expect(await failure(client.getOrder({ orderId }))).toEqual(missing);
-    expect(await failure(client.cancelOrder({ orderId, requestId: crypto.randomUUID() }))).toEqual(missing);
-    expect(await failure(client.watchOrder({ orderId })[Symbol.asyncIterator]().next())).toEqual(missing);
+    expect(await failure(client.cancelOrder({ orderId, requestId: crypto.randomUUID() }))).toEqual(
+      missing,
+    );
+    expect(await failure(client.watchOrder({ orderId })[Symbol.asyncIterator]().next())).toEqual(
+      missing,
+    );
     const listed = await client.listOrders({ customerId: alice });
     expect(listed.orders.every((order) => order.customerId === bob)).toBe(true);
   });
@@ -166,7 +212,11 @@ describe("somebody else's order", () => {
     const { id: orderId } = await (await orders()).createOrder(wanted());
     const operator = await orders(olivia, "operator");
     expect((await operator.getOrder({ orderId })).id).toBe(orderId);
-    const listed = await operator.listOrders({ customerId: alice, status: OrderStatus.CONFIRMED, pageSize: 1 });
+    const listed = await operator.listOrders({
+      customerId: alice,
+      status: OrderStatus.CONFIRMED,
+      pageSize: 1,
+    });
     expect(listed.orders).toHaveLength(1);
     expect(listed.orders[0]?.timeline).toEqual([]);
   });
@@ -203,7 +253,8 @@ describe("cancelling", () => {
   test("a confirmed order: the money goes back, the stock returns, and once more is a repetition", async () => {
     const client = await orders();
     const catalog = await as(CatalogService, olivia, "operator");
-    const stock = async () => (await catalog.listProducts({})).products.find((p) => p.sku === "TEA")?.stock;
+    const stock = async () =>
+      (await catalog.listProducts({})).products.find((p) => p.sku === "TEA")?.stock;
     const before = await stock();
     const { id: orderId, paymentId } = await client.createOrder(wanted("TEA", 2));
     const request = { orderId, requestId: crypto.randomUUID(), reason: "changed my mind" };
@@ -215,7 +266,9 @@ describe("cancelling", () => {
     expect(participant.statusOf(paymentId)).toBe(PaymentStatus.REFUNDED);
     expect(await stock()).toBe(before);
     expect((await client.cancelOrder(request)).status).toBe(OrderStatus.CANCELLED);
-    expect(await failure(client.cancelOrder({ ...request, requestId: crypto.randomUUID() }))).toEqual({
+    expect(
+      await failure(client.cancelOrder({ ...request, requestId: crypto.randomUUID() })),
+    ).toEqual({
       code: "FailedPrecondition",
       reason: "ORDER_NOT_CANCELLABLE",
     });
@@ -225,10 +278,16 @@ describe("cancelling", () => {
     participant.behave("is down");
     const client = await orders();
     const { id: orderId, paymentId } = await client.createOrder(wanted(), { timeoutMs: 500 });
-    const cancelling = await client.cancelOrder({ orderId, requestId: crypto.randomUUID(), reason: "too slow" }, { timeoutMs: 500 });
+    const cancelling = await client.cancelOrder(
+      { orderId, requestId: crypto.randomUUID(), reason: "too slow" },
+      { timeoutMs: 500 },
+    );
     expect(cancelling.status).toBe(OrderStatus.CANCELLING);
     participant.behave("works");
-    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.CANCELLED), { timeout: 10_000 });
+    await vi.waitFor(
+      async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.CANCELLED),
+      { timeout: 10_000 },
+    );
     expect(participant.statusOf(paymentId)).toBe(PaymentStatus.VOIDED);
   });
 });
@@ -238,19 +297,30 @@ describe("operators", () => {
     participant.behave("cannot refund");
     const client = await orders();
     const { id: orderId, paymentId } = await client.createOrder(wanted("RARE"), { timeoutMs: 500 });
-    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.NEEDS_ATTENTION), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(
+      async () =>
+        expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.NEEDS_ATTENTION),
+      {
+        timeout: 10_000,
+      },
+    );
     const operator = await sagas();
-    const parked = (await operator.listSagas({ state: SagaState.NEEDS_ATTENTION })).sagas.find((saga) => saga.orderId === orderId);
+    const parked = (await operator.listSagas({ state: SagaState.NEEDS_ATTENTION })).sagas.find(
+      (saga) => saga.orderId === orderId,
+    );
     expect(parked).toMatchObject({ kind: "place-order", step: "charge", events: [] });
     participant.behave("works");
     const request = { sagaId: parked?.id ?? "", requestId: crypto.randomUUID() };
     await operator.retrySaga(request);
-    await vi.waitFor(async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.CANCELLED), { timeout: 10_000 });
+    await vi.waitFor(
+      async () => expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.CANCELLED),
+      { timeout: 10_000 },
+    );
     expect(participant.statusOf(paymentId)).toBe(PaymentStatus.REFUNDED);
     expect((await operator.retrySaga(request)).state).toBe(SagaState.COMPENSATED);
-    expect(await failure(operator.retrySaga({ ...request, requestId: crypto.randomUUID() }))).toEqual({
+    expect(
+      await failure(operator.retrySaga({ ...request, requestId: crypto.randomUUID() })),
+    ).toEqual({
       code: "FailedPrecondition",
       reason: "SAGA_NOT_RETRYABLE",
     });
@@ -261,9 +331,9 @@ describe("operators", () => {
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
     const operator = await sagas();
-    const running = (await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })).sagas.find(
-      (saga) => saga.orderId === orderId,
-    );
+    const running = (
+      await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })
+    ).sagas.find((saga) => saga.orderId === orderId);
     const request = { sagaId: running?.id ?? "", requestId: crypto.randomUUID(), reason: "fraud" };
     // Refused while a worker takes it up at that very moment: operators ask again.
     const turned = await vi.waitFor(() => operator.compensateSaga(request));
@@ -282,6 +352,9 @@ describe("operators", () => {
 
   test("are the only ones who see sagas", async () => {
     const customer = await as(SagaService, alice, "customer");
-    expect(await failure(customer.listSagas({}))).toEqual({ code: "PermissionDenied", reason: "PERMISSION_DENIED" });
+    expect(await failure(customer.listSagas({}))).toEqual({
+      code: "PermissionDenied",
+      reason: "PERMISSION_DENIED",
+    });
   });
 });

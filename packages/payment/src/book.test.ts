@@ -4,7 +4,15 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { append, type ChargeEntry, type DeclineEntry, findCharge, findRefund, type RefundEntry, readBook } from "./book.ts";
+import {
+  append,
+  type ChargeEntry,
+  type DeclineEntry,
+  findCharge,
+  findRefund,
+  type RefundEntry,
+  readBook,
+} from "./book.ts";
 
 const amount = { currencyCode: "EUR", minorUnits: 2n ** 53n + 1n };
 const charge = (key: string, reference = "ch_1"): ChargeEntry => ({
@@ -15,7 +23,13 @@ const charge = (key: string, reference = "ch_1"): ChargeEntry => ({
   refundsFail: false,
   time: new Date(1),
 });
-const decline = (key: string): DeclineEntry => ({ kind: "decline", key, amount, reason: "CARD_DECLINED", time: new Date(2) });
+const decline = (key: string): DeclineEntry => ({
+  kind: "decline",
+  key,
+  amount,
+  reason: "CARD_DECLINED",
+  time: new Date(2),
+});
 const refund = (key: string, chargeKey: string): RefundEntry => ({
   kind: "refund",
   key,
@@ -53,7 +67,9 @@ describe("the book", () => {
   });
 
   test("of many writers at once, one writes and all read the same", async () => {
-    const results = await Promise.all(Array.from({ length: 50 }, (_, n) => append(dir, charge("a", `ch_${n}`))));
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => append(dir, charge("a", `ch_${n}`))),
+    );
     expect(results.filter(({ written }) => written)).toHaveLength(1);
     expect(new Set(results.map(({ entry }) => (entry as ChargeEntry).reference)).size).toBe(1);
     expect(await readdir(dir)).toEqual(["charge-a.json"]);
@@ -70,13 +86,18 @@ describe("the book", () => {
     const entries = await readBook(dir);
     expect(entries).toHaveLength(keys);
     expect(new Set(entries.map(({ key }) => key)).size).toBe(keys);
-    expect(entries.every((entry) => entry.kind === "charge" && /^w\d$/.test(entry.reference))).toBe(true);
+    expect(entries.every((entry) => entry.kind === "charge" && /^w\d$/.test(entry.reference))).toBe(
+      true,
+    );
   });
 
-  test.each(["../a", "a/b", "", ".", "a".repeat(129)])("the key %j does not become a path", async (key) => {
-    await expect(append(dir, charge(key))).rejects.toThrow(RangeError);
-    await expect(findCharge(dir, key)).rejects.toThrow(RangeError);
-  });
+  test.each(["../a", "a/b", "", ".", "a".repeat(129)])(
+    "the key %j does not become a path",
+    async (key) => {
+      await expect(append(dir, charge(key))).rejects.toThrow(RangeError);
+      await expect(findCharge(dir, key)).rejects.toThrow(RangeError);
+    },
+  );
 });
 
 /** A process that enters k0, k1, ... and says so when it has begun. */
@@ -89,6 +110,8 @@ function startWriter(dir: string, reference: string, keys: number) {
       await append(${JSON.stringify(dir)}, entry);
       if (n === 20) console.log("begun");
     }`;
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   return { process: child, done: once(child, "exit") };
 }

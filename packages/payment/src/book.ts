@@ -33,21 +33,30 @@ export type BookEntry = ChargeEntry | DeclineEntry | RefundEntry;
 
 /** The file of a key: a charge and its decline exclude each other. */
 type Slot = "charge" | "refund";
-type SameSlot<E extends BookEntry> = E extends RefundEntry ? RefundEntry : ChargeEntry | DeclineEntry;
+type SameSlot<E extends BookEntry> = E extends RefundEntry
+  ? RefundEntry
+  : ChargeEntry | DeclineEntry;
 
 const slotOf = (kind: BookEntry["kind"]): Slot => (kind === "refund" ? "refund" : "charge");
 const SAFE_KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /**
- * The provider's book: a folder with one immutable JSON file for each key. Nothing is written twice and nothing is torn, however many processes share the
- * folder and whenever they are killed: a file gets its name, by link(2), when it is complete, and only if no file has that name.
+ * The provider's book: a folder with one immutable JSON file for each key. Nothing is written twice
+ * and nothing is torn, however many processes share the folder and whenever they are killed: a file
+ * gets its name, by link(2), when it is complete, and only if no file has that name.
  */
 export async function openBook(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
 }
 
-/** Enters it, unless the key is there already: `entry` is what the book says about the key, `written` whether this call wrote it. */
-export async function append<E extends BookEntry>(dir: string, entry: E): Promise<{ entry: SameSlot<E>; written: boolean }> {
+/**
+ * Enters it, unless the key is there already: `entry` is what the book says about the key,
+ * `written` whether this call wrote it.
+ */
+export async function append<E extends BookEntry>(
+  dir: string,
+  entry: E,
+): Promise<{ entry: SameSlot<E>; written: boolean }> {
   const slot = slotOf(entry.kind);
   const draft = join(dir, `.${crypto.randomUUID()}`);
   await writeFile(draft, toJson(entry));
@@ -62,7 +71,10 @@ export async function append<E extends BookEntry>(dir: string, entry: E): Promis
   }
 }
 
-export async function findCharge(dir: string, key: string): Promise<ChargeEntry | DeclineEntry | undefined> {
+export async function findCharge(
+  dir: string,
+  key: string,
+): Promise<ChargeEntry | DeclineEntry | undefined> {
   return (await find(dir, "charge", key)) as ChargeEntry | DeclineEntry | undefined;
 }
 
@@ -87,11 +99,15 @@ export class BookReader {
 
   /** Every entry, oldest first. */
   async read(): Promise<BookEntry[]> {
-    const names = (await readdir(this.#dir)).filter((name) => name.endsWith(".json") && !name.startsWith("."));
+    const names = (await readdir(this.#dir)).filter(
+      (name) => name.endsWith(".json") && !name.startsWith("."),
+    );
     const news = names.filter((name) => !this.#entries.has(name));
     for (let at = 0; at < news.length; at += FILES_AT_ONCE)
       await Promise.all(
-        news.slice(at, at + FILES_AT_ONCE).map(async (name) => void this.#entries.set(name, await read(join(this.#dir, name)))),
+        news
+          .slice(at, at + FILES_AT_ONCE)
+          .map(async (name) => void this.#entries.set(name, await read(join(this.#dir, name)))),
       );
     return [...this.#entries.values()].sort((a, b) => a.time.getTime() - b.time.getTime());
   }
@@ -112,9 +128,14 @@ function fileOf(dir: string, slot: Slot, key: string): string {
   return join(dir, `${slot}-${key}.json`);
 }
 
-const toJson = (entry: BookEntry): string => JSON.stringify(entry, (_, value) => (typeof value === "bigint" ? String(value) : value));
+const toJson = (entry: BookEntry): string =>
+  JSON.stringify(entry, (_, value) => (typeof value === "bigint" ? String(value) : value));
 
 async function read(file: string): Promise<BookEntry> {
   const { amount, time, ...rest } = JSON.parse(await readFile(file, "utf8"));
-  return { ...rest, amount: { currencyCode: amount.currencyCode, minorUnits: BigInt(amount.minorUnits) }, time: new Date(time) };
+  return {
+    ...rest,
+    amount: { currencyCode: amount.currencyCode, minorUnits: BigInt(amount.minorUnits) },
+    time: new Date(time),
+  };
 }

@@ -30,7 +30,12 @@ const shape = z
     ...serviceEnv(5012),
     ...failpointEnv(paymentFailpoints),
     /** Its scheme decides which store it is. */
-    DATABASE_URL: z.string().refine((url) => databaseKind(url) !== undefined, "must begin with mongodb://, mongodb+srv:// or postgres://"),
+    DATABASE_URL: z
+      .string()
+      .refine(
+        (url) => databaseKind(url) !== undefined,
+        "must begin with mongodb://, mongodb+srv:// or postgres://",
+      ),
     /** The folder of the simulated provider's book; processes may share it. */
     PROVIDER_BOOK_DIR: z.string().default(".data/provider-book"),
     /** The simulated provider declines this many minor units and more. */
@@ -45,10 +50,14 @@ const shape = z
     RECONCILE_ABANDONED_FOR_MS: integer(86_400_000, 100, 30 * 86_400_000),
   })
   .refine(...failpointsOnlyInTests)
-  .refine(({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS, {
-    path: ["RECONCILE_AFTER_MS"],
-    message: "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is under way is not abandoned",
-  })
+  .refine(
+    ({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS,
+    {
+      path: ["RECONCILE_AFTER_MS"],
+      message:
+        "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is under way is not abandoned",
+    },
+  )
   .refine(({ RECONCILE_AFTER_MS, ABANDON_AFTER_MS }) => ABANDON_AFTER_MS >= RECONCILE_AFTER_MS, {
     path: ["ABANDON_AFTER_MS"],
     message: "must be at least RECONCILE_AFTER_MS",
@@ -60,7 +69,10 @@ export function envToConfig(env: Env): PaymentConfig {
   return {
     service: serviceConfig(parsed),
     database: { kind: databaseKind(parsed.DATABASE_URL) ?? "postgres", url: parsed.DATABASE_URL },
-    simulator: { bookDir: parsed.PROVIDER_BOOK_DIR, limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS) },
+    simulator: {
+      bookDir: parsed.PROVIDER_BOOK_DIR,
+      limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS),
+    },
     providerTimeoutMs: parsed.PROVIDER_TIMEOUT_MS,
     reconciler: {
       intervalMs: parsed.RECONCILE_INTERVAL_MS,

@@ -18,12 +18,17 @@ export function databaseKind(url: string): DatabaseKind | undefined {
 
 /** The store in a database whose schema is there already. `poolSize` is for PostgreSQL. */
 export async function connectPaymentStore(url: string, poolSize?: number): Promise<PaymentStore> {
-  return databaseKind(url) === "mongodb" ? MongoPaymentStore.connect(url) : new PostgresPaymentStore(url, poolSize);
+  return databaseKind(url) === "mongodb"
+    ? MongoPaymentStore.connect(url)
+    : new PostgresPaymentStore(url, poolSize);
 }
 
 type Opening = Pick<ServiceConfig, "databasePoolSize" | "migrateAtStart">;
 
-/** The store, once its schema is up to date. Throws SchemaBehindError when it may not migrate, and would have to. */
+/**
+ * The store, once its schema is up to date. Throws SchemaBehindError when it may not migrate, and
+ * would have to.
+ */
 export async function openPaymentStore(
   { kind, url }: { readonly kind: DatabaseKind; readonly url: string },
   { databasePoolSize, migrateAtStart }: Opening,
@@ -35,6 +40,7 @@ export async function openPaymentStore(
 
 /** Brings a payment database's schema up to date; MongoDB's is its indexes. */
 export async function migratePaymentStore(url: string): Promise<void> {
-  if (databaseKind(url) === "mongodb") await (await MongoPaymentStore.connect(url))[Symbol.asyncDispose]();
+  if (databaseKind(url) === "mongodb")
+    await (await MongoPaymentStore.connect(url))[Symbol.asyncDispose]();
   else await migratePostgres(url, migrations);
 }

@@ -2,11 +2,20 @@ import { metrics } from "@opentelemetry/api";
 import { isDatabaseUnavailable, type Logger, ReasonError } from "@tercet/service";
 import type { Payment, Refund } from "./payment.ts";
 
-/** What happened to payments, one function each. Never the payment token, which they do not even get. */
+/**
+ * What happened to payments, one function each. Never the payment token, which they do not even
+ * get.
+ */
 
 const meter = metrics.getMeter("@tercet/payment");
-const charges = meter.createCounter("tercet.payment.charges", { unit: "{payment}", description: "Charges that were settled, by status" });
-const refunds = meter.createCounter("tercet.payment.refunds", { unit: "{refund}", description: "Refunds that the provider made" });
+const charges = meter.createCounter("tercet.payment.charges", {
+  unit: "{payment}",
+  description: "Charges that were settled, by status",
+});
+const refunds = meter.createCounter("tercet.payment.refunds", {
+  unit: "{refund}",
+  description: "Refunds that the provider made",
+});
 const abandonments = meter.createCounter("tercet.payment.abandoned", {
   unit: "{payment}",
   description: "Payments given up because the provider had not heard of them",
@@ -29,8 +38,14 @@ const detail = (payment: Payment) => ({
 });
 
 export function settled(log: Logger, payment: Payment): void {
-  charges.add(1, { status: payment.status, ...(payment.declineReason !== undefined && { reason: payment.declineReason }) });
-  log.info(detail(payment), payment.status === "DECLINED" ? "payment declined" : "payment succeeded");
+  charges.add(1, {
+    status: payment.status,
+    ...(payment.declineReason !== undefined && { reason: payment.declineReason }),
+  });
+  log.info(
+    detail(payment),
+    payment.status === "DECLINED" ? "payment declined" : "payment succeeded",
+  );
 }
 
 export function voided(log: Logger, payment: Payment): void {
@@ -44,12 +59,18 @@ export function abandoned(log: Logger, payment: Payment): void {
 
 export function refunded(log: Logger, payment: Payment, refund: Refund): void {
   refunds.add(1);
-  log.info({ ...detail(payment), refund_id: refund.id, refund_minor_units: String(refund.minorUnits) }, "payment refunded");
+  log.info(
+    { ...detail(payment), refund_id: refund.id, refund_minor_units: String(refund.minorUnits) },
+    "payment refunded",
+  );
 }
 
 export function chargedTooLate(log: Logger, payment: Payment): void {
   lateCharges.add(1);
-  log.warn(detail(payment), "the provider charged a payment that was given up; the money goes back");
+  log.warn(
+    detail(payment),
+    "the provider charged a payment that was given up; the money goes back",
+  );
 }
 
 export function providerFailed(log: Logger, payment: Payment, error: Error): void {
@@ -57,12 +78,19 @@ export function providerFailed(log: Logger, payment: Payment, error: Error): voi
 }
 
 export function reconcileFailed(log: Logger, payment: Payment, error: unknown): void {
-  log[levelOf(error)]({ ...detail(payment), err: error }, "a payment could not be reconciled; it will be tried again");
+  log[levelOf(error)](
+    { ...detail(payment), err: error },
+    "a payment could not be reconciled; it will be tried again",
+  );
 }
 
 export function reconcilerFailed(log: Logger, error: unknown): void {
-  log[levelOf(error)]({ err: error }, "the reconciler could not look for pending payments; it will look again");
+  log[levelOf(error)](
+    { err: error },
+    "the reconciler could not look for pending payments; it will look again",
+  );
 }
 
 /** A database that is down comes back by itself. */
-const levelOf = (error: unknown): "warn" | "error" => (isDatabaseUnavailable(error) || error instanceof ReasonError ? "warn" : "error");
+const levelOf = (error: unknown): "warn" | "error" =>
+  isDatabaseUnavailable(error) || error instanceof ReasonError ? "warn" : "error";

@@ -3,5 +3,10 @@ export { envToConfig, type PaymentConfig } from "./config.ts";
 export { connectPaymentStore } from "./connect-store.ts";
 export { paymentFailpoints } from "./failpoints.ts";
 export { createPaymentService, type PaymentOverrides } from "./payment-service.ts";
-export { type PaymentProvider, type ProviderCharge, ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+export {
+  type PaymentProvider,
+  type ProviderCharge,
+  ProviderUnavailableError,
+  UnknownOutcomeError,
+} from "./provider.ts";
 export { REFUNDS_WORK } from "./simulator.ts";

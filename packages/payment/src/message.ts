@@ -1,12 +1,19 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type PaymentSchema, PaymentStatus, RefundStatus } from "@tercet/gen/payment/v1/payment_service";
+import {
+  type PaymentSchema,
+  PaymentStatus,
+  RefundStatus,
+} from "@tercet/gen/payment/v1/payment_service";
 import { type Payment, refundedMinorUnits } from "./payment.ts";
 
 /** The wire form of a payment. A tombstone has no order, no customer and no amount. */
 export function toMessage(payment: Payment): MessageInitShape<typeof PaymentSchema> {
   const { charge, declineReason, providerReference } = payment;
-  const money = (minorUnits: bigint) => ({ currencyCode: charge?.amount.currencyCode ?? "", minorUnits });
+  const money = (minorUnits: bigint) => ({
+    currencyCode: charge?.amount.currencyCode ?? "",
+    minorUnits,
+  });
   return {
     id: payment.id,
     status: PaymentStatus[payment.status],
@@ -25,7 +32,11 @@ export function toMessage(payment: Payment): MessageInitShape<typeof PaymentSche
     })),
     ...(declineReason !== undefined && { declineReason }),
     ...(providerReference !== undefined && { providerReference }),
-    events: payment.events.map(({ time, type, detail }) => ({ time: timestampFromDate(time), type, detail })),
+    events: payment.events.map(({ time, type, detail }) => ({
+      time: timestampFromDate(time),
+      type,
+      detail,
+    })),
     createTime: timestampFromDate(payment.createTime),
     updateTime: timestampFromDate(payment.updateTime),
   };

@@ -12,9 +12,10 @@ import {
 import { byAge } from "./store.ts";
 
 /**
- * One payment. Refunds and events stand under their keys and not in arrays: no event happens twice to one payment or refund, so a change needs no place in
- * an array, and one that is sent twice writes once. The time of an event is a field of its own at the top, since servers that merely speak MongoDB's
- * protocol put their time nowhere else. int64 is bigint.
+ * One payment. Refunds and events stand under their keys and not in arrays: no event happens twice
+ * to one payment or refund, so a change needs no place in an array, and one that is sent twice
+ * writes once. The time of an event is a field of its own at the top, since servers that merely
+ * speak MongoDB's protocol put their time nowhere else. int64 is bigint.
  */
 export interface PaymentDocument {
   _id: string;
@@ -27,7 +28,10 @@ export interface PaymentDocument {
   /** Sums over `refunds`, kept beside them so that one condition bounds them. */
   reservedMinorUnits: bigint;
   refundedMinorUnits: bigint;
-  refunds: Record<string, { minorUnits: bigint; reason: string; fingerprint: string; status: RefundStatus }>;
+  refunds: Record<
+    string,
+    { minorUnits: bigint; reason: string; fingerprint: string; status: RefundStatus }
+  >;
   declineReason?: DeclineReason;
   providerReference?: string;
   /** Event key to detail. */
@@ -44,7 +48,8 @@ export interface PaymentDocument {
   [time: `time:${string}`]: Date;
 }
 
-export const refundPath = (refundId: string, field?: "status"): string => `refunds.${refundId}${field === undefined ? "" : `.${field}`}`;
+export const refundPath = (refundId: string, field?: "status"): string =>
+  `refunds.${refundId}${field === undefined ? "" : `.${field}`}`;
 
 /** An event of the payment, or of one of its refunds. */
 export const eventKey = (type: EventType, refundId: string): string => `${type}:${refundId}`;
@@ -65,7 +70,13 @@ export function fromDocument(document: PaymentDocument): Payment {
   };
 }
 
-function chargeOf({ orderId, customerId, currencyCode, minorUnits, fingerprint }: PaymentDocument): Charge | undefined {
+function chargeOf({
+  orderId,
+  customerId,
+  currencyCode,
+  minorUnits,
+  fingerprint,
+}: PaymentDocument): Charge | undefined {
   if (
     orderId === undefined ||
     customerId === undefined ||
@@ -98,4 +109,5 @@ function eventsOf(document: PaymentDocument): PaymentEvent[] {
 }
 
 /** Every event is written together with its time. */
-const timeOf = (document: PaymentDocument, key: string): Date => document[timeField(key)] ?? document.updateTime;
+const timeOf = (document: PaymentDocument, key: string): Date =>
+  document[timeField(key)] ?? document.updateTime;

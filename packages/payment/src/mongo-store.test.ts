@@ -25,7 +25,9 @@ if ("missing" in server) {
       const fresh = new URL(server.url);
       fresh.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;
       const unprepared = MongoPaymentStore.connect(fresh.href, { migrate: false });
-      await expect(unprepared).rejects.toThrow('it lacks the index {"createTime":-1,"_id":-1}, the index {"orderId":1}');
+      await expect(unprepared).rejects.toThrow(
+        'it lacks the index {"createTime":-1,"_id":-1}, the index {"orderId":1}',
+      );
       await migratePaymentStore(fresh.href);
       await using store = await MongoPaymentStore.connect(fresh.href, { migrate: false });
       await store.ping();
@@ -33,6 +35,7 @@ if ("missing" in server) {
       await client.db().dropDatabase();
     });
     if (server.atomic) atomicityContract(open);
-    else test.skip(`many at once: skipped: ${server.version} does not update documents atomically; this needs a real MongoDB`, () => {});
+    else
+      test.skip(`many at once: skipped: ${server.version} does not update documents atomically; this needs a real MongoDB`, () => {});
   });
 }

@@ -1,4 +1,12 @@
-import { type Attributes, context, metrics, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  type Attributes,
+  context,
+  metrics,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 import type { MongoClient } from "mongodb";
 
 const SCOPE = "@tercet/payment";
@@ -10,7 +18,10 @@ interface Running {
   readonly start: number;
 }
 
-/** A span for each command that belongs to a call, and `db.client.operation.duration` for all; the client must monitor its commands. */
+/**
+ * A span for each command that belongs to a call, and `db.client.operation.duration` for all; the
+ * client must monitor its commands.
+ */
 export function observeMongo(client: MongoClient): void {
   const tracer = trace.getTracer(SCOPE);
   const duration = metrics.getMeter(SCOPE).createHistogram("db.client.operation.duration", {
@@ -21,11 +32,17 @@ export function observeMongo(client: MongoClient): void {
   const running = new Map<number, Running>();
   client.on("commandStarted", ({ requestId, databaseName, commandName, command }) => {
     const collection = typeof command[commandName] === "string" ? command[commandName] : undefined;
-    const attributes = { "db.system.name": "mongodb", "db.namespace": databaseName, "db.operation.name": commandName };
+    const attributes = {
+      "db.system.name": "mongodb",
+      "db.namespace": databaseName,
+      "db.operation.name": commandName,
+    };
     const inside = context.active();
     const name = collection === undefined ? commandName : `${commandName} ${collection}`;
     // What nobody asked for, as looking for work, belongs to no trace and begins none.
-    const span = trace.getSpan(inside)?.isRecording() ? tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, inside) : undefined;
+    const span = trace.getSpan(inside)?.isRecording()
+      ? tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, inside)
+      : undefined;
     running.set(requestId, { attributes, span, start: performance.now() });
   });
   const end = (requestId: number, failure?: string) => {
@@ -35,7 +52,8 @@ export function observeMongo(client: MongoClient): void {
     const { attributes, span, start } = command;
     const failed = failure === undefined ? {} : { "error.type": failure };
     duration.record((performance.now() - start) / 1_000, { ...attributes, ...failed });
-    if (failure !== undefined) span?.setAttributes(failed).setStatus({ code: SpanStatusCode.ERROR });
+    if (failure !== undefined)
+      span?.setAttributes(failed).setStatus({ code: SpanStatusCode.ERROR });
     span?.end();
   };
   client.on("commandSucceeded", ({ requestId }) => end(requestId));

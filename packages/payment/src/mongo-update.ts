@@ -13,7 +13,12 @@ export interface Write {
 }
 
 /** The update of one document. It never lacks a time, so it is never empty. */
-export function toUpdate({ set = {}, add, events, now = [] }: Write): UpdateFilter<PaymentDocument> {
+export function toUpdate({
+  set = {},
+  add,
+  events,
+  now = [],
+}: Write): UpdateFilter<PaymentDocument> {
   const keys = Object.keys(events);
   const $set = { ...set, ...Object.fromEntries(keys.map((key) => [`events.${key}`, events[key]])) };
   const times = [...keys.map(timeField), ...(keys.length > 0 ? ["updateTime"] : []), ...now];

@@ -13,7 +13,10 @@ export interface MongoServer {
 const DOWNLOADS = "https://fastdl.mongodb.org";
 const PROBE_TIMEOUT_MS = 3_000;
 
-/** The server that MONGODB_URL names, else one that mongodb-memory-server can start, else why there is none. */
+/**
+ * The server that MONGODB_URL names, else one that mongodb-memory-server can start, else why there
+ * is none.
+ */
 export async function findMongo(): Promise<MongoServer | { readonly missing: string }> {
   const { MONGODB_URL: url } = readEnv();
   // A server that was named must be there: no skipping then.
@@ -21,12 +24,15 @@ export async function findMongo(): Promise<MongoServer | { readonly missing: str
   try {
     return await startMongo();
   } catch (error) {
-    return { missing: `MONGODB_URL is not set, and mongodb-memory-server has none: ${String(error).split("\n")[0]}` };
+    return {
+      missing: `MONGODB_URL is not set, and mongodb-memory-server has none: ${String(error).split("\n")[0]}`,
+    };
   }
 }
 
 async function startMongo(): Promise<MongoServer> {
-  // A binary that it downloaded before is used without asking; a download that cannot work is not waited for.
+  // A binary that it downloaded before is used without asking; a download that cannot work is not
+  // waited for.
   if (!(await reachable(DOWNLOADS))) process.env["MONGOMS_RUNTIME_DOWNLOAD"] = "false";
   const { MongoBinary, MongoMemoryServer } = await import("mongodb-memory-server");
   // Says what is missing without the pages that a start would print.
@@ -39,7 +45,12 @@ async function describeServer(url: string, stop: () => Promise<unknown>): Promis
   await using client = new MongoClient(url, { serverSelectionTimeoutMS: PROBE_TIMEOUT_MS });
   const { version, ferretdbVersion } = await client.db().command({ buildInfo: 1 });
   const ferretdb = ferretdbVersion !== undefined;
-  return { url, version: ferretdb ? `FerretDB ${ferretdbVersion}` : `MongoDB ${version}`, atomic: !ferretdb, stop };
+  return {
+    url,
+    version: ferretdb ? `FerretDB ${ferretdbVersion}` : `MongoDB ${version}`,
+    atomic: !ferretdb,
+    stop,
+  };
 }
 
 async function reachable(url: string): Promise<boolean> {

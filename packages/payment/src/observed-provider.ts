@@ -4,7 +4,9 @@ import { type PaymentProvider, ProviderUnavailableError, UnknownOutcomeError } f
 const SCOPE = "@tercet/payment";
 const BUCKETS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** The same provider; each call of it is a span and counts in `tercet.payment.provider.duration`. */
+/**
+ * The same provider; each call of it is a span and counts in `tercet.payment.provider.duration`.
+ */
 export function observedProvider(provider: PaymentProvider): PaymentProvider {
   const tracer = trace.getTracer(SCOPE);
   const duration = metrics.getMeter(SCOPE).createHistogram("tercet.payment.provider.duration", {
@@ -12,13 +14,21 @@ export function observedProvider(provider: PaymentProvider): PaymentProvider {
     description: "One call of the payment provider, by operation and outcome",
     advice: { explicitBucketBoundaries: BUCKETS_S },
   });
-  const observe = async <T>(operation: keyof PaymentProvider, paymentId: string, call: () => Promise<T>): Promise<T> => {
-    const span = tracer.startSpan(`provider ${operation}`, { kind: SpanKind.CLIENT, attributes: { "payment.id": paymentId } });
+  const observe = async <T>(
+    operation: keyof PaymentProvider,
+    paymentId: string,
+    call: () => Promise<T>,
+  ): Promise<T> => {
+    const span = tracer.startSpan(`provider ${operation}`, {
+      kind: SpanKind.CLIENT,
+      attributes: { "payment.id": paymentId },
+    });
     const inside = trace.setSpan(context.active(), span);
     const start = performance.now();
     const end = (outcome: string) => {
       duration.record((performance.now() - start) / 1_000, { operation, outcome }, inside);
-      if (outcome !== "ok") span.setAttribute("error.type", outcome).setStatus({ code: SpanStatusCode.ERROR });
+      if (outcome !== "ok")
+        span.setAttribute("error.type", outcome).setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     };
     try {
@@ -31,8 +41,10 @@ export function observedProvider(provider: PaymentProvider): PaymentProvider {
     }
   };
   return {
-    charge: (key, amount, token, signal) => observe("charge", key, () => provider.charge(key, amount, token, signal)),
-    refund: (key, chargeKey, amount, signal) => observe("refund", chargeKey, () => provider.refund(key, chargeKey, amount, signal)),
+    charge: (key, amount, token, signal) =>
+      observe("charge", key, () => provider.charge(key, amount, token, signal)),
+    refund: (key, chargeKey, amount, signal) =>
+      observe("refund", chargeKey, () => provider.refund(key, chargeKey, amount, signal)),
     find: (key, signal) => observe("find", key, () => provider.find(key, signal)),
   };
 }

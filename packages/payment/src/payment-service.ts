@@ -1,4 +1,11 @@
-import { createLogger, createService, type Logger, type Service, type TokenKeys, withFailpoints } from "@tercet/service";
+import {
+  createLogger,
+  createService,
+  type Logger,
+  type Service,
+  type TokenKeys,
+  withFailpoints,
+} from "@tercet/service";
 import type { PaymentConfig } from "./config.ts";
 import { openPaymentStore } from "./connect-store.ts";
 import { paymentErrorCodes } from "./errors.ts";
@@ -15,14 +22,33 @@ export interface PaymentOverrides {
   readonly provider?: PaymentProvider;
 }
 
-/** Starts the payment service on a schema that is up to date. Disposing of the service drains it. */
-export async function createPaymentService(config: PaymentConfig, overrides: PaymentOverrides = {}): Promise<Service> {
+/**
+ * Starts the payment service on a schema that is up to date. Disposing of the service drains it.
+ */
+export async function createPaymentService(
+  config: PaymentConfig,
+  overrides: PaymentOverrides = {},
+): Promise<Service> {
   const log = overrides.log ?? createLogger({ name: "payment", ...config.service.log });
   const provider = observedProvider(
-    withFailpoints(config.failpoints, "provider", overrides.provider ?? (await Simulator.open(config.simulator))),
+    withFailpoints(
+      config.failpoints,
+      "provider",
+      overrides.provider ?? (await Simulator.open(config.simulator)),
+    ),
   );
-  const store = withFailpoints(config.failpoints, "store", await openPaymentStore(config.database, config.service));
-  const payments = { store, provider, log, providerTimeoutMs: config.providerTimeoutMs, unattendedMs: config.reconciler.afterMs };
+  const store = withFailpoints(
+    config.failpoints,
+    "store",
+    await openPaymentStore(config.database, config.service),
+  );
+  const payments = {
+    store,
+    provider,
+    log,
+    providerTimeoutMs: config.providerTimeoutMs,
+    unattendedMs: config.reconciler.afterMs,
+  };
   const stopping = new AbortController();
   let reconciler: Promise<void> = Promise.resolve();
   return createService({

@@ -19,7 +19,11 @@ import {
 
 const now = new Date("2026-01-01T00:00:00Z");
 const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
-const aRefund = (minorUnits: bigint, status: Refund["status"] = "SUCCEEDED", id = "r1"): Refund => ({
+const aRefund = (
+  minorUnits: bigint,
+  status: Refund["status"] = "SUCCEEDED",
+  id = "r1",
+): Refund => ({
   id,
   minorUnits,
   status,
@@ -67,10 +71,13 @@ describe("the transition table", () => {
   });
 
   test("money that came in never goes back to not having come in", () => {
-    for (const from of CAPTURED) expect(TRANSITIONS[from].every((to) => CAPTURED.includes(to))).toBe(true);
+    for (const from of CAPTURED)
+      expect(TRANSITIONS[from].every((to) => CAPTURED.includes(to))).toBe(true);
   });
 
-  test.each(["DECLINED", "REFUNDED", "VOIDED"] as const)("%s is final", (status) => expect(TRANSITIONS[status]).toEqual([]));
+  test.each(["DECLINED", "REFUNDED", "VOIDED"] as const)("%s is final", (status) =>
+    expect(TRANSITIONS[status]).toEqual([]),
+  );
 
   test("a charge settles as the provider says", () => {
     expect(settledStatus({ outcome: "approved", reference: "ch" })).toBe("SUCCEEDED");
@@ -92,29 +99,46 @@ describe("what can be refunded", () => {
     expect(refundedMinorUnits(payment)).toBe(300n);
   });
 
-  test.each(["PENDING", "DECLINED", "VOIDED"] as const)("nothing of a payment that is %s", (status) => {
-    expect(refundableMinorUnits(aPayment({ status }))).toBe(0n);
-  });
+  test.each(["PENDING", "DECLINED", "VOIDED"] as const)(
+    "nothing of a payment that is %s",
+    (status) => {
+      expect(refundableMinorUnits(aPayment({ status }))).toBe(0n);
+    },
+  );
 });
 
 describe("deciding on a refund", () => {
   test("an amount within what is left is a new refund; no amount is all that is left", () => {
     const payment = aPayment({ refunds: [aRefund(300n)] });
-    expect(decideRefund(payment, aWish(700n))).toMatchObject({ kind: "new", refund: { minorUnits: 700n } });
-    expect(decideRefund(payment, aWish())).toMatchObject({ kind: "new", refund: { minorUnits: 700n } });
+    expect(decideRefund(payment, aWish(700n))).toMatchObject({
+      kind: "new",
+      refund: { minorUnits: 700n },
+    });
+    expect(decideRefund(payment, aWish())).toMatchObject({
+      kind: "new",
+      refund: { minorUnits: 700n },
+    });
   });
 
   test("more than what is left is refused, and what is left is said", () => {
     const payment = aPayment({ refunds: [aRefund(300n)] });
-    const refused = expect.objectContaining({ reason: "REFUND_EXCEEDS_CAPTURE", metadata: { refundable_minor_units: "700" } });
+    const refused = expect.objectContaining({
+      reason: "REFUND_EXCEEDS_CAPTURE",
+      metadata: { refundable_minor_units: "700" },
+    });
     expect(() => decideRefund(payment, aWish(701n))).toThrow(refused);
   });
 
   test("the same id is the same refund, and must be the same request", () => {
     const known = aRefund(300n);
     const payment = aPayment({ refunds: [known] });
-    expect(decideRefund(payment, aWish(300n, known.id))).toEqual({ kind: "repeated", refund: known });
-    expect(reasonOf(() => decideRefund(payment, { ...aWish(300n, known.id), fingerprint: "other" }))).toBe("REQUEST_ID_REUSED");
+    expect(decideRefund(payment, aWish(300n, known.id))).toEqual({
+      kind: "repeated",
+      refund: known,
+    });
+    expect(
+      reasonOf(() => decideRefund(payment, { ...aWish(300n, known.id), fingerprint: "other" })),
+    ).toBe("REQUEST_ID_REUSED");
   });
 
   test("another currency is refused", () => {
@@ -126,7 +150,9 @@ describe("deciding on a refund", () => {
     const back = aPayment({ status: "REFUNDED", refunds: [aRefund(1_000n)] });
     expect(decideRefund(back, aWish())).toEqual({ kind: "nothing left" });
     expect(reasonOf(() => decideRefund(back, aWish(1n)))).toBe("REFUND_EXCEEDS_CAPTURE");
-    expect(reasonOf(() => decideRefund(aPayment({ refunds: [aRefund(1_000n, "PENDING")] }), aWish()))).toBe("PAYMENT_IN_PROGRESS");
+    expect(
+      reasonOf(() => decideRefund(aPayment({ refunds: [aRefund(1_000n, "PENDING")] }), aWish())),
+    ).toBe("PAYMENT_IN_PROGRESS");
   });
 
   test("no sequence of wishes takes more than the capture, or makes an illegal move", () => {
@@ -137,8 +163,11 @@ describe("deciding on a refund", () => {
     });
     fc.assert(
       fc.property(fc.bigInt(1n, 1_000n), fc.array(wish, { maxLength: 30 }), (captured, wishes) => {
-        let payment = aPayment({ charge: { orderId: "o", customerId: "c", amount: EUR(captured), fingerprint: "f" } });
-        for (const { id, amount, settle } of wishes) payment = take(payment, aWish(amount ?? undefined, id), settle);
+        let payment = aPayment({
+          charge: { orderId: "o", customerId: "c", amount: EUR(captured), fingerprint: "f" },
+        });
+        for (const { id, amount, settle } of wishes)
+          payment = take(payment, aWish(amount ?? undefined, id), settle);
         const taken = payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
         expect(taken).toBeLessThanOrEqual(captured);
         expect(taken + refundableMinorUnits(payment)).toBe(captured);
@@ -150,11 +179,24 @@ describe("deciding on a refund", () => {
 
 /** The payment after the wish: as it was when the wish is refused. */
 function take(payment: Payment, wish: ReturnType<typeof aWish>, settle: boolean): Payment {
-  const decision = reasonOf(() => decideRefund(payment, wish)) as ReturnType<typeof decideRefund> | string;
+  const decision = reasonOf(() => decideRefund(payment, wish)) as
+    | ReturnType<typeof decideRefund>
+    | string;
   if (typeof decision === "string" || decision.kind !== "new") return payment;
   expect(decision.refund.minorUnits).toBeGreaterThan(0n);
-  const refund: Refund = { ...decision.refund, status: settle ? "SUCCEEDED" : "PENDING", createTime: now };
+  const refund: Refund = {
+    ...decision.refund,
+    status: settle ? "SUCCEEDED" : "PENDING",
+    createTime: now,
+  };
   const taken = { ...payment, refunds: [...payment.refunds, refund] };
   if (!settle) return taken;
-  return { ...taken, status: refundedStatus(payment.status, payment.charge?.amount.minorUnits ?? 0n, refundedMinorUnits(taken)) };
+  return {
+    ...taken,
+    status: refundedStatus(
+      payment.status,
+      payment.charge?.amount.minorUnits ?? 0n,
+      refundedMinorUnits(taken),
+    ),
+  };
 }

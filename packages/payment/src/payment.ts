@@ -1,10 +1,19 @@
 import { type Money, RequestError } from "@tercet/service";
 import { PaymentError } from "./errors.ts";
 
-export type PaymentStatus = "PENDING" | "SUCCEEDED" | "DECLINED" | "PARTIALLY_REFUNDED" | "REFUNDED" | "VOIDED";
+export type PaymentStatus =
+  | "PENDING"
+  | "SUCCEEDED"
+  | "DECLINED"
+  | "PARTIALLY_REFUNDED"
+  | "REFUNDED"
+  | "VOIDED";
 export type RefundStatus = "PENDING" | "SUCCEEDED";
 
-/** ABANDONED: nobody could tell the provider to charge in time, and nobody will. The others are the provider's own words. */
+/**
+ * ABANDONED: nobody could tell the provider to charge in time, and nobody will. The others are the
+ * provider's own words.
+ */
 export type DeclineReason = "CARD_DECLINED" | "INSUFFICIENT_FUNDS" | "LIMIT_EXCEEDED" | "ABANDONED";
 
 /** In the order in which they can happen to one payment. */
@@ -68,7 +77,10 @@ export type ChargeOutcome =
   | { readonly outcome: "approved"; readonly reference: string }
   | { readonly outcome: "declined"; readonly reason: DeclineReason };
 
-/** Every legal move. VOIDED has no way in: a payment is born with it, as the tombstone a refund leaves, or never gets it. */
+/**
+ * Every legal move. VOIDED has no way in: a payment is born with it, as the tombstone a refund
+ * leaves, or never gets it.
+ */
 export const TRANSITIONS: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
   PENDING: ["SUCCEEDED", "DECLINED"],
   SUCCEEDED: ["PARTIALLY_REFUNDED", "REFUNDED"],
@@ -102,25 +114,48 @@ export function settledStatus(outcome: ChargeOutcome): PaymentStatus {
   return move("PENDING", outcome.outcome === "approved" ? "SUCCEEDED" : "DECLINED");
 }
 
-/** Where a refund that succeeded leads, `refunded` being the sum with it. A payment that gave a late charge back stays what it is. */
-export function refundedStatus(from: PaymentStatus, captured: bigint, refunded: bigint): PaymentStatus {
+/**
+ * Where a refund that succeeded leads, `refunded` being the sum with it. A payment that gave a late
+ * charge back stays what it is.
+ */
+export function refundedStatus(
+  from: PaymentStatus,
+  captured: bigint,
+  refunded: bigint,
+): PaymentStatus {
   if (!CAPTURED.includes(from)) return from;
   return move(from, refunded === captured ? "REFUNDED" : "PARTIALLY_REFUNDED");
 }
 
-const sum = (refunds: readonly Refund[]): bigint => refunds.reduce((total, refund) => total + refund.minorUnits, 0n);
+const sum = (refunds: readonly Refund[]): bigint =>
+  refunds.reduce((total, refund) => total + refund.minorUnits, 0n);
 
 /** The sum of the refunds that succeeded, in minor units. */
-export const refundedMinorUnits = (payment: Payment): bigint => sum(payment.refunds.filter((refund) => refund.status === "SUCCEEDED"));
+export const refundedMinorUnits = (payment: Payment): bigint =>
+  sum(payment.refunds.filter((refund) => refund.status === "SUCCEEDED"));
 
-/** What a new refund may take: the capture less every refund, whether it succeeded already or is on its way. 0 unless captured. */
+/**
+ * What a new refund may take: the capture less every refund, whether it succeeded already or is on
+ * its way. 0 unless captured.
+ */
 export function refundableMinorUnits(payment: Payment): bigint {
-  return isCaptured(payment) && payment.charge !== undefined ? payment.charge.amount.minorUnits - sum(payment.refunds) : 0n;
+  return isCaptured(payment) && payment.charge !== undefined
+    ? payment.charge.amount.minorUnits - sum(payment.refunds)
+    : 0n;
 }
 
 /** The same key must come with the same request. Throws REQUEST_ID_REUSED. */
-export function assertSameRequest(known: string | undefined, fingerprint: string, field: string): void {
-  if (known !== fingerprint) throw new RequestError("REQUEST_ID_REUSED", `this ${field} was used before with another request`, { field });
+export function assertSameRequest(
+  known: string | undefined,
+  fingerprint: string,
+  field: string,
+): void {
+  if (known !== fingerprint)
+    throw new RequestError(
+      "REQUEST_ID_REUSED",
+      `this ${field} was used before with another request`,
+      { field },
+    );
 }
 
 export interface RefundWish {
@@ -137,8 +172,9 @@ export type RefundDecision =
   | { readonly kind: "nothing left" };
 
 /**
- * What a wish for a refund comes to on a captured payment as it is now. Throws REQUEST_ID_REUSED, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURE, and
- * PAYMENT_IN_PROGRESS when all that is left was asked for while the rest is still on its way back.
+ * What a wish for a refund comes to on a captured payment as it is now. Throws REQUEST_ID_REUSED,
+ * CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURE, and PAYMENT_IN_PROGRESS when all that is left was
+ * asked for while the rest is still on its way back.
  */
 export function decideRefund(payment: Payment, wish: RefundWish): RefundDecision {
   const known = payment.refunds.find((refund) => refund.id === wish.id);
@@ -147,9 +183,14 @@ export function decideRefund(payment: Payment, wish: RefundWish): RefundDecision
     return { kind: "repeated", refund: known };
   }
   const minorUnits = refundAmount(payment, wish.amount);
-  if (minorUnits > 0n) return { kind: "new", refund: { id: wish.id, minorUnits, reason: wish.reason, fingerprint: wish.fingerprint } };
+  if (minorUnits > 0n)
+    return {
+      kind: "new",
+      refund: { id: wish.id, minorUnits, reason: wish.reason, fingerprint: wish.fingerprint },
+    };
   // "Nothing left" tells the caller that the money is back; while a refund is PENDING it is not.
-  if (payment.status !== "REFUNDED") throw new PaymentError("PAYMENT_IN_PROGRESS", "another refund of this payment is on its way");
+  if (payment.status !== "REFUNDED")
+    throw new PaymentError("PAYMENT_IN_PROGRESS", "another refund of this payment is on its way");
   return { kind: "nothing left" };
 }
 
@@ -157,10 +198,15 @@ function refundAmount(payment: Payment, wanted: Money | undefined): bigint {
   const left = refundableMinorUnits(payment);
   if (wanted === undefined) return left;
   const currency = payment.charge?.amount.currencyCode;
-  if (wanted.currencyCode !== currency) throw new PaymentError("CURRENCY_MISMATCH", `the payment is in ${currency}`);
+  if (wanted.currencyCode !== currency)
+    throw new PaymentError("CURRENCY_MISMATCH", `the payment is in ${currency}`);
   if (wanted.minorUnits > left) {
     const metadata = { refundable_minor_units: String(left) };
-    throw new PaymentError("REFUND_EXCEEDS_CAPTURE", "the refund is more than what is left of the payment", metadata);
+    throw new PaymentError(
+      "REFUND_EXCEEDS_CAPTURE",
+      "the refund is more than what is left of the payment",
+      metadata,
+    );
   }
   return wanted.minorUnits;
 }

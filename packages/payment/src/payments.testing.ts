@@ -31,9 +31,18 @@ export async function openSetting(): Promise<Setting> {
   const bookDir = await mkdtemp(join(tmpdir(), "payments-"));
   const provider = await Simulator.open({ bookDir, limitMinorUnits: LIMIT });
   const lines: string[] = [];
-  const log = createLogger({ name: "payment", level: "debug" }, { write: (line) => lines.push(line) });
+  const log = createLogger(
+    { name: "payment", level: "debug" },
+    { write: (line) => lines.push(line) },
+  );
   return {
-    payments: { store, provider, log, providerTimeoutMs: PROVIDER_TIMEOUT_MS, unattendedMs: UNATTENDED_MS },
+    payments: {
+      store,
+      provider,
+      log,
+      providerTimeoutMs: PROVIDER_TIMEOUT_MS,
+      unattendedMs: UNATTENDED_MS,
+    },
     bookDir,
     lines,
     moves: (paymentId) => moves(bookDir, paymentId),
@@ -46,23 +55,37 @@ export async function openSetting(): Promise<Setting> {
 }
 
 async function moves(bookDir: string, paymentId: string): Promise<string[]> {
-  const entries = (await readBook(bookDir)).filter((entry) => (entry.kind === "refund" ? entry.chargeKey : entry.key) === paymentId);
+  const entries = (await readBook(bookDir)).filter(
+    (entry) => (entry.kind === "refund" ? entry.chargeKey : entry.key) === paymentId,
+  );
   return entries.map(({ kind, amount }) => `${kind} ${amount.minorUnits}`);
 }
 
 export function aChargeRequest(
   change: { minorUnits?: bigint; token?: string; paymentId?: string; fingerprint?: string } = {},
 ): ChargeRequest {
-  const { minorUnits = 1_000n, token = "tok_visa", paymentId = crypto.randomUUID(), fingerprint = "f" } = change;
+  const {
+    minorUnits = 1_000n,
+    token = "tok_visa",
+    paymentId = crypto.randomUUID(),
+    fingerprint = "f",
+  } = change;
   const amount = { currencyCode: "EUR", minorUnits };
-  return { paymentId, token, charge: { orderId: crypto.randomUUID(), customerId: crypto.randomUUID(), amount, fingerprint } };
+  return {
+    paymentId,
+    token,
+    charge: { orderId: crypto.randomUUID(), customerId: crypto.randomUUID(), amount, fingerprint },
+  };
 }
 
 export class Crash extends Error {}
 
 type Part = PaymentStore | PaymentProvider;
 
-/** The same part, except that the process "dies" at the first call of `method`: before it, or when it was done and nobody heard of it. */
+/**
+ * The same part, except that the process "dies" at the first call of `method`: before it, or when
+ * it was done and nobody heard of it.
+ */
 export function crashingAt<P extends Part>(part: P, method: keyof P, when: "before" | "after"): P {
   let crashed = false;
   const call = async (...args: unknown[]) => {

@@ -1,7 +1,17 @@
-import type { Charge, DeclineReason, EventType, Payment, PaymentStatus, RefundStatus } from "./payment.ts";
+import type {
+  Charge,
+  DeclineReason,
+  EventType,
+  Payment,
+  PaymentStatus,
+  RefundStatus,
+} from "./payment.ts";
 import { byAge } from "./store.ts";
 
-/** A row of `payments` as the driver reads it. Within jsonb amounts are text, since JSON's numbers are not exact, and times are ISO 8601. */
+/**
+ * A row of `payments` as the driver reads it. Within jsonb amounts are text, since JSON's numbers
+ * are not exact, and times are ISO 8601.
+ */
 export interface Row {
   id: string;
   status: PaymentStatus;
@@ -12,7 +22,14 @@ export interface Row {
   fingerprint: string | null;
   refunds: Record<
     string,
-    { id: string; minorUnits: string; reason: string; fingerprint: string; status: RefundStatus; createTime: string }
+    {
+      id: string;
+      minorUnits: string;
+      reason: string;
+      fingerprint: string;
+      status: RefundStatus;
+      createTime: string;
+    }
   >;
   declineReason: DeclineReason | null;
   providerReference: string | null;
@@ -40,7 +57,20 @@ export function toPayment(row: Row): Payment {
   };
 }
 
-function toCharge({ orderId, customerId, currencyCode, minorUnits, fingerprint }: Row): Charge | undefined {
-  if (orderId === null || customerId === null || currencyCode === null || minorUnits === null || fingerprint === null) return undefined;
+function toCharge({
+  orderId,
+  customerId,
+  currencyCode,
+  minorUnits,
+  fingerprint,
+}: Row): Charge | undefined {
+  if (
+    orderId === null ||
+    customerId === null ||
+    currencyCode === null ||
+    minorUnits === null ||
+    fingerprint === null
+  )
+    return undefined;
   return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
 }

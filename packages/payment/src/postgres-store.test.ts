@@ -19,8 +19,14 @@ describe("PostgresPaymentStore", async () => {
     await sql`
       insert into payments (id, status, order_id, customer_id, currency_code, minor_units, fingerprint, open_work)
       values (${id}, 'SUCCEEDED', ${id}, ${id}, 'EUR', 100, 'f', 0)`;
-    await expect(sql`update payments set reserved_minor_units = 101 where id = ${id}`).rejects.toThrow("refunds_within_capture");
-    await expect(sql`update payments set status = 'REFUNDED' where id = ${id}`).rejects.toThrow("all_back_when_refunded");
-    await expect(sql`update payments set order_id = null where id = ${id}`).rejects.toThrow("whole_charge");
+    await expect(
+      sql`update payments set reserved_minor_units = 101 where id = ${id}`,
+    ).rejects.toThrow("refunds_within_capture");
+    await expect(sql`update payments set status = 'REFUNDED' where id = ${id}`).rejects.toThrow(
+      "all_back_when_refunded",
+    );
+    await expect(sql`update payments set order_id = null where id = ${id}`).rejects.toThrow(
+      "whole_charge",
+    );
   });
 });

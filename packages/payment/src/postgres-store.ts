@@ -1,9 +1,25 @@
 import { connectPostgres, pingPostgres, type Sql } from "@tercet/service";
-import { type Charge, type ChargeOutcome, type EventType, type Payment, type RefundRequest, settledStatus } from "./payment.ts";
+import {
+  type Charge,
+  type ChargeOutcome,
+  type EventType,
+  type Payment,
+  type RefundRequest,
+  settledStatus,
+} from "./payment.ts";
 import { type Row, toPayment } from "./postgres-row.ts";
-import { type Change, type PageKey, type PaymentFilter, type PaymentStore, UnknownPaymentError } from "./store.ts";
+import {
+  type Change,
+  type PageKey,
+  type PaymentFilter,
+  type PaymentStore,
+  UnknownPaymentError,
+} from "./store.ts";
 
-/** Payments in PostgreSQL, one row each. Every change is one statement; the schema's checks stand behind its conditions. */
+/**
+ * Payments in PostgreSQL, one row each. Every change is one statement; the schema's checks stand
+ * behind its conditions.
+ */
 export class PostgresPaymentStore implements PaymentStore {
   readonly #sql: Sql;
   /** The same, for what must be recorded once the provider has been asked. */
@@ -91,7 +107,8 @@ export class PostgresPaymentStore implements PaymentStore {
   }
 
   async settleRefund(id: string, refundId: string): Promise<Change> {
-    const refunded = this.#sql`refunded_minor_units + (refunds #>> array[${refundId}, 'minorUnits'])::bigint`;
+    const refunded = this
+      .#sql`refunded_minor_units + (refunds #>> array[${refundId}, 'minorUnits'])::bigint`;
     const rows = await this.#work<Row[]>`
       update payments set
         refunds = jsonb_set(refunds, array[${refundId}, 'status'], '"SUCCEEDED"'),
@@ -175,7 +192,8 @@ export class PostgresPaymentStore implements PaymentStore {
   }
 
   #events(type: EventType, detail: string) {
-    return this.#sql`jsonb_build_array(jsonb_build_object('time', now(), 'type', ${type}::text, 'detail', ${detail}::text))`;
+    return this
+      .#sql`jsonb_build_array(jsonb_build_object('time', now(), 'type', ${type}::text, 'detail', ${detail}::text))`;
   }
 
   #addRefund({ id, minorUnits, reason, fingerprint }: RefundRequest) {

@@ -2,7 +2,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { aChargeRequest, Crash, crashingAt, openSetting, PROVIDER_TIMEOUT_MS, type Setting } from "./payments.testing.ts";
+import {
+  aChargeRequest,
+  Crash,
+  crashingAt,
+  openSetting,
+  PROVIDER_TIMEOUT_MS,
+  type Setting,
+} from "./payments.testing.ts";
 import { type Payments, processPayment, refundPayment } from "./payments.ts";
 import { reconcileBatch, runReconciler, watchBatch } from "./reconciler.ts";
 import { REFUNDS_WORK } from "./simulator.ts";
@@ -40,7 +47,10 @@ describe("a payment left PENDING", () => {
     const dying = { ...payments, store: crashingAt(payments.store, "settle", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await reconcile();
-    expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED", declineReason: "INSUFFICIENT_FUNDS" });
+    expect(await get(request.paymentId)).toMatchObject({
+      status: "DECLINED",
+      declineReason: "INSUFFICIENT_FUNDS",
+    });
   });
 
   test("is abandoned when the provider never heard of it, and never charged", async () => {
@@ -48,9 +58,14 @@ describe("a payment left PENDING", () => {
     const dying = { ...payments, provider: crashingAt(payments.provider, "charge", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await reconcile();
-    expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED", declineReason: "ABANDONED" });
+    expect(await get(request.paymentId)).toMatchObject({
+      status: "DECLINED",
+      declineReason: "ABANDONED",
+    });
     expect((await processPayment(payments, request)).payment.status).toBe("DECLINED");
-    expect((await refundPayment(payments, request.paymentId, aWish())).payment.status).toBe("DECLINED");
+    expect((await refundPayment(payments, request.paymentId, aWish())).payment.status).toBe(
+      "DECLINED",
+    );
     expect(await setting.moves(request.paymentId)).toEqual([]);
   });
 
@@ -61,7 +76,9 @@ describe("a payment left PENDING", () => {
     await delay(AFTER_MS + 20);
     await reconcileBatch(payments, { afterMs: AFTER_MS, abandonAfterMs: 60_000 });
     expect(await get(request.paymentId)).toMatchObject({ status: "PENDING" });
-    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(request.paymentId);
+    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(
+      request.paymentId,
+    );
     expect((await processPayment(payments, request)).payment.status).toBe("SUCCEEDED");
   });
 
@@ -69,7 +86,10 @@ describe("a payment left PENDING", () => {
     const request = aChargeRequest({ token: "tok_timeout" });
     const charging = processPayment(payments, request).catch(() => {});
     await vi.waitFor(async () => expect(await get(request.paymentId)).toBeDefined());
-    await reconcileBatch(payments, { afterMs: PROVIDER_TIMEOUT_MS * 100, abandonAfterMs: PROVIDER_TIMEOUT_MS * 100 });
+    await reconcileBatch(payments, {
+      afterMs: PROVIDER_TIMEOUT_MS * 100,
+      abandonAfterMs: PROVIDER_TIMEOUT_MS * 100,
+    });
     expect(await get(request.paymentId)).toMatchObject({ status: "PENDING" });
     await charging;
   });
@@ -80,20 +100,34 @@ describe("a payment left PENDING", () => {
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await delay(AFTER_MS + 20);
     await Promise.all(Array.from({ length: 10 }, () => reconcileBatch(payments, OPTIONS)));
-    expect((await get(request.paymentId))?.events.map(({ type }) => type)).toEqual(["CHARGE_REQUESTED", "CHARGE_SUCCEEDED"]);
+    expect((await get(request.paymentId))?.events.map(({ type }) => type)).toEqual([
+      "CHARGE_REQUESTED",
+      "CHARGE_SUCCEEDED",
+    ]);
   });
 
   test("that cannot be settled does not hold up the others", async () => {
     const [stuck, fine] = [aChargeRequest(), aChargeRequest()];
     await payments.store.open(stuck.paymentId, stuck.charge);
-    await payments.provider.charge(stuck.paymentId, { currencyCode: "EUR", minorUnits: 7n }, "tok_visa", AbortSignal.timeout(1_000));
+    await payments.provider.charge(
+      stuck.paymentId,
+      { currencyCode: "EUR", minorUnits: 7n },
+      "tok_visa",
+      AbortSignal.timeout(1_000),
+    );
     await payments.store.open(fine.paymentId, fine.charge);
     await reconcile();
     expect(await get(stuck.paymentId)).toMatchObject({ status: "PENDING" });
     expect(await get(fine.paymentId)).toMatchObject({ status: "DECLINED" });
-    expect(setting.lines.some((line) => line.includes("could not be reconciled") && line.includes(stuck.paymentId))).toBe(true);
+    expect(
+      setting.lines.some(
+        (line) => line.includes("could not be reconciled") && line.includes(stuck.paymentId),
+      ),
+    ).toBe(true);
     // The stuck one was attempted just now, so it waits for its turn.
-    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(stuck.paymentId);
+    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(
+      stuck.paymentId,
+    );
   });
 });
 
@@ -109,13 +143,24 @@ describe("an abandoned payment", () => {
     const request = aChargeRequest();
     await payments.store.open(request.paymentId, request.charge);
     await reconcile();
-    expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED", declineReason: "ABANDONED" });
+    expect(await get(request.paymentId)).toMatchObject({
+      status: "DECLINED",
+      declineReason: "ABANDONED",
+    });
     await watch();
     expect(await setting.moves(request.paymentId)).toEqual([]);
-    await payments.provider.charge(request.paymentId, request.charge.amount, request.token, AbortSignal.timeout(1_000));
+    await payments.provider.charge(
+      request.paymentId,
+      request.charge.amount,
+      request.token,
+      AbortSignal.timeout(1_000),
+    );
     await watch();
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000", "refund 1000"]);
-    expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED", refunds: [{ status: "SUCCEEDED" }] });
+    expect(await get(request.paymentId)).toMatchObject({
+      status: "DECLINED",
+      refunds: [{ status: "SUCCEEDED" }],
+    });
     expect(await watched()).not.toContain(request.paymentId);
   });
 
@@ -131,26 +176,40 @@ describe("an abandoned payment", () => {
 });
 
 describe("a refund left PENDING", () => {
-  test.each(["before", "after"] as const)("is finished with its own key: died %s the provider gave the money back", async (when) => {
-    const { payment } = await processPayment(payments, aChargeRequest());
-    const dying = { ...payments, provider: crashingAt(payments.provider, "refund", when) };
-    await expect(refundPayment(dying, payment.id, aWish())).rejects.toThrow(Crash);
-    await reconcile();
-    expect(await get(payment.id)).toMatchObject({ status: "REFUNDED", refunds: [{ status: "SUCCEEDED" }] });
-    expect(await setting.moves(payment.id)).toEqual(["charge 1000", "refund 1000"]);
-  });
+  test.each(["before", "after"] as const)(
+    "is finished with its own key: died %s the provider gave the money back",
+    async (when) => {
+      const { payment } = await processPayment(payments, aChargeRequest());
+      const dying = { ...payments, provider: crashingAt(payments.provider, "refund", when) };
+      await expect(refundPayment(dying, payment.id, aWish())).rejects.toThrow(Crash);
+      await reconcile();
+      expect(await get(payment.id)).toMatchObject({
+        status: "REFUNDED",
+        refunds: [{ status: "SUCCEEDED" }],
+      });
+      expect(await setting.moves(payment.id)).toEqual(["charge 1000", "refund 1000"]);
+    },
+  );
 
   test("is tried until the provider takes it; also the one of a late charge", async () => {
     const late = aChargeRequest({ token: "tok_refund_fails" });
     await payments.store.open(late.paymentId, late.charge);
     await payments.store.settle(late.paymentId, { outcome: "declined", reason: "ABANDONED" });
-    await payments.provider.charge(late.paymentId, late.charge.amount, late.token, AbortSignal.timeout(1_000));
+    await payments.provider.charge(
+      late.paymentId,
+      late.charge.amount,
+      late.token,
+      AbortSignal.timeout(1_000),
+    );
     await processPayment(payments, late);
     await reconcile();
     expect(await get(late.paymentId)).toMatchObject({ refunds: [{ status: "PENDING" }] });
     await writeFile(join(setting.bookDir, REFUNDS_WORK), "");
     await reconcile();
-    expect(await get(late.paymentId)).toMatchObject({ status: "DECLINED", refunds: [{ status: "SUCCEEDED" }] });
+    expect(await get(late.paymentId)).toMatchObject({
+      status: "DECLINED",
+      refunds: [{ status: "SUCCEEDED" }],
+    });
     expect(await setting.moves(late.paymentId)).toEqual(["charge 1000", "refund 1000"]);
   });
 });
@@ -160,7 +219,9 @@ describe("the loop", () => {
 
   test("works through more than one batch, and ends when it is told to", async () => {
     const requests = Array.from({ length: 45 }, () => aChargeRequest());
-    await Promise.all(requests.map(({ paymentId, charge }) => payments.store.open(paymentId, charge)));
+    await Promise.all(
+      requests.map(({ paymentId, charge }) => payments.store.open(paymentId, charge)),
+    );
     const stopping = new AbortController();
     const running = runReconciler(payments, options, stopping.signal);
     await vi.waitFor(
@@ -180,9 +241,14 @@ describe("the loop", () => {
     const failing = { ...payments, store: crashingAt(payments.store, "pendingSince", "before") };
     const stopping = new AbortController();
     const running = runReconciler(failing, options, stopping.signal);
-    await vi.waitFor(async () => expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED" }), { timeout: 10_000 });
+    await vi.waitFor(
+      async () => expect(await get(request.paymentId)).toMatchObject({ status: "DECLINED" }),
+      { timeout: 10_000 },
+    );
     stopping.abort();
     await running;
-    expect(setting.lines.some((line) => line.includes("could not look for pending payments"))).toBe(true);
+    expect(setting.lines.some((line) => line.includes("could not look for pending payments"))).toBe(
+      true,
+    );
   });
 });

@@ -30,26 +30,42 @@ import type { PageKey } from "./store.ts";
 export function paymentRoutes(payments: Payments) {
   return (router: ConnectRouter): void => {
     router.service(PaymentService, {
-      processPayment: async (request, context) => reply(await processPayment(payments, toCharge(request)), context),
-      refundPayment: async (request, context) => reply(await refundPayment(payments, request.paymentId, toRefundWish(request)), context),
-      getPayment: async (request, context) => toMessage(await getPayment(payments, request, visibleOwner(context))),
+      processPayment: async (request, context) =>
+        reply(await processPayment(payments, toCharge(request)), context),
+      refundPayment: async (request, context) =>
+        reply(await refundPayment(payments, request.paymentId, toRefundWish(request)), context),
+      getPayment: async (request, context) =>
+        toMessage(await getPayment(payments, request, visibleOwner(context))),
       listPayments: (request) => listPayments(payments, request),
     });
   };
 }
 
-async function getPayment({ store }: Payments, request: GetPaymentRequest, owner: string | undefined): Promise<Payment> {
+async function getPayment(
+  { store }: Payments,
+  request: GetPaymentRequest,
+  owner: string | undefined,
+): Promise<Payment> {
   const payment = await store.get(request.paymentId);
-  if (payment === undefined || (owner !== undefined && payment.charge?.customerId !== owner)) throw notFound("payment");
+  if (payment === undefined || (owner !== undefined && payment.charge?.customerId !== owner))
+    throw notFound("payment");
   noteLogContext({ orderId: payment.charge?.orderId });
   return payment;
 }
 
 async function listPayments({ store }: Payments, request: ListPaymentsRequest) {
   const size = pageSize(request.pageSize);
-  const filter = { orderId: optionalKey(request.orderId), customerId: optionalKey(request.customerId), status: statusOf(request.status) };
+  const filter = {
+    orderId: optionalKey(request.orderId),
+    customerId: optionalKey(request.customerId),
+    status: statusOf(request.status),
+  };
   const found = await store.list(filter, toPageKey(request.pageToken), size + 1);
-  const { rows, nextPageToken } = toPage(found, size, ({ createTime, id }) => `${createTime.toISOString()}/${id}`);
+  const { rows, nextPageToken } = toPage(
+    found,
+    size,
+    ({ createTime, id }) => `${createTime.toISOString()}/${id}`,
+  );
   return { payments: rows.map(toMessage), nextPageToken };
 }
 
@@ -72,12 +88,21 @@ function toCharge(request: ProcessPaymentRequest) {
 
 function toRefundWish(request: RefundPaymentRequest) {
   const amount = request.amount && toMoney(request.amount);
-  return { id: request.refundId, amount, reason: request.reason, fingerprint: fingerprint(RefundPaymentRequestSchema, request) };
+  return {
+    id: request.refundId,
+    amount,
+    reason: request.reason,
+    fingerprint: fingerprint(RefundPaymentRequestSchema, request),
+  };
 }
 
-/** That it is there the schema says; that it is more than nothing is said here, since prices may be 0 and share the message. */
+/**
+ * That it is there the schema says; that it is more than nothing is said here, since prices may be
+ * 0 and share the message.
+ */
 function toMoney(amount: Money | undefined): Money {
-  if (amount === undefined || amount.minorUnits <= 0n) throw invalidField("amount.minor_units", "must be more than 0");
+  if (amount === undefined || amount.minorUnits <= 0n)
+    throw invalidField("amount.minor_units", "must be more than 0");
   return { currencyCode: amount.currencyCode, minorUnits: amount.minorUnits };
 }
 
@@ -87,12 +112,14 @@ const optionalKey = (uuid: string): string | undefined => (uuid === "" ? undefin
 const statusOf = (status: WireStatus): PaymentStatus | undefined =>
   status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as PaymentStatus);
 
-const PAGE_KEY = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const PAGE_KEY =
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function toPageKey(token: string): PageKey | undefined {
   const [time, id] = decodePageToken(token, PAGE_KEY)?.split("/") ?? [];
   if (time === undefined || id === undefined) return undefined;
   const createTime = new Date(time);
-  if (Number.isNaN(createTime.getTime())) throw invalidField("page_token", "is not one that this method gave out");
+  if (Number.isNaN(createTime.getTime()))
+    throw invalidField("page_token", "is not one that this method gave out");
   return { createTime, id };
 }

@@ -1,10 +1,28 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 
-/** Whole milliseconds, which is what a Date holds: a page key made from a Date must find its row again. */
-const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 }).notNull().default(sql`now()`);
+/**
+ * Whole milliseconds, which is what a Date holds: a page key made from a Date must find its row
+ * again.
+ */
+const time = (name: string) =>
+  timestamp(name, { withTimezone: true, precision: 3 }).notNull().default(sql`now()`);
 
-/** One payment, whole: refunds and events stand on its row, so that every change is one atomic write of one row. */
+/**
+ * One payment, whole: refunds and events stand on its row, so that every change is one atomic write
+ * of one row.
+ */
 export const payments = pgTable(
   "payments",
   {
@@ -17,8 +35,12 @@ export const payments = pgTable(
     minorUnits: bigint("minor_units", { mode: "bigint" }),
     fingerprint: text("fingerprint"),
     // Sums over `refunds`, kept beside them so that one condition bounds them.
-    reservedMinorUnits: bigint("reserved_minor_units", { mode: "bigint" }).notNull().default(sql`0`),
-    refundedMinorUnits: bigint("refunded_minor_units", { mode: "bigint" }).notNull().default(sql`0`),
+    reservedMinorUnits: bigint("reserved_minor_units", { mode: "bigint" })
+      .notNull()
+      .default(sql`0`),
+    refundedMinorUnits: bigint("refunded_minor_units", { mode: "bigint" })
+      .notNull()
+      .default(sql`0`),
     // By refund id.
     refunds: jsonb("refunds").notNull().default({}),
     declineReason: text("decline_reason"),
@@ -41,15 +63,24 @@ export const payments = pgTable(
     // Holds unfinished payments only: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
     index("payments_watched").on(t.attemptTime).where(sql`watched`),
-    check("known_status", sql`status in ('PENDING', 'SUCCEEDED', 'DECLINED', 'PARTIALLY_REFUNDED', 'REFUNDED', 'VOIDED')`),
-    check("whole_charge", sql`num_nulls(order_id, customer_id, currency_code, minor_units, fingerprint) in (0, 5)`),
+    check(
+      "known_status",
+      sql`status in ('PENDING', 'SUCCEEDED', 'DECLINED', 'PARTIALLY_REFUNDED', 'REFUNDED', 'VOIDED')`,
+    ),
+    check(
+      "whole_charge",
+      sql`num_nulls(order_id, customer_id, currency_code, minor_units, fingerprint) in (0, 5)`,
+    ),
     check("only_tombstones_lack_a_charge", sql`minor_units is not null or status = 'VOIDED'`),
     check("positive_amount", sql`minor_units > 0`),
     check(
       "refunds_within_capture",
       sql`0 <= refunded_minor_units and refunded_minor_units <= reserved_minor_units and reserved_minor_units <= coalesce(minor_units, 0)`,
     ),
-    check("all_back_when_refunded", sql`status <> 'REFUNDED' or refunded_minor_units = minor_units`),
+    check(
+      "all_back_when_refunded",
+      sql`status <> 'REFUNDED' or refunded_minor_units = minor_units`,
+    ),
     check("declined_for_a_reason", sql`(status = 'DECLINED') = (decline_reason is not null)`),
     check("open_work_counts", sql`open_work >= 0`),
   ],

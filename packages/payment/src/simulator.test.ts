@@ -21,7 +21,10 @@ describe("the simulated provider", () => {
   afterEach(() => rm(join(bookDir, ".."), { recursive: true }));
 
   test("approves below the limit, declines at it", async () => {
-    expect(await provider.charge("a", EUR(99_999n), "tok_visa", inTime())).toMatchObject({ outcome: "approved", amount: EUR(99_999n) });
+    expect(await provider.charge("a", EUR(99_999n), "tok_visa", inTime())).toMatchObject({
+      outcome: "approved",
+      amount: EUR(99_999n),
+    });
     expect(await provider.charge("b", EUR(100_000n), "tok_visa", inTime())).toMatchObject({
       outcome: "declined",
       reason: "LIMIT_EXCEEDED",
@@ -33,38 +36,60 @@ describe("the simulated provider", () => {
     ["tok_insufficient_funds", "INSUFFICIENT_FUNDS"],
     ["tok_nobody_knows", "CARD_DECLINED"],
   ])("%s is declined: %s", async (token, reason) => {
-    expect(await provider.charge("a", EUR(1n), token, inTime())).toMatchObject({ outcome: "declined", reason });
+    expect(await provider.charge("a", EUR(1n), token, inTime())).toMatchObject({
+      outcome: "declined",
+      reason,
+    });
     expect(await kinds()).toEqual(["decline"]);
   });
 
   test("one key is one charge, however often and wherever it is asked for", async () => {
     const other = await Simulator.open({ bookDir, limitMinorUnits: 100_000n });
-    const calls = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? provider : other).charge("a", EUR(5n), "tok_visa", inTime()));
+    const calls = Array.from({ length: 20 }, (_, n) =>
+      (n % 2 === 0 ? provider : other).charge("a", EUR(5n), "tok_visa", inTime()),
+    );
     const answers = await Promise.all(calls);
-    expect(new Set(answers.map((answer) => JSON.stringify(answer, (_, v) => (typeof v === "bigint" ? String(v) : v)))).size).toBe(1);
+    expect(
+      new Set(
+        answers.map((answer) =>
+          JSON.stringify(answer, (_, v) => (typeof v === "bigint" ? String(v) : v)),
+        ),
+      ).size,
+    ).toBe(1);
     expect(await kinds()).toEqual(["charge"]);
     expect(await provider.find("a")).toEqual(answers[0]);
   });
 
   test("a declined key stays declined", async () => {
     await provider.charge("a", EUR(1n), "tok_declined", inTime());
-    expect(await provider.charge("a", EUR(1n), "tok_visa", inTime())).toMatchObject({ outcome: "declined", reason: "CARD_DECLINED" });
+    expect(await provider.charge("a", EUR(1n), "tok_visa", inTime())).toMatchObject({
+      outcome: "declined",
+      reason: "CARD_DECLINED",
+    });
   });
 
   test("a key with another amount is refused", async () => {
     await provider.charge("a", EUR(1n), "tok_visa", inTime());
-    await expect(provider.charge("a", EUR(2n), "tok_visa", inTime())).rejects.toThrow("another amount");
+    await expect(provider.charge("a", EUR(2n), "tok_visa", inTime())).rejects.toThrow(
+      "another amount",
+    );
   });
 
   test("tok_timeout_then_success: charged, the first answer lost, the second not", async () => {
-    await expect(provider.charge("a", EUR(1n), "tok_timeout_then_success", soon())).rejects.toThrow(UnknownOutcomeError);
+    await expect(provider.charge("a", EUR(1n), "tok_timeout_then_success", soon())).rejects.toThrow(
+      UnknownOutcomeError,
+    );
     expect(await kinds()).toEqual(["charge"]);
-    expect(await provider.charge("a", EUR(1n), "tok_timeout_then_success", inTime())).toMatchObject({ outcome: "approved" });
+    expect(await provider.charge("a", EUR(1n), "tok_timeout_then_success", inTime())).toMatchObject(
+      { outcome: "approved" },
+    );
     expect(await kinds()).toEqual(["charge"]);
   });
 
   test("tok_timeout: no answer, no charge", async () => {
-    await expect(provider.charge("a", EUR(1n), "tok_timeout", soon())).rejects.toThrow(UnknownOutcomeError);
+    await expect(provider.charge("a", EUR(1n), "tok_timeout", soon())).rejects.toThrow(
+      UnknownOutcomeError,
+    );
     expect(await provider.find("a")).toBeUndefined();
   });
 
@@ -77,10 +102,14 @@ describe("the simulated provider", () => {
   });
 
   test("tok_slow: nothing is charged for a caller who does not wait", async () => {
-    await expect(provider.charge("a", EUR(1n), "tok_slow", soon())).rejects.toThrow(UnknownOutcomeError);
+    await expect(provider.charge("a", EUR(1n), "tok_slow", soon())).rejects.toThrow(
+      UnknownOutcomeError,
+    );
     expect(await kinds()).toEqual([]);
     const begin = performance.now();
-    expect(await provider.charge("a", EUR(1n), "tok_slow", inTime())).toMatchObject({ outcome: "approved" });
+    expect(await provider.charge("a", EUR(1n), "tok_slow", inTime())).toMatchObject({
+      outcome: "approved",
+    });
     expect(performance.now() - begin).toBeGreaterThan(1_900);
   });
 

@@ -2,8 +2,22 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Money } from "@tercet/service";
-import { append, type BookEntry, type ChargeEntry, type DeclineEntry, findCharge, findRefund, openBook, type RefundEntry } from "./book.ts";
-import { type PaymentProvider, type ProviderCharge, ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+import {
+  append,
+  type BookEntry,
+  type ChargeEntry,
+  type DeclineEntry,
+  findCharge,
+  findRefund,
+  openBook,
+  type RefundEntry,
+} from "./book.ts";
+import {
+  type PaymentProvider,
+  type ProviderCharge,
+  ProviderUnavailableError,
+  UnknownOutcomeError,
+} from "./provider.ts";
 
 /** How the provider treats a payment token. */
 interface Script {
@@ -40,7 +54,10 @@ export interface SimulatorOptions {
   readonly limitMinorUnits: bigint;
 }
 
-/** A provider that moves money in a book of its own (`book.ts`), and misbehaves as its test tokens say. */
+/**
+ * A provider that moves money in a book of its own (`book.ts`), and misbehaves as its test tokens
+ * say.
+ */
 export class Simulator implements PaymentProvider {
   readonly #dir: string;
   readonly #limit: bigint;
@@ -57,7 +74,12 @@ export class Simulator implements PaymentProvider {
     return new Simulator(options);
   }
 
-  async charge(key: string, amount: Money, token: string, signal: AbortSignal): Promise<ProviderCharge> {
+  async charge(
+    key: string,
+    amount: Money,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<ProviderCharge> {
     const known = await findCharge(this.#dir, key);
     if (known !== undefined) return answer(sameRequest(known, amount));
     const script = SCRIPTS.get(token) ?? UNKNOWN_TOKEN;
@@ -75,7 +97,14 @@ export class Simulator implements PaymentProvider {
     if (charge.refundsFail && !(await this.#refundsWork()))
       throw new ProviderUnavailableError("the provider does not refund this charge for now");
     const reference = `re_${crypto.randomUUID()}`;
-    const refund: RefundEntry = { kind: "refund", key, chargeKey, amount, reference, time: new Date() };
+    const refund: RefundEntry = {
+      kind: "refund",
+      key,
+      chargeKey,
+      amount,
+      reference,
+      time: new Date(),
+    };
     const { entry } = await append(this.#dir, refund);
     return { reference: sameRequest(entry, amount).reference };
   }
@@ -88,7 +117,8 @@ export class Simulator implements PaymentProvider {
   /** What the token makes happen before the provider decides. */
   async #misbehave(key: string, script: Script, signal: AbortSignal): Promise<void> {
     if (script.silent) await untilAborted(signal);
-    if (script.delayMs !== undefined) await delay(script.delayMs, undefined, { signal }).catch(unknownOutcome);
+    if (script.delayMs !== undefined)
+      await delay(script.delayMs, undefined, { signal }).catch(unknownOutcome);
     const failed = this.#failures.get(key) ?? 0;
     if (failed < (script.failures ?? 0)) {
       this.#failures.set(key, failed + 1);
@@ -99,9 +129,17 @@ export class Simulator implements PaymentProvider {
 
   #decide(key: string, amount: Money, script: Script): ChargeEntry | DeclineEntry {
     const time = new Date();
-    const reason = script.decline ?? (amount.minorUnits >= this.#limit ? "LIMIT_EXCEEDED" : undefined);
+    const reason =
+      script.decline ?? (amount.minorUnits >= this.#limit ? "LIMIT_EXCEEDED" : undefined);
     if (reason !== undefined) return { kind: "decline", key, amount, reason, time };
-    return { kind: "charge", key, amount, reference: `ch_${crypto.randomUUID()}`, refundsFail: script.refundsFail ?? false, time };
+    return {
+      kind: "charge",
+      key,
+      amount,
+      reference: `ch_${crypto.randomUUID()}`,
+      refundsFail: script.refundsFail ?? false,
+      time,
+    };
   }
 
   async #refundsWork(): Promise<boolean> {
@@ -113,13 +151,16 @@ export class Simulator implements PaymentProvider {
 }
 
 function answer(entry: ChargeEntry | DeclineEntry): ProviderCharge {
-  if (entry.kind === "decline") return { outcome: "declined", reason: entry.reason, amount: entry.amount };
+  if (entry.kind === "decline")
+    return { outcome: "declined", reason: entry.reason, amount: entry.amount };
   return { outcome: "approved", reference: entry.reference, amount: entry.amount };
 }
 
 /** Providers refuse a key that comes back with another amount. */
 function sameRequest<E extends BookEntry>(entry: E, amount: Money): E {
-  const same = entry.amount.minorUnits === amount.minorUnits && entry.amount.currencyCode === amount.currencyCode;
+  const same =
+    entry.amount.minorUnits === amount.minorUnits &&
+    entry.amount.currencyCode === amount.currencyCode;
   if (!same) throw new Error("the provider has seen this key with another amount");
   return entry;
 }
@@ -129,6 +170,7 @@ function unknownOutcome(cause: unknown): never {
 }
 
 async function untilAborted(signal: AbortSignal): Promise<never> {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   return unknownOutcome(signal.reason);
 }

@@ -11,9 +11,15 @@ const aCharge = (minorUnits = 1_000n): Charge => ({
   amount: { currencyCode: "EUR", minorUnits },
   fingerprint: "f",
 });
-const aRefund = (minorUnits: bigint): RefundRequest => ({ id: uuid(), minorUnits, reason: "broken", fingerprint: "r" });
+const aRefund = (minorUnits: bigint): RefundRequest => ({
+  id: uuid(),
+  minorUnits,
+  reason: "broken",
+  fingerprint: "r",
+});
 const eventTypes = (payment: Payment) => payment.events.map(({ type }) => type);
-const sum = (payment: Payment) => payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+const sum = (payment: Payment) =>
+  payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
 
 async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<string> {
   const id = uuid();
@@ -36,7 +42,14 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       const charge = aCharge(2n ** 53n + 1n);
       const { payment, changed } = await store.open(id, charge);
       expect(changed).toBe(true);
-      expect(payment).toMatchObject({ id, status: "PENDING", charge, refunds: [], declineReason: undefined, providerReference: undefined });
+      expect(payment).toMatchObject({
+        id,
+        status: "PENDING",
+        charge,
+        refunds: [],
+        declineReason: undefined,
+        providerReference: undefined,
+      });
       expect(eventTypes(payment)).toEqual(["CHARGE_REQUESTED"]);
       expect(await store.get(id)).toEqual(payment);
     });
@@ -67,25 +80,47 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(changed).toBe(true);
       expect(payment).toMatchObject({ status: "SUCCEEDED", providerReference: "ch_1" });
       expect(eventTypes(payment)).toEqual(["CHARGE_REQUESTED", "CHARGE_SUCCEEDED"]);
-      expect(await store.settle(id, { outcome: "declined", reason: "CARD_DECLINED" })).toEqual({ payment, changed: false });
+      expect(await store.settle(id, { outcome: "declined", reason: "CARD_DECLINED" })).toEqual({
+        payment,
+        changed: false,
+      });
       expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
     });
 
     test("a declined charge says why", async () => {
       const id = uuid();
       await store.open(id, aCharge());
-      const { payment } = await store.settle(id, { outcome: "declined", reason: "INSUFFICIENT_FUNDS" });
-      expect(payment).toMatchObject({ status: "DECLINED", declineReason: "INSUFFICIENT_FUNDS", providerReference: undefined });
-      expect(payment.events.at(-1)).toMatchObject({ type: "CHARGE_DECLINED", detail: "INSUFFICIENT_FUNDS" });
+      const { payment } = await store.settle(id, {
+        outcome: "declined",
+        reason: "INSUFFICIENT_FUNDS",
+      });
+      expect(payment).toMatchObject({
+        status: "DECLINED",
+        declineReason: "INSUFFICIENT_FUNDS",
+        providerReference: undefined,
+      });
+      expect(payment.events.at(-1)).toMatchObject({
+        type: "CHARGE_DECLINED",
+        detail: "INSUFFICIENT_FUNDS",
+      });
     });
 
     test("a payment that somebody attempted lately is not abandoned", async () => {
       const id = uuid();
       await store.open(id, aCharge());
-      expect(await store.abandon(id, 60_000)).toMatchObject({ changed: false, payment: { status: "PENDING" } });
+      expect(await store.abandon(id, 60_000)).toMatchObject({
+        changed: false,
+        payment: { status: "PENDING" },
+      });
       await delay(20);
-      expect(await store.abandon(id, 10)).toMatchObject({ changed: true, payment: { status: "DECLINED", declineReason: "ABANDONED" } });
-      expect(await store.settle(id, APPROVED)).toMatchObject({ changed: false, payment: { status: "DECLINED" } });
+      expect(await store.abandon(id, 10)).toMatchObject({
+        changed: true,
+        payment: { status: "DECLINED", declineReason: "ABANDONED" },
+      });
+      expect(await store.settle(id, APPROVED)).toMatchObject({
+        changed: false,
+        payment: { status: "DECLINED" },
+      });
     });
 
     test("opening a PENDING payment again keeps it from being abandoned", async () => {
@@ -100,7 +135,11 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       const id = uuid();
       const { payment, changed } = await store.void(id, "cancelled");
       expect(changed).toBe(true);
-      expect(payment).toMatchObject({ status: "VOIDED", charge: undefined, events: [{ type: "VOIDED", detail: "cancelled" }] });
+      expect(payment).toMatchObject({
+        status: "VOIDED",
+        charge: undefined,
+        events: [{ type: "VOIDED", detail: "cancelled" }],
+      });
       expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
       expect(await store.void(id, "again")).toEqual({ payment, changed: false });
     });
@@ -115,19 +154,38 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       const id = await captured(store);
       const [part, rest] = [aRefund(400n), aRefund(600n)];
       const reserved = await store.reserveRefund(id, part);
-      expect(reserved).toMatchObject({ changed: true, payment: { status: "SUCCEEDED", refunds: [{ ...part, status: "PENDING" }] } });
-      expect(await store.settleRefund(id, part.id)).toMatchObject({ changed: true, payment: { status: "PARTIALLY_REFUNDED" } });
+      expect(reserved).toMatchObject({
+        changed: true,
+        payment: { status: "SUCCEEDED", refunds: [{ ...part, status: "PENDING" }] },
+      });
+      expect(await store.settleRefund(id, part.id)).toMatchObject({
+        changed: true,
+        payment: { status: "PARTIALLY_REFUNDED" },
+      });
       await store.reserveRefund(id, rest);
       const { payment } = await store.settleRefund(id, rest.id);
-      expect(payment).toMatchObject({ status: "REFUNDED", refunds: [{ status: "SUCCEEDED" }, { status: "SUCCEEDED" }] });
-      expect(new Set(payment.refunds.map((refund) => refund.id))).toEqual(new Set([part.id, rest.id]));
-      expect(eventTypes(payment).slice(2)).toEqual(["REFUND_REQUESTED", "REFUND_SUCCEEDED", "REFUND_REQUESTED", "REFUND_SUCCEEDED"]);
+      expect(payment).toMatchObject({
+        status: "REFUNDED",
+        refunds: [{ status: "SUCCEEDED" }, { status: "SUCCEEDED" }],
+      });
+      expect(new Set(payment.refunds.map((refund) => refund.id))).toEqual(
+        new Set([part.id, rest.id]),
+      );
+      expect(eventTypes(payment).slice(2)).toEqual([
+        "REFUND_REQUESTED",
+        "REFUND_SUCCEEDED",
+        "REFUND_REQUESTED",
+        "REFUND_SUCCEEDED",
+      ]);
     });
 
     test("a refund that is on its way takes its money already", async () => {
       const id = await captured(store);
       await store.reserveRefund(id, aRefund(700n));
-      expect(await store.reserveRefund(id, aRefund(301n))).toMatchObject({ changed: false, payment: { refunds: [{ minorUnits: 700n }] } });
+      expect(await store.reserveRefund(id, aRefund(301n))).toMatchObject({
+        changed: false,
+        payment: { refunds: [{ minorUnits: 700n }] },
+      });
       expect((await store.reserveRefund(id, aRefund(300n))).changed).toBe(true);
     });
 
@@ -143,13 +201,20 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(sum(again.payment)).toBe(100n);
     });
 
-    test.each(["PENDING", "DECLINED", "VOIDED"] as const)("nothing is reserved of a payment that is %s", async (status) => {
-      const id = uuid();
-      if (status === "VOIDED") await store.void(id, "");
-      else await store.open(id, aCharge());
-      if (status === "DECLINED") await store.settle(id, { outcome: "declined", reason: "CARD_DECLINED" });
-      expect(await store.reserveRefund(id, aRefund(1n))).toMatchObject({ changed: false, payment: { status, refunds: [] } });
-    });
+    test.each(["PENDING", "DECLINED", "VOIDED"] as const)(
+      "nothing is reserved of a payment that is %s",
+      async (status) => {
+        const id = uuid();
+        if (status === "VOIDED") await store.void(id, "");
+        else await store.open(id, aCharge());
+        if (status === "DECLINED")
+          await store.settle(id, { outcome: "declined", reason: "CARD_DECLINED" });
+        expect(await store.reserveRefund(id, aRefund(1n))).toMatchObject({
+          changed: false,
+          payment: { status, refunds: [] },
+        });
+      },
+    );
 
     test("a charge that came too late is recorded with the refund that gives it back", async () => {
       const id = uuid();
@@ -157,11 +222,20 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       await store.open(id, aCharge());
       await store.settle(id, { outcome: "declined", reason: "ABANDONED" });
       const late = await store.recordLateCharge(id, "ch_late", refund);
-      expect(late).toMatchObject({ changed: true, payment: { status: "DECLINED", providerReference: "ch_late", refunds: [refund] } });
+      expect(late).toMatchObject({
+        changed: true,
+        payment: { status: "DECLINED", providerReference: "ch_late", refunds: [refund] },
+      });
       expect((await store.recordLateCharge(id, "ch_late", refund)).changed).toBe(false);
       const { payment } = await store.settleRefund(id, refund.id);
       expect(payment).toMatchObject({ status: "DECLINED", refunds: [{ status: "SUCCEEDED" }] });
-      const trail = ["CHARGE_REQUESTED", "CHARGE_DECLINED", "CHARGE_SUCCEEDED", "REFUND_REQUESTED", "REFUND_SUCCEEDED"];
+      const trail = [
+        "CHARGE_REQUESTED",
+        "CHARGE_DECLINED",
+        "CHARGE_SUCCEEDED",
+        "REFUND_REQUESTED",
+        "REFUND_SUCCEEDED",
+      ];
       expect(eventTypes(payment)).toEqual(trail);
     });
 
@@ -187,7 +261,9 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await store.pendingSince(60_000, 100)).toEqual([]);
       await store.markAttempted(waiting);
       await delay(20);
-      expect((await pending()).indexOf(waiting)).toBeGreaterThan((await pending()).indexOf(refunding));
+      expect((await pending()).indexOf(waiting)).toBeGreaterThan(
+        (await pending()).indexOf(refunding),
+      );
       expect(await store.pendingSince(10, 1)).toHaveLength(1);
     });
 
@@ -205,7 +281,8 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       await store.open(id, aCharge());
       await delay(20);
       await store.abandon(id, 10);
-      const watched = async (ageMs: number) => (await store.watchedSince(ageMs, 100)).map((payment) => payment.id);
+      const watched = async (ageMs: number) =>
+        (await store.watchedSince(ageMs, 100)).map((payment) => payment.id);
       expect(await watched(60_000)).toEqual([]);
       expect((await store.pendingSince(0, 100)).map((payment) => payment.id)).not.toContain(id);
       await delay(20);
@@ -294,7 +371,8 @@ export function atomicityContract(open: () => Promise<PaymentStore>): void {
     test("20 outcomes settle once", async () => {
       const id = uuid();
       await store.open(id, aCharge());
-      const outcome = (n: number): ChargeOutcome => (n % 2 === 0 ? APPROVED : { outcome: "declined", reason: "CARD_DECLINED" });
+      const outcome = (n: number): ChargeOutcome =>
+        n % 2 === 0 ? APPROVED : { outcome: "declined", reason: "CARD_DECLINED" };
       const changes = await Promise.all(times(20).map((n) => store.settle(id, outcome(n))));
       expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
       expect((await store.get(id))?.events).toHaveLength(2);
@@ -315,7 +393,9 @@ export function atomicityContract(open: () => Promise<PaymentStore>): void {
 
     test("50 refunds of all of it: one", async () => {
       const id = await captured(store);
-      const changes = await Promise.all(times(50).map(() => store.reserveRefund(id, aRefund(1_000n))));
+      const changes = await Promise.all(
+        times(50).map(() => store.reserveRefund(id, aRefund(1_000n))),
+      );
       expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
     });
 

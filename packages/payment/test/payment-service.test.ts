@@ -3,9 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { PaymentService, PaymentStatus, RefundStatus } from "@tercet/gen/payment/v1/payment_service";
+import {
+  PaymentService,
+  PaymentStatus,
+  RefundStatus,
+} from "@tercet/gen/payment/v1/payment_service";
 import { createLogger, reasonOf, type Service } from "@tercet/service";
-import { type TestDatabase, type TestTokens, testDatabase, testTokens } from "@tercet/service/testing";
+import {
+  type TestDatabase,
+  type TestTokens,
+  testDatabase,
+  testTokens,
+} from "@tercet/service/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPaymentService, envToConfig, readBook } from "../src/index.ts";
 
@@ -21,7 +30,10 @@ let bookDir: string;
 let service: Service;
 let client: PaymentClient;
 
-async function as(role: string, sub: string = uuid()): Promise<{ headers: Record<string, string> }> {
+async function as(
+  role: string,
+  sub: string = uuid(),
+): Promise<{ headers: Record<string, string> }> {
   return { headers: { authorization: `Bearer ${await tokens.sign({ sub, roles: [role] })}` } };
 }
 const asOrder = () => as("service", "order");
@@ -35,7 +47,9 @@ const aRequest = (change = {}) => ({
 });
 
 /** What the caller of a failed call sees. */
-async function failure(call: Promise<unknown>): Promise<{ code: string; reason: string | undefined }> {
+async function failure(
+  call: Promise<unknown>,
+): Promise<{ code: string; reason: string | undefined }> {
   const error = await call.then(
     () => expect.unreachable("the call succeeded"),
     (failed: unknown) => ConnectError.from(failed),
@@ -55,15 +69,32 @@ async function replayed(call: (options: object) => Promise<unknown>): Promise<st
 
 /** A process of the service: on the one database and the one book. */
 async function startService(): Promise<Service> {
-  const env = { HOST: "127.0.0.1", PORT: "0", TOKEN_ISSUER: tokens.issuer, DATABASE_URL: database.url, PROVIDER_BOOK_DIR: bookDir };
-  const fast = { PROVIDER_TIMEOUT_MS: "200", RECONCILE_AFTER_MS: "400", ABANDON_AFTER_MS: "400", RECONCILE_INTERVAL_MS: "50" };
+  const env = {
+    HOST: "127.0.0.1",
+    PORT: "0",
+    TOKEN_ISSUER: tokens.issuer,
+    DATABASE_URL: database.url,
+    PROVIDER_BOOK_DIR: bookDir,
+  };
+  const fast = {
+    PROVIDER_TIMEOUT_MS: "200",
+    RECONCILE_AFTER_MS: "400",
+    ABANDON_AFTER_MS: "400",
+    RECONCILE_INTERVAL_MS: "50",
+  };
   const config = envToConfig({ ...env, ...fast, JWKS_URL: "http://unused.test" });
-  const log = createLogger({ name: "payment", level: "debug" }, { write: (line) => lines.push(line) });
+  const log = createLogger(
+    { name: "payment", level: "debug" },
+    { write: (line) => lines.push(line) },
+  );
   return await createPaymentService(config, { keys: tokens.keys, log });
 }
 
 const clientOf = ({ url }: Service): PaymentClient =>
-  createClient(PaymentService, createConnectTransport({ baseUrl: url, httpVersion: "1.1", useBinaryFormat: true }));
+  createClient(
+    PaymentService,
+    createConnectTransport({ baseUrl: url, httpVersion: "1.1", useBinaryFormat: true }),
+  );
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -87,9 +118,14 @@ describe("who may call", () => {
   });
 
   test("a customer may neither refund nor list", async () => {
-    const refund = client.refundPayment({ paymentId: uuid(), refundId: uuid() }, await as("customer"));
+    const refund = client.refundPayment(
+      { paymentId: uuid(), refundId: uuid() },
+      await as("customer"),
+    );
     expect((await failure(refund)).code).toBe("PermissionDenied");
-    expect((await failure(client.listPayments({}, await as("customer")))).code).toBe("PermissionDenied");
+    expect((await failure(client.listPayments({}, await as("customer")))).code).toBe(
+      "PermissionDenied",
+    );
     expect((await failure(client.listPayments({}, await asOrder()))).code).toBe("PermissionDenied");
   });
 
@@ -111,8 +147,12 @@ describe("who may call", () => {
   test("a tombstone is nobody's", async () => {
     const paymentId = uuid();
     await client.refundPayment({ paymentId, refundId: uuid() }, await asOrder());
-    expect((await failure(client.getPayment({ paymentId }, await as("customer")))).code).toBe("NotFound");
-    expect((await client.getPayment({ paymentId }, await as("operator"))).status).toBe(PaymentStatus.VOIDED);
+    expect((await failure(client.getPayment({ paymentId }, await as("customer")))).code).toBe(
+      "NotFound",
+    );
+    expect((await client.getPayment({ paymentId }, await as("operator"))).status).toBe(
+      PaymentStatus.VOIDED,
+    );
   });
 });
 
@@ -120,17 +160,28 @@ describe("charging", () => {
   test("answers with the payment and its audit trail", async () => {
     const request = aRequest();
     const payment = await client.processPayment(request, await asOrder());
-    expect(payment).toMatchObject({ id: request.paymentId, orderId: request.orderId, customerId: alice, status: PaymentStatus.SUCCEEDED });
+    expect(payment).toMatchObject({
+      id: request.paymentId,
+      orderId: request.orderId,
+      customerId: alice,
+      status: PaymentStatus.SUCCEEDED,
+    });
     expect(payment).toMatchObject({ amount: EUR(1_999n), refunded: EUR(0n), refunds: [] });
     expect(payment.declineReason).toBeUndefined();
-    expect(payment.events.map(({ type }) => type)).toEqual(["CHARGE_REQUESTED", "CHARGE_SUCCEEDED"]);
+    expect(payment.events.map(({ type }) => type)).toEqual([
+      "CHARGE_REQUESTED",
+      "CHARGE_SUCCEEDED",
+    ]);
     expect(payment.providerReference).toMatch(/^ch_/);
   });
 
   test("a decline is an answer", async () => {
     const request = aRequest({ amount: EUR(100_000n) });
     const payment = await client.processPayment(request, await asOrder());
-    expect(payment).toMatchObject({ status: PaymentStatus.DECLINED, declineReason: "LIMIT_EXCEEDED" });
+    expect(payment).toMatchObject({
+      status: PaymentStatus.DECLINED,
+      declineReason: "LIMIT_EXCEEDED",
+    });
     expect(payment.providerReference).toBeUndefined();
   });
 
@@ -140,7 +191,9 @@ describe("charging", () => {
     const call = (more: object) => client.processPayment(request, { ...options, ...more });
     expect(await replayed(call)).toBeNull();
     expect(await replayed(call)).toBe("true");
-    expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
+    expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(
+      1,
+    );
   });
 
   test.each([2, 50])(
@@ -150,12 +203,23 @@ describe("charging", () => {
       const request = aRequest();
       const options = await asOrder();
       const clients = [client, clientOf(replica)];
-      const answers = await Promise.allSettled(Array.from({ length: times }, (_, n) => clients[n % 2]?.processPayment(request, options)));
-      const codes = answers.map((answer) => (answer.status === "rejected" ? Code[ConnectError.from(answer.reason).code] : "ok"));
-      expect(codes.filter((code) => code !== "ok" && code !== "Aborted" && code !== "Unavailable")).toEqual([]);
+      const answers = await Promise.allSettled(
+        Array.from({ length: times }, (_, n) => clients[n % 2]?.processPayment(request, options)),
+      );
+      const codes = answers.map((answer) =>
+        answer.status === "rejected" ? Code[ConnectError.from(answer.reason).code] : "ok",
+      );
+      expect(
+        codes.filter((code) => code !== "ok" && code !== "Aborted" && code !== "Unavailable"),
+      ).toEqual([]);
       expect(codes).toContain("ok");
-      for (const each of clients) expect(await each.processPayment(request, options)).toMatchObject({ status: PaymentStatus.SUCCEEDED });
-      expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(1);
+      for (const each of clients)
+        expect(await each.processPayment(request, options)).toMatchObject({
+          status: PaymentStatus.SUCCEEDED,
+        });
+      expect((await readBook(bookDir)).filter(({ key }) => key === request.paymentId)).toHaveLength(
+        1,
+      );
     },
   );
 
@@ -163,13 +227,25 @@ describe("charging", () => {
     const request = aRequest();
     const { paymentId } = request;
     await client.processPayment(request, await asOrder());
-    await client.refundPayment({ paymentId, refundId: uuid(), reason: "cancelled" }, await asOrder());
-    expect(await client.processPayment(request, await asOrder())).toMatchObject({ status: PaymentStatus.REFUNDED });
-    expect((await readBook(bookDir)).filter(({ key }) => key.startsWith(paymentId)).map(({ kind }) => kind)).toEqual(["charge", "refund"]);
+    await client.refundPayment(
+      { paymentId, refundId: uuid(), reason: "cancelled" },
+      await asOrder(),
+    );
+    expect(await client.processPayment(request, await asOrder())).toMatchObject({
+      status: PaymentStatus.REFUNDED,
+    });
+    expect(
+      (await readBook(bookDir))
+        .filter(({ key }) => key.startsWith(paymentId))
+        .map(({ kind }) => kind),
+    ).toEqual(["charge", "refund"]);
   });
 
   test("an id has one spelling: upper case is refused", async () => {
-    const refused = client.getPayment({ paymentId: aRequest().paymentId.toUpperCase() }, await asOrder());
+    const refused = client.getPayment(
+      { paymentId: aRequest().paymentId.toUpperCase() },
+      await asOrder(),
+    );
     expect(await failure(refused)).toEqual({ code: "InvalidArgument", reason: "INVALID_FIELD" });
   });
 
@@ -202,9 +278,13 @@ describe("charging", () => {
 
   test("an outcome that is not known says so, and is settled without being asked again", async () => {
     const request = aRequest({ paymentMethod: { token: "tok_timeout_then_success" } });
-    expect(await failure(client.processPayment(request, await asOrder()))).toEqual({ code: "Unavailable", reason: "PROVIDER_UNAVAILABLE" });
+    expect(await failure(client.processPayment(request, await asOrder()))).toEqual({
+      code: "Unavailable",
+      reason: "PROVIDER_UNAVAILABLE",
+    });
     const options = await asOrder();
-    const status = async () => (await client.getPayment({ paymentId: request.paymentId }, options)).status;
+    const status = async () =>
+      (await client.getPayment({ paymentId: request.paymentId }, options)).status;
     await expect.poll(status, { timeout: 10_000 }).toBe(PaymentStatus.SUCCEEDED);
   });
 
@@ -212,7 +292,8 @@ describe("charging", () => {
     const request = aRequest({ paymentMethod: { token: "tok_timeout_then_success" } });
     const options = await asOrder();
     await failure(client.processPayment(request, { ...options, signal: AbortSignal.timeout(60) }));
-    const status = async () => (await client.getPayment({ paymentId: request.paymentId }, options)).status;
+    const status = async () =>
+      (await client.getPayment({ paymentId: request.paymentId }, options)).status;
     await expect.poll(status, { timeout: 10_000 }).toBe(PaymentStatus.SUCCEEDED);
   });
 });
@@ -224,22 +305,34 @@ describe("refunding", () => {
     const { id: paymentId } = await charged();
     const options = await asOrder();
     const part = { paymentId, refundId: uuid(), amount: EUR(999n), reason: "scratched" };
-    expect((await client.refundPayment(part, options)).status).toBe(PaymentStatus.PARTIALLY_REFUNDED);
-    expect(await replayed((more) => client.refundPayment(part, { ...options, ...more }))).toBe("true");
+    expect((await client.refundPayment(part, options)).status).toBe(
+      PaymentStatus.PARTIALLY_REFUNDED,
+    );
+    expect(await replayed((more) => client.refundPayment(part, { ...options, ...more }))).toBe(
+      "true",
+    );
     const all = await client.refundPayment({ paymentId, refundId: uuid() }, await as("operator"));
     expect(all).toMatchObject({ status: PaymentStatus.REFUNDED, refunded: EUR(1_999n) });
     expect(all.refunds).toMatchObject([
       { id: part.refundId, amount: EUR(999n), status: RefundStatus.SUCCEEDED, reason: "scratched" },
       { amount: EUR(1_000n), status: RefundStatus.SUCCEEDED },
     ]);
-    const back = (await readBook(bookDir)).filter((entry) => entry.kind === "refund" && entry.chargeKey === paymentId);
+    const back = (await readBook(bookDir)).filter(
+      (entry) => entry.kind === "refund" && entry.chargeKey === paymentId,
+    );
     expect(back.map(({ amount }) => amount.minorUnits)).toEqual([999n, 1_000n]);
   });
 
   test("more than was charged is refused, and what could be refunded is said", async () => {
     const { id: paymentId } = await charged();
-    const call = client.refundPayment({ paymentId, refundId: uuid(), amount: EUR(2_000n) }, await asOrder());
-    expect(await failure(call)).toEqual({ code: "FailedPrecondition", reason: "REFUND_EXCEEDS_CAPTURE" });
+    const call = client.refundPayment(
+      { paymentId, refundId: uuid(), amount: EUR(2_000n) },
+      await asOrder(),
+    );
+    expect(await failure(call)).toEqual({
+      code: "FailedPrecondition",
+      reason: "REFUND_EXCEEDS_CAPTURE",
+    });
   });
 
   test("another currency is refused", async () => {
@@ -252,8 +345,16 @@ describe("refunding", () => {
   test("before the charge leaves a tombstone, and the charge is refused", async () => {
     const request = aRequest();
     const { paymentId } = request;
-    const voided = await client.refundPayment({ paymentId, refundId: uuid(), reason: "cancelled" }, await asOrder());
-    expect(voided).toMatchObject({ id: paymentId, status: PaymentStatus.VOIDED, orderId: "", customerId: "" });
+    const voided = await client.refundPayment(
+      { paymentId, refundId: uuid(), reason: "cancelled" },
+      await asOrder(),
+    );
+    expect(voided).toMatchObject({
+      id: paymentId,
+      status: PaymentStatus.VOIDED,
+      orderId: "",
+      customerId: "",
+    });
     expect(voided.amount).toBeUndefined();
     expect(await failure(client.processPayment(request, await asOrder()))).toEqual({
       code: "FailedPrecondition",
@@ -267,8 +368,12 @@ describe("refunding", () => {
     const refund = { paymentId: request.paymentId, refundId: uuid() };
     const options = await asOrder();
     await failure(client.processPayment(request, options));
-    expect(await failure(client.refundPayment(refund, options))).toEqual({ code: "Aborted", reason: "PAYMENT_IN_PROGRESS" });
-    const status = async () => (await client.refundPayment(refund, options).catch(() => undefined))?.status;
+    expect(await failure(client.refundPayment(refund, options))).toEqual({
+      code: "Aborted",
+      reason: "PAYMENT_IN_PROGRESS",
+    });
+    const status = async () =>
+      (await client.refundPayment(refund, options).catch(() => undefined))?.status;
     await expect.poll(status, { timeout: 10_000 }).toBe(PaymentStatus.DECLINED);
   });
 });
@@ -278,7 +383,10 @@ describe("listing", () => {
     const customerId = uuid();
     const made: string[] = [];
     for (const token of ["tok_visa", "tok_declined", "tok_visa"]) {
-      const { id } = await client.processPayment(aRequest({ customerId, paymentMethod: { token } }), await asOrder());
+      const { id } = await client.processPayment(
+        aRequest({ customerId, paymentMethod: { token } }),
+        await asOrder(),
+      );
       made.unshift(id);
     }
     const options = await as("operator");
@@ -292,7 +400,10 @@ describe("listing", () => {
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
     expect(seen).toEqual(made);
-    const declined = await client.listPayments({ customerId, status: PaymentStatus.DECLINED }, options);
+    const declined = await client.listPayments(
+      { customerId, status: PaymentStatus.DECLINED },
+      options,
+    );
     expect(declined.payments.map(({ id }) => id)).toEqual([made[1]]);
   });
 

@@ -11,19 +11,33 @@ export interface AttemptContext {
   readonly stepTimeoutMs: number;
 }
 
-/** One call of a remote step. It ends by its timeout even if the step does not listen to its signal; then its outcome is unknown. */
-export async function attempt<T>(context: AttemptContext, step: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/**
+ * One call of a remote step. It ends by its timeout even if the step does not listen to its signal;
+ * then its outcome is unknown.
+ */
+export async function attempt<T>(
+  context: AttemptContext,
+  step: string,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { clock, signal: process, stepTimeoutMs } = context;
   const over = new AbortController();
   const waiting = new AbortController();
-  // Not `AbortSignal.any`: the process's signal lives as long as the process, and would keep a trace of every attempt.
+  // Not `AbortSignal.any`: the process's signal lives as long as the process, and would keep a
+  // trace of every attempt.
   const stopWaiting = () => waiting.abort();
   process.addEventListener("abort", stopWaiting, { once: true });
   if (process.aborted) stopWaiting();
   let answered = false;
   const timedOut = clock.sleep(stepTimeoutMs, waiting.signal).then(() => {
     if (answered) return new Promise<never>(() => {});
-    over.abort(new UnknownOutcomeError(process.aborted ? "the process is stopping" : `${step} did not answer in ${stepTimeoutMs} ms`));
+    over.abort(
+      new UnknownOutcomeError(
+        process.aborted
+          ? "the process is stopping"
+          : `${step} did not answer in ${stepTimeoutMs} ms`,
+      ),
+    );
     throw over.signal.reason;
   });
   try {
@@ -36,4 +50,5 @@ export async function attempt<T>(context: AttemptContext, step: string, call: (s
 }
 
 /** The idempotency key of a step in one direction: the same for every attempt, on every worker. */
-export const stepKey = (sagaId: string, step: string, action: SagaAction): string => uuidFrom(`${step}:${action}`, sagaId);
+export const stepKey = (sagaId: string, step: string, action: SagaAction): string =>
+  uuidFrom(`${step}:${action}`, sagaId);

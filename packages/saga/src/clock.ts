@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Time and chance, as far as the engine uses them in this process; what is stored is timed by the database. Replaced only by simulations. */
+/**
+ * Time and chance, as far as the engine uses them in this process; what is stored is timed by the
+ * database. Replaced only by simulations.
+ */
 export interface Clock {
   /** Monotonic, in milliseconds. */
   now(): number;

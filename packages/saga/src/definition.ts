@@ -4,7 +4,10 @@ import type { Move, MoveResult, SagaFailure } from "./saga.ts";
 export interface StepCall<Input> {
   readonly input: Input;
   readonly subject: string;
-  /** The same for every attempt of this step of this saga, so that the other side can recognise a repetition. A UUID. */
+  /**
+   * The same for every attempt of this step of this saga, so that the other side can recognise a
+   * repetition. A UUID.
+   */
   readonly key: string;
   /** Aborts when the attempt has taken too long, or the process stops. */
   readonly signal: AbortSignal;
@@ -14,14 +17,18 @@ export interface StepCall<Input> {
   readonly repeated: boolean;
 }
 
-/** What a remote step's undo is called with. The step may have happened, or not, or may still happen. */
+/**
+ * What a remote step's undo is called with. The step may have happened, or not, or may still
+ * happen.
+ */
 export interface UndoCall<Input> extends StepCall<Input> {
   readonly failure: SagaFailure;
 }
 
 /**
- * Applies moves, and with them what the step changes in the business's own tables, by one statement for all of them; see `movesCte` and `advance`.
- * Answers for each move; one that is refused must not keep its neighbours from moving.
+ * Applies moves, and with them what the step changes in the business's own tables, by one statement
+ * for all of them; see `movesCte` and `advance`. Answers for each move; one that is refused must
+ * not keep its neighbours from moving.
  */
 export type ApplyMoves = (moves: readonly Move[]) => Promise<readonly MoveResult[]>;
 
@@ -32,7 +39,10 @@ export interface BegunStep {
   readonly undo?: ApplyMoves;
 }
 
-/** A call to another system, idempotent by its key. Throws RetryableError, TerminalError, RefusedError or UnknownOutcomeError. */
+/**
+ * A call to another system, idempotent by its key. Throws RetryableError, TerminalError,
+ * RefusedError or UnknownOutcomeError.
+ */
 export interface RemoteStep<Input> {
   readonly kind: "remote";
   readonly name: string;
@@ -54,11 +64,17 @@ export type Step<Input> = BegunStep | RemoteStep<Input> | LocalStep;
 export interface SagaDefinition<Input = unknown> {
   /** "place-order" */
   readonly kind: string;
-  /** Stored with each saga: a worker leaves alone what it does not know. Raise it when stored sagas could not go on under the changed steps. */
+  /**
+   * Stored with each saga: a worker leaves alone what it does not know. Raise it when stored sagas
+   * could not go on under the changed steps.
+   */
   readonly version: number;
   /** In order; the first is the one that began it. */
   readonly steps: readonly [BegunStep, ...Step<Input>[]];
-  /** What a saga that cannot go on does: turn back and undo, or (where there is no way back) wait for an operator. */
+  /**
+   * What a saga that cannot go on does: turn back and undo, or (where there is no way back) wait
+   * for an operator.
+   */
   readonly recovery: "backward" | "forward";
   /** From its start until it turns back, or, going forward only, until it is parked. */
   readonly deadlineMs: number;
@@ -66,19 +82,26 @@ export interface SagaDefinition<Input = unknown> {
   readonly compensationBudgetMs: number;
   /** Failure of a saga whose deadline passed. */
   readonly deadlineFailure: SagaFailure;
-  /** Applies moves that belong to no step: turning back, parking, resuming. Brings the business's row along. */
+  /**
+   * Applies moves that belong to no step: turning back, parking, resuming. Brings the business's
+   * row along.
+   */
   readonly reflect: ApplyMoves;
   /** Checks the stored input; throws when it cannot be understood, and the saga is parked. */
   readonly parse: (input: unknown) => Input;
 }
 
 /** A definition whose input only its own steps know. */
-// biome-ignore lint/suspicious/noExplicitAny: a list of definitions holds different inputs, and each is only ever given its own
+// biome-ignore lint/suspicious/noExplicitAny: definitions in one list have different inputs.
 export type AnySaga = SagaDefinition<any>;
 
 export const begun = (step: Omit<BegunStep, "kind">): BegunStep => ({ kind: "begun", ...step });
-export const remote = <Input>(step: Omit<RemoteStep<Input>, "kind">): RemoteStep<Input> => ({ kind: "remote", ...step });
+export const remote = <Input>(step: Omit<RemoteStep<Input>, "kind">): RemoteStep<Input> => ({
+  kind: "remote",
+  ...step,
+});
 export const local = (step: Omit<LocalStep, "kind">): LocalStep => ({ kind: "local", ...step });
 
 /** The step by its name; undefined when this version of the code does not have it. */
-export const stepIndex = (definition: AnySaga, name: string): number => definition.steps.findIndex((step) => step.name === name);
+export const stepIndex = (definition: AnySaga, name: string): number =>
+  definition.steps.findIndex((step) => step.name === name);

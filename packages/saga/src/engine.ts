@@ -37,8 +37,16 @@ export interface SagaEngine {
   readonly worker: Worker;
   /** Begins to renew the lease and to take up what is due. Call it once the service is ready. */
   start(): Promise<void>;
-  /** A saga about to be stored by the statement that makes its subject (`beginSaga`); hand it to `drive` once it is. */
-  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input, origin?: HeldSaga["origin"]): NewSaga;
+  /**
+   * A saga about to be stored by the statement that makes its subject (`beginSaga`); hand it to
+   * `drive` once it is.
+   */
+  prepare<Input>(
+    definition: SagaDefinition<Input>,
+    subject: string,
+    input: Input,
+    origin?: HeldSaga["origin"],
+  ): NewSaga;
   /** How many sagas this process works on. */
   readonly inFlight: number;
   /** Works on a saga that `prepare` made and the database now holds. Returns at once. */
@@ -79,7 +87,9 @@ class Engine implements SagaEngine {
   constructor(options: EngineOptions) {
     this.worker = { id: uuidv7(), name: options.workerName ?? `${hostname()}:${process.pid}` };
     this.#store = options.store;
-    this.#definitions = new Map(options.definitions.map((definition) => [definitionKey(definition), definition]));
+    this.#definitions = new Map(
+      options.definitions.map((definition) => [definitionKey(definition), definition]),
+    );
     this.#observer = options.observer ?? {};
     this.#tracer = options.tracer ?? noTracer;
     this.#clock = options.clock ?? systemClock;
@@ -98,7 +108,12 @@ class Engine implements SagaEngine {
     this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
   }
 
-  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input, origin: HeldSaga["origin"] = {}): NewSaga {
+  prepare<Input>(
+    definition: SagaDefinition<Input>,
+    subject: string,
+    input: Input,
+    origin: HeldSaga["origin"] = {},
+  ): NewSaga {
     const [first, second] = definition.steps;
     const step = (second ?? first).name;
     return {
@@ -152,7 +167,10 @@ class Engine implements SagaEngine {
     await this.#clock.sleep(this.#stopGraceMs, AbortSignal.any([grace.signal, hurry]));
     this.#abandon.abort(new Error("the process is stopping"));
     await finished;
-    if (this.#started) await this.#store.release(this.worker).catch((error) => this.#observer.onEngineError?.(error));
+    if (this.#started)
+      await this.#store
+        .release(this.worker)
+        .catch((error) => this.#observer.onEngineError?.(error));
   }
 
   #hasRoom(): boolean {
@@ -162,7 +180,9 @@ class Engine implements SagaEngine {
   async #heartbeats(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await this.#clock.sleep(this.#heartbeatMs, this.#stopping.signal);
-      await this.#store.heartbeat(this.worker).catch((error) => this.#observer.onEngineError?.(error));
+      await this.#store
+        .heartbeat(this.worker)
+        .catch((error) => this.#observer.onEngineError?.(error));
     }
   }
 
@@ -180,13 +200,23 @@ class Engine implements SagaEngine {
     if (limit <= 0) return;
     const known = [...this.#definitions.values()].map(({ kind, version }) => ({ kind, version }));
     const [held, adrift] = [[...this.#held.keys()], [...this.#adrift]];
-    const claimed = await this.#store.claimDue({ worker: this.worker, limit, leaseMs: this.#leaseMs, known, held, adrift });
+    const claimed = await this.#store.claimDue({
+      worker: this.worker,
+      limit,
+      leaseMs: this.#leaseMs,
+      known,
+      held,
+      adrift,
+    });
     // Those that did not come back have been taken by others, or have ended.
     for (const id of adrift) this.#adrift.delete(id);
     for (const saga of claimed) this.#take(saga, { isNew: false, takenOver: saga.takenOver });
   }
 
-  /** Works on a saga until it leaves. If the database does not answer, a later poll takes it up again from what is stored. */
+  /**
+   * Works on a saga until it leaves. If the database does not answer, a later poll takes it up
+   * again from what is stored.
+   */
   #take(saga: HeldSaga, taking: Taking): void {
     const definition = this.#definitions.get(definitionKey(saga));
     if (definition === undefined) return;
@@ -200,7 +230,8 @@ class Engine implements SagaEngine {
       stepTimeoutMs: this.#stepTimeoutMs,
       tracer: this.#tracer,
       isNew: taking.isNew,
-      onReleased: (delayMs) => void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
+      onReleased: (delayMs) =>
+        void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
     };
     const work: Promise<void> = this.#tracer
       .drive(saga, taking, () => drive(definition, saga, context))
@@ -216,4 +247,10 @@ class Engine implements SagaEngine {
   }
 }
 
-const definitionKey = ({ kind, version }: { readonly kind: string; readonly version: number }): string => `${kind}@${version}`;
+const definitionKey = ({
+  kind,
+  version,
+}: {
+  readonly kind: string;
+  readonly version: number;
+}): string => `${kind}@${version}`;

@@ -8,9 +8,11 @@ export type SagaSql = Sql<{ bigint: bigint }>;
 export type Fragment = ReturnType<SagaSql>;
 
 /**
- * The common table expression `moves`: the transitions as rows. Begin a step's statement with it, and apply it by `advance`:
+ * The common table expression `moves`: the transitions as rows. Begin a step's statement with it,
+ * and apply it by `advance`:
  *
- *     with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), ... the business's changes, joined with `moved` on subject ...
+ *     with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), ...
+ *     (the changes of the business, joined with `moved` on subject)
  *     select saga_id from moved
  */
 export function moveRows(sql: SagaSql, moves: readonly Move[]): Fragment {
@@ -22,8 +24,9 @@ export function moveRows(sql: SagaSql, moves: readonly Move[]): Fragment {
 }
 
 /**
- * The update that applies `moves` to the sagas, where each is still as the move expects, and answers (saga_id, subject, state, failure) of those that
- * moved. `only` may hold back moves that the business refuses; it sees the move as `m`.
+ * The update that applies `moves` to the sagas, where each is still as the move expects, and
+ * answers (saga_id, subject, state, failure) of those that moved. `only` may hold back moves that
+ * the business refuses; it sees the move as `m`.
  */
 export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
   return sql`
@@ -56,7 +59,10 @@ export interface NewSaga extends HeldSaga {
   readonly event: MoveEvent;
 }
 
-/** The insert that begins a saga for the one row of `source`, if it has one: the business's row, written by the same statement. */
+/**
+ * The insert that begins a saga for the one row of `source`, if it has one: the business's row,
+ * written by the same statement.
+ */
 export function beginSaga(sql: SagaSql, saga: NewSaga, source: Fragment): Fragment {
   const { agoMs: _, ...event } = saga.event;
   return sql`

@@ -11,6 +11,9 @@ export interface SagaObserver {
   onParked?(saga: HeldSaga, error: unknown): void;
   /** A write was refused because the saga belongs to somebody else now. */
   onFenced?(saga: HeldSaga): void;
-  /** The engine's own work failed, most likely because the database did not answer; it goes on by itself. */
+  /**
+   * The engine's own work failed, most likely because the database did not answer; it goes on by
+   * itself.
+   */
   onEngineError?(error: unknown): void;
 }

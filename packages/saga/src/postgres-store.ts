@@ -6,7 +6,10 @@ import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 /** Workers not seen for this long are forgotten; their sagas were taken over long before. */
 const FORGET_WORKER = "1 hour";
 
-/** `lease` is where heartbeats go, which must come through when nothing else does; by default where everything goes. */
+/**
+ * `lease` is where heartbeats go, which must come through when nothing else does; by default where
+ * everything goes.
+ */
 export function postgresSagaStore(sql: SagaSql, lease: SagaSql = sql): SagaStore {
   return {
     heartbeat: (worker) => heartbeat(lease, worker),
@@ -24,8 +27,19 @@ async function heartbeat(sql: SagaSql, { id, name }: Worker): Promise<void> {
     on conflict (id) do update set seen_at = excluded.seen_at`;
 }
 
-async function claimDue(sql: SagaSql, { worker, limit, leaseMs, known, held, adrift }: Claim): Promise<readonly ClaimedSaga[]> {
-  const started = { step: "", action: "RUN", outcome: "STARTED", attempt: 0, durationMs: 0, message: "taken over", worker: worker.name };
+async function claimDue(
+  sql: SagaSql,
+  { worker, limit, leaseMs, known, held, adrift }: Claim,
+): Promise<readonly ClaimedSaga[]> {
+  const started = {
+    step: "",
+    action: "RUN",
+    outcome: "STARTED",
+    attempt: 0,
+    durationMs: 0,
+    message: "taken over",
+    worker: worker.name,
+  };
   return sql<ClaimedSaga[]>`
     with due as (
       select s.id, s.owner is not null and s.owner <> ${worker.id} as taken_over
@@ -69,13 +83,20 @@ async function releaseSagas(sql: SagaSql, { id }: Worker): Promise<void> {
     where owner = ${id} and state in ('RUNNING', 'COMPENSATING')`;
 }
 
-/** SQLSTATE classes: bad data, a broken constraint, bad SQL or no right to it, and what SQL functions raise. */
+/**
+ * SQLSTATE classes: bad data, a broken constraint, bad SQL or no right to it, and what SQL
+ * functions raise.
+ */
 const DEFECT_SQLSTATE = /^(22|23|42|P0)/;
 
-const isDefect = (error: unknown): boolean => error instanceof postgres.PostgresError && DEFECT_SQLSTATE.test(error.code);
+const isDefect = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && DEFECT_SQLSTATE.test(error.code);
 
 /** What became of each move, from the rows of those that moved. */
-export function toResults(moves: readonly Move[], moved: readonly { readonly sagaId: string }[]): readonly MoveResult[] {
+export function toResults(
+  moves: readonly Move[],
+  moved: readonly { readonly sagaId: string }[],
+): readonly MoveResult[] {
   const ids = new Set(moved.map((row) => row.sagaId));
   return moves.map(({ sagaId }) => ({ sagaId, moved: ids.has(sagaId) }));
 }

@@ -1,5 +1,12 @@
-/** Where a saga stands. COMPLETED and COMPENSATED are final; NEEDS_ATTENTION waits for an operator. */
-export type SagaState = "RUNNING" | "COMPENSATING" | "COMPLETED" | "COMPENSATED" | "NEEDS_ATTENTION";
+/**
+ * Where a saga stands. COMPLETED and COMPENSATED are final; NEEDS_ATTENTION waits for an operator.
+ */
+export type SagaState =
+  | "RUNNING"
+  | "COMPENSATING"
+  | "COMPLETED"
+  | "COMPENSATED"
+  | "NEEDS_ATTENTION";
 
 /** The states in which a worker may hold a saga. */
 export type OpenState = "RUNNING" | "COMPENSATING";
@@ -52,9 +59,15 @@ export interface HeldSaga {
   readonly failure: SagaFailure | null;
   /** What remote steps answered, by step. */
   readonly results: Readonly<Record<string, unknown>>;
-  /** Whoever holds the saga writes under this number; each take-over adds one, so an earlier holder's writes no longer match. */
+  /**
+   * Whoever holds the saga writes under this number; each take-over adds one, so an earlier
+   * holder's writes no longer match.
+   */
   readonly fence: bigint;
-  /** What its beginner said of the call that it comes from, for traces and logs; the engine only keeps it. */
+  /**
+   * What its beginner said of the call that it comes from, for traces and logs; the engine only
+   * keeps it.
+   */
   readonly origin: Readonly<Record<string, string>>;
   /** Its deadline had passed when it was taken up. */
   readonly overdue: boolean;
@@ -76,7 +89,10 @@ export interface SagaRecord extends Omit<HeldSaga, "state" | "overdue"> {
 /** One transition of one saga: everything that its one statement writes. */
 export interface Move {
   readonly sagaId: string;
-  /** Written only if the saga still has this fence and this state; else somebody else has taken it, or changed it. */
+  /**
+   * Written only if the saga still has this fence and this state; else somebody else has taken it,
+   * or changed it.
+   */
   readonly fence: bigint;
   readonly from: SagaState;
   readonly state: SagaState;
@@ -102,7 +118,10 @@ export interface MoveEvent extends Omit<NewEvent, "at"> {
   readonly agoMs: number;
 }
 
-/** What became of a move. Not moved and not refused means fenced: the saga belongs to somebody else now. */
+/**
+ * What became of a move. Not moved and not refused means fenced: the saga belongs to somebody else
+ * now.
+ */
 export interface MoveResult {
   readonly sagaId: string;
   readonly moved: boolean;

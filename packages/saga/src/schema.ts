@@ -4,7 +4,10 @@ import type { SagaEvent, SagaFailure } from "./saga.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
 
-/** The tables of the engine; they live in the database of the service whose sagas they hold, and migrate with it. */
+/**
+ * The tables of the engine; they live in the database of the service whose sagas they hold, and
+ * migrate with it.
+ */
 export const sagas = pgTable(
   "sagas",
   {
@@ -12,7 +15,9 @@ export const sagas = pgTable(
     kind: text("kind").notNull(),
     version: integer("version").notNull(),
     subject: uuid("subject").notNull(),
-    state: text("state", { enum: ["RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "NEEDS_ATTENTION"] }).notNull(),
+    state: text("state", {
+      enum: ["RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "NEEDS_ATTENTION"],
+    }).notNull(),
     resumeState: text("resume_state", { enum: ["RUNNING", "COMPENSATING"] }),
     step: text("step").notNull(),
     attempt: integer("attempt").notNull().default(0),
@@ -37,7 +42,10 @@ export const sagas = pgTable(
   ],
 );
 
-/** One row for each living process; a saga whose owner has not been seen for a lease may be taken over. */
+/**
+ * One row for each living process; a saga whose owner has not been seen for a lease may be taken
+ * over.
+ */
 export const workers = pgTable("workers", {
   id: uuid("id").primaryKey(),
   name: text("name").notNull(),

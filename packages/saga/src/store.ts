@@ -31,13 +31,17 @@ export interface SagaStore {
   /** Says that the worker is alive, by the database's clock. */
   heartbeat(worker: Worker): Promise<void>;
   /**
-   * Takes sagas that are due and that no living worker holds, raising their fence. Of the worker's own it takes those that are adrift, and those that
-   * nobody touched for a lease; never one that it began a moment ago, after it said what it holds.
+   * Takes sagas that are due and that no living worker holds, raising their fence. Of the worker's
+   * own it takes those that are adrift, and those that nobody touched for a lease; never one that
+   * it began a moment ago, after it said what it holds.
    */
   claimDue(claim: Claim): Promise<readonly ClaimedSaga[]>;
   /** Applies moves that change nothing but the saga. */
   move(moves: readonly Move[]): Promise<readonly MoveResult[]>;
-  /** Whether the database refused a statement for what it is, so that it would refuse it again; otherwise it could not be reached, or was not able. */
+  /**
+   * Whether the database refused a statement for what it is, so that it would refuse it again;
+   * otherwise it could not be reached, or was not able.
+   */
   isDefect(error: unknown): boolean;
   /** Lets go of everything the worker holds, and of the worker itself. */
   release(worker: Worker): Promise<void>;

@@ -8,7 +8,10 @@ export interface Taking {
   readonly takenOver: boolean;
 }
 
-/** Stands around the engine's work, for traces; calls `work` once, and answers or throws what it does. */
+/**
+ * Stands around the engine's work, for traces; calls `work` once, and answers or throws what it
+ * does.
+ */
 export interface SagaTracer {
   /** From taking a saga up until it leaves this worker. */
   drive<T>(saga: HeldSaga, taking: Taking, work: () => Promise<T>): Promise<T>;
@@ -16,4 +19,7 @@ export interface SagaTracer {
   attempt<T>(saga: HeldSaga, action: SagaAction, work: () => Promise<T>): Promise<T>;
 }
 
-export const noTracer: SagaTracer = { drive: (_saga, _taking, work) => work(), attempt: (_saga, _action, work) => work() };
+export const noTracer: SagaTracer = {
+  drive: (_saga, _taking, work) => work(),
+  attempt: (_saga, _action, work) => work(),
+};

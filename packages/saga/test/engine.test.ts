@@ -8,7 +8,16 @@ import {
   TerminalError,
   UnknownOutcomeError,
 } from "../src/index.ts";
-import { begin, gate, type Input, recorder, sagaDatabase, type ThingOptions, testEngine, thingSaga } from "./fixture.ts";
+import {
+  begin,
+  gate,
+  type Input,
+  recorder,
+  sagaDatabase,
+  type ThingOptions,
+  testEngine,
+  thingSaga,
+} from "./fixture.ts";
 
 let db: Awaited<ReturnType<typeof sagaDatabase>>;
 const engines: SagaEngine[] = [];
@@ -37,9 +46,13 @@ async function run(options: ThingOptions, engineOptions = {}) {
 }
 
 const until = (saga: string, state: string) =>
-  vi.waitFor(async () => expect((await db.saga(saga))?.state).toBe(state), { timeout: 10_000, interval: 20 });
+  vi.waitFor(async () => expect((await db.saga(saga))?.state).toBe(state), {
+    timeout: 10_000,
+    interval: 20,
+  });
 
-const outcomes = async (saga: string) => (await db.saga(saga))?.events.map((e) => `${e.step} ${e.action} ${e.outcome} ${e.attempt}`);
+const outcomes = async (saga: string) =>
+  (await db.saga(saga))?.events.map((e) => `${e.step} ${e.action} ${e.outcome} ${e.attempt}`);
 
 describe("going forward", () => {
   test("runs the steps and ends with the thing finished and the answers kept", async () => {
@@ -47,7 +60,11 @@ describe("going forward", () => {
     await until(saga, "COMPLETED");
     expect(await db.status(thing)).toBe("FINISHED");
     expect((await db.saga(saga))?.results).toEqual({ call: { reference: "r-1" } });
-    expect(await outcomes(saga)).toEqual(["make RUN SUCCEEDED 1", "call RUN SUCCEEDED 1", "finish RUN SUCCEEDED 1"]);
+    expect(await outcomes(saga)).toEqual([
+      "make RUN SUCCEEDED 1",
+      "call RUN SUCCEEDED 1",
+      "finish RUN SUCCEEDED 1",
+    ]);
   });
 
   test("commits twice: once to begin, once to finish", async () => {
@@ -94,7 +111,10 @@ describe("going forward", () => {
 describe("turning back", () => {
   test("a step that failed for good is not undone itself", async () => {
     const undo = vi.fn(async () => {});
-    const { saga, thing } = await run({ run: () => Promise.reject(new TerminalError("DECLINED", "no")), undo });
+    const { saga, thing } = await run({
+      run: () => Promise.reject(new TerminalError("DECLINED", "no")),
+      undo,
+    });
     await until(saga, "COMPENSATED");
     expect(undo).not.toHaveBeenCalled();
     expect(await db.status(thing)).toBe("UNDONE");
@@ -107,7 +127,9 @@ describe("turning back", () => {
     const { saga, thing } = await run({
       run: async (call) => {
         repeated.push(call.repeated);
-        throw call.repeated ? new RefusedError("REFUSED", "no longer") : new UnknownOutcomeError("silence");
+        throw call.repeated
+          ? new RefusedError("REFUSED", "no longer")
+          : new UnknownOutcomeError("silence");
       },
       undo,
     });
@@ -140,7 +162,11 @@ describe("turning back", () => {
 
   test("past its deadline a saga undoes the step whose outcome is unknown", async () => {
     const undo = vi.fn(async () => {});
-    const { saga } = await run({ run: () => Promise.reject(new UnknownOutcomeError("silence")), undo, deadlineMs: 300 });
+    const { saga } = await run({
+      run: () => Promise.reject(new UnknownOutcomeError("silence")),
+      undo,
+      deadlineMs: 300,
+    });
     await until(saga, "COMPENSATED");
     expect(undo).toHaveBeenCalledOnce();
     expect((await db.saga(saga))?.failure?.reason).toBe("TOO_LATE");
@@ -179,7 +205,10 @@ describe("turning back", () => {
 });
 
 describe("when a worker is gone", () => {
-  /** The worker stands still: it renews no lease and claims nothing, and its call hangs until the test lets it go on. */
+  /**
+   * The worker stands still: it renews no lease and claims nothing, and its call hangs until the
+   * test lets it go on.
+   */
   const frozen = { heartbeatMs: 3_600_000, pollMs: 3_600_000, stepTimeoutMs: 3_600_000 };
 
   test("another takes its saga over, finishes it, and refuses its late write", async () => {
@@ -203,7 +232,12 @@ describe("when a worker is gone", () => {
     thaw.resolve();
     await vi.waitFor(() => expect(seen).toEqual(["fenced"]));
     expect(other.seen).toEqual(["taken over"]);
-    expect(await outcomes(saga)).toEqual(["make RUN SUCCEEDED 1", "call RUN STARTED 1", "call RUN SUCCEEDED 1", "finish RUN SUCCEEDED 1"]);
+    expect(await outcomes(saga)).toEqual([
+      "make RUN SUCCEEDED 1",
+      "call RUN STARTED 1",
+      "call RUN SUCCEEDED 1",
+      "finish RUN SUCCEEDED 1",
+    ]);
   });
 
   test("a living worker's saga is left alone", async () => {
@@ -214,7 +248,9 @@ describe("when a worker is gone", () => {
     const polls = vi.spyOn(store, "claimDue");
     await started(thingSaga(db.sql), { observer, store, pollMs: 20 });
     // Twice the lease: a worker that did not renew it would have lost its saga by now.
-    await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThan(50), { timeout: 10_000 });
+    await vi.waitFor(() => expect(polls.mock.calls.length).toBeGreaterThan(50), {
+      timeout: 10_000,
+    });
     expect(seen).toEqual([]);
     thaw.resolve();
     await until(saga, "COMPLETED");
@@ -222,7 +258,9 @@ describe("when a worker is gone", () => {
 
   test("a worker that stops hands its sagas over at once", async () => {
     const aborted = ({ signal }: { signal: AbortSignal }) =>
-      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new UnknownOutcomeError("stopped"))));
+      new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(new UnknownOutcomeError("stopped"))),
+      );
     const first = await run({ run: aborted }, { stopGraceMs: 100 });
     await started(thingSaga(db.sql), { leaseMs: 3_600_000 });
     await first.engine.stop();
@@ -230,9 +268,16 @@ describe("when a worker is gone", () => {
     expect(await db.sql`select from workers where id = ${first.engine.worker.id}`).toHaveLength(0);
   });
 
-  describe.each(["before the call", "after the call", "before the undo", "after the undo"] as const)("killed %s", (failAt) => {
+  describe.each([
+    "before the call",
+    "after the call",
+    "before the undo",
+    "after the undo",
+  ] as const)("killed %s", (failAt) => {
     test("another worker brings the saga to the same end", async () => {
-      const refused = failAt.endsWith("undo") ? { reason: "SOLD_OUT", message: "none left" } : undefined;
+      const refused = failAt.endsWith("undo")
+        ? { reason: "SOLD_OUT", message: "none left" }
+        : undefined;
       const refuse = () => refused;
       const effects = new Set<string>();
       const reached = gate();
@@ -288,7 +333,10 @@ describe("what cannot be understood", () => {
   test("a saga of a version that this code does not know is left alone", async () => {
     const definition = thingSaga(db.sql);
     const engine = await started(definition);
-    const { saga } = await begin(db.sql, testEngine(db.sql, definition), { ...definition, version: 2 });
+    const { saga } = await begin(db.sql, testEngine(db.sql, definition), {
+      ...definition,
+      version: 2,
+    });
     const later = await begin(db.sql, engine, definition);
     await until(later.saga, "COMPLETED");
     expect(await db.saga(saga)).toMatchObject({ state: "RUNNING", owner: null, fence: 1n });
@@ -306,7 +354,11 @@ test("a saga that begins while its own worker looks for work is driven once", as
     begunAmidst.push((await begin(db.sql, engine, definition)).saga);
     return store.claimDue(claim);
   };
-  const engine = testEngine(db.sql, definition, { store: { ...store, claimDue }, observer, pollMs: 20 });
+  const engine = testEngine(db.sql, definition, {
+    store: { ...store, claimDue },
+    observer,
+    pollMs: 20,
+  });
   engines.push(engine);
   await engine.start();
   await vi.waitFor(() => expect(begunAmidst.length).toBeGreaterThan(5));
@@ -320,11 +372,13 @@ test("a database that does not answer for a while loses nothing", async () => {
   const store = postgresSagaStore(db.sql);
   let down = true;
   const definition = thingSaga(db.sql, {
-    run: ({ attempt }) => (attempt === 1 ? Promise.reject(new RetryableError("not now")) : Promise.resolve()),
+    run: ({ attempt }) =>
+      attempt === 1 ? Promise.reject(new RetryableError("not now")) : Promise.resolve(),
   });
   const flaky = {
     ...store,
-    move: (moves: Parameters<typeof store.move>[0]) => (down ? Promise.reject(new Error("down")) : store.move(moves)),
+    move: (moves: Parameters<typeof store.move>[0]) =>
+      down ? Promise.reject(new Error("down")) : store.move(moves),
   };
   const errors = vi.fn();
   const engine = await started(definition, { store: flaky, observer: { onEngineError: errors } });

@@ -34,7 +34,8 @@ export async function sagaDatabase() {
   return {
     sql,
     saga: async (id: string) => (await sql<SagaRecord[]>`select * from sagas where id = ${id}`)[0],
-    status: async (id: string) => (await sql<{ status: string }[]>`select status from things where id = ${id}`)[0]?.status,
+    status: async (id: string) =>
+      (await sql<{ status: string }[]>`select status from things where id = ${id}`)[0]?.status,
     async [Symbol.asyncDispose]() {
       await sql.end();
       await database[Symbol.asyncDispose]();
@@ -69,7 +70,11 @@ const apply = (sql: SagaSql, status: string | undefined) => async (moves: readon
 
 /** [made] -> remote call -> finished; or undone. */
 export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinition<Input> {
-  const { run = async () => ({ reference: "r-1" }), undo = async () => {}, refuse = () => undefined } = options;
+  const {
+    run = async () => ({ reference: "r-1" }),
+    undo = async () => {},
+    refuse = () => undefined,
+  } = options;
   const finish = apply(sql, "FINISHED");
   return {
     kind: "thing",
@@ -81,7 +86,9 @@ export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinit
         name: "finish",
         run: async (moves) => {
           const refused = await refuse();
-          return refused === undefined ? finish(moves) : moves.map(({ sagaId }) => ({ sagaId, moved: false, refused }));
+          return refused === undefined
+            ? finish(moves)
+            : moves.map(({ sagaId }) => ({ sagaId, moved: false, refused }));
         },
       }),
     ],
@@ -91,13 +98,18 @@ export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinit
     deadlineFailure: { reason: "TOO_LATE", message: "it took too long" },
     reflect: apply(sql, undefined),
     parse: (input) => {
-      if (typeof (input as Input).note !== "string") throw new Error("the stored input has no note");
+      if (typeof (input as Input).note !== "string")
+        throw new Error("the stored input has no note");
       return input as Input;
     },
   };
 }
 
-export function testEngine(sql: SagaSql, definition: SagaDefinition<Input>, options: Partial<EngineOptions> = {}): SagaEngine {
+export function testEngine(
+  sql: SagaSql,
+  definition: SagaDefinition<Input>,
+  options: Partial<EngineOptions> = {},
+): SagaEngine {
   // Short times: a take-over then takes half a second instead of six.
   return createSagaEngine({
     store: postgresSagaStore(sql),
@@ -110,7 +122,12 @@ export function testEngine(sql: SagaSql, definition: SagaDefinition<Input>, opti
 }
 
 /** Makes a thing and its saga by one statement, and hands it to the engine. */
-export async function begin(sql: SagaSql, engine: SagaEngine, definition: SagaDefinition<Input>, input: unknown = { note: "n" }) {
+export async function begin(
+  sql: SagaSql,
+  engine: SagaEngine,
+  definition: SagaDefinition<Input>,
+  input: unknown = { note: "n" },
+) {
   const thing = uuidv7();
   const saga = engine.prepare(definition, thing, input as Input);
   await sql`

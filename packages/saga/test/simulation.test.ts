@@ -1,11 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { DEFECTS, type Defect } from "./simulation/defects.ts";
-import { SimulationError, seedsFrom, simulate, simulateAll, traceHash } from "./simulation/simulate.ts";
+import {
+  SimulationError,
+  seedsFrom,
+  simulate,
+  simulateAll,
+  traceHash,
+} from "./simulation/simulate.ts";
 import type { Invariant } from "./simulation/violation.ts";
 
 /** SIMULATION_SEED replays one world; SIMULATION_SEEDS says how many there are. */
 const replayed = process.env["SIMULATION_SEED"];
-const seeds = replayed === undefined ? seedsFrom(1, Number(process.env["SIMULATION_SEEDS"] ?? 10_000)) : [Number(replayed)];
+const seeds =
+  replayed === undefined
+    ? seedsFrom(1, Number(process.env["SIMULATION_SEEDS"] ?? 10_000))
+    : [Number(replayed)];
 /** For 10,000 worlds on a slow machine; two fast cores need half a minute. */
 const TIMEOUT_MS = 180_000;
 
@@ -39,7 +48,8 @@ test("nothing is lost, doubled or torn in any world", { timeout: TIMEOUT_MS }, a
 
 describe.skipIf(replayed !== undefined)("the simulator", () => {
   test("makes the same world from the same seed", async () => {
-    for (const seed of seedsFrom(1, 50)) expect(traceHash(await simulate(seed))).toBe(traceHash(await simulate(seed)));
+    for (const seed of seedsFrom(1, 50))
+      expect(traceHash(await simulate(seed))).toBe(traceHash(await simulate(seed)));
     expect(traceHash(await simulate(1))).not.toBe(traceHash(await simulate(2)));
   });
 

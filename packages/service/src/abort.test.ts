@@ -40,11 +40,15 @@ describe("untilAborted", () => {
   test("gives the result, or its failure, when nothing aborts", async () => {
     const { signal } = new AbortController();
     expect(await untilAborted(Promise.resolve(7), signal)).toBe(7);
-    await expect(untilAborted(Promise.reject(new TypeError("x")), signal)).rejects.toThrow(TypeError);
+    await expect(untilAborted(Promise.reject(new TypeError("x")), signal)).rejects.toThrow(
+      TypeError,
+    );
   });
 
   test("rejects at once when the signal has aborted before", async () => {
-    await expect(untilAborted(never, AbortSignal.abort())).rejects.toMatchObject({ code: Code.Canceled });
+    await expect(untilAborted(never, AbortSignal.abort())).rejects.toMatchObject({
+      code: Code.Canceled,
+    });
   });
 
   test("rejects with the signal's own reason when that is an error of calls", async () => {
@@ -54,7 +58,9 @@ describe("untilAborted", () => {
 
   test("says why the signal aborted also when the work failed because of it", async () => {
     const abort = new AbortController();
-    const work = new Promise((_, reject) => abort.signal.addEventListener("abort", () => reject(new Error("AbortError"))));
+    const work = new Promise((_, reject) =>
+      abort.signal.addEventListener("abort", () => reject(new Error("AbortError"))),
+    );
     const outcome = untilAborted(work, abort.signal);
     abort.abort(new ConnectError("late", Code.DeadlineExceeded));
     await expect(outcome).rejects.toMatchObject({ code: Code.DeadlineExceeded });

@@ -1,8 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** What an aborted signal says, as an error of a call: its own reason when that is one, else that the caller has gone. */
+/**
+ * What an aborted signal says, as an error of a call: its own reason when that is one, else that
+ * the caller has gone.
+ */
 const abortError = (signal: AbortSignal): ConnectError =>
-  signal.reason instanceof ConnectError ? signal.reason : new ConnectError("the call was cancelled", Code.Canceled);
+  signal.reason instanceof ConnectError
+    ? signal.reason
+    : new ConnectError("the call was cancelled", Code.Canceled);
 
 /** A signal that its owner disposes of when nobody waits by it any more. */
 export interface TimedSignal extends Disposable {
@@ -10,19 +15,27 @@ export interface TimedSignal extends Disposable {
 }
 
 /**
- * Aborts with `signal`, which belongs to one call, or after so many milliseconds with what `reason` gives; never by itself when `timeoutMs` is undefined. As
- * `AbortSignal.any` of the signal and a timeout, at a fifth of what those cost, and without a timer left behind.
+ * Aborts with `signal`, which belongs to one call, or after so many milliseconds with what `reason`
+ * gives; never by itself when `timeoutMs` is undefined. As `AbortSignal.any` of the signal and a
+ * timeout, at a fifth of what those cost, and without a timer left behind.
  */
-export function withTimeout(signal: AbortSignal, timeoutMs: number | undefined, reason?: () => unknown): TimedSignal {
+export function withTimeout(
+  signal: AbortSignal,
+  timeoutMs: number | undefined,
+  reason?: () => unknown,
+): TimedSignal {
   const controller = new AbortController();
   const follow = () => controller.abort(signal.reason);
   if (signal.aborted) follow();
   else signal.addEventListener("abort", follow, { once: true });
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => controller.abort(reason?.()), timeoutMs);
+  const timer =
+    timeoutMs === undefined ? undefined : setTimeout(() => controller.abort(reason?.()), timeoutMs);
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-/** The result, or a rejection as soon as the signal aborts; the loser of the race is left to itself. */
+/**
+ * The result, or a rejection as soon as the signal aborts; the loser of the race is left to itself.
+ */
 export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(abortError(signal));
@@ -39,7 +52,10 @@ export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): 
 }
 
 /** The messages, until the signal aborts; their source is then told to stop, and not waited for. */
-export async function* messagesUntilAborted<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+export async function* messagesUntilAborted<T>(
+  messages: AsyncIterable<T>,
+  signal: AbortSignal,
+): AsyncIterable<T> {
   const source = messages[Symbol.asyncIterator]();
   try {
     for (;;) {

@@ -5,7 +5,11 @@ import { afterAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ConfigError, type Env, integer, parseEnv, serviceConfig, serviceEnv } from "./config.ts";
 
-const shape = z.object({ ...serviceEnv(5011), DATABASE_URL: z.url(), SEED: z.stringbool().default(false) });
+const shape = z.object({
+  ...serviceEnv(5011),
+  DATABASE_URL: z.url(),
+  SEED: z.stringbool().default(false),
+});
 const good = { TOKEN_ISSUER: "http://identity:5010", DATABASE_URL: "postgres://db/orders" };
 
 const problemsOf = (run: () => unknown): readonly string[] => {
@@ -33,8 +37,19 @@ describe("parseEnv", () => {
   });
 
   test("names every problem at once, missing and malformed", () => {
-    const found = problems({ PORT: "http", LOG_LEVEL: "loud", TOKEN_SECRET: "hunter2", TOKEN_ISSUER: "identity" });
-    expect(found.map((problem) => problem.split(":")[0])).toEqual(["PORT", "LOG_LEVEL", "TOKEN_ISSUER", "TOKEN_SECRET", "DATABASE_URL"]);
+    const found = problems({
+      PORT: "http",
+      LOG_LEVEL: "loud",
+      TOKEN_SECRET: "hunter2",
+      TOKEN_ISSUER: "identity",
+    });
+    expect(found.map((problem) => problem.split(":")[0])).toEqual([
+      "PORT",
+      "LOG_LEVEL",
+      "TOKEN_ISSUER",
+      "TOKEN_SECRET",
+      "DATABASE_URL",
+    ]);
     expect(found).toContain("DATABASE_URL: is not set");
     expect(found).toContain("PORT: must be a whole number");
     expect(found.join()).not.toContain("hunter2");
@@ -48,18 +63,24 @@ describe("parseEnv", () => {
 
   test("takes an empty variable for unset", () => {
     expect(problems({ ...good, TOKEN_ISSUER: "" })).toEqual(["TOKEN_ISSUER: is not set"]);
-    expect(parseEnv("order", shape, { ...good, PORT: "", HOST: "" })).toMatchObject({ PORT: 5011, HOST: "0.0.0.0" });
+    expect(parseEnv("order", shape, { ...good, PORT: "", HOST: "" })).toMatchObject({
+      PORT: 5011,
+      HOST: "0.0.0.0",
+    });
   });
 
-  test.each(["65536", "-1", "1.5", "1e3", "0x10", " 80", "99999999999999999999"])("PORT=%j is refused", (PORT) => {
-    expect(problems({ ...good, PORT })).toHaveLength(1);
-  });
+  test.each(["65536", "-1", "1.5", "1e3", "0x10", " 80", "99999999999999999999"])(
+    "PORT=%j is refused",
+    (PORT) => {
+      expect(problems({ ...good, PORT })).toHaveLength(1);
+    },
+  );
 
   test("reads lists", () => {
-    expect(parseEnv("order", shape, { ...good, CORS_ORIGINS: " https://a.example, ,https://b.example" }).CORS_ORIGINS).toEqual([
-      "https://a.example",
-      "https://b.example",
-    ]);
+    expect(
+      parseEnv("order", shape, { ...good, CORS_ORIGINS: " https://a.example, ,https://b.example" })
+        .CORS_ORIGINS,
+    ).toEqual(["https://a.example", "https://b.example"]);
   });
 
   test("integer keeps its limits", () => {
@@ -97,7 +118,11 @@ describe("serviceConfig", () => {
     const path = join(folder, "pem");
     writeFileSync(path, "PEM");
     expect(config({ TLS_CERT: path, TLS_KEY: path }).tls).toEqual({ cert: "PEM", key: "PEM" });
-    expect(config({ TLS_CERT: path, TLS_KEY: path, TLS_CLIENT_CA: path }).tls).toEqual({ cert: "PEM", key: "PEM", clientCa: "PEM" });
+    expect(config({ TLS_CERT: path, TLS_KEY: path, TLS_CLIENT_CA: path }).tls).toEqual({
+      cert: "PEM",
+      key: "PEM",
+      clientCa: "PEM",
+    });
   });
 
   test("refuses half a pair, a CA without a pair, and files that cannot be read, all at once", () => {
@@ -106,6 +131,8 @@ describe("serviceConfig", () => {
       "TLS_CLIENT_CA: /no/ca cannot be read (ENOENT)",
       "TLS_CERT and TLS_KEY: set both or none",
     ]);
-    expect(problemsOf(() => config({ TLS_CLIENT_CA: "/no/ca" }))).toContain("TLS_CLIENT_CA: needs TLS_CERT and TLS_KEY");
+    expect(problemsOf(() => config({ TLS_CLIENT_CA: "/no/ca" }))).toContain(
+      "TLS_CLIENT_CA: needs TLS_CERT and TLS_KEY",
+    );
   });
 });

@@ -13,25 +13,35 @@ export class ConfigError extends Error {
   readonly problems: readonly string[];
 
   constructor(service: string, problems: readonly string[]) {
-    super(`${service} cannot start, its configuration is wrong:\n${problems.map((p) => `  ${p}`).join("\n")}`);
+    super(
+      `${service} cannot start, its configuration is wrong:\n${problems.map((p) => `  ${p}`).join("\n")}`,
+    );
     this.name = "ConfigError";
     this.problems = problems;
   }
 }
 
-/** Checks the environment against a shape. An empty variable counts as unset. Throws ConfigError. */
+/**
+ * Checks the environment against a shape. An empty variable counts as unset. Throws ConfigError.
+ */
 export function parseEnv<S extends z.ZodType>(service: string, shape: S, env: Env): z.output<S> {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ""),
+  );
   const parsed = shape.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     service,
-    parsed.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${explain(issue)}`),
+    parsed.error.issues.map(
+      (issue) => `${issue.path.join(".") || "configuration"}: ${explain(issue)}`,
+    ),
   );
 }
 
 function explain(issue: z.core.$ZodIssue): string {
-  return issue.code === "invalid_type" && issue.message.includes("undefined") ? "is not set" : issue.message;
+  return issue.code === "invalid_type" && issue.message.includes("undefined")
+    ? "is not set"
+    : issue.message;
 }
 
 /** A whole number in a range, with a default; for counts, ports and milliseconds. */
@@ -56,13 +66,21 @@ export const serviceEnv = (port: number) => ({
   PORT: integer(port, 0, 65_535),
   NODE_ENV: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
-  /** Which installation this is, in every log line: "production" where NODE_ENV says so, else "development". */
+  /**
+   * Which installation this is, in every log line: "production" where NODE_ENV says so, else
+   * "development".
+   */
   ENVIRONMENT: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be up to 63 lower case letters, digits, dots, hyphens and underscores")
+    .regex(
+      /^[a-z0-9][a-z0-9._-]{0,62}$/,
+      "must be up to 63 lower case letters, digits, dots, hyphens and underscores",
+    )
     .optional(),
   /** Log lines go to Loki too: "https://user:password@loki:3100". */
-  LOKI_URL: z.url({ protocol: /^https?$/, error: "must be an address that begins with http:// or https://" }).optional(),
+  LOKI_URL: z
+    .url({ protocol: /^https?$/, error: "must be an address that begins with http:// or https://" })
+    .optional(),
   /** Paths of PEM files; both or none. */
   TLS_CERT: z.string().optional(),
   TLS_KEY: z.string().optional(),
@@ -79,14 +97,23 @@ export const serviceEnv = (port: number) => ({
   MAX_TIMEOUT_MS: integer(30_000, 1_000, 600_000),
   /** One message, after decompression. */
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
-  /** Connections to PostgreSQL, of this process; some of them are kept for what callers must not hold up. */
+  /**
+   * Connections to PostgreSQL, of this process; some of them are kept for what callers must not
+   * hold up.
+   */
   DATABASE_POOL_SIZE: integer(10, 3, 200),
-  /** Whether the service brings its database's schema up to date when it starts. "false" where a job does (dist/migrate.js): then it refuses to run on one that is behind. */
+  /**
+   * Whether the service brings its database's schema up to date when it starts. "false" where a job
+   * does (dist/migrate.js): then it refuses to run on one that is behind.
+   */
   MIGRATE_AT_START: z
     .enum(["true", "false"], "must be true or false")
     .transform((text) => text === "true")
     .default(true),
-  /** A connection is closed when it is this old, a fifth more or less, and its calls have ended: new replicas receive load from clients that keep theirs. */
+  /**
+   * A connection is closed when it is this old, a fifth more or less, and its calls have ended: new
+   * replicas receive load from clients that keep theirs.
+   */
   MAX_CONNECTION_AGE_MS: integer(hardenedLimits.maxConnectionAgeMs, 1_000, 86_400_000),
   /** How long load balancers take to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
@@ -125,12 +152,18 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
     port: env.PORT,
     log: {
       level: env.LOG_LEVEL,
-      environment: env.ENVIRONMENT ?? (env.NODE_ENV === "production" ? "production" : "development"),
+      environment:
+        env.ENVIRONMENT ?? (env.NODE_ENV === "production" ? "production" : "development"),
       lokiUrl: env.LOKI_URL,
     },
     tls: readTls(env),
     corsOrigins: env.CORS_ORIGINS,
-    token: { issuer: env.TOKEN_ISSUER, audience: env.TOKEN_AUDIENCE, jwksUrl: env.JWKS_URL, secret: env.TOKEN_SECRET },
+    token: {
+      issuer: env.TOKEN_ISSUER,
+      audience: env.TOKEN_AUDIENCE,
+      jwksUrl: env.JWKS_URL,
+      secret: env.TOKEN_SECRET,
+    },
     defaultTimeoutMs: env.DEFAULT_TIMEOUT_MS,
     maxTimeoutMs: env.MAX_TIMEOUT_MS,
     readMaxBytes: env.READ_MAX_BYTES,
@@ -152,9 +185,15 @@ function readTls({ TLS_CERT, TLS_KEY, TLS_CLIENT_CA }: ServiceEnv): TlsOptions |
       return undefined;
     }
   };
-  const [cert, key, clientCa] = [pem("TLS_CERT", TLS_CERT), pem("TLS_KEY", TLS_KEY), pem("TLS_CLIENT_CA", TLS_CLIENT_CA)];
-  if ((TLS_CERT === undefined) !== (TLS_KEY === undefined)) problems.push("TLS_CERT and TLS_KEY: set both or none");
-  if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined) problems.push("TLS_CLIENT_CA: needs TLS_CERT and TLS_KEY");
+  const [cert, key, clientCa] = [
+    pem("TLS_CERT", TLS_CERT),
+    pem("TLS_KEY", TLS_KEY),
+    pem("TLS_CLIENT_CA", TLS_CLIENT_CA),
+  ];
+  if ((TLS_CERT === undefined) !== (TLS_KEY === undefined))
+    problems.push("TLS_CERT and TLS_KEY: set both or none");
+  if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined)
+    problems.push("TLS_CLIENT_CA: needs TLS_CERT and TLS_KEY");
   if (problems.length > 0) throw new ConfigError("the service", problems);
   if (cert === undefined || key === undefined) return undefined;
   return { cert, key, ...(clientCa !== undefined && { clientCa }) };

@@ -3,8 +3,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 
 /**
- * A failure that the caller can act on. It knows no wire: each package has one subclass with the union of its reasons, and one table from reason to
- * Connect code, which the host applies. `metadata` says what the reason is about, and never anything internal.
+ * A failure that the caller can act on. It knows no wire: each package has one subclass with the
+ * union of its reasons, and one table from reason to Connect code, which the host applies.
+ * `metadata` says what the reason is about, and never anything internal.
  */
 export class ReasonError<Reason extends string = string> extends Error {
   readonly reason: Reason;
@@ -60,10 +61,15 @@ export const commonErrorCodes: ErrorCodes<CommonReason> = {
 };
 
 /** It does not exist, or it is somebody else's: both answer alike. */
-export const notFound = (what: string): RequestError => new RequestError("NOT_FOUND", `${what} not found`);
+export const notFound = (what: string): RequestError =>
+  new RequestError("NOT_FOUND", `${what} not found`);
 
 export const requestIdReused = (): RequestError =>
-  new RequestError("REQUEST_ID_REUSED", "this request_id was used before with a different request; use a new one", { field: "request_id" });
+  new RequestError(
+    "REQUEST_ID_REUSED",
+    "this request_id was used before with a different request; use a new one",
+    { field: "request_id" },
+  );
 
 export const invalidField = (field: string, message: string): RequestError =>
   new RequestError("INVALID_FIELD", `${field}: ${message}`, { field });
@@ -71,9 +77,16 @@ export const invalidField = (field: string, message: string): RequestError =>
 /** The wire form of a failure: the code, the message, and an ErrorInfo for programs. */
 export function reasonToConnectError(error: ReasonError, code: Code): ConnectError {
   const headers = new Headers();
-  if (error.retryAfterMs !== undefined) headers.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
+  if (error.retryAfterMs !== undefined)
+    headers.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
   if (code === Code.Unauthenticated) headers.set("www-authenticate", "Bearer");
-  return new ConnectError(error.message, code, headers, [errorInfo(error.reason, error.metadata)], error);
+  return new ConnectError(
+    error.message,
+    code,
+    headers,
+    [errorInfo(error.reason, error.metadata)],
+    error,
+  );
 }
 
 export function errorInfo(reason: string, metadata: Record<string, string> = {}) {

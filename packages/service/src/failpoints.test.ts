@@ -3,11 +3,19 @@ import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ConfigError, parseEnv } from "./config.ts";
-import { FailpointError, type Failpoints, failpointEnv, failpointNames, failpointsOnlyInTests, withFailpoints } from "./failpoints.ts";
+import {
+  FailpointError,
+  type Failpoints,
+  failpointEnv,
+  failpointNames,
+  failpointsOnlyInTests,
+  withFailpoints,
+} from "./failpoints.ts";
 
 const names = failpointNames({ store: ["add", "read"], provider: ["charge"] });
 const shape = z.object(failpointEnv(names)).refine(...failpointsOnlyInTests);
-const arm = (FAILPOINTS: string, NODE_ENV = "test"): Failpoints => parseEnv("order", shape, { FAILPOINTS, NODE_ENV }).FAILPOINTS;
+const arm = (FAILPOINTS: string, NODE_ENV = "test"): Failpoints =>
+  parseEnv("order", shape, { FAILPOINTS, NODE_ENV }).FAILPOINTS;
 
 const problems = (run: () => unknown): string => {
   try {
@@ -46,21 +54,28 @@ describe("FAILPOINTS", () => {
     expect(parseEnv("order", shape, { NODE_ENV: "production" }).FAILPOINTS).toEqual([]);
   });
 
-  test.each(["before:store.add", "before:store.add=die", "before:store.add=delay", "before:store.add=kill@0", "=kill"])(
-    "%j is refused",
-    (text) => {
-      expect(problems(() => arm(text))).toContain(`FAILPOINTS: "${text}" is not NAME=kill`);
-    },
-  );
+  test.each([
+    "before:store.add",
+    "before:store.add=die",
+    "before:store.add=delay",
+    "before:store.add=kill@0",
+    "=kill",
+  ])("%j is refused", (text) => {
+    expect(problems(() => arm(text))).toContain(`FAILPOINTS: "${text}" is not NAME=kill`);
+  });
 
   test("an unknown name is refused, and the known ones are told", () => {
     const found = problems(() => arm("before:store.sub=kill;during:store.add=kill"));
-    expect(found).toContain('there is no failpoint "before:store.sub"; there are before:store.add, after:store.add,');
+    expect(found).toContain(
+      'there is no failpoint "before:store.sub"; there are before:store.add, after:store.add,',
+    );
     expect(found).toContain('there is no failpoint "during:store.add"');
   });
 
   test.each(["production", ""])("with NODE_ENV %j nothing is armed", (mode) => {
-    expect(problems(() => arm("before:store.add=kill", mode))).toBe("FAILPOINTS: needs NODE_ENV=test");
+    expect(problems(() => arm("before:store.add=kill", mode))).toBe(
+      "FAILPOINTS: needs NODE_ENV=test",
+    );
   });
 });
 
@@ -73,9 +88,13 @@ describe("withFailpoints", () => {
 
   test("before: the call is not made; after: it is, and nobody hears of it", async () => {
     const store = new Store();
-    await expect(withFailpoints(arm("before:store.add=throw"), "store", store).add(1)).rejects.toThrow(FailpointError);
+    await expect(
+      withFailpoints(arm("before:store.add=throw"), "store", store).add(1),
+    ).rejects.toThrow(FailpointError);
     expect(await store.read()).toBe(0);
-    await expect(withFailpoints(arm("after:store.add=throw"), "store", store).add(1)).rejects.toThrow("after:store.add");
+    await expect(
+      withFailpoints(arm("after:store.add=throw"), "store", store).add(1),
+    ).rejects.toThrow("after:store.add");
     expect(await store.read()).toBe(1);
   });
 
@@ -88,11 +107,17 @@ describe("withFailpoints", () => {
   });
 
   test("delays, and hangs", async () => {
-    const store = withFailpoints(arm("before:store.add=delay(30);after:store.read=hang"), "store", new Store());
+    const store = withFailpoints(
+      arm("before:store.add=delay(30);after:store.read=hang"),
+      "store",
+      new Store(),
+    );
     const start = performance.now();
     expect(await store.add(1)).toBe(1);
     expect(performance.now() - start).toBeGreaterThan(25);
-    expect(await Promise.race([store.read(), store.add(1).then(() => "still hanging")])).toBe("still hanging");
+    expect(await Promise.race([store.read(), store.add(1).then(() => "still hanging")])).toBe(
+      "still hanging",
+    );
   });
 
   test("kills the process", async () => {
@@ -101,7 +126,9 @@ describe("withFailpoints", () => {
       const armed = [{ name: "after:store.add", action: { kind: "kill" }, hit: 1 }];
       await withFailpoints(armed, "store", { add: async () => console.log("added") }).add();
       console.log("alive");`;
-    const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let said = "";
     child.stdout.on("data", (text) => {
       said += text;

@@ -1,6 +1,7 @@
 /**
- * `node dist/healthcheck.js`: ends with 0 when the service at this machine's PORT says that it is ready. For container engines, in whose image there is no
- * other program that could ask; Kubernetes asks grpc.health.v1 by itself. It loads nothing else, for it runs every few seconds.
+ * `node dist/healthcheck.js`: ends with 0 when the service at this machine's PORT says that it is
+ * ready. For container engines, in whose image there is no other program that could ask; Kubernetes
+ * asks grpc.health.v1 by itself. It loads nothing else, for it runs every few seconds.
  */
 import { readFileSync } from "node:fs";
 import { get as getHttp } from "node:http";
@@ -13,10 +14,18 @@ const at = { host: "127.0.0.1", port: PORT, path: "/health/ready", timeout: TIME
 const answer =
   TLS_CERT === ""
     ? getHttp(at)
-    : // The certificate is for the service's name, not for this address; it is shown as well, to a service that asks for its callers'.
-      getHttps({ ...at, rejectUnauthorized: false, cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) });
+    : // The certificate names the service, not this address. It is also shown to a service that asks
+      // its callers for theirs.
+      getHttps({
+        ...at,
+        rejectUnauthorized: false,
+        cert: readFileSync(TLS_CERT),
+        key: readFileSync(TLS_KEY),
+      });
 answer
-  .on("response", ({ statusCode }) => (statusCode === 200 ? process.exit(0) : fail(`HTTP ${statusCode}`)))
+  .on("response", ({ statusCode }) =>
+    statusCode === 200 ? process.exit(0) : fail(`HTTP ${statusCode}`),
+  )
   .on("timeout", () => fail(`no answer in ${TIMEOUT_MS / 1000} s`))
   .on("error", ({ message }) => fail(message));
 

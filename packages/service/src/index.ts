@@ -1,7 +1,20 @@
 export { withTimeout } from "./abort.ts";
-export { type CreateTransport, createServiceClient, type ServiceClientOptions } from "./client/client.ts";
+export {
+  type CreateTransport,
+  createServiceClient,
+  type ServiceClientOptions,
+} from "./client/client.ts";
 export { type ServiceTokenOptions, serviceToken } from "./client/service-token.ts";
-export { ConfigError, type Env, integer, parseEnv, readEnv, type ServiceConfig, serviceConfig, serviceEnv } from "./config.ts";
+export {
+  ConfigError,
+  type Env,
+  integer,
+  parseEnv,
+  readEnv,
+  type ServiceConfig,
+  serviceConfig,
+  serviceEnv,
+} from "./config.ts";
 export {
   type CommonReason,
   type ErrorCodes,
@@ -12,12 +25,24 @@ export {
   reasonOf,
   requestIdReused,
 } from "./errors.ts";
-export { type Failpoints, failpointEnv, failpointNames, failpointsOnlyInTests, withFailpoints } from "./failpoints.ts";
+export {
+  type Failpoints,
+  failpointEnv,
+  failpointNames,
+  failpointsOnlyInTests,
+  withFailpoints,
+} from "./failpoints.ts";
 export { accessOf, methodsWithoutAccess } from "./host/access.ts";
 export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
 export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./host/call.ts";
 export type { DependencyCheck, HealthReport } from "./host/health.ts";
-export { type Principal, principal, type RoleName, roleName, visibleOwner } from "./host/principal.ts";
+export {
+  type Principal,
+  principal,
+  type RoleName,
+  roleName,
+  visibleOwner,
+} from "./host/principal.ts";
 export { runMigration, runService } from "./host/run.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";
 export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
@@ -29,7 +54,25 @@ export {
   pingPostgres,
   type Sql,
 } from "./postgres/postgres.ts";
-export { decodePageToken, encodePageToken, fingerprint, type Money, pageSize, toPage } from "./request.ts";
-export { assertSameRequest, findRequest, type RequestRecord, requests, useRequest } from "./requests.ts";
+export {
+  decodePageToken,
+  encodePageToken,
+  fingerprint,
+  type Money,
+  pageSize,
+  toPage,
+} from "./request.ts";
+export {
+  assertSameRequest,
+  findRequest,
+  type RequestRecord,
+  requests,
+  useRequest,
+} from "./requests.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
-export { type LogContext, logContext, noteLogContext, withLogContext } from "./telemetry/log-context.ts";
+export {
+  type LogContext,
+  logContext,
+  noteLogContext,
+  withLogContext,
+} from "./telemetry/log-context.ts";

@@ -6,7 +6,8 @@ import { decodePageToken, encodePageToken, fingerprint, pageSize, toPage } from 
 
 describe("fingerprint", () => {
   const request = { orderId: "a", requestId: "b", reason: "c" };
-  const print = (fields: object) => fingerprint(CancelOrderRequestSchema, create(CancelOrderRequestSchema, fields));
+  const print = (fields: object) =>
+    fingerprint(CancelOrderRequestSchema, create(CancelOrderRequestSchema, fields));
 
   test("is the same for the same message, however it came to be", () => {
     expect(print(request)).toBe(print({ reason: "c", requestId: "b", orderId: "a" }));
@@ -54,7 +55,9 @@ describe("page tokens", () => {
   test("of somebody's own making are refused", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (text) => {
-        expect(() => decodePageToken(encodePageToken(`${text}!`))).toThrow(expect.objectContaining({ reason: "INVALID_FIELD" }));
+        expect(() => decodePageToken(encodePageToken(`${text}!`))).toThrow(
+          expect.objectContaining({ reason: "INVALID_FIELD" }),
+        );
       }),
     );
   });

@@ -11,20 +11,30 @@ export interface Money {
   readonly minorUnits: bigint;
 }
 
-/** Tells two requests under one id apart: SHA-256, in hex, of the message's binary form, which is deterministic for messages without maps. */
-export function fingerprint<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): string {
+/**
+ * Tells two requests under one id apart: SHA-256, in hex, of the message's binary form, which is
+ * deterministic for messages without maps.
+ */
+export function fingerprint<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): string {
   return createHash("sha256")
     .update(toBinary(schema, message, { writeUnknownFields: false }))
     .digest("hex");
 }
 
 /** 0 means 50; more than 100 means 100. */
-export const pageSize = (requested: number): number => (requested === 0 ? DEFAULT_PAGE_SIZE : Math.min(requested, MAX_PAGE_SIZE));
+export const pageSize = (requested: number): number =>
+  requested === 0 ? DEFAULT_PAGE_SIZE : Math.min(requested, MAX_PAGE_SIZE);
 
 /** Hides the key of a page's last row, so that callers do not come to depend on it. */
 export const encodePageToken = (key: string): string => Buffer.from(key).toString("base64url");
 
-/** The key in a page token; undefined for the first page. Throws INVALID_FIELD when `pattern` does not match. */
+/**
+ * The key in a page token; undefined for the first page. Throws INVALID_FIELD when `pattern` does
+ * not match.
+ */
 export function decodePageToken(token: string, pattern: RegExp = UUID): string | undefined {
   if (token === "") return undefined;
   const key = Buffer.from(token, "base64url").toString();

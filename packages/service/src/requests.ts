@@ -2,7 +2,10 @@ import { index, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/p
 import { requestIdReused } from "./errors.ts";
 import type { Sql } from "./postgres/postgres.ts";
 
-/** What callers have asked for under which id; a row is written by the statement that does what was asked. */
+/**
+ * What callers have asked for under which id; a row is written by the statement that does what was
+ * asked.
+ */
 export const requests = pgTable(
   "requests",
   {
@@ -13,7 +16,10 @@ export const requests = pgTable(
     resourceId: text("resource_id").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull().defaultNow(),
   },
-  (table) => [primaryKey({ columns: [table.caller, table.requestId] }), index("requests_create_time_idx").on(table.createTime)],
+  (table) => [
+    primaryKey({ columns: [table.caller, table.requestId] }),
+    index("requests_create_time_idx").on(table.createTime),
+  ],
 );
 
 /** One use of a `request_id`, scoped to its caller. */
@@ -29,10 +35,15 @@ export interface RequestRecord {
 }
 
 /**
- * The insert that uses up the id, for a statement to begin with: it answers a row only if the id was not used before and `source` has a row, so that
- * a request which cannot be carried out leaves its id free. Of two statements with one id the second waits here for the first.
+ * The insert that uses up the id, for a statement to begin with: it answers a row only if the id
+ * was not used before and `source` has a row, so that a request which cannot be carried out leaves
+ * its id free. Of two statements with one id the second waits here for the first.
  */
-export function useRequest(sql: Sql, request: RequestRecord, source: ReturnType<Sql> = sql`(select) as always`) {
+export function useRequest(
+  sql: Sql,
+  request: RequestRecord,
+  source: ReturnType<Sql> = sql`(select) as always`,
+) {
   const { caller, requestId, method, fingerprint, resourceId } = request;
   return sql`
     insert into requests (caller, request_id, method, fingerprint, resource_id)
@@ -42,7 +53,11 @@ export function useRequest(sql: Sql, request: RequestRecord, source: ReturnType<
 }
 
 /** What the id was used for before; undefined when it was not. */
-export async function findRequest(sql: Sql, caller: string, requestId: string): Promise<RequestRecord | undefined> {
+export async function findRequest(
+  sql: Sql,
+  caller: string,
+  requestId: string,
+): Promise<RequestRecord | undefined> {
   const [used] = await sql<RequestRecord[]>`
     select caller, request_id, method, fingerprint, resource_id from requests where caller = ${caller} and request_id = ${requestId}`;
   return used;
@@ -50,5 +65,6 @@ export async function findRequest(sql: Sql, caller: string, requestId: string): 
 
 /** Throws REQUEST_ID_REUSED when the id was used for something else than it is used for now. */
 export function assertSameRequest(used: RequestRecord, request: RequestRecord): void {
-  if (used.method !== request.method || used.fingerprint !== request.fingerprint) throw requestIdReused();
+  if (used.method !== request.method || used.fingerprint !== request.fingerprint)
+    throw requestIdReused();
 }

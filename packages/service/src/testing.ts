@@ -16,7 +16,8 @@ export interface TestDatabase extends AsyncDisposable {
 /** A fresh, migrated database of its own on the server that the root test set-up started. */
 export async function testDatabase(migrations?: URL): Promise<TestDatabase> {
   const { TEST_POSTGRES_URL: server } = readEnv();
-  if (server === undefined) throw new Error("TEST_POSTGRES_URL is not set: run the tests through vitest at the root");
+  if (server === undefined)
+    throw new Error("TEST_POSTGRES_URL is not set: run the tests through vitest at the root");
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(server, `create database ${name}`);
   const url = new URL(server);

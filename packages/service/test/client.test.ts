@@ -8,7 +8,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
 import { serviceToken } from "../src/client/service-token.ts";
 import { forward, remainingMs } from "../src/host/call.ts";
-import { catalogAt, gate, grpc, type Host, type HostSettings, host, ordersAt, until } from "./harness.ts";
+import {
+  catalogAt,
+  gate,
+  grpc,
+  type Host,
+  type HostSettings,
+  host,
+  ordersAt,
+  until,
+} from "./harness.ts";
 
 const ORDER_ID = "0198a5a0-0000-7000-8000-000000000001";
 const never = new Promise<never>(() => {});
@@ -34,8 +43,13 @@ beforeEach(() => {
   list = () => ({});
 });
 
-const options = (more: Partial<ServiceClientOptions> = {}): ServiceClientOptions => ({ baseUrl: other.url, timeoutMs: 5_000, ...more });
-const catalog = (more: Partial<ServiceClientOptions> = {}) => createServiceClient(CatalogService, options(more));
+const options = (more: Partial<ServiceClientOptions> = {}): ServiceClientOptions => ({
+  baseUrl: other.url,
+  timeoutMs: 5_000,
+  ...more,
+});
+const catalog = (more: Partial<ServiceClientOptions> = {}) =>
+  createServiceClient(CatalogService, options(more));
 const codeOf = (call: Promise<unknown>): Promise<Code | undefined> =>
   call.then(
     () => undefined,
@@ -49,16 +63,23 @@ describe("forward", () => {
     list = (_request, context) => {
       seen.left = remainingMs(context);
       seen.id = context.requestHeader.get("x-correlation-id");
-      seen.aborted = new Promise((resolve) => context.signal.addEventListener("abort", () => resolve()));
+      seen.aborted = new Promise((resolve) =>
+        context.signal.addEventListener("abort", () => resolve()),
+      );
       entered.open();
       return never;
     };
     await using middle = await host({
-      orders: { getOrder: (_request, context) => catalog().listProducts({}, forward(context)) as never },
+      orders: {
+        getOrder: (_request, context) => catalog().listProducts({}, forward(context)) as never,
+      },
     });
     const caller = new AbortController();
     const headers = { authorization: await middle.bearer("customer"), "x-correlation-id": "c-1" };
-    const call = ordersAt(grpc(middle.url)).getOrder({ orderId: ORDER_ID }, { headers, timeoutMs: 3_000, signal: caller.signal });
+    const call = ordersAt(grpc(middle.url)).getOrder(
+      { orderId: ORDER_ID },
+      { headers, timeoutMs: 3_000, signal: caller.signal },
+    );
     const outcome = codeOf(call);
     await entered.opened;
     expect(seen.left).toBeLessThan(2_960);
@@ -99,18 +120,24 @@ describe("retries", () => {
     list = () => {
       throw unavailable();
     };
-    const login = createServiceClient(IdentityService, options()).login({ email: "a@b.example", password: "p" });
+    const login = createServiceClient(IdentityService, options()).login({
+      email: "a@b.example",
+      password: "p",
+    });
     expect(await codeOf(login)).toBe(Code.Unavailable);
     expect(calls).toBe(1);
   });
 
-  test.each([Code.InvalidArgument, Code.Internal, Code.ResourceExhausted, Code.NotFound])("an answer of code %i is final", async (code) => {
-    list = () => {
-      throw new ConnectError("no", code);
-    };
-    expect(await codeOf(catalog().listProducts({}))).toBe(code);
-    expect(calls).toBe(1);
-  });
+  test.each([Code.InvalidArgument, Code.Internal, Code.ResourceExhausted, Code.NotFound])(
+    "an answer of code %i is final",
+    async (code) => {
+      list = () => {
+        throw new ConnectError("no", code);
+      };
+      expect(await codeOf(catalog().listProducts({}))).toBe(code);
+      expect(calls).toBe(1);
+    },
+  );
 
   test("maxAttempts 1 means once", async () => {
     list = () => {
@@ -147,7 +174,9 @@ test("a service that is slow to one call in four gets little more than a tenth m
   let left = 0;
   list = () => (calls % 4 === 0 ? never : {});
   for (let at = 0; at < REQUESTS; at += 25) {
-    const outcomes = await Promise.all(Array.from({ length: 25 }, () => codeOf(client.listProducts({}))));
+    const outcomes = await Promise.all(
+      Array.from({ length: 25 }, () => codeOf(client.listProducts({}))),
+    );
     left += outcomes.filter((code) => code === Code.DeadlineExceeded).length;
   }
   expect(calls).toBe(REQUESTS + onRetry.mock.calls.length);
@@ -166,12 +195,17 @@ describe("timeouts", () => {
 
   test("an attempt that hangs is a deadline exceeded: unknown, not failed", async () => {
     list = () => never;
-    expect(await codeOf(catalog({ attemptTimeoutMs: 100, maxAttempts: 1 }).listProducts({}))).toBe(Code.DeadlineExceeded);
+    expect(await codeOf(catalog({ attemptTimeoutMs: 100, maxAttempts: 1 }).listProducts({}))).toBe(
+      Code.DeadlineExceeded,
+    );
   });
 
   test("the whole call has the client's timeout, or the caller's own", async () => {
     list = () => never;
-    for (const call of [catalog({ timeoutMs: 200 }).listProducts({}), catalog().listProducts({}, { timeoutMs: 200 })]) {
+    for (const call of [
+      catalog({ timeoutMs: 200 }).listProducts({}),
+      catalog().listProducts({}, { timeoutMs: 200 }),
+    ]) {
       const started = performance.now();
       expect(await codeOf(call)).toBe(Code.DeadlineExceeded);
       expect(performance.now() - started).toBeLessThan(1_000);
@@ -205,7 +239,11 @@ describe("timeouts", () => {
 describe("the breaker", () => {
   const broken = (options: Partial<ServiceClientOptions> = {}) => {
     const [onBreak, onReset] = [vi.fn(), vi.fn()];
-    return { onBreak, onReset, client: catalog({ maxAttempts: 1, halfOpenAfterMs: 200, onBreak, onReset, ...options }) };
+    return {
+      onBreak,
+      onReset,
+      client: catalog({ maxAttempts: 1, halfOpenAfterMs: 200, onBreak, onReset, ...options }),
+    };
   };
 
   test("opens on a service that fails, spares it, and closes when it has recovered", async () => {
@@ -216,7 +254,8 @@ describe("the breaker", () => {
     for (let i = 0; i < 20; i++) await codeOf(client.listProducts({}));
     expect(onBreak).toHaveBeenCalledTimes(1);
     calls = 0;
-    for (let i = 0; i < 20; i++) expect(await codeOf(client.listProducts({}))).toBe(Code.Unavailable);
+    for (let i = 0; i < 20; i++)
+      expect(await codeOf(client.listProducts({}))).toBe(Code.Unavailable);
     expect(calls).toBe(0);
     list = () => ({});
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
@@ -229,14 +268,16 @@ describe("the breaker", () => {
     await new Promise<void>((resolve) => resetting.listen(0, "127.0.0.1", resolve));
     const { port } = resetting.address() as { port: number };
     const reset = broken({ baseUrl: `http://127.0.0.1:${port}` });
-    for (let i = 0; i < 20; i++) expect(await codeOf(reset.client.listProducts({}))).toBe(Code.Aborted);
+    for (let i = 0; i < 20; i++)
+      expect(await codeOf(reset.client.listProducts({}))).toBe(Code.Aborted);
     expect(reset.onBreak).toHaveBeenCalledOnce();
     resetting.close();
     const busy = broken();
     list = () => {
       throw new ConnectError("somebody else is at it", Code.Aborted);
     };
-    for (let i = 0; i < 40; i++) expect(await codeOf(busy.client.listProducts({}))).toBe(Code.Aborted);
+    for (let i = 0; i < 40; i++)
+      expect(await codeOf(busy.client.listProducts({}))).toBe(Code.Aborted);
     expect(busy.onBreak).not.toHaveBeenCalled();
   });
 
@@ -268,7 +309,9 @@ describe("the breaker", () => {
   test("stays closed on callers in a hurry: their deadlines say nothing about the service", async () => {
     const { client, onBreak } = broken();
     list = () => never;
-    const hurried = Array.from({ length: 40 }, () => codeOf(client.listProducts({}, { timeoutMs: 50 })));
+    const hurried = Array.from({ length: 40 }, () =>
+      codeOf(client.listProducts({}, { timeoutMs: 50 })),
+    );
     expect(new Set(await Promise.all(hurried))).toEqual(new Set([Code.DeadlineExceeded]));
     expect(onBreak).not.toHaveBeenCalled();
     list = () => ({});
@@ -295,7 +338,13 @@ describe("the bulkhead", () => {
     expect(await Promise.all(outcomes.slice(5))).toEqual([Code.Unavailable, Code.Unavailable]);
     await until(() => calls === 2);
     release.open();
-    expect(await Promise.all(outcomes.slice(0, 5))).toEqual([undefined, undefined, undefined, undefined, undefined]);
+    expect(await Promise.all(outcomes.slice(0, 5))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
     expect(calls).toBe(5);
   });
 
@@ -328,7 +377,11 @@ describe("serviceToken", () => {
         issueServiceToken: async () => {
           issued += 1;
           await issue();
-          return { accessToken: `token-${issued}`, tokenType: "Bearer", expiresIn: durationFromMs(lifeMs) };
+          return {
+            accessToken: `token-${issued}`,
+            tokenType: "Bearer",
+            expiresIn: durationFromMs(lifeMs),
+          };
         },
       },
     });
@@ -340,7 +393,12 @@ describe("serviceToken", () => {
     issue = async () => {};
   });
   const tokens = () =>
-    serviceToken({ identityUrl: identity.url, clientId: "order", clientSecret: "sixteen-characters", audience: "payment" });
+    serviceToken({
+      identityUrl: identity.url,
+      clientId: "order",
+      clientSecret: "sixteen-characters",
+      audience: "payment",
+    });
   const failing = async () => {
     throw unavailable();
   };
@@ -348,7 +406,9 @@ describe("serviceToken", () => {
   test("asks once, however many wait, and keeps the token", async () => {
     const token = tokens();
     expect(issued).toBe(0);
-    expect(new Set(await Promise.all(Array.from({ length: 20 }, token)))).toEqual(new Set(["token-1"]));
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, token)))).toEqual(
+      new Set(["token-1"]),
+    );
     expect(await token()).toBe("token-1");
     expect(issued).toBe(1);
   });

@@ -23,7 +23,12 @@ interface Frame {
   readonly payload: Buffer;
 }
 
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+function frame(
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Buffer = Buffer.alloc(0),
+): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
   head.writeUInt8(type, 3);
@@ -35,12 +40,19 @@ function frame(type: number, flags: number, stream: number, payload: Buffer = Bu
 /** GET /health/live, in HPACK's words for static and for literal fields (RFC 7541). */
 const getLive = (stream: number): Buffer => {
   const path = Buffer.from("/health/live");
-  const fields = [Buffer.from([0x82, 0x86, 0x04, path.length]), path, Buffer.from([0x01, 1]), Buffer.from("x")];
+  const fields = [
+    Buffer.from([0x82, 0x86, 0x04, path.length]),
+    path,
+    Buffer.from([0x01, 1]),
+    Buffer.from("x"),
+  ];
   return frame(HEADERS, 0x4 | 0x1, stream, Buffer.concat(fields));
 };
 
 /** A peer whose every frame the test decides about. */
-async function peer(port: number): Promise<{ readonly socket: Socket; readonly frames: readonly Frame[] }> {
+async function peer(
+  port: number,
+): Promise<{ readonly socket: Socket; readonly frames: readonly Frame[] }> {
   const socket = connect(port, "127.0.0.1");
   const frames: Frame[] = [];
   let rest: Buffer = Buffer.alloc(0);
@@ -53,7 +65,9 @@ async function peer(port: number): Promise<{ readonly socket: Socket; readonly f
     }
   });
   await once(socket, "connect");
-  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0)]));
+  socket.write(
+    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0)]),
+  );
   return { socket, frames };
 }
 

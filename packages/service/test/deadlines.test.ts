@@ -1,7 +1,17 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { remainingMs } from "../src/host/call.ts";
-import { catalogAt, connect1, gate, grpc, type Host, host, ordersAt, transports, until } from "./harness.ts";
+import {
+  catalogAt,
+  connect1,
+  gate,
+  grpc,
+  type Host,
+  host,
+  ordersAt,
+  transports,
+  until,
+} from "./harness.ts";
 
 const ORDER_ID = "0198a5a0-0000-7000-8000-000000000001";
 const never = new Promise<never>(() => {});
@@ -31,9 +41,12 @@ describe.each([
   ["gRPC-Web", transports["gRPC-Web over HTTP/1.1"] as typeof grpc],
   ["Connect", connect1],
 ])("over %s", (_name, transport) => {
-  // The client's own timer is kept out of it: the deadline travels as the header of the protocol alone.
-  const timeout = (ms: string) => (transport === connect1 ? { "connect-timeout-ms": ms } : { "grpc-timeout": `${ms}m` });
-  const list = (headers: Record<string, string>) => catalogAt(transport(deaf.url)).listProducts({}, { headers });
+  // The client's own timer is kept out of it: the deadline travels as the header of the protocol
+  // alone.
+  const timeout = (ms: string) =>
+    transport === connect1 ? { "connect-timeout-ms": ms } : { "grpc-timeout": `${ms}m` };
+  const list = (headers: Record<string, string>) =>
+    catalogAt(transport(deaf.url)).listProducts({}, { headers });
 
   test("a handler that ignores the caller's deadline is answered for in time", async () => {
     const started = performance.now();
@@ -50,7 +63,10 @@ describe.each([
   test("a stream whose handler ignores the caller's deadline is ended as well", async () => {
     const headers = { ...timeout("80"), authorization: await deaf.bearer("customer") };
     const watch = async () => {
-      for await (const _ of ordersAt(transport(deaf.url)).watchOrder({ orderId: ORDER_ID }, { headers }));
+      for await (const _ of ordersAt(transport(deaf.url)).watchOrder(
+        { orderId: ORDER_ID },
+        { headers },
+      ));
     };
     await expect(watch()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
@@ -59,7 +75,10 @@ describe.each([
     await expect(list(timeout("0"))).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     const headers = { ...timeout("0"), authorization: await deaf.bearer("customer") };
     const watch = async () => {
-      for await (const _ of ordersAt(transport(deaf.url)).watchOrder({ orderId: ORDER_ID }, { headers }));
+      for await (const _ of ordersAt(transport(deaf.url)).watchOrder(
+        { orderId: ORDER_ID },
+        { headers },
+      ));
     };
     await expect(watch()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
@@ -72,9 +91,12 @@ describe.each([
     expect(left).toBeUndefined();
   });
 
-  test.each(["30001", "99999999"])("a deadline of %s ms is more than the service allows", async (ms) => {
-    await expect(list(timeout(ms))).rejects.toMatchObject({ code: Code.InvalidArgument });
-  });
+  test.each(["30001", "99999999"])(
+    "a deadline of %s ms is more than the service allows",
+    async (ms) => {
+      await expect(list(timeout(ms))).rejects.toMatchObject({ code: Code.InvalidArgument });
+    },
+  );
 
   test.each(["abc", "-1", "999999999"])("a deadline of %j is malformed", async (ms) => {
     await expect(list(timeout(ms))).rejects.toMatchObject({ code: Code.InvalidArgument });
@@ -95,12 +117,16 @@ describe.each([
     };
     await using other = await host({ catalog: { listProducts } });
     const caller = new AbortController();
-    const call = catalogAt(transport(other.url)).listProducts({}, { signal: caller.signal }).catch(ConnectError.from);
+    const call = catalogAt(transport(other.url))
+      .listProducts({}, { signal: caller.signal })
+      .catch(ConnectError.from);
     await entered.opened;
     caller.abort();
     await call;
     await until(() => other.log.some(({ msg }) => msg === "call"));
-    expect(other.log.find(({ msg }) => msg === "call")).toMatchObject({ code: expect.stringMatching(/Canceled|Aborted/) });
+    expect(other.log.find(({ msg }) => msg === "call")).toMatchObject({
+      code: expect.stringMatching(/Canceled|Aborted/),
+    });
     expect(other.log.filter(({ level }) => level === "error")).toEqual([]);
   });
 });

@@ -36,7 +36,11 @@ test("calls in flight finish with success on every protocol, while new connectio
   const { shop, state, release } = await slow();
   const agent = new http.Agent({ keepAlive: true });
   const keepAlive = new Promise<http.IncomingMessage>((resolve, reject) => {
-    const request = http.request(shop.url + LIST, { agent, method: "POST", headers: { "content-type": "application/json" } }, resolve);
+    const request = http.request(
+      shop.url + LIST,
+      { agent, method: "POST", headers: { "content-type": "application/json" } },
+      resolve,
+    );
     request.on("error", reject).end("{}");
   });
   const names = Object.values(transports);
@@ -57,7 +61,9 @@ test("calls in flight finish with success on every protocol, while new connectio
 test("connections that idle do not hold the close", async () => {
   const shop = await host({ config: { drainTimeoutMs: 30_000 } });
   const agent = new http.Agent({ keepAlive: true });
-  const answer = await new Promise<http.IncomingMessage>((resolve) => http.get(`${shop.url}/health/live`, { agent }, resolve));
+  const answer = await new Promise<http.IncomingMessage>((resolve) =>
+    http.get(`${shop.url}/health/live`, { agent }, resolve),
+  );
   await once(answer.resume(), "end");
   const session = http2.connect(shop.url);
   await once(session, "remoteSettings");
@@ -70,7 +76,10 @@ test("connections that idle do not hold the close", async () => {
 });
 
 test("a connection that has not said anything, and one that says it late, do not hold the close", async () => {
-  const shop = await host({ config: { drainTimeoutMs: 30_000 }, limits: { firstByteTimeoutMs: 300 } });
+  const shop = await host({
+    config: { drainTimeoutMs: 30_000 },
+    limits: { firstByteTimeoutMs: 300 },
+  });
   const silent = connect(shop.port, "127.0.0.1");
   const late = connect(shop.port, "127.0.0.1");
   await Promise.all([once(silent, "connect"), once(late, "connect")]);
@@ -79,7 +88,12 @@ test("a connection that has not said anything, and one that says it late, do not
   await fetch(`${shop.url}/health/live`);
   const started = performance.now();
   const drained = shop[Symbol.asyncDispose]();
-  late.write(Buffer.concat([Buffer.from("I * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from("000000040000000000", "hex")]));
+  late.write(
+    Buffer.concat([
+      Buffer.from("I * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      Buffer.from("000000040000000000", "hex"),
+    ]),
+  );
   late.resume();
   await drained;
   expect(performance.now() - started).toBeLessThan(2_000);
@@ -109,32 +123,38 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
   test.each([
     ["gRPC", grpc],
     ["Connect over HTTP/1.1", connect1],
-  ])("a stream over %s whose handler listens, and one whose handler does not", async (_name, transport) => {
-    const entered = { count: 0 };
-    const shop = await host({
-      config: { drainTimeoutMs: 300 },
-      orders: {
-        async *watchOrder(_request, { signal }) {
-          yield {};
-          entered.count += 1;
-          if (entered.count === 1) await once(signal, "abort");
-          else await never;
+  ])(
+    "a stream over %s whose handler listens, and one whose handler does not",
+    async (_name, transport) => {
+      const entered = { count: 0 };
+      const shop = await host({
+        config: { drainTimeoutMs: 300 },
+        orders: {
+          async *watchOrder(_request, { signal }) {
+            yield {};
+            entered.count += 1;
+            if (entered.count === 1) await once(signal, "abort");
+            else await never;
+          },
         },
-      },
-    });
-    const headers = { authorization: await shop.bearer("customer") };
-    const watch = async () => {
-      for await (const _ of ordersAt(transport(shop.url)).watchOrder({ orderId: ORDER_ID }, { headers }));
-    };
-    const watches = [watch(), watch()].map((w) => w.catch(ConnectError.from));
-    await until(() => entered.count === 2);
-    const started = performance.now();
-    await shop[Symbol.asyncDispose]();
-    expect(performance.now() - started).toBeGreaterThan(290);
-    expect(performance.now() - started).toBeLessThan(2_000);
-    const ends = await Promise.all(watches);
-    for (const end of ends) expect(end).toMatchObject({ code: Code.Unavailable });
-  });
+      });
+      const headers = { authorization: await shop.bearer("customer") };
+      const watch = async () => {
+        for await (const _ of ordersAt(transport(shop.url)).watchOrder(
+          { orderId: ORDER_ID },
+          { headers },
+        ));
+      };
+      const watches = [watch(), watch()].map((w) => w.catch(ConnectError.from));
+      await until(() => entered.count === 2);
+      const started = performance.now();
+      await shop[Symbol.asyncDispose]();
+      expect(performance.now() - started).toBeGreaterThan(290);
+      expect(performance.now() - started).toBeLessThan(2_000);
+      const ends = await Promise.all(watches);
+      for (const end of ends) expect(end).toMatchObject({ code: Code.Unavailable });
+    },
+  );
 
   test("a unary call whose handler does not listen is told to try again", async () => {
     const { shop, state } = await slow(200);
@@ -158,7 +178,12 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
     const session = http2.connect(shop.url);
     const path = "/order.v1.OrderService/WatchOrder";
     const authorization = await shop.bearer("customer");
-    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", authorization });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc",
+      authorization,
+    });
     session.on("error", () => {});
     stream.on("error", () => {});
     const id = Buffer.from(ORDER_ID);
@@ -197,14 +222,20 @@ test("a service that cannot get ready frees its port", async () => {
 test("connect-node and grpc-js go to the next service on the same port by themselves", async () => {
   const first = await host();
   const transport = createGrpcTransport({ baseUrl: first.url });
-  const foreign = new grpcJs.Client(`127.0.0.1:${first.port}`, grpcJs.credentials.createInsecure(), {
-    "grpc.initial_reconnect_backoff_ms": 50,
-  });
+  const foreign = new grpcJs.Client(
+    `127.0.0.1:${first.port}`,
+    grpcJs.credentials.createInsecure(),
+    {
+      "grpc.initial_reconnect_backoff_ms": 50,
+    },
+  );
   const foreignCall = () =>
     new Promise<number>((resolve) => {
       const options = { deadline: Date.now() + 10_000 };
       const metadata = new grpcJs.Metadata({ waitForReady: true });
-      foreign.makeUnaryRequest(LIST, bytes, bytes, Buffer.alloc(0), metadata, options, (error) => resolve(error?.code ?? 0));
+      foreign.makeUnaryRequest(LIST, bytes, bytes, Buffer.alloc(0), metadata, options, (error) =>
+        resolve(error?.code ?? 0),
+      );
     });
   await catalogAt(transport).listProducts({});
   expect(await foreignCall()).toBe(0);
@@ -218,7 +249,9 @@ test("connect-node and grpc-js go to the next service on the same port by themse
 
 test("a process whose service is disposed ends by itself", async () => {
   const program = fileURLToPath(new URL("./disposed.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--conditions=source", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--conditions=source", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let said = "";
   child.stdout.on("data", (chunk) => {
     said += chunk;
@@ -229,7 +262,9 @@ test("a process whose service is disposed ends by itself", async () => {
 
 test("a process that is told to end while it starts does not wait for the start", async () => {
   const program = fileURLToPath(new URL("./starting.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--conditions=source", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--conditions=source", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await once(child.stdout, "data");
   child.kill("SIGTERM");
   expect(await once(child, "exit")).toEqual([0, null]);
@@ -243,7 +278,10 @@ test("background work that does not end is told to hurry, then cut off within th
     hurried = true;
     await never;
   };
-  const shop = await host({ config: { drainTimeoutMs: 2_000 }, options: { onDrain, onClose: closed } });
+  const shop = await host({
+    config: { drainTimeoutMs: 2_000 },
+    options: { onDrain, onClose: closed },
+  });
   const started = performance.now();
   await shop[Symbol.asyncDispose]();
   expect(performance.now() - started).toBeLessThan(2_000);
@@ -252,7 +290,10 @@ test("background work that does not end is told to hurry, then cut off within th
 
 async function refused(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
-  const outcome = await Promise.race([once(socket, "connect").then(() => false), once(socket, "error").then(() => true)]).catch(() => true);
+  const outcome = await Promise.race([
+    once(socket, "connect").then(() => false),
+    once(socket, "error").then(() => true),
+  ]).catch(() => true);
   socket.destroy();
   return outcome;
 }

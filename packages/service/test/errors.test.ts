@@ -7,7 +7,16 @@ import { createServiceClient } from "../src/client/client.ts";
 import { notFound, ReasonError, RequestError } from "../src/errors.ts";
 import { connectPostgres } from "../src/postgres/postgres.ts";
 import { testDatabase } from "../src/testing.ts";
-import { catalogAt, connect1, grpc, type Host, host, type LogLine, ordersAt, transports } from "./harness.ts";
+import {
+  catalogAt,
+  connect1,
+  grpc,
+  type Host,
+  host,
+  type LogLine,
+  ordersAt,
+  transports,
+} from "./harness.ts";
 
 class ShopError extends ReasonError<"SOLD_OUT" | "NOT_IN_THE_TABLE"> {}
 
@@ -50,7 +59,10 @@ describe.each([
     failure = thrown;
     const headers = { authorization: await shop.bearer("customer") };
     const watch = async () => {
-      for await (const _ of ordersAt(transport(shop.url)).watchOrder({ orderId: ORDER_ID }, { headers }));
+      for await (const _ of ordersAt(transport(shop.url)).watchOrder(
+        { orderId: ORDER_ID },
+        { headers },
+      ));
     };
     return watch().then(unexpected, ConnectError.from);
   };
@@ -62,7 +74,9 @@ describe.each([
     test("carries the service's own reason under the code of its table", async () => {
       const error = await call(() => new ShopError("SOLD_OUT", "no more tea", { sku: "TEA" }));
       expect(error).toMatchObject({ code: Code.FailedPrecondition, rawMessage: "no more tea" });
-      expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "SOLD_OUT", metadata: { sku: "TEA" } }]);
+      expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
+        { reason: "SOLD_OUT", metadata: { sku: "TEA" } },
+      ]);
       expect(problems()).toEqual([]);
     });
 
@@ -74,11 +88,17 @@ describe.each([
     test("says internal error and nothing more of what nobody expected, and logs it once", async () => {
       const error = await call(() => new TypeError(SECRET));
       expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
-      expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "INTERNAL", metadata: {} }]);
+      expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
+        { reason: "INTERNAL", metadata: {} },
+      ]);
       expect(everything(error)).not.toContain("canary");
       const [problem, ...more] = problems();
       expect(more).toEqual([]);
-      expect(problem).toMatchObject({ level: "error", err: { message: SECRET }, method: expect.stringContaining("order.v1.") });
+      expect(problem).toMatchObject({
+        level: "error",
+        err: { message: SECRET },
+        method: expect.stringContaining("order.v1."),
+      });
       const correlation = error.metadata.get("x-correlation-id");
       expect(problem?.["correlation_id"]).toMatch(/^[\w-]{36}$/);
       if (correlation !== null) expect(correlation).toBe(problem?.["correlation_id"]);
@@ -99,7 +119,9 @@ describe.each([
     test("says aborted when a statement lost against others each time", async () => {
       await using database = await testDatabase();
       const sql = database.connect();
-      await sql.unsafe("create function lose() returns int language plpgsql as $$ begin raise sqlstate '40001'; end $$");
+      await sql.unsafe(
+        "create function lose() returns int language plpgsql as $$ begin raise sqlstate '40001'; end $$",
+      );
       const error = await call(() => sql`select lose()`.catch((e) => e));
       await sql.end();
       expect(error).toMatchObject({ code: Code.Aborted });
@@ -110,10 +132,17 @@ describe.each([
     test("says unavailable, and not where, when another service cannot be reached", async () => {
       const closed = await refusingPort();
       const error = await call(() => {
-        const other = createServiceClient(OrderService, { baseUrl: `http://127.0.0.1:${closed}`, timeoutMs: 500, maxAttempts: 1 });
+        const other = createServiceClient(OrderService, {
+          baseUrl: `http://127.0.0.1:${closed}`,
+          timeoutMs: 500,
+          maxAttempts: 1,
+        });
         return other.getOrder({}).catch((e) => e);
       });
-      expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "a dependency is unavailable; try again" });
+      expect(error).toMatchObject({
+        code: Code.Unavailable,
+        rawMessage: "a dependency is unavailable; try again",
+      });
       expect(everything(error)).not.toContain(String(closed));
     });
 
@@ -128,25 +157,34 @@ describe.each([
     });
 
     test("keeps an error that the handler made itself for the wire", async () => {
-      const error = await call(() => new ConnectError("as I say", Code.DataLoss, { "x-mine": "1" }));
+      const error = await call(
+        () => new ConnectError("as I say", Code.DataLoss, { "x-mine": "1" }),
+      );
       expect(error).toMatchObject({ code: Code.DataLoss, rawMessage: "as I say" });
       expect(error.metadata.get("x-mine")).toBe("1");
     });
   });
 
   test("when to try again travels as retry-after, in whole seconds", async () => {
-    const error = await unary(() => new RequestError("RATE_LIMITED", "slower", {}, { retryAfterMs: 1_200 }));
+    const error = await unary(
+      () => new RequestError("RATE_LIMITED", "slower", {}, { retryAfterMs: 1_200 }),
+    );
     expect(error).toMatchObject({ code: Code.ResourceExhausted });
     expect(error.metadata.get("retry-after")).toBe("2");
   });
 
   test("a reason that is in no table is unknown, not a crash", async () => {
-    expect(await unary(() => new ShopError("NOT_IN_THE_TABLE", "?"))).toMatchObject({ code: Code.Unknown });
+    expect(await unary(() => new ShopError("NOT_IN_THE_TABLE", "?"))).toMatchObject({
+      code: Code.Unknown,
+    });
   });
 
-  test.each([undefined, null, "text", 7])("a handler that throws %j answers internal", async (thrown) => {
-    expect(await unary(() => thrown)).toMatchObject({ code: Code.Internal });
-  });
+  test.each([undefined, null, "text", 7])(
+    "a handler that throws %j answers internal",
+    async (thrown) => {
+      expect(await unary(() => thrown)).toMatchObject({ code: Code.Internal });
+    },
+  );
 
   test("a field that breaks its rule is named by its path", async () => {
     const orders = ordersAt(transport(shop.url));
@@ -159,30 +197,47 @@ describe.each([
       ],
       paymentMethod: { token: "tok_ok" },
     };
-    const error = await orders.createOrder(request, { headers }).then(unexpected, ConnectError.from);
+    const error = await orders
+      .createOrder(request, { headers })
+      .then(unexpected, ConnectError.from);
     expect(error.code).toBe(Code.InvalidArgument);
     const { reason, metadata } = error.findDetails(ErrorInfoSchema)[0] ?? {};
-    expect({ reason, metadata }).toEqual({ reason: "INVALID_FIELD", metadata: { field: "items[1].sku", rule: "string.pattern" } });
-    expect(error.details.map((detail) => "type" in detail && detail.type)).toContain("buf.validate.Violations");
+    expect({ reason, metadata }).toEqual({
+      reason: "INVALID_FIELD",
+      metadata: { field: "items[1].sku", rule: "string.pattern" },
+    });
+    expect(error.details.map((detail) => "type" in detail && detail.type)).toContain(
+      "buf.validate.Violations",
+    );
   });
 });
 
 describe("bytes that are no message", () => {
   const post = (type: string, body: string | Uint8Array) =>
-    fetch(`${shop.url}/order.v1.CatalogService/ListProducts`, { method: "POST", headers: { "content-type": type }, body });
+    fetch(`${shop.url}/order.v1.CatalogService/ListProducts`, {
+      method: "POST",
+      headers: { "content-type": type },
+      body,
+    });
 
-  test.each(["", "null", "[]", "{", '{"pageSize":"1e400"}', '{"pageSize":1.5}'])("JSON %j is an invalid argument", async (body) => {
-    const answer = await post("application/json", body);
-    expect(answer.status).toBe(400);
-    expect(await answer.json()).toMatchObject({ code: "invalid_argument" });
-  });
+  test.each(["", "null", "[]", "{", '{"pageSize":"1e400"}', '{"pageSize":1.5}'])(
+    "JSON %j is an invalid argument",
+    async (body) => {
+      const answer = await post("application/json", body);
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ code: "invalid_argument" });
+    },
+  );
 
   // gRPC's own table of codes has INTERNAL for these, and Connect follows it.
   test.each([[[0x12, 0x7f, 0x41]], [[0x07]], [[0x00, 0x01]], [[0x12, 0x02, 0xc3, 0x28]]])(
     "bytes %j are refused without a word to the log",
     async (bytes) => {
       const answer = await post("application/proto", new Uint8Array(bytes));
-      expect(await answer.json()).toMatchObject({ code: "internal", message: expect.stringMatching(/^parse binary: /) });
+      expect(await answer.json()).toMatchObject({
+        code: "internal",
+        message: expect.stringMatching(/^parse binary: /),
+      });
       expect(problems()).toEqual([]);
     },
   );
@@ -191,9 +246,14 @@ describe("bytes that are no message", () => {
 const unexpected = (): never => {
   throw new Error("the call was expected to fail");
 };
-const problems = (): LogLine[] => shop.log.filter(({ level }) => level === "warn" || level === "error");
+const problems = (): LogLine[] =>
+  shop.log.filter(({ level }) => level === "warn" || level === "error");
 const everything = (error: ConnectError): string =>
-  [error.message, JSON.stringify([...error.metadata]), JSON.stringify(error.findDetails(ErrorInfoSchema))].join(" ");
+  [
+    error.message,
+    JSON.stringify([...error.metadata]),
+    JSON.stringify(error.findDetails(ErrorInfoSchema)),
+  ].join(" ");
 
 /** A port that nobody listens on. */
 async function refusingPort(): Promise<number> {

@@ -1,5 +1,9 @@
 import { type Client, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
@@ -34,12 +38,18 @@ export interface HostSettings {
 
 export const testConfig = (overrides: Partial<ServiceConfig> = {}): ServiceConfig => ({
   ...serviceConfig(
-    parseEnv("test", z.object(serviceEnv(0)), { HOST: "127.0.0.1", TOKEN_ISSUER: "http://issuer.test", LOG_LEVEL: "debug" }),
+    parseEnv("test", z.object(serviceEnv(0)), {
+      HOST: "127.0.0.1",
+      TOKEN_ISSUER: "http://issuer.test",
+      LOG_LEVEL: "debug",
+    }),
   ),
   ...overrides,
 });
 
-/** A real service on a port of its own, made of our own contracts, whose handlers the test gives. */
+/**
+ * A real service on a port of its own, made of our own contracts, whose handlers the test gives.
+ */
 export async function host(settings: HostSettings = {}): Promise<Host> {
   const tokens = await testTokens();
   const log: LogLine[] = [];
@@ -47,10 +57,16 @@ export async function host(settings: HostSettings = {}): Promise<Host> {
   const service = await createService({
     name: "shop",
     config: { ...config, limits: { ...config.limits, ...settings.limits } },
-    log: createLogger({ name: "shop", level: config.log.level }, { write: (line) => void log.push(JSON.parse(line)) }),
+    log: createLogger(
+      { name: "shop", level: config.log.level },
+      { write: (line) => void log.push(JSON.parse(line)) },
+    ),
     routes: (router) =>
       router
-        .service(CatalogService, { listProducts: () => ({ products: [{ sku: "TEA", name: "Tea" }] }), ...settings.catalog })
+        .service(CatalogService, {
+          listProducts: () => ({ products: [{ sku: "TEA", name: "Tea" }] }),
+          ...settings.catalog,
+        })
         .service(OrderService, settings.orders ?? {})
         .service(IdentityService, settings.identity ?? {}),
     errors: {},
@@ -73,20 +89,29 @@ export const transports: Readonly<Record<string, (baseUrl: string) => Transport>
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
   "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
   "gRPC-Web over HTTP/2": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
-  "Connect binary over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+  "Connect binary over HTTP/1.1": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "1.1" }),
   "Connect binary over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }),
-  "Connect JSON over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
-  "Connect JSON over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
-  "Connect GET over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet: true }),
-  "Connect GET over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true }),
+  "Connect JSON over HTTP/1.1": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
+  "Connect JSON over HTTP/2": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
+  "Connect GET over HTTP/1.1": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet: true }),
+  "Connect GET over HTTP/2": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true }),
 };
 
 export const grpc = (baseUrl: string): Transport => createGrpcTransport({ baseUrl });
-export const connect1 = (baseUrl: string): Transport => createConnectTransport({ baseUrl, httpVersion: "1.1" });
+export const connect1 = (baseUrl: string): Transport =>
+  createConnectTransport({ baseUrl, httpVersion: "1.1" });
 
-export const catalogAt = (transport: Transport): Client<typeof CatalogService> => createClient(CatalogService, transport);
-export const ordersAt = (transport: Transport): Client<typeof OrderService> => createClient(OrderService, transport);
-export const identityAt = (transport: Transport): Client<typeof IdentityService> => createClient(IdentityService, transport);
+export const catalogAt = (transport: Transport): Client<typeof CatalogService> =>
+  createClient(CatalogService, transport);
+export const ordersAt = (transport: Transport): Client<typeof OrderService> =>
+  createClient(OrderService, transport);
+export const identityAt = (transport: Transport): Client<typeof IdentityService> =>
+  createClient(IdentityService, transport);
 
 /** A promise to be kept by a handler, so that a test waits for conditions and not for time. */
 export function gate(): { readonly opened: Promise<void>; open(): void } {

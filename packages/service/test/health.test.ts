@@ -1,5 +1,8 @@
 import { Code, createClient } from "@connectrpc/connect";
-import { Health, HealthCheckResponse_ServingStatus as Status } from "@tercet/gen/grpc/health/v1/health";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "@tercet/gen/grpc/health/v1/health";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { grpc, type Host, host, until } from "./harness.ts";
 
@@ -8,7 +11,9 @@ const ORDERS = "order.v1.OrderService";
 let shop: Host;
 let stock: () => Promise<void> = async () => {};
 beforeAll(async () => {
-  shop = await host({ options: { dependencies: { database: async () => {}, stock: () => stock() } } });
+  shop = await host({
+    options: { dependencies: { database: async () => {}, stock: () => stock() } },
+  });
 });
 afterAll(() => shop[Symbol.asyncDispose]());
 
@@ -21,17 +26,26 @@ describe("grpc.health.v1", () => {
   });
 
   test("Check of an unknown service is not found", async () => {
-    await expect(health().check({ service: "nobody.v1.Nothing" })).rejects.toMatchObject({ code: Code.NotFound });
+    await expect(health().check({ service: "nobody.v1.Nothing" })).rejects.toMatchObject({
+      code: Code.NotFound,
+    });
   });
 
   test("List names the server and its services", async () => {
     const { statuses } = await health().list({});
-    expect(Object.keys(statuses)).toEqual(["", "order.v1.CatalogService", ORDERS, "identity.v1.IdentityService"]);
+    expect(Object.keys(statuses)).toEqual([
+      "",
+      "order.v1.CatalogService",
+      ORDERS,
+      "identity.v1.IdentityService",
+    ]);
   });
 
   test("Watch of an unknown service says so and stays", async () => {
     const stop = new AbortController();
-    const seen = health().watch({ service: "nobody.v1.Nothing" }, { signal: stop.signal })[Symbol.asyncIterator]();
+    const seen = health()
+      .watch({ service: "nobody.v1.Nothing" }, { signal: stop.signal })
+      [Symbol.asyncIterator]();
     expect((await seen.next()).value).toMatchObject({ status: Status.SERVICE_UNKNOWN });
     stop.abort();
   });
@@ -43,8 +57,13 @@ test("a dependency that fails shows within two seconds everywhere, and so does i
   process.on("warning", onWarning);
   const stop = new AbortController();
   // More than EventTarget likes by default.
-  const watches = Array.from({ length: 12 }, () => health().watch({ service: ORDERS }, { signal: stop.signal })[Symbol.asyncIterator]());
-  const next = async () => new Set((await Promise.all(watches.map((watch) => watch.next()))).map(({ value }) => value?.status));
+  const watches = Array.from({ length: 12 }, () =>
+    health().watch({ service: ORDERS }, { signal: stop.signal })[Symbol.asyncIterator](),
+  );
+  const next = async () =>
+    new Set(
+      (await Promise.all(watches.map((watch) => watch.next()))).map(({ value }) => value?.status),
+    );
   expect(await next()).toEqual(new Set([Status.SERVING]));
 
   const failed = performance.now();
@@ -53,7 +72,10 @@ test("a dependency that fails shows within two seconds everywhere, and so does i
   };
   await until(async () => (await ready()).status === 503);
   expect(performance.now() - failed).toBeLessThan(2_000);
-  expect(await (await ready()).json()).toEqual({ ready: false, dependencies: { database: "up", stock: "down" } });
+  expect(await (await ready()).json()).toEqual({
+    ready: false,
+    dependencies: { database: "up", stock: "down" },
+  });
   expect(await next()).toEqual(new Set([Status.NOT_SERVING]));
   expect((await fetch(`${shop.url}/health/live`)).status).toBe(200);
 

@@ -36,5 +36,8 @@ test("nobody, and somebody who says nothing, are not healthy", async () => {
   expect(await healthcheck(port)).toEqual({ code: 1, said: "no answer in 2 s\n" });
   silent.close();
   await once(silent, "close");
-  expect(await healthcheck(port)).toMatchObject({ code: 1, said: expect.stringContaining("ECONNREFUSED") });
+  expect(await healthcheck(port)).toMatchObject({
+    code: 1,
+    said: expect.stringContaining("ECONNREFUSED"),
+  });
 });

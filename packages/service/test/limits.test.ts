@@ -4,7 +4,11 @@ import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ServerReflection, ServerReflectionRequestSchema, ServerReflectionResponseSchema } from "@tercet/gen/grpc/reflection/v1/reflection";
+import {
+  ServerReflection,
+  ServerReflectionRequestSchema,
+  ServerReflectionResponseSchema,
+} from "@tercet/gen/grpc/reflection/v1/reflection";
 import { PutProductRequestSchema } from "@tercet/gen/order/v1/catalog_service";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { catalogAt, grpc, type Host, host, transports } from "./harness.ts";
@@ -12,7 +16,12 @@ import { catalogAt, grpc, type Host, host, transports } from "./harness.ts";
 const LIST = "/order.v1.CatalogService/ListProducts";
 const WATCH = "/order.v1.OrderService/WatchOrder";
 const PUT = "/order.v1.CatalogService/PutProduct";
-const limits = { firstByteTimeoutMs: 200, headersTimeoutMs: 300, requestTimeoutMs: 400, connectionsCheckingIntervalMs: 50 };
+const limits = {
+  firstByteTimeoutMs: 200,
+  headersTimeoutMs: 300,
+  requestTimeoutMs: 400,
+  connectionsCheckingIntervalMs: 50,
+};
 
 let shop: Host;
 beforeAll(async () => {
@@ -33,14 +42,19 @@ async function open(...bytes: string[]): Promise<{ socket: Socket; closed: Promi
 }
 
 describe("HTTP/1.1", () => {
-  test.each(["", "P", "PR"])("a socket that says %j and nothing more is closed without a word", async (head) => {
-    const started = performance.now();
-    expect(await (await open(head)).closed).toBe("");
-    expect(performance.now() - started).toBeLessThan(1_000);
-  });
+  test.each(["", "P", "PR"])(
+    "a socket that says %j and nothing more is closed without a word",
+    async (head) => {
+      const started = performance.now();
+      expect(await (await open(head)).closed).toBe("");
+      expect(performance.now() - started).toBeLessThan(1_000);
+    },
+  );
 
   test("slow headers answer 408", async () => {
-    expect(await (await open("POST / HTTP/1.1\r\nhost: x\r\n")).closed).toContain("408 Request Timeout");
+    expect(await (await open("POST / HTTP/1.1\r\nhost: x\r\n")).closed).toContain(
+      "408 Request Timeout",
+    );
   });
 
   test("a slow body answers 408", async () => {
@@ -49,7 +63,10 @@ describe("HTTP/1.1", () => {
   });
 
   test("headers over 16 KiB answer 431", async () => {
-    expect(await (await open(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(17_000)}\r\n\r\n`)).closed).toContain("431");
+    expect(
+      await (await open(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(17_000)}\r\n\r\n`))
+        .closed,
+    ).toContain("431");
   });
 });
 
@@ -105,7 +122,10 @@ describe("HTTP/2", () => {
     "half a body of %s is reset by the body timer",
     async (type) => {
       const session = http2.connect(shop.url);
-      const stream = session.request({ ...grpcHeaders, "content-type": type, ":path": LIST }, { endStream: false });
+      const stream = session.request(
+        { ...grpcHeaders, "content-type": type, ":path": LIST },
+        { endStream: false },
+      );
       stream.on("error", () => {});
       stream.write(Buffer.from([0, 0, 0]));
       await once(stream, "close");
@@ -126,11 +146,22 @@ describe("HTTP/2", () => {
   });
 
   test("an envelope of many DATA frames arrives whole", async () => {
-    const product = { sku: "TEA", name: "Tea", description: "é".repeat(2_000), price: { currencyCode: "EUR", minorUnits: 1n } };
-    const message = toBinary(PutProductRequestSchema, create(PutProductRequestSchema, { product, requestId: crypto.randomUUID() }));
+    const product = {
+      sku: "TEA",
+      name: "Tea",
+      description: "é".repeat(2_000),
+      price: { currencyCode: "EUR", minorUnits: 1n },
+    };
+    const message = toBinary(
+      PutProductRequestSchema,
+      create(PutProductRequestSchema, { product, requestId: crypto.randomUUID() }),
+    );
     const session = http2.connect(shop.url);
     const authorization = await shop.bearer("operator");
-    const stream = session.request({ ...grpcHeaders, ":path": PUT, authorization }, { endStream: false });
+    const stream = session.request(
+      { ...grpcHeaders, ":path": PUT, authorization },
+      { endStream: false },
+    );
     const trailers = once(stream, "trailers");
     stream.resume();
     const body = envelope(message);
@@ -145,19 +176,28 @@ describe("HTTP/2", () => {
 
   test("a stream of requests stays open as long as its messages keep coming, and is reset when they stop", async () => {
     const session = http2.connect(shop.url);
-    const stream = session.request({ ...grpcHeaders, ":path": `/${ServerReflection.typeName}/ServerReflectionInfo` }, { endStream: false });
+    const stream = session.request(
+      { ...grpcHeaders, ":path": `/${ServerReflection.typeName}/ServerReflectionInfo` },
+      { endStream: false },
+    );
     stream.on("error", () => {});
     const ask = envelope(
       toBinary(
         ServerReflectionRequestSchema,
-        create(ServerReflectionRequestSchema, { messageRequest: { case: "listServices", value: "" } }),
+        create(ServerReflectionRequestSchema, {
+          messageRequest: { case: "listServices", value: "" },
+        }),
       ),
     );
     const closed = once(stream, "close");
     const started = performance.now();
     let answers = 0;
     stream.on("data", (chunk: Buffer) => {
-      answers += fromBinary(ServerReflectionResponseSchema, chunk.subarray(5)).messageResponse.case === "listServicesResponse" ? 1 : 0;
+      answers +=
+        fromBinary(ServerReflectionResponseSchema, chunk.subarray(5)).messageResponse.case ===
+        "listServicesResponse"
+          ? 1
+          : 0;
       if (answers < 12) setTimeout(() => stream.write(ask), 60);
     });
     stream.write(ask);
@@ -176,9 +216,15 @@ describe("HTTP/2", () => {
   test("a slow handler of a request without a body is not taken for a slow body", async () => {
     await using other = await host({
       limits: { headersTimeoutMs: 100, requestTimeoutMs: 100 },
-      catalog: { listProducts: () => new Promise((resolve) => setTimeout(() => resolve({}) as never, 300)) },
+      catalog: {
+        listProducts: () => new Promise((resolve) => setTimeout(() => resolve({}) as never, 300)),
+      },
     });
-    for (const name of ["Connect GET over HTTP/2", "gRPC over HTTP/2", "Connect GET over HTTP/1.1"]) {
+    for (const name of [
+      "Connect GET over HTTP/2",
+      "gRPC over HTTP/2",
+      "Connect GET over HTTP/1.1",
+    ]) {
       await catalogAt((transports[name] ?? grpc)(other.url)).listProducts({});
     }
   });
@@ -187,9 +233,14 @@ describe("HTTP/2", () => {
 describe("messages", () => {
   const big = { pageToken: "x".repeat(65_537) };
 
-  test.each(Object.entries(transports).filter(([name]) => !name.includes("GET")))("one byte too many over %s", async (_name, transport) => {
-    await expect(catalogAt(transport(shop.url)).listProducts(big)).rejects.toMatchObject({ code: Code.ResourceExhausted });
-  });
+  test.each(Object.entries(transports).filter(([name]) => !name.includes("GET")))(
+    "one byte too many over %s",
+    async (_name, transport) => {
+      await expect(catalogAt(transport(shop.url)).listProducts(big)).rejects.toMatchObject({
+        code: Code.ResourceExhausted,
+      });
+    },
+  );
 
   test("a message just under the limit is read", async () => {
     const refused = await catalogAt(grpc(shop.url))
@@ -212,7 +263,12 @@ describe("messages", () => {
 
   test("a length field of 4 GiB allocates nothing", async () => {
     const session = http2.connect(shop.url);
-    const stream = session.request({ ":method": "POST", ":path": LIST, "content-type": "application/grpc", te: "trailers" });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": LIST,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
     const trailers = once(stream, "trailers");
     stream.resume();
     stream.end(Buffer.from("00ffffffff", "hex"));

@@ -6,7 +6,9 @@ import { expect, test } from "vitest";
 const program = fileURLToPath(new URL("./unheard.ts", import.meta.url));
 
 test("a process whose log nobody reads any more still ends", async () => {
-  const child = spawn(process.execPath, ["--conditions=source", program], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--conditions=source", program], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   await once(child.stdout, "data");
   child.stdout.destroy();
   const exited = once(child, "exit");

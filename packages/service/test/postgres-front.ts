@@ -21,7 +21,10 @@ export interface PostgresFront extends AsyncDisposable {
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 /** With `tls`, clients must ask for TLS as they do of a server that has it. */
-export async function postgresFront(databaseUrl: string, tls?: SecureContextOptions): Promise<PostgresFront> {
+export async function postgresFront(
+  databaseUrl: string,
+  tls?: SecureContextOptions,
+): Promise<PostgresFront> {
   const target = new URL(databaseUrl);
   const open = new Set<Socket>();
   let manner: Manner = "passes";

@@ -4,7 +4,10 @@ import { connect } from "node:net";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import * as grpcJs from "@grpc/grpc-js";
-import { ListProductsRequestSchema, ListProductsResponseSchema } from "@tercet/gen/order/v1/catalog_service";
+import {
+  ListProductsRequestSchema,
+  ListProductsResponseSchema,
+} from "@tercet/gen/order/v1/catalog_service";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { catalogAt, gate, grpc, type Host, host, ordersAt, transports } from "./harness.ts";
 
@@ -39,7 +42,10 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
   test("a server stream is answered message by message", async () => {
     const headers = { authorization: await shop.bearer("customer") };
     const statuses: (number | undefined)[] = [];
-    for await (const { order } of ordersAt(transport(shop.url)).watchOrder({ orderId: ORDER_ID }, { headers }))
+    for await (const { order } of ordersAt(transport(shop.url)).watchOrder(
+      { orderId: ORDER_ID },
+      { headers },
+    ))
       statuses.push(order?.status);
     expect(statuses).toEqual([1, 2]);
   });
@@ -52,7 +58,10 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
       description: "é".repeat(2_000),
       price: { currencyCode: "EUR", minorUnits: 1n },
     };
-    const put = await catalogAt(transport(shop.url)).putProduct({ product, requestId: crypto.randomUUID() }, { headers });
+    const put = await catalogAt(transport(shop.url)).putProduct(
+      { product, requestId: crypto.randomUUID() },
+      { headers },
+    );
     expect(put.description).toBe(product.description);
   });
 });
@@ -69,7 +78,9 @@ describe("a foreign client", () => {
         (error, answer) => (error === null ? resolve(answer) : reject(error)),
       );
     });
-    expect(fromBinary(ListProductsResponseSchema, list ?? Buffer.alloc(0)).products[0]?.sku).toBe("TEA");
+    expect(fromBinary(ListProductsResponseSchema, list ?? Buffer.alloc(0)).products[0]?.sku).toBe(
+      "TEA",
+    );
     client.close();
   });
 
@@ -77,7 +88,13 @@ describe("a foreign client", () => {
     const client = new grpcJs.Client(`127.0.0.1:${shop.port}`, grpcJs.credentials.createInsecure());
     const code = await new Promise((resolve) => {
       const bytes = (b: Buffer) => b;
-      client.makeUnaryRequest("/order.v1.CatalogService/Nothing", bytes, bytes, Buffer.alloc(0), (error) => resolve(error?.code));
+      client.makeUnaryRequest(
+        "/order.v1.CatalogService/Nothing",
+        bytes,
+        bytes,
+        Buffer.alloc(0),
+        (error) => resolve(error?.code),
+      );
     });
     expect(code).toBe(grpcJs.status.UNIMPLEMENTED);
     client.close();
@@ -86,7 +103,11 @@ describe("a foreign client", () => {
 
 describe("plain HTTP", () => {
   test("JSON by fetch", async () => {
-    const answer = await fetch(shop.url + LIST, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
+    const answer = await fetch(shop.url + LIST, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
     expect(answer.status).toBe(200);
     expect(await answer.json()).toEqual({ products: [{ sku: "TEA", name: "Tea" }] });
   });
@@ -100,17 +121,31 @@ describe("plain HTTP", () => {
         body: "{}",
       });
       expect(answer.status).toBe(404);
-      expect(await answer.json()).toEqual({ code: "unimplemented", message: "there is no such method" });
+      expect(await answer.json()).toEqual({
+        code: "unimplemented",
+        message: "there is no such method",
+      });
     },
   );
 
-  test.each(["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"])("%s answers 415", async (type) => {
-    const answer = await fetch(shop.url + LIST, { method: "POST", headers: { "content-type": type }, body: "{}" });
+  test.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "application/json; charset=utf-16",
+  ])("%s answers 415", async (type) => {
+    const answer = await fetch(shop.url + LIST, {
+      method: "POST",
+      headers: { "content-type": type },
+      body: "{}",
+    });
     expect(answer.status).toBe(415);
   });
 
   test("GET on a method with side effects answers 405", async () => {
-    expect((await fetch(`${shop.url}/order.v1.CatalogService/PutProduct?encoding=json&message={}`)).status).toBe(405);
+    expect(
+      (await fetch(`${shop.url}/order.v1.CatalogService/PutProduct?encoding=json&message={}`))
+        .status,
+    ).toBe(405);
   });
 
   test.each(["/health/live", "/health/ready"])("%s over HTTP/1.1 and HTTP/2", async (path) => {
@@ -184,7 +219,9 @@ describe("the first bytes decide the protocol, however they arrive", () => {
   const onTheWay = () => new Promise((resolve) => setTimeout(resolve, 5));
 
   const pieces = (bytes: Buffer, size: number) =>
-    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+    Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+      bytes.subarray(i * size, (i + 1) * size),
+    );
 });
 
 test("a client's cancellation of a stream reaches the handler", async () => {
@@ -199,9 +236,13 @@ test("a client's cancellation of a stream reaches the handler", async () => {
     },
   });
   const caller = new AbortController();
-  const options = { headers: { authorization: await other.bearer("customer") }, signal: caller.signal };
+  const options = {
+    headers: { authorization: await other.bearer("customer") },
+    signal: caller.signal,
+  };
   const watch = async () => {
-    for await (const _ of ordersAt(grpc(other.url)).watchOrder({ orderId: ORDER_ID }, options)) caller.abort();
+    for await (const _ of ordersAt(grpc(other.url)).watchOrder({ orderId: ORDER_ID }, options))
+      caller.abort();
   };
   await expect(watch()).rejects.toMatchObject({ code: Code.Canceled });
   await cancelled.opened;

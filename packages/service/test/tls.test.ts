@@ -11,17 +11,53 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TlsOptions } from "../src/host/one-port.ts";
 import { catalogAt, gate, type Host, host } from "./harness.ts";
 
-/** An authority, a server's certificate for 127.0.0.1, and a client's: made by the openssl program, which Node has no counterpart of. */
+/**
+ * An authority, a server's certificate for 127.0.0.1, and a client's: made by the openssl program,
+ * which Node has no counterpart of.
+ */
 function certificates(folder: string) {
   const file = (name: string) => join(folder, name);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl("req", "-x509", ...key, "-days", "2", "-subj", "/CN=test authority", "-keyout", file("ca.key"), "-out", file("ca.pem"));
+  openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-days",
+    "2",
+    "-subj",
+    "/CN=test authority",
+    "-keyout",
+    file("ca.key"),
+    "-out",
+    file("ca.pem"),
+  );
   writeFileSync(file("san"), "subjectAltName=IP:127.0.0.1");
   for (const name of ["server", "client"]) {
-    openssl("req", ...key, "-subj", `/CN=${name}`, "-keyout", file(`${name}.key`), "-out", file(`${name}.csr`));
+    openssl(
+      "req",
+      ...key,
+      "-subj",
+      `/CN=${name}`,
+      "-keyout",
+      file(`${name}.key`),
+      "-out",
+      file(`${name}.csr`),
+    );
     const authority = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial"];
-    openssl("x509", "-req", "-days", "2", "-in", file(`${name}.csr`), ...authority, "-extfile", file("san"), "-out", file(`${name}.pem`));
+    openssl(
+      "x509",
+      "-req",
+      "-days",
+      "2",
+      "-in",
+      file(`${name}.csr`),
+      ...authority,
+      "-extfile",
+      file("san"),
+      "-out",
+      file(`${name}.pem`),
+    );
   }
   const read = (name: string) => readFileSync(file(name), "utf8");
   return {
@@ -42,7 +78,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe("TLS on the one port", () => {
   let shop: Host;
   beforeAll(async () => {
-    const limits = { headersTimeoutMs: 200, requestTimeoutMs: 300, connectionsCheckingIntervalMs: 50 };
+    const limits = {
+      headersTimeoutMs: 200,
+      requestTimeoutMs: 300,
+      connectionsCheckingIntervalMs: 50,
+    };
     shop = await host({ config: { tls: pem.server }, limits });
   });
   afterAll(() => shop[Symbol.asyncDispose]());
@@ -77,7 +117,10 @@ describe("TLS on the one port", () => {
     expect(String((await once(socket, "data"))[0])).toContain("408 Request Timeout");
     const session = http2.connect(shop.url, { ca: pem.ca });
     const path = "/order.v1.CatalogService/ListProducts";
-    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" }, { endStream: false });
+    const stream = session.request(
+      { ":method": "POST", ":path": path, "content-type": "application/grpc" },
+      { endStream: false },
+    );
     stream.on("error", () => {});
     await once(stream, "close");
     expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
@@ -109,7 +152,9 @@ test("calls in flight over TLS finish while the service drains", async () => {
   const nodeOptions = { ca: pem.ca };
   const calls = [
     catalogAt(createGrpcTransport({ baseUrl: shop.url, nodeOptions })).listProducts({}),
-    catalogAt(createConnectTransport({ baseUrl: shop.url, httpVersion: "1.1", nodeOptions })).listProducts({}),
+    catalogAt(
+      createConnectTransport({ baseUrl: shop.url, httpVersion: "1.1", nodeOptions }),
+    ).listProducts({}),
   ];
   await entered.opened;
   const drained = shop[Symbol.asyncDispose]();
@@ -123,12 +168,18 @@ test("with a client CA, a client needs a certificate", async () => {
   const call = (nodeOptions: { ca: string; cert?: string; key?: string }) =>
     Promise.all([
       catalogAt(createGrpcTransport({ baseUrl: shop.url, nodeOptions })).listProducts({}),
-      catalogAt(createConnectTransport({ baseUrl: shop.url, httpVersion: "1.1", nodeOptions })).listProducts({}),
+      catalogAt(
+        createConnectTransport({ baseUrl: shop.url, httpVersion: "1.1", nodeOptions }),
+      ).listProducts({}),
     ]);
   await call({ ca: pem.ca, ...pem.client });
   await expect(call({ ca: pem.ca })).rejects.toThrow();
   for (const httpVersion of ["1.1", "2"] as const) {
-    const stranger = createConnectTransport({ baseUrl: shop.url, httpVersion, nodeOptions: { ca: pem.ca } });
+    const stranger = createConnectTransport({
+      baseUrl: shop.url,
+      httpVersion,
+      nodeOptions: { ca: pem.ca },
+    });
     await expect(catalogAt(stranger).listProducts({})).rejects.toThrow();
   }
 });
@@ -139,7 +190,10 @@ test("healthcheck.js asks over TLS, and shows a certificate where one is asked f
   const program = new URL("../src/healthcheck.ts", import.meta.url).pathname;
   const files = { TLS_CERT: join(folder, "server.pem"), TLS_KEY: join(folder, "server.key") };
   const codeOf = (env: Record<string, string>) =>
-    new Promise<number>((resolve) => execFile(process.execPath, [program], { env }, (error) => resolve(Number(error?.code ?? 0))));
-  for (const { port } of [open, strict]) expect(await codeOf({ PORT: String(port), ...files })).toBe(0);
+    new Promise<number>((resolve) =>
+      execFile(process.execPath, [program], { env }, (error) => resolve(Number(error?.code ?? 0))),
+    );
+  for (const { port } of [open, strict])
+    expect(await codeOf({ PORT: String(port), ...files })).toBe(0);
   expect(await codeOf({ PORT: String(open.port) })).toBe(1);
 });

@@ -14,12 +14,18 @@ const file = create(FileDescriptorProtoSchema, {
   service: [
     create(ServiceDescriptorProtoSchema, {
       name: "UndeclaredService",
-      method: [create(MethodDescriptorProtoSchema, { name: "Nothing", inputType: ".test.v1.Empty", outputType: ".test.v1.Empty" })],
+      method: [
+        create(MethodDescriptorProtoSchema, {
+          name: "Nothing",
+          inputType: ".test.v1.Empty",
+          outputType: ".test.v1.Empty",
+        }),
+      ],
     }),
   ],
 });
 
 /** A service as somebody writes it who forgets `(common.v1.access)`. */
-export const UndeclaredService = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] })).getService(
-  "test.v1.UndeclaredService",
-) as DescService;
+export const UndeclaredService = createFileRegistry(
+  create(FileDescriptorSetSchema, { file: [file] }),
+).getService("test.v1.UndeclaredService") as DescService;

@@ -19,9 +19,13 @@ export interface Account {
   readonly as: AsAccount;
 }
 
-/** PostgreSQL refuses to run as root; then `nobody` runs it, who must be able to reach the paths. Throws StackError when that cannot be. */
+/**
+ * PostgreSQL refuses to run as root; then `nobody` runs it, who must be able to reach the paths.
+ * Throws StackError when that cannot be.
+ */
 export async function chooseAccount(paths: readonly string[]): Promise<Account> {
-  if (process.getuid?.() !== 0) return { owner: undefined, as: (command, args) => ({ command, args, options: {} }) };
+  if (process.getuid?.() !== 0)
+    return { owner: undefined, as: (command, args) => ({ command, args, options: {} }) };
   const id = async (flag: string) => Number((await run("id", [flag, "nobody"])).stdout);
   const owner = { uid: await id("-u"), gid: await id("-g") };
   const plain: AsAccount = (command, args) => ({ command, args, options: owner });
@@ -33,8 +37,9 @@ export async function chooseAccount(paths: readonly string[]): Promise<Account> 
 }
 
 /**
- * In a folder of root's own (`/root`), the account is left the one capability that it needs to enter: Linux only. Without the secure bit access(2),
- * by which PostgreSQL looks for its own programs, would not honour the capability.
+ * In a folder of root's own (`/root`), the account is left the one capability that it needs to
+ * enter: Linux only. Without the secure bit access(2), by which PostgreSQL looks for its own
+ * programs, would not honour the capability.
  */
 const withAccess =
   ({ uid, gid }: { uid: number; gid: number }): AsAccount =>

@@ -19,7 +19,11 @@ export function createApi(baseUrl: string, token?: string): Api {
     request.header.set("authorization", `Bearer ${token}`);
     return next(request);
   };
-  const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", interceptors: token === undefined ? [] : [authorize] });
+  const transport = createConnectTransport({
+    baseUrl,
+    httpVersion: "1.1",
+    interceptors: token === undefined ? [] : [authorize],
+  });
   return {
     identity: createClient(IdentityService, transport),
     catalog: createClient(CatalogService, transport),
@@ -28,8 +32,14 @@ export function createApi(baseUrl: string, token?: string): Api {
   };
 }
 
-/** The API for a user who logs in with a password; good for as long as an access token lives (10 minutes). */
-export async function logIn(baseUrl: string, credentials: { readonly email: string; readonly password: string }): Promise<Api> {
+/**
+ * The API for a user who logs in with a password; good for as long as an access token lives (10
+ * minutes).
+ */
+export async function logIn(
+  baseUrl: string,
+  credentials: { readonly email: string; readonly password: string },
+): Promise<Api> {
   const { accessToken } = await createApi(baseUrl).identity.login(credentials);
   return createApi(baseUrl, accessToken);
 }

@@ -14,15 +14,30 @@ test("by default it uses the known ports, the folder of the root package, and th
 });
 
 test("every problem is named at once", () => {
-  const problems = problemsOf({ EDGE_PORT: "http", ORDER_PORT: "70000", IDENTITY_DATABASE_URL: "mysql://x", PAYMENT_DATABASE_URL: "x" });
+  const problems = problemsOf({
+    EDGE_PORT: "http",
+    ORDER_PORT: "70000",
+    IDENTITY_DATABASE_URL: "mysql://x",
+    PAYMENT_DATABASE_URL: "x",
+  });
   expect(problems.map((problem) => problem.split(":")[0])).toEqual(
-    expect.arrayContaining(["EDGE_PORT", "ORDER_PORT", "IDENTITY_DATABASE_URL", "PAYMENT_DATABASE_URL"]),
+    expect.arrayContaining([
+      "EDGE_PORT",
+      "ORDER_PORT",
+      "IDENTITY_DATABASE_URL",
+      "PAYMENT_DATABASE_URL",
+    ]),
   );
 });
 
 test("two of its parts cannot share a port, unless it is any", () => {
-  expect(problemsOf({ ORDER_PORT: "5010" })).toEqual(["ORDER_PORT: 5010 is IDENTITY_PORT's already"]);
-  expect(envToConfig({ ORDER_PORT: "0", PAYMENT_PORT: "0" }).ports).toMatchObject({ order: 0, payment: 0 });
+  expect(problemsOf({ ORDER_PORT: "5010" })).toEqual([
+    "ORDER_PORT: 5010 is IDENTITY_PORT's already",
+  ]);
+  expect(envToConfig({ ORDER_PORT: "0", PAYMENT_PORT: "0" }).ports).toMatchObject({
+    order: 0,
+    payment: 0,
+  });
 });
 
 test("payments may be in MongoDB, and nothing else", () => {
@@ -39,7 +54,11 @@ test("services are given their settings, and nothing else of the environment", (
     AWS_SECRET_ACCESS_KEY: "secret",
     DATABASE_URL: "postgres://x",
   };
-  expect(envToConfig(given).serviceEnv.order).toEqual({ LOG_LEVEL: "warn", SAGA_LEASE_MS: "2000", OTEL_SERVICE_NAME: "x" });
+  expect(envToConfig(given).serviceEnv.order).toEqual({
+    LOG_LEVEL: "warn",
+    SAGA_LEASE_MS: "2000",
+    OTEL_SERVICE_NAME: "x",
+  });
 });
 
 function problemsOf(env: Record<string, string>): readonly string[] {

@@ -23,16 +23,30 @@ export interface StackConfig {
   readonly supervise: boolean;
 }
 
-/** Settings of the services that may be set for the whole stack; everything else in the environment stays outside. */
+/**
+ * Settings of the services that may be set for the whole stack; everything else in the environment
+ * stays outside.
+ */
 const PASSED_ON =
   /^(LOG_LEVEL|ENVIRONMENT|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
 
 /** For a stack next to others: every part takes any free port. */
-export const ANY_PORT: Env = { IDENTITY_PORT: "0", ORDER_PORT: "0", PAYMENT_PORT: "0", EDGE_PORT: "0", POSTGRES_PORT: "0" };
+export const ANY_PORT: Env = {
+  IDENTITY_PORT: "0",
+  ORDER_PORT: "0",
+  PAYMENT_PORT: "0",
+  EDGE_PORT: "0",
+  POSTGRES_PORT: "0",
+};
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
-const paymentUrl = z.string().regex(/^(postgres(ql)?|mongodb(\+srv)?):\/\//, "must begin with postgres://, mongodb:// or mongodb+srv://");
+const paymentUrl = z
+  .string()
+  .regex(
+    /^(postgres(ql)?|mongodb(\+srv)?):\/\//,
+    "must begin with postgres://, mongodb:// or mongodb+srv://",
+  );
 
 const shape = z.object({
   DATA_DIR: z.string().default(resolve(ROOT, ".data")),
@@ -49,10 +63,18 @@ const shape = z.object({
 /** Throws ConfigError naming every problem. */
 export function envToConfig(environment: Env): StackConfig {
   const env = parseEnv("the stack", shape, environment);
-  const { IDENTITY_PORT: identity, ORDER_PORT: order, PAYMENT_PORT: payment, EDGE_PORT: edge, POSTGRES_PORT: postgres } = env;
+  const {
+    IDENTITY_PORT: identity,
+    ORDER_PORT: order,
+    PAYMENT_PORT: payment,
+    EDGE_PORT: edge,
+    POSTGRES_PORT: postgres,
+  } = env;
   const ports = { identity, order, payment, edge, postgres };
   refuseSharedPorts(ports);
-  const passedOn = Object.fromEntries(Object.entries(environment).filter(([name]) => PASSED_ON.test(name)));
+  const passedOn = Object.fromEntries(
+    Object.entries(environment).filter(([name]) => PASSED_ON.test(name)),
+  );
   return {
     dataDir: resolve(env.DATA_DIR),
     ports,
@@ -73,7 +95,9 @@ function refuseSharedPorts(ports: StackPorts): void {
   const problems = fixed.flatMap(([name, number], index) => {
     const [first] = fixed.slice(0, index).find(([, other]) => other === number) ?? [];
     if (first === undefined) return [];
-    return [`${portVariable(name as PortName)}: ${number} is ${portVariable(first as PortName)}'s already`];
+    return [
+      `${portVariable(name as PortName)}: ${number} is ${portVariable(first as PortName)}'s already`,
+    ];
   });
   if (problems.length > 0) throw new ConfigError("the stack", problems);
 }

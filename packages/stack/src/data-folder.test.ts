@@ -29,7 +29,9 @@ test("one whose holder was killed can be taken, and says so", async () => {
   const module = new URL("./data-folder.ts", import.meta.url).href;
   const script = `const { openDataFolder } = await import(${JSON.stringify(module)}); await openDataFolder(${JSON.stringify(parent)});
     console.log("held"); setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const holder = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await once(holder.stdout, "data");
   await expect(openDataFolder(parent)).rejects.toThrow(StackError);
   holder.kill("SIGKILL");
@@ -38,8 +40,13 @@ test("one whose holder was killed can be taken, and says so", async () => {
   expect(folder.leftBehind).toBe(true);
 });
 
-test.each(["file/data", "../../../../proc/tercet"])("%s cannot be written, which is said in one sentence", async (name) => {
-  await writeFile(join(parent, "file"), "");
-  const path = join(parent, name);
-  await expect(openDataFolder(path)).rejects.toThrow(/^the folder .+ cannot be written \([A-Z]+\): set DATA_DIR to one that can$/);
-});
+test.each(["file/data", "../../../../proc/tercet"])(
+  "%s cannot be written, which is said in one sentence",
+  async (name) => {
+    await writeFile(join(parent, "file"), "");
+    const path = join(parent, name);
+    await expect(openDataFolder(path)).rejects.toThrow(
+      /^the folder .+ cannot be written \([A-Z]+\): set DATA_DIR to one that can$/,
+    );
+  },
+);

@@ -14,7 +14,10 @@ export interface DataFolder extends AsyncDisposable {
   file(...names: readonly string[]): string;
 }
 
-/** Makes the folder when it is missing, and takes it. Throws StackError when it cannot be written or another stack holds it. */
+/**
+ * Makes the folder when it is missing, and takes it. Throws StackError when it cannot be written or
+ * another stack holds it.
+ */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   await makeWritable(path);
   const { server, leftBehind } = await lock(path);
@@ -36,11 +39,16 @@ async function makeWritable(path: string): Promise<void> {
     await rm(probe);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new StackError(`the folder ${path} cannot be written (${code}): set DATA_DIR to one that can`, { cause: error });
+    throw new StackError(
+      `the folder ${path} cannot be written (${code}): set DATA_DIR to one that can`,
+      { cause: error },
+    );
   }
 }
 
-/** Level by level: Node's own recursive mkdir never ends where nothing can be made (under /proc). */
+/**
+ * Level by level: Node's own recursive mkdir never ends where nothing can be made (under /proc).
+ */
 async function makeFolder(path: string): Promise<void> {
   const make = () =>
     mkdir(path).catch((error: NodeJS.ErrnoException) => {
@@ -56,8 +64,9 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * A socket that somebody answers at means that the folder is held; one that nobody answers at, that its owner was killed. Unlike a file with a process id,
- * it cannot be mistaken. It lies in the system's folder for temporary files because the path of a socket must be short.
+ * A socket that somebody answers at means that the folder is held; one that nobody answers at, that
+ * its owner was killed. Unlike a file with a process id, it cannot be mistaken. It lies in the
+ * system's folder for temporary files because the path of a socket must be short.
  */
 async function lock(path: string): Promise<{ server: Server; leftBehind: boolean }> {
   const id = createHash("sha256")
@@ -74,7 +83,10 @@ async function lock(path: string): Promise<{ server: Server; leftBehind: boolean
   return { server: second, leftBehind: true };
 }
 
-const heldBy = (path: string) => new StackError(`another stack runs on the folder ${path}: stop it, or set DATA_DIR to another folder`);
+const heldBy = (path: string) =>
+  new StackError(
+    `another stack runs on the folder ${path}: stop it, or set DATA_DIR to another folder`,
+  );
 
 async function listen(socket: string): Promise<Server | undefined> {
   const server = createServer((connection) => connection.destroy());
@@ -94,6 +106,8 @@ function answers(socket: string): Promise<boolean> {
   const connection = connect(socket);
   connection.once("connect", () => resolve(true));
   // Another account's socket may not be connected to, and is held all the same.
-  connection.once("error", ({ code }: NodeJS.ErrnoException) => resolve(code === "EACCES" || code === "EPERM"));
+  connection.once("error", ({ code }: NodeJS.ErrnoException) =>
+    resolve(code === "EACCES" || code === "EPERM"),
+  );
   return promise.finally(() => connection.destroy());
 }

@@ -9,14 +9,20 @@ export async function ensureDatabases(serverUrl: string, names: readonly string[
   const sql = postgres(serverUrl, OPTIONS);
   try {
     const there = await sql<{ datname: string }[]>`select datname from pg_database`;
-    for (const name of names) if (!there.some(({ datname }) => datname === name)) await sql`create database ${sql(name)}`;
+    for (const name of names)
+      if (!there.some(({ datname }) => datname === name)) await sql`create database ${sql(name)}`;
   } finally {
     await sql.end({ timeout: 1 });
   }
 }
 
-/** Throws StackError with a sentence for each of somebody else's databases that does not answer. MongoDB is left to the service that uses it. */
-export async function checkDatabases(urls: Readonly<Partial<Record<ServiceName, string>>>): Promise<void> {
+/**
+ * Throws StackError with a sentence for each of somebody else's databases that does not answer.
+ * MongoDB is left to the service that uses it.
+ */
+export async function checkDatabases(
+  urls: Readonly<Partial<Record<ServiceName, string>>>,
+): Promise<void> {
   const problems = await Promise.all(serviceNames.map((name) => problemOf(name, urls[name])));
   const sentences = problems.filter((problem) => problem !== undefined);
   if (sentences.length > 0) throw new StackError(sentences.join("\n"));

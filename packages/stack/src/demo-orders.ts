@@ -10,7 +10,9 @@ export interface DemoOrder {
   readonly expected: Ending;
 }
 
-/** Names of `order.v1.OrderStatus` and `payment.v1.PaymentStatus`, and the order's failure reason. */
+/**
+ * Names of `order.v1.OrderStatus` and `payment.v1.PaymentStatus`, and the order's failure reason.
+ */
 export interface Ending {
   readonly status: string;
   readonly reason?: string | undefined;
@@ -24,26 +26,56 @@ const refunded = (reason: string): Ending => ({ status: "CANCELLED", reason, pay
 const one = (sku: string) => [{ sku, quantity: 1 }];
 
 export const demoOrders: readonly DemoOrder[] = [
-  { title: "confirmed", items: [{ sku: "MUG-BLUE", quantity: 2 }], token: "tok_visa", expected: CONFIRMED },
+  {
+    title: "confirmed",
+    items: [{ sku: "MUG-BLUE", quantity: 2 }],
+    token: "tok_visa",
+    expected: CONFIRMED,
+  },
   {
     title: "confirmed, three products",
     items: [...one("KETTLE"), ...one("SCALE"), ...one("COFFEE-1KG")],
     token: "tok_visa",
     expected: CONFIRMED,
   },
-  { title: "declined: above the limit", items: one(BEYOND_THE_LIMIT), token: "tok_visa", expected: DECLINED },
+  {
+    title: "declined: above the limit",
+    items: one(BEYOND_THE_LIMIT),
+    token: "tok_visa",
+    expected: DECLINED,
+  },
   { title: "declined: the card", items: one("GRINDER"), token: "tok_declined", expected: DECLINED },
-  { title: "declined: insufficient funds", items: one("GRINDER"), token: "tok_insufficient_funds", expected: DECLINED },
-  { title: "sold out: refunded", items: one(SOLD_OUT), token: "tok_visa", expected: refunded("OUT_OF_STOCK") },
+  {
+    title: "declined: insufficient funds",
+    items: one("GRINDER"),
+    token: "tok_insufficient_funds",
+    expected: DECLINED,
+  },
+  {
+    title: "sold out: refunded",
+    items: one(SOLD_OUT),
+    token: "tok_visa",
+    expected: refunded("OUT_OF_STOCK"),
+  },
   {
     title: "one product too scarce: all refunded",
     items: [...one("MUG-RED"), { sku: SCARCE, quantity: 5 }],
     token: "tok_visa",
     expected: refunded("OUT_OF_STOCK"),
   },
-  { title: "flaky provider: tried again", items: one("TEA-SENCHA"), token: "tok_flaky", expected: CONFIRMED },
+  {
+    title: "flaky provider: tried again",
+    items: one("TEA-SENCHA"),
+    token: "tok_flaky",
+    expected: CONFIRMED,
+  },
   { title: "slow provider", items: one("TRAVEL-CUP"), token: "tok_slow", expected: CONFIRMED },
-  { title: "charged, but the answer was lost", items: one("FILTERS-100"), token: "tok_timeout_then_success", expected: CONFIRMED },
+  {
+    title: "charged, but the answer was lost",
+    items: one("FILTERS-100"),
+    token: "tok_timeout_then_success",
+    expected: CONFIRMED,
+  },
   {
     title: "cancelled by the customer",
     items: one("KETTLE"),
@@ -67,7 +99,8 @@ export function neededStock(sku: string): { readonly min: bigint; readonly max: 
   return { min: 10n, max: 1_000_000_000n };
 }
 
-export const sameEnding = (a: Ending, b: Ending): boolean => a.status === b.status && a.reason === b.reason && a.payment === b.payment;
+export const sameEnding = (a: Ending, b: Ending): boolean =>
+  a.status === b.status && a.reason === b.reason && a.payment === b.payment;
 
 export const describeEnding = ({ status, reason, payment }: Ending): string =>
   `${status}${reason === undefined ? "" : ` (${reason})`}, payment ${payment}`;

@@ -5,7 +5,10 @@ import { timelineOf } from "./timeline.ts";
 
 const WIDTH = Math.max(...demoOrders.map(({ title }) => title.length));
 
-/** Draws what becomes of the orders, over itself where that can be; elsewhere a line for each that is done. */
+/**
+ * Draws what becomes of the orders, over itself where that can be; elsewhere a line for each that
+ * is done.
+ */
 export function demoProgress(terminal: Terminal): (index: number, state: string) => void {
   const states = demoOrders.map(() => "waiting");
   terminal.line(`placing ${demoOrders.length} orders at once`);
@@ -29,8 +32,13 @@ function reportOne(number: number, { demo, order, ending }: DemoResult, terminal
   const right = sameEnding(ending, demo.expected);
   const mark = right ? terminal.styled("green", "✓") : terminal.styled("red", "✗");
   terminal.line();
-  terminal.line(`${mark} ${String(number).padStart(2)} ${terminal.styled("bold", demo.title)}: ${describeEnding(ending)}`);
-  if (!right) terminal.line(`     ${terminal.styled("red", `expected ${describeEnding(demo.expected)}`)}`);
-  terminal.line(`     ${terminal.styled("dim", `order ${order.id}${order.failure ? `: ${order.failure.message}` : ""}`)}`);
+  terminal.line(
+    `${mark} ${String(number).padStart(2)} ${terminal.styled("bold", demo.title)}: ${describeEnding(ending)}`,
+  );
+  if (!right)
+    terminal.line(`     ${terminal.styled("red", `expected ${describeEnding(demo.expected)}`)}`);
+  terminal.line(
+    `     ${terminal.styled("dim", `order ${order.id}${order.failure ? `: ${order.failure.message}` : ""}`)}`,
+  );
   for (const line of timelineOf(order, terminal)) terminal.line(`  ${line}`);
 }

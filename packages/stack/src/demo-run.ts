@@ -29,10 +29,13 @@ export async function runDemo(
   onState: (index: number, state: string) => void,
   signal: AbortSignal,
 ): Promise<DemoResult[]> {
-  const caller = (name: "alice" | "olivia") => logIn(target.url, { email: `${name}@example.com`, password: target.passwords[name] });
+  const caller = (name: "alice" | "olivia") =>
+    logIn(target.url, { email: `${name}@example.com`, password: target.passwords[name] });
   const callers = { alice: await caller("alice"), olivia: await caller("olivia") };
   await prepareStock(callers.olivia);
-  return await Promise.all(demoOrders.map((demo, index) => place(callers, demo, (state) => onState(index, state), signal)));
+  return await Promise.all(
+    demoOrders.map((demo, index) => place(callers, demo, (state) => onState(index, state), signal)),
+  );
 }
 
 async function prepareStock({ catalog }: Api): Promise<void> {
@@ -45,20 +48,45 @@ async function prepareStock({ catalog }: Api): Promise<void> {
   }
 }
 
-async function place(callers: Callers, demo: DemoOrder, onState: (state: string) => void, signal: AbortSignal): Promise<DemoResult> {
+async function place(
+  callers: Callers,
+  demo: DemoOrder,
+  onState: (state: string) => void,
+  signal: AbortSignal,
+): Promise<DemoResult> {
   const { alice } = callers;
   onState("placing");
-  const request = { requestId: crypto.randomUUID(), items: [...demo.items], paymentMethod: { token: demo.token } };
-  let order = await settled(alice, await alice.orders.createOrder(request, { ...WAIT, signal }), signal);
+  const request = {
+    requestId: crypto.randomUUID(),
+    items: [...demo.items],
+    paymentMethod: { token: demo.token },
+  };
+  let order = await settled(
+    alice,
+    await alice.orders.createOrder(request, { ...WAIT, signal }),
+    signal,
+  );
   onState(OrderStatus[order.status]);
   if (demo.cancelledBy !== undefined && order.status === OrderStatus.CONFIRMED) {
     onState("cancelling");
-    const cancel = { orderId: order.id, requestId: crypto.randomUUID(), reason: "shown in the demo" };
-    order = await settled(alice, await callers[demo.cancelledBy].orders.cancelOrder(cancel, { ...WAIT, signal }), signal);
+    const cancel = {
+      orderId: order.id,
+      requestId: crypto.randomUUID(),
+      reason: "shown in the demo",
+    };
+    order = await settled(
+      alice,
+      await callers[demo.cancelledBy].orders.cancelOrder(cancel, { ...WAIT, signal }),
+      signal,
+    );
     onState(OrderStatus[order.status]);
   }
   const payment = await alice.payments.getPayment({ paymentId: order.paymentId }, { signal });
-  const ending = { status: OrderStatus[order.status], reason: order.failure?.reason, payment: PaymentStatus[payment.status] };
+  const ending = {
+    status: OrderStatus[order.status],
+    reason: order.failure?.reason,
+    payment: PaymentStatus[payment.status],
+  };
   return { demo, order, ending };
 }
 
@@ -66,6 +94,10 @@ async function place(callers: Callers, demo: DemoOrder, onState: (state: string)
 async function settled({ orders }: Api, order: Order, signal: AbortSignal): Promise<Order> {
   let { status } = order;
   if (OPEN.has(status))
-    for await (const { order: seen } of orders.watchOrder({ orderId: order.id }, { ...WATCH, signal })) status = seen?.status ?? status;
+    for await (const { order: seen } of orders.watchOrder(
+      { orderId: order.id },
+      { ...WATCH, signal },
+    ))
+      status = seen?.status ?? status;
   return await orders.getOrder({ orderId: order.id }, { signal });
 }

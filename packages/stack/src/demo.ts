@@ -16,8 +16,10 @@ await runCommand({
     // The demo makes the services warn on purpose.
     const listener = { ...terminalListener(terminal), notice: () => {} };
     const running = await targetOf(config);
-    await using started = running === undefined ? await startStack(config, { listener, signal }) : undefined;
-    const target = running ?? (started && { url: started.urls.edge, passwords: passwordsOf(started.users) });
+    await using started =
+      running === undefined ? await startStack(config, { listener, signal }) : undefined;
+    const target =
+      running ?? (started && { url: started.urls.edge, passwords: passwordsOf(started.users) });
     if (target === undefined) return 1;
     const results = await runDemo(target, demoProgress(terminal), signal);
     return demoReport(results, terminal) ? 0 : 1;
@@ -31,7 +33,9 @@ async function targetOf(config: StackConfig): Promise<DemoTarget | undefined> {
   const { edge: url } = running.urls;
   const secrets = await readSecrets(join(running.dataDir, "secrets.json"));
   if (secrets === undefined)
-    throw new StackError(`a stack runs at ${url}, but its passwords are not in ${running.dataDir}: set DATA_DIR to its folder`);
+    throw new StackError(
+      `a stack runs at ${url}, but its passwords are not in ${running.dataDir}: set DATA_DIR to its folder`,
+    );
   return { url, passwords: secrets.passwords };
 }
 

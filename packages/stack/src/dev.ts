@@ -8,7 +8,10 @@ import { welcome } from "./welcome.ts";
 await runCommand({
   help: devHelp,
   run: async ({ env, terminal, signal }) => {
-    const stack = await startStack(envToConfig(env), { listener: terminalListener(terminal), signal });
+    const stack = await startStack(envToConfig(env), {
+      listener: terminalListener(terminal),
+      signal,
+    });
     terminal.line(welcome(stack, terminal));
     for await (const services of sourceChanges(signal)) {
       const problems = await compile(signal).catch((error: Error) => error.message);
@@ -27,6 +30,8 @@ async function restart({ services }: Stack, name: ServiceName, terminal: Termina
     await services[name].start();
     terminal.line(`${terminal.styled("green", "✓")} ${name} runs what you changed`);
   } catch (error) {
-    terminal.line(`${terminal.styled("red", "✗")} ${error instanceof Error ? error.message : error}`);
+    terminal.line(
+      `${terminal.styled("red", "✗")} ${error instanceof Error ? error.message : error}`,
+    );
   }
 }

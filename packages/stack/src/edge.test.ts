@@ -20,7 +20,9 @@ test.each([
   [ORDER, "order"],
   ["/payment.v1.PaymentService/GetPayment", "payment"],
 ])("%s goes to %s", async (path, name) => {
-  const edge = await edgeBefore((request, response) => response.end(`${request.method} ${request.url}`));
+  const edge = await edgeBefore((request, response) =>
+    response.end(`${request.method} ${request.url}`),
+  );
   const answer = await fetch(`${edge.url}${path}?connect=v1`, { method: "POST" });
   expect(answer.status).toBe(200);
   expect(answer.headers.get("x-upstream")).toBe(name);
@@ -31,7 +33,9 @@ test.each([
   ["POST", "/auth/login", "/identity.v1.IdentityService/Login"],
   ["GET", "/auth/me", "/identity.v1.IdentityService/GetMe?connect=v1&encoding=json&message=%7B%7D"],
 ])("%s %s is Identity's %s", async (method, path, target) => {
-  const edge = await edgeBefore((request, response) => response.end(`${request.method} ${request.url}`));
+  const edge = await edgeBefore((request, response) =>
+    response.end(`${request.method} ${request.url}`),
+  );
   const answer = await fetch(`${edge.url}${path}`, { method });
   expect(answer.headers.get("x-upstream")).toBe("identity");
   expect(await answer.text()).toBe(`${method} ${target}`);
@@ -53,14 +57,26 @@ test.each([
   const edge = await edgeBefore((_request, response) => response.end("reached"));
   const { status, body } = await rawGet(edge, path);
   expect([400, 404]).toContain(status);
-  expect(JSON.parse(body)).toEqual({ code: expect.stringMatching(/^(unimplemented|invalid_argument)$/), message: expect.any(String) });
+  expect(JSON.parse(body)).toEqual({
+    code: expect.stringMatching(/^(unimplemented|invalid_argument)$/),
+    message: expect.any(String),
+  });
 });
 
 test("the body arrives as it was sent, whatever its type says", async () => {
   const edge = await edgeBefore((request, response) => request.pipe(response));
   const body = Buffer.from([0, 255, 123, 10]);
-  for (const type of ["application/json", "application/proto", "application/grpc-web+proto", "text/plain"]) {
-    const answer = await fetch(`${edge.url}${ORDER}`, { method: "POST", headers: { "content-type": type }, body });
+  for (const type of [
+    "application/json",
+    "application/proto",
+    "application/grpc-web+proto",
+    "text/plain",
+  ]) {
+    const answer = await fetch(`${edge.url}${ORDER}`, {
+      method: "POST",
+      headers: { "content-type": type },
+      body,
+    });
     expect(Buffer.from(await answer.arrayBuffer())).toEqual(body);
   }
 });
@@ -93,23 +109,46 @@ test("when the caller goes away, so does the stream's source", async () => {
 });
 
 test("the service hears who called, not what the caller claims", async () => {
-  const edge = await edgeBefore((request, response) => response.end(JSON.stringify(request.headers)));
-  const headers = { "x-forwarded-for": "203.0.113.7", forwarded: "for=203.0.113.7", "x-correlation-id": "abc", authorization: "Bearer x" };
+  const edge = await edgeBefore((request, response) =>
+    response.end(JSON.stringify(request.headers)),
+  );
+  const headers = {
+    "x-forwarded-for": "203.0.113.7",
+    forwarded: "for=203.0.113.7",
+    "x-correlation-id": "abc",
+    authorization: "Bearer x",
+  };
   const answer = await fetch(`${edge.url}${ORDER}`, { method: "POST", headers });
   const heard = (await answer.json()) as Record<string, string>;
-  expect(heard).toMatchObject({ "x-forwarded-for": "127.0.0.1", "x-correlation-id": "abc", authorization: "Bearer x" });
+  expect(heard).toMatchObject({
+    "x-forwarded-for": "127.0.0.1",
+    "x-correlation-id": "abc",
+    authorization: "Bearer x",
+  });
   expect(heard["forwarded"]).toBeUndefined();
   expect(answer.headers.get("x-correlation-id")).toBe("abc");
 });
 
 test("a service that is down is unavailable, in Connect's terms", async () => {
   const nowhere = `http://127.0.0.1:${await freePort()}`;
-  const edge = opened.use(await startEdge({ port: 0, upstreams: { identity: nowhere, order: nowhere, payment: nowhere } }));
-  const answer = await fetch(`${edge.url}${ORDER}`, { method: "POST", body: "{}", headers: { "content-type": "application/json" } });
+  const edge = opened.use(
+    await startEdge({
+      port: 0,
+      upstreams: { identity: nowhere, order: nowhere, payment: nowhere },
+    }),
+  );
+  const answer = await fetch(`${edge.url}${ORDER}`, {
+    method: "POST",
+    body: "{}",
+    headers: { "content-type": "application/json" },
+  });
   expect(answer.status).toBe(503);
   expect(answer.headers.get("retry-after")).toBe("1");
   expect(answer.headers.get("x-correlation-id")).toMatch(/./);
-  expect(await answer.json()).toEqual({ code: "unavailable", message: "the order service cannot be reached at the moment; try again" });
+  expect(await answer.json()).toEqual({
+    code: "unavailable",
+    message: "the order service cannot be reached at the moment; try again",
+  });
   expect((await fetch(`${edge.url}/health/ready`)).status).toBe(503);
 });
 
@@ -126,13 +165,22 @@ test("nothing is asked twice", async () => {
 test("it is ready when every service is", async () => {
   let ready = true;
   const edge = await edgeBefore((request, response) => {
-    response.writeHead(request.headers.host === `127.0.0.1:${new URL(upstreamOf("payment")).port}` && !ready ? 503 : 200).end();
+    response
+      .writeHead(
+        request.headers.host === `127.0.0.1:${new URL(upstreamOf("payment")).port}` && !ready
+          ? 503
+          : 200,
+      )
+      .end();
   });
   expect((await fetch(`${edge.url}/health/ready`)).status).toBe(200);
   ready = false;
   const answer = await fetch(`${edge.url}/health/ready`);
   expect(answer.status).toBe(503);
-  expect(await answer.json()).toEqual({ ready: false, dependencies: { identity: "up", order: "up", payment: "down" } });
+  expect(await answer.json()).toEqual({
+    ready: false,
+    dependencies: { identity: "up", order: "up", payment: "down" },
+  });
 });
 
 test("a call under way finishes while it drains, and no new one begins", async () => {
@@ -149,14 +197,26 @@ test("a call under way finishes while it drains, and no new one begins", async (
 const upstreams = new Map<string, string>();
 const upstreamOf = (name: string): string => upstreams.get(name) ?? "";
 
-async function edgeBefore(listener: (request: IncomingMessage, response: ServerResponse) => void): Promise<Edge> {
-  for (const name of ["identity", "order", "payment"]) upstreams.set(name, await serve(name, listener));
-  const [identity, order, payment] = ["identity", "order", "payment"].map(upstreamOf) as [string, string, string];
+async function edgeBefore(
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Edge> {
+  for (const name of ["identity", "order", "payment"])
+    upstreams.set(name, await serve(name, listener));
+  const [identity, order, payment] = ["identity", "order", "payment"].map(upstreamOf) as [
+    string,
+    string,
+    string,
+  ];
   return opened.use(await startEdge({ port: 0, upstreams: { identity, order, payment } }));
 }
 
-async function serve(name: string, listener: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
-  const server = createServer((request, response) => listener(request, response.setHeader("x-upstream", name)));
+async function serve(
+  name: string,
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<string> {
+  const server = createServer((request, response) =>
+    listener(request, response.setHeader("x-upstream", name)),
+  );
   await once(server.listen(0, "127.0.0.1"), "listening");
   opened.defer(async () => {
     server.closeAllConnections();
@@ -166,7 +226,13 @@ async function serve(name: string, listener: (request: IncomingMessage, response
 }
 
 /** As the path is written: `fetch` would resolve it first. */
-async function rawGet({ url }: Edge, path: string): Promise<{ status: number | undefined; body: string }> {
-  const [answer] = (await once(request({ host: "127.0.0.1", port: new URL(url).port, path }).end(), "response")) as [IncomingMessage];
+async function rawGet(
+  { url }: Edge,
+  path: string,
+): Promise<{ status: number | undefined; body: string }> {
+  const [answer] = (await once(
+    request({ host: "127.0.0.1", port: new URL(url).port, path }).end(),
+    "response",
+  )) as [IncomingMessage];
   return { status: answer.statusCode, body: Buffer.concat(await answer.toArray()).toString() };
 }

@@ -9,11 +9,20 @@ import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { CORRELATION_HEADER } from "@tercet/service";
-import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+} from "fastify";
 import { type ServiceName, serviceNames } from "./config.ts";
 import { isReady } from "./service-process.ts";
 
-/** What the outside may call. SagaService, reflection and grpc.health are for the inside, and are asked at the services' own ports. */
+/**
+ * What the outside may call. SagaService, reflection and grpc.health are for the inside, and are
+ * asked at the services' own ports.
+ */
 const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
   identity: [IdentityService],
   order: [CatalogService, OrderService],
@@ -30,7 +39,10 @@ export interface EdgeOptions {
   readonly upstreams: Readonly<Record<ServiceName, string>>;
 }
 
-/** One address for everything, as Kong's HTTP port: HTTP/1.1, for Connect, gRPC-Web and plain HTTP. gRPC proper goes to the services' own ports. */
+/**
+ * One address for everything, as Kong's HTTP port: HTTP/1.1, for Connect, gRPC-Web and plain HTTP.
+ * gRPC proper goes to the services' own ports.
+ */
 export interface Edge extends AsyncDisposable {
   readonly url: string;
   /** Takes no new connections; calls under way go on. */
@@ -39,7 +51,12 @@ export interface Edge extends AsyncDisposable {
 
 /** A service answers after 30 s at most. */
 const ANSWER_TIMEOUT_MS = 35_000;
-const LIMITS = { requestTimeout: 10_000, connectionsCheckingInterval: 1_000, headersTimeout: 5_000, maxHeaderSize: 16_384 };
+const LIMITS = {
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+  headersTimeout: 5_000,
+  maxHeaderSize: 16_384,
+};
 const MAX_BODY_BYTES = 1_048_576;
 const UPSTREAM_CONNECTIONS = 1_024;
 
@@ -55,14 +72,18 @@ export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge>
   // Bodies go through as they are, whatever they are.
   app.removeAllContentTypeParsers();
   app.addHook("onRequest", correlate);
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, "unimplemented", "there is no such method"));
+  app.setNotFoundHandler((_request, reply) =>
+    refuse(reply, 404, "unimplemented", "there is no such method"),
+  );
   app.setErrorHandler<FastifyError>((error, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return refuse(reply, status, "invalid_argument", error.message);
     return refuse(reply, 500, "internal", "internal error");
   });
   healthPages(app, upstreams);
-  for (const name of serviceNames) for (const prefix of prefixes(name)) await app.register(httpProxy, route(name, prefix, upstreams[name]));
+  for (const name of serviceNames)
+    for (const prefix of prefixes(name))
+      await app.register(httpProxy, route(name, prefix, upstreams[name]));
   await app.listen({ host: LOOPBACK, port });
   const { port: number } = app.server.address() as AddressInfo;
   let closed: Promise<void> | undefined;
@@ -86,7 +107,11 @@ function route(name: ServiceName, prefix: string, upstream: string) {
     rewritePrefix: prefix,
     upstream,
     // A stream may be silent for as long as it likes.
-    undici: { connections: UPSTREAM_CONNECTIONS, headersTimeout: ANSWER_TIMEOUT_MS, bodyTimeout: 0 },
+    undici: {
+      connections: UPSTREAM_CONNECTIONS,
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: 0,
+    },
     // Whoever calls knows what may be asked again.
     retryMethods: [],
     maxRetriesOn503: 0,
@@ -94,15 +119,28 @@ function route(name: ServiceName, prefix: string, upstream: string) {
       rewriteRequestHeaders: forwarded,
       onError: (reply: Replying, { error }: { error: Error }) => {
         if ((error as FastifyError).statusCode === 504)
-          return refuse(reply, 504, "deadline_exceeded", `the ${name} service did not answer in time`);
-        return refuse(reply, 503, "unavailable", `the ${name} service cannot be reached at the moment; try again`);
+          return refuse(
+            reply,
+            504,
+            "deadline_exceeded",
+            `the ${name} service did not answer in time`,
+          );
+        return refuse(
+          reply,
+          503,
+          "unavailable",
+          `the ${name} service cannot be reached at the moment; try again`,
+        );
       },
     },
   };
 }
 
 /** Nobody stands before the edge whose word on the client's address could be taken. */
-function forwarded(request: Pick<FastifyRequest, "headers" | "ip" | "host">, headers: IncomingHttpHeaders): IncomingHttpHeaders {
+function forwarded(
+  request: Pick<FastifyRequest, "headers" | "ip" | "host">,
+  headers: IncomingHttpHeaders,
+): IncomingHttpHeaders {
   const { forwarded: _, ...own } = headers;
   return {
     ...own,
@@ -133,7 +171,11 @@ function refuse(reply: Replying, status: number, code: string, message: string):
 function healthPages(app: FastifyInstance, upstreams: Readonly<Record<ServiceName, string>>): void {
   app.get("/health/live", () => ({ status: "live" }));
   app.get("/health/ready", async (_request, reply) => {
-    const states = await Promise.all(serviceNames.map(async (name) => [name, (await isReady(upstreams[name])) ? "up" : "down"] as const));
+    const states = await Promise.all(
+      serviceNames.map(
+        async (name) => [name, (await isReady(upstreams[name])) ? "up" : "down"] as const,
+      ),
+    );
     const ready = states.every(([, state]) => state === "up");
     return reply.code(ready ? 200 : 503).send({ ready, dependencies: Object.fromEntries(states) });
   });

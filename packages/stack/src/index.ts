@@ -7,5 +7,10 @@ export { placesOf } from "./places.ts";
 export { startPostgres } from "./postgres.ts";
 export { findRunning } from "./running.ts";
 export { readSecrets } from "./secrets.ts";
-export { isReady, type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "./service-process.ts";
+export {
+  isReady,
+  type ServiceProcess,
+  type ServiceProcessOptions,
+  startServiceProcess,
+} from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";

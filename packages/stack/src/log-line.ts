@@ -1,6 +1,9 @@
 const SHOWN = new Set(["warn", "error", "fatal"]);
 
-/** A line of a service's log as a person wants it: warnings and errors shortly, and what is not from the logger as it is; undefined for the rest. */
+/**
+ * A line of a service's log as a person wants it: warnings and errors shortly, and what is not from
+ * the logger as it is; undefined for the rest.
+ */
 export function readable(service: string, line: string): string | undefined {
   const entry = parse(line);
   if (entry === undefined) return line.trim() === "" ? undefined : `${service}: ${line}`;

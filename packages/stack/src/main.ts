@@ -8,7 +8,10 @@ import { welcome } from "./welcome.ts";
 await runCommand({
   help: startHelp,
   run: async ({ env, terminal, signal }) => {
-    const stack = await startStack(envToConfig(env), { listener: terminalListener(terminal), signal });
+    const stack = await startStack(envToConfig(env), {
+      listener: terminalListener(terminal),
+      signal,
+    });
     terminal.line(welcome(stack, terminal));
     if (!signal.aborted) await once(signal, "abort");
     terminal.line("stopping: calls under way are finished first");

@@ -1,6 +1,7 @@
 /**
- * Loaded before a service by `--import`. The stack holds the other end of the service's IPC channel, so when the stack is gone, however it went, the channel
- * closes: then the service ends as on SIGTERM, or is ended when that takes too long.
+ * Loaded before a service by `--import`. The stack holds the other end of the service's IPC
+ * channel, so when the stack is gone, however it went, the channel closes: then the service ends as
+ * on SIGTERM, or is ended when that takes too long.
  */
 const LONGEST_DRAIN_MS = 12_000;
 

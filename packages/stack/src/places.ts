@@ -10,11 +10,18 @@ export interface Places {
 }
 
 /** Of the embedded server. */
-export const DATABASES: Readonly<Record<ServiceName, string>> = { identity: "identity", order: "orders", payment: "payments" };
+export const DATABASES: Readonly<Record<ServiceName, string>> = {
+  identity: "identity",
+  order: "orders",
+  payment: "payments",
+};
 
 /** Of a stack with this configuration and these ports, whether or not it runs. */
 export function placesOf({ databaseUrls, dataDir, ports, serviceEnv }: StackConfig): Places {
-  const urls = serviceNames.map((name) => [name, databaseUrls[name] ?? databaseUrl(ports.postgres, DATABASES[name])]);
+  const urls = serviceNames.map((name) => [
+    name,
+    databaseUrls[name] ?? databaseUrl(ports.postgres, DATABASES[name]),
+  ]);
   return {
     databaseUrls: Object.fromEntries(urls) as Record<ServiceName, string>,
     bookDir: serviceEnv.payment["PROVIDER_BOOK_DIR"] ?? join(dataDir, "provider-book"),

@@ -9,7 +9,10 @@ import { StackError } from "./errors.ts";
 
 const run = promisify(execFile);
 
-/** A PostgreSQL of our own, from the binaries in an npm package, listening on the loopback address only. */
+/**
+ * A PostgreSQL of our own, from the binaries in an npm package, listening on the loopback address
+ * only.
+ */
 export interface EmbeddedPostgres extends AsyncDisposable {
   readonly pid: number;
   /** Resolves, with how, when the server has ended for whatever reason. */
@@ -33,19 +36,36 @@ const STOP_TIMEOUT_MS = 10_000;
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
 
 /** A database of the embedded server that listens at this port. */
-export const databaseUrl = (port: number, name: string): string => `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`;
+export const databaseUrl = (port: number, name: string): string =>
+  `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`;
 
 /** Throws StackError when the server cannot be started. */
-export async function startPostgres({ folder, port, onLog = () => {} }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+export async function startPostgres({
+  folder,
+  port,
+  onLog = () => {},
+}: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { initdb, postgres } = await binaries();
   await mkdir(dirname(folder), { recursive: true });
   const account = await chooseAccount([dirname(folder), postgres]);
   if (!existsSync(join(folder, "PG_VERSION"))) await initialise(initdb, folder, account);
   await stopLeftOver(folder);
   const flags = SETTINGS.flatMap((setting) => ["-c", setting]);
-  const { command, args, options } = account.as(postgres, ["-D", folder, "-p", String(port), ...flags]);
-  // Detached: Ctrl-C in a terminal must reach the services first, and the database when they have drained.
-  const server = spawn(command, args, { ...options, cwd: folder, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  const { command, args, options } = account.as(postgres, [
+    "-D",
+    folder,
+    "-p",
+    String(port),
+    ...flags,
+  ]);
+  // Detached: Ctrl-C in a terminal must reach the services first, and the database when they have
+  // drained.
+  const server = spawn(command, args, {
+    ...options,
+    cwd: folder,
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const exited = exitOf(server);
   await ready(server, onLog);
   return {
@@ -69,25 +89,44 @@ async function binaries(): Promise<Binaries> {
     return found;
   } catch (error) {
     const machine = `${process.platform}-${process.arch}`;
-    throw new StackError(`there is no embedded PostgreSQL for ${machine}: set the three *_DATABASE_URL variables`, { cause: error });
+    throw new StackError(
+      `there is no embedded PostgreSQL for ${machine}: set the three *_DATABASE_URL variables`,
+      { cause: error },
+    );
   }
 }
 
-/** Under its name only when it is complete, so that a start that was killed here leaves nothing that looks like a cluster. */
+/**
+ * Under its name only when it is complete, so that a start that was killed here leaves nothing that
+ * looks like a cluster.
+ */
 async function initialise(initdb: string, folder: string, account: Account): Promise<void> {
   const draft = `${folder}.new`;
   const passwordFile = `${folder}.password`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { recursive: true });
   await writeFile(passwordFile, USER, { mode: 0o600 });
-  for (const path of [draft, passwordFile]) if (account.owner !== undefined) await chown(path, account.owner.uid, account.owner.gid);
-  const flags = ["-D", draft, "-U", USER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"];
+  for (const path of [draft, passwordFile])
+    if (account.owner !== undefined) await chown(path, account.owner.uid, account.owner.gid);
+  const flags = [
+    "-D",
+    draft,
+    "-U",
+    USER,
+    `--pwfile=${passwordFile}`,
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+  ];
   const { command, args, options } = account.as(initdb, flags);
   try {
     await run(command, args, { ...options, cwd: draft });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
-    throw new StackError(`PostgreSQL could not make its files in ${folder}:\n${(stderr || message).trim()}`, { cause: error });
+    throw new StackError(
+      `PostgreSQL could not make its files in ${folder}:\n${(stderr || message).trim()}`,
+      { cause: error },
+    );
   } finally {
     await rm(passwordFile, { force: true });
   }
@@ -115,8 +154,11 @@ async function isServerOf(folder: string, pid: number): Promise<boolean> {
 }
 
 async function commandLine(pid: number): Promise<string> {
-  if (process.platform === "linux") return await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  const { stdout } = await run("ps", ["-p", String(pid), "-o", "command="]).catch(() => ({ stdout: "" }));
+  if (process.platform === "linux")
+    return await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const { stdout } = await run("ps", ["-p", String(pid), "-o", "command="]).catch(() => ({
+    stdout: "",
+  }));
   return stdout;
 }
 
@@ -143,16 +185,22 @@ async function ready(server: ChildProcess, onLog: (line: string) => void): Promi
     said = (said + text).slice(-2_000);
     if (said.includes(READY)) resolve();
   });
-  server.once("error", (error) => reject(new StackError(`PostgreSQL did not start: ${error.message}`, { cause: error })));
+  server.once("error", (error) =>
+    reject(new StackError(`PostgreSQL did not start: ${error.message}`, { cause: error })),
+  );
   server.once("exit", () => reject(new StackError(`PostgreSQL did not start:\n${said.trim()}`)));
   const timer = setTimeout(
-    () => reject(new StackError(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${said}`)),
+    () =>
+      reject(new StackError(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${said}`)),
     START_TIMEOUT_MS,
   );
   await promise.finally(() => clearTimeout(timer));
 }
 
-/** "Fast": open sessions are ended, what is committed stays. "Immediate" when that takes too long: nothing is lost, the next start recovers. */
+/**
+ * "Fast": open sessions are ended, what is committed stays. "Immediate" when that takes too long:
+ * nothing is lost, the next start recovers.
+ */
 async function stop(server: ChildProcess, exited: Promise<string>): Promise<void> {
   server.kill("SIGINT");
   const timer = setTimeout(() => server.kill("SIGQUIT"), STOP_TIMEOUT_MS);

@@ -16,19 +16,28 @@ const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
   payment: ["payment"],
 };
 
-/** An editor writes several times, and a branch many files: it is compiled when nothing was written for so long. */
+/**
+ * An editor writes several times, and a branch many files: it is compiled when nothing was written
+ * for so long.
+ */
 const QUIET_MS = 200;
 
 /** Services whose sources have changed, a batch at a time, until the signal aborts. */
-export async function* sourceChanges(signal: AbortSignal): AsyncGenerator<ReadonlySet<ServiceName>> {
+export async function* sourceChanges(
+  signal: AbortSignal,
+): AsyncGenerator<ReadonlySet<ServiceName>> {
   let changed = new Set<ServiceName>();
   let arrived = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => arrived.resolve(), { once: true });
   for (const [name, users] of Object.entries(USERS)) {
-    watch(name === "gen" ? join(ROOT, "gen/src") : join(ROOT, "packages", name, "src"), { recursive: true, signal }, () => {
-      for (const user of users) changed.add(user);
-      arrived.resolve();
-    });
+    watch(
+      name === "gen" ? join(ROOT, "gen/src") : join(ROOT, "packages", name, "src"),
+      { recursive: true, signal },
+      () => {
+        for (const user of users) changed.add(user);
+        arrived.resolve();
+      },
+    );
   }
   while (!signal.aborted) {
     await arrived.promise;
@@ -47,6 +56,9 @@ export async function compile(signal: AbortSignal): Promise<string> {
     stdio: ["ignore", "pipe", "inherit"],
     signal,
   });
-  const [said, [code]] = await Promise.all([compiler.stdout.setEncoding("utf8").toArray(), once(compiler, "close")]);
+  const [said, [code]] = await Promise.all([
+    compiler.stdout.setEncoding("utf8").toArray(),
+    once(compiler, "close"),
+  ]);
   return code === 0 ? "" : said.join("").trim();
 }

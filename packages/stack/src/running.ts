@@ -4,9 +4,15 @@ import { isReady } from "./service-process.ts";
 import type { Stack } from "./stack.ts";
 
 /** Where the stack with this configuration answers; undefined when none does. */
-export async function findRunning({ ports, dataDir }: StackConfig): Promise<Pick<Stack, "urls" | "dataDir"> | undefined> {
+export async function findRunning({
+  ports,
+  dataDir,
+}: StackConfig): Promise<Pick<Stack, "urls" | "dataDir"> | undefined> {
   const url = (port: number) => `http://${LOOPBACK}:${port}`;
   if (ports.edge === 0 || !(await isReady(url(ports.edge)))) return undefined;
   const { identity, order, payment, edge } = ports;
-  return { dataDir, urls: { identity: url(identity), order: url(order), payment: url(payment), edge: url(edge) } };
+  return {
+    dataDir,
+    urls: { identity: url(identity), order: url(order), payment: url(payment), edge: url(edge) },
+  };
 }

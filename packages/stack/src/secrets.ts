@@ -32,7 +32,10 @@ export async function readSecrets(file: string): Promise<Secrets | undefined> {
     return secrets.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new StackError(`${file} is not as it was written: restore it, or remove the folder it is in to begin anew`, { cause: error });
+    throw new StackError(
+      `${file} is not as it was written: restore it, or remove the folder it is in to begin anew`,
+      { cause: error },
+    );
   }
 }
 
@@ -53,6 +56,7 @@ const ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789";
 
 /** 59 bits, in groups that can be typed: "k7mq-x2hd-9fzc". */
 function readablePassword(): string {
-  const group = () => Array.from({ length: 4 }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
+  const group = () =>
+    Array.from({ length: 4 }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
   return [group(), group(), group()].join("-");
 }

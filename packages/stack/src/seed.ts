@@ -8,17 +8,25 @@ import { StackError } from "./errors.ts";
 const NAMESPACE = "8d1f8f0e-31f5-4c33-9b0a-0c5b6d0f7a11";
 
 /**
- * Puts the seed's products into the catalog. A second time it changes nothing: the request of a product has the same id for as long as the product is
- * the same here, so that it replays; what an operator changed meanwhile stays.
+ * Puts the seed's products into the catalog. A second time it changes nothing: the request of a
+ * product has the same id for as long as the product is the same here, so that it replays; what an
+ * operator changed meanwhile stays.
  */
-export async function seedCatalog(url: string, operator: { readonly email: string; readonly password: string }): Promise<void> {
+export async function seedCatalog(
+  url: string,
+  operator: { readonly email: string; readonly password: string },
+): Promise<void> {
   const { catalog } = await logIn(url, operator).catch((error: unknown) => {
     if (ConnectError.from(error).code !== Code.Unauthenticated) throw error;
     throw new StackError(
       `${operator.email} has another password in the database than in secrets.json: use the database and the DATA_DIR that belong together`,
     );
   });
-  await Promise.all(seedProducts.map((product) => catalog.putProduct({ product: toProduct(product), requestId: requestIdOf(product) })));
+  await Promise.all(
+    seedProducts.map((product) =>
+      catalog.putProduct({ product: toProduct(product), requestId: requestIdOf(product) }),
+    ),
+  );
 }
 
 const toProduct = ({ sku, name, description, cents, stock }: SeedProduct) => ({

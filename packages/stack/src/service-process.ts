@@ -50,19 +50,32 @@ const STOP_GRACE_MS = 15_000;
 const READY_INTERVAL_MS = 50;
 const READY_TIMEOUT_MS = 1_000;
 const LAST_LINES = 12;
-const TELEMETRY = pathToFileURL(createRequire(import.meta.url).resolve("@tercet/service/telemetry")).href;
-const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url).href;
+const TELEMETRY = pathToFileURL(
+  createRequire(import.meta.url).resolve("@tercet/service/telemetry"),
+).href;
+const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url)
+  .href;
 
-/** Starts a process and waits until its `/health/ready` answers 200. Throws StackError with its last words when it ends before. */
+/**
+ * Starts a process and waits until its `/health/ready` answers 200. Throws StackError with its last
+ * words when it ends before.
+ */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
   const { name, main, port, env, telemetry = false } = options;
   options.signal?.throwIfAborted();
   const child = spawn(
     process.execPath,
-    ["--enable-source-maps", "--import", ORPHAN_GUARD, ...(telemetry ? ["--import", TELEMETRY] : []), main],
+    [
+      "--enable-source-maps",
+      "--import",
+      ORPHAN_GUARD,
+      ...(telemetry ? ["--import", TELEMETRY] : []),
+      main,
+    ],
     {
       env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
-      // A process group of its own: Ctrl-C in a terminal reaches the stack alone, which stops everything in order.
+      // A process group of its own: Ctrl-C in a terminal reaches the stack alone, which stops
+      // everything in order.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     },
@@ -83,9 +96,19 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
     const exit = await exited;
     if (!(error instanceof StackError)) throw error;
     const words = lastWords();
-    throw new StackError(`${name} did not start (${error.message || exit})${words === "" ? "" : `:\n${words}`}`);
+    throw new StackError(
+      `${name} did not start (${error.message || exit})${words === "" ? "" : `:\n${words}`}`,
+    );
   }
-  return { name, pid: child.pid ?? 0, url, exited, kill, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+  return {
+    name,
+    pid: child.pid ?? 0,
+    url,
+    exited,
+    kill,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  };
 }
 
 function exitOf(child: ChildProcess): Promise<Exit> {
@@ -97,7 +120,10 @@ function exitOf(child: ChildProcess): Promise<Exit> {
 }
 
 /** Hands its lines on; the result tells its last ones on stderr. */
-function listen(child: ChildProcess, { logFile, onLine = () => {} }: ServiceProcessOptions): () => string {
+function listen(
+  child: ChildProcess,
+  { logFile, onLine = () => {} }: ServiceProcessOptions,
+): () => string {
   const file = logFile === undefined ? undefined : createWriteStream(logFile, { flags: "a" });
   // A full disk must not stop the service.
   file?.on("error", () => {});
@@ -130,7 +156,8 @@ async function ready(
   while (!(await isReady(url))) {
     signal?.throwIfAborted();
     if (ended) throw new StackError("");
-    if (performance.now() > deadline) throw new StackError(`not ready in ${startTimeoutMs / 1000} s`);
+    if (performance.now() > deadline)
+      throw new StackError(`not ready in ${startTimeoutMs / 1000} s`);
     await Promise.race([exited, sleep(READY_INTERVAL_MS)]);
   }
   // Somebody else may answer at its port.
@@ -140,7 +167,10 @@ async function ready(
 /** Whether a service answers that it can do its work. */
 export async function isReady(url: string): Promise<boolean> {
   try {
-    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS), headers: { connection: "close" } });
+    const answer = await fetch(`${url}/health/ready`, {
+      signal: AbortSignal.timeout(READY_TIMEOUT_MS),
+      headers: { connection: "close" },
+    });
     await answer.arrayBuffer();
     return answer.ok;
   } catch {

@@ -16,18 +16,35 @@ export interface Surroundings {
 
 /** The built script that runs a service, also when this runs from source. */
 export function mainOf(name: ServiceName): string {
-  return join(dirname(createRequire(import.meta.url).resolve(`@tercet/${name}`)), "../dist/main.js");
+  return join(
+    dirname(createRequire(import.meta.url).resolve(`@tercet/${name}`)),
+    "../dist/main.js",
+  );
 }
 
 /** The environment of each service; besides HOST and PORT. */
-export function serviceEnvs({ urls, databaseUrls, secrets, bookDir }: Surroundings): Record<ServiceName, Env> {
-  const verification = { TOKEN_ISSUER: urls.identity, JWKS_URL: `${urls.identity}/.well-known/jwks.json` };
+export function serviceEnvs({
+  urls,
+  databaseUrls,
+  secrets,
+  bookDir,
+}: Surroundings): Record<ServiceName, Env> {
+  const verification = {
+    TOKEN_ISSUER: urls.identity,
+    JWKS_URL: `${urls.identity}/.well-known/jwks.json`,
+  };
   return {
     identity: {
       TOKEN_ISSUER: urls.identity,
       TOKEN_SIGNING_KEYS: JSON.stringify(secrets.signingKeys),
       DATABASE_URL: databaseUrls.identity,
-      SERVICE_CLIENTS: JSON.stringify([{ id: "order", secretHash: hashClientSecret(secrets.orderClientSecret), audiences: ["payment"] }]),
+      SERVICE_CLIENTS: JSON.stringify([
+        {
+          id: "order",
+          secretHash: hashClientSecret(secrets.orderClientSecret),
+          audiences: ["payment"],
+        },
+      ]),
       SEED_USERS: JSON.stringify(seedUsers(secrets)),
     },
     order: {
@@ -42,4 +59,9 @@ export function serviceEnvs({ urls, databaseUrls, secrets, bookDir }: Surroundin
 }
 
 const seedUsers = ({ passwords }: Secrets): SeedUser[] =>
-  seededUsers.map(({ name, email, displayName, roles }) => ({ email, displayName, roles: [...roles], password: passwords[name] }));
+  seededUsers.map(({ name, email, displayName, roles }) => ({
+    email,
+    displayName,
+    roles: [...roles],
+    password: passwords[name],
+  }));

@@ -37,7 +37,10 @@ export interface Stack extends Places, AsyncDisposable {
   readonly postgres: StackProcess | undefined;
   /** The environment of a service's processes, besides HOST and PORT. */
   envOf(name: ServiceName): Env;
-  /** One more process of a service, at a free port; it ends with the stack. `env` goes over the stack's own. */
+  /**
+   * One more process of a service, at a free port; it ends with the stack. `env` goes over the
+   * stack's own.
+   */
   startReplica(name: ServiceName, env?: Env): Promise<ServiceProcess>;
 }
 
@@ -45,7 +48,10 @@ export interface Stack extends Places, AsyncDisposable {
 export interface StackProcess {
   /** Undefined while it is down. */
   readonly pid: number | undefined;
-  /** Sends a signal, by default SIGKILL, and waits until the process has ended. What is supervised is started again; see `ready`. */
+  /**
+   * Sends a signal, by default SIGKILL, and waits until the process has ended. What is supervised
+   * is started again; see `ready`.
+   */
   kill(signal?: NodeJS.Signals): Promise<Exit>;
   /** Drains it; it stays down until `start`. */
   stop(): Promise<void>;
@@ -58,25 +64,38 @@ export interface StackProcess {
 const PATIENCE_MS = 15_000;
 /** Shorter than a service's own: a person waits for the prompt. */
 const DRAIN_TIMEOUT_MS = "5000";
-/** In every log line, unless another is given: its processes run as they would in production, but it is not. */
+/**
+ * In every log line, unless another is given: its processes run as they would in production, but it
+ * is not.
+ */
 const ENVIRONMENT = "development";
 
 /** Throws StackError or ConfigError, having stopped what it had started. */
-export async function startStack(config: StackConfig, { listener = silentListener, signal }: StartOptions = {}): Promise<Stack> {
+export async function startStack(
+  config: StackConfig,
+  { listener = silentListener, signal }: StartOptions = {},
+): Promise<Stack> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await openDataFolder(config.dataDir));
   const embedded = serviceNames.filter((name) => config.databaseUrls[name] === undefined);
   await stopLeftOver(folder.file("postgres"));
   const used = portNames.filter((name) => name !== "postgres" || embedded.length > 0);
   const settle = () => settlePorts(config.ports, used, folder.leftBehind ? PATIENCE_MS : 0, signal);
-  const ports = await (folder.leftBehind ? listener.progress("waiting for the processes of the stack that was killed", settle) : settle());
+  const ports = await (folder.leftBehind
+    ? listener.progress("waiting for the processes of the stack that was killed", settle)
+    : settle());
   const secrets = await loadSecrets(folder.file("secrets.json"));
   const context: Context = { config, folder, listener, signal };
 
-  const postgres = embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
+  const postgres =
+    embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
   await provideDatabases(context, postgres, embedded);
   const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
-  const urls = { identity: urlOf(ports.identity), order: urlOf(ports.order), payment: urlOf(ports.payment) };
+  const urls = {
+    identity: urlOf(ports.identity),
+    order: urlOf(ports.order),
+    payment: urlOf(ports.payment),
+  };
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
   const envOf = (name: ServiceName): Env => ({
     DRAIN_TIMEOUT_MS,
@@ -89,14 +108,25 @@ export async function startStack(config: StackConfig, { listener = silentListene
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: answers to calls under way go through it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
-  const supervise = (name: ServiceName) => superviseService(context, name, ports[name], envOf(name));
-  const supervisors = { identity: supervise("identity"), order: supervise("order"), payment: supervise("payment") };
-  starting.defer(async () => void (await Promise.all([supervisors.identity.stop(), supervisors.payment.stop()])));
+  const supervise = (name: ServiceName) =>
+    superviseService(context, name, ports[name], envOf(name));
+  const supervisors = {
+    identity: supervise("identity"),
+    order: supervise("order"),
+    payment: supervise("payment"),
+  };
+  starting.defer(
+    async () => void (await Promise.all([supervisors.identity.stop(), supervisors.payment.stop()])),
+  );
   starting.use(supervisors.order);
   const replicas = starting.use(new AsyncDisposableStack());
-  await Promise.all(serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))));
+  await Promise.all(
+    serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))),
+  );
 
-  const front = await listener.progress("edge", () => startEdge({ port: ports.edge, upstreams: urls }));
+  const front = await listener.progress("edge", () =>
+    startEdge({ port: ports.edge, upstreams: urls }),
+  );
   edge = front;
   starting.defer(() => front.drain());
   const users = usersWith(secrets.passwords);
@@ -110,12 +140,22 @@ export async function startStack(config: StackConfig, { listener = silentListene
     bookDir,
     dataDir: folder.path,
     databaseUrls,
-    services: { identity: handle(supervisors.identity), order: handle(supervisors.order), payment: handle(supervisors.payment) },
+    services: {
+      identity: handle(supervisors.identity),
+      order: handle(supervisors.order),
+      payment: handle(supervisors.payment),
+    },
     postgres: postgres && handle(postgres),
     envOf,
     startReplica: async (name, env = {}) => {
       const port = await freePort();
-      return replicas.use(await startService(context, `${name}-${port}`, { name, port, env: { ...envOf(name), ...env } }));
+      return replicas.use(
+        await startService(context, `${name}-${port}`, {
+          name,
+          port,
+          env: { ...envOf(name), ...env },
+        }),
+      );
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -145,18 +185,40 @@ async function provideDatabases(
     );
 }
 
-function supervisePostgres({ config, folder, listener }: Context, port: number): Supervisor<EmbeddedPostgres> {
-  const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" }).on("error", () => {});
+function supervisePostgres(
+  { config, folder, listener }: Context,
+  port: number,
+): Supervisor<EmbeddedPostgres> {
+  const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" }).on(
+    "error",
+    () => {},
+  );
   return new Supervisor<EmbeddedPostgres>({
-    start: () => startPostgres({ folder: folder.file("postgres"), port, onLog: (line) => void file.write(`${line}\n`) }),
+    start: () =>
+      startPostgres({
+        folder: folder.file("postgres"),
+        port,
+        onLog: (line) => void file.write(`${line}\n`),
+      }),
     restart: config.supervise,
     ...told("PostgreSQL", listener),
   });
 }
 
-function superviseService(context: Context, name: ServiceName, port: number, env: Env): Supervisor<ServiceProcess> {
+function superviseService(
+  context: Context,
+  name: ServiceName,
+  port: number,
+  env: Env,
+): Supervisor<ServiceProcess> {
   const supervisor: Supervisor<ServiceProcess> = new Supervisor<ServiceProcess>({
-    start: (signal) => startService({ ...context, signal }, name, { name, port, env, isUp: () => supervisor.current !== undefined }),
+    start: (signal) =>
+      startService({ ...context, signal }, name, {
+        name,
+        port,
+        env,
+        isUp: () => supervisor.current !== undefined,
+      }),
     restart: context.config.supervise,
     ...told(name, context.listener),
   });
@@ -195,9 +257,13 @@ function startService(
 /** A death in one sentence. */
 const told = (name: string, { notice }: ProgressListener) => ({
   onDied: (how: string, delayMs: number | undefined) =>
-    notice(`${name} ended unexpectedly (${how})${delayMs === undefined ? "" : `; starting it again in ${delayMs / 1000} s`}`),
+    notice(
+      `${name} ended unexpectedly (${how})${delayMs === undefined ? "" : `; starting it again in ${delayMs / 1000} s`}`,
+    ),
   onStartFailed: (error: unknown, delayMs: number) =>
-    notice(`${name} could not be started again, next try in ${delayMs / 1000} s: ${error instanceof Error ? error.message : error}`),
+    notice(
+      `${name} could not be started again, next try in ${delayMs / 1000} s: ${error instanceof Error ? error.message : error}`,
+    ),
   onRestarted: ({ pid }: Supervised) => notice(`${name} is up again (process ${pid})`),
 });
 
@@ -217,7 +283,12 @@ function handle<T extends Supervised>(supervisor: Supervisor<T>): StackProcess {
   };
 }
 
-function usersWith(passwords: Readonly<Record<SeededUserName, string>>): Record<SeededUserName, StackUser> {
-  const entries = seededUsers.map(({ name, email, roles }) => [name, { email, roles, password: passwords[name] }]);
+function usersWith(
+  passwords: Readonly<Record<SeededUserName, string>>,
+): Record<SeededUserName, StackUser> {
+  const entries = seededUsers.map(({ name, email, roles }) => [
+    name,
+    { email, roles, password: passwords[name] },
+  ]);
   return Object.fromEntries(entries) as Record<SeededUserName, StackUser>;
 }

@@ -52,7 +52,9 @@ export class Supervisor<T extends Supervised> implements AsyncDisposable {
     await this.stop();
     this.#stopping = new AbortController();
     const stopping = this.#stopping.signal;
-    const first = this.#raise(signal === undefined ? stopping : AbortSignal.any([signal, stopping]));
+    const first = this.#raise(
+      signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
+    );
     this.#idle = first.then(
       (started) => this.#watch(started, stopping),
       () => {},

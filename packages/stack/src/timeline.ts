@@ -18,7 +18,11 @@ export function timelineOf(
   return timeline.map((event) => lineOf(event, createTime, styled));
 }
 
-function lineOf(event: SagaEvent, placed: Timestamp | undefined, styled: Terminal["styled"]): string {
+function lineOf(
+  event: SagaEvent,
+  placed: Timestamp | undefined,
+  styled: Terminal["styled"],
+): string {
   const { step, action, outcome, attempt, message } = event;
   const columns = [
     offset(event.time, placed).padStart(9),
@@ -33,6 +37,9 @@ function lineOf(event: SagaEvent, placed: Timestamp | undefined, styled: Termina
 }
 
 const offset = (time: Timestamp | undefined, from: Timestamp | undefined): string =>
-  time === undefined || from === undefined ? "" : `+${((timestampMs(time) - timestampMs(from)) / 1000).toFixed(3)} s`;
+  time === undefined || from === undefined
+    ? ""
+    : `+${((timestampMs(time) - timestampMs(from)) / 1000).toFixed(3)} s`;
 
-const took = (duration: Duration | undefined): string => (duration === undefined ? "" : `${Math.round(durationMs(duration))} ms`);
+const took = (duration: Duration | undefined): string =>
+  duration === undefined ? "" : `${Math.round(durationMs(duration))} ms`;

@@ -4,19 +4,28 @@ import type { Stack } from "./stack.ts";
 type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
 
 /** What to do with a stack that has just started. */
-export function welcome({ urls, users, dataDir }: Shown, { styled }: Pick<Terminal, "styled">): string {
+export function welcome(
+  { urls, users, dataDir }: Shown,
+  { styled }: Pick<Terminal, "styled">,
+): string {
   const title = (text: string) => styled("bold", text);
   return [
     "",
     title("Tercet is running"),
     row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to everything below"),
-    row("identity", urls.identity, "on the services' own ports gRPC as well, health and reflection"),
+    row(
+      "identity",
+      urls.identity,
+      "on the services' own ports gRPC as well, health and reflection",
+    ),
     row("order", urls.order, ""),
     row("payment", urls.payment, ""),
     row("logs", `${dataDir}/logs`, ""),
     "",
     title("Users"),
-    ...Object.values(users).map(({ email, password, roles }) => row(email, password, roles.join(", "), 20)),
+    ...Object.values(users).map(({ email, password, roles }) =>
+      row(email, password, roles.join(", "), 20),
+    ),
     "",
     title("Place an order"),
     placeAnOrder(urls.edge, users.alice),
@@ -29,7 +38,10 @@ const row = (name: string, value: string, note: string, width = 10): string =>
   `  ${name.padEnd(width)} ${value.padEnd(23)} ${note}`.trimEnd();
 
 /** Three commands for any shell; needs curl and sed. */
-export function placeAnOrder(edge: string, { email, password }: { readonly email: string; readonly password: string }): string {
+export function placeAnOrder(
+  edge: string,
+  { email, password }: { readonly email: string; readonly password: string },
+): string {
   const order = { items: [{ sku: "MUG-BLUE", quantity: 2 }], paymentMethod: { token: "tok_visa" } };
   const body = JSON.stringify(order).replace("{", `{"requestId":"'$ID'",`);
   return `

@@ -2,5 +2,10 @@ import { startServiceProcess } from "../src/service-process.ts";
 
 /** Starts the fixture service and tells its address; waits to be killed. */
 const [main = "", port = "", mark = ""] = process.argv.slice(2);
-const service = await startServiceProcess({ name: "fixture", main, port: Number(port), env: { MARK: mark } });
+const service = await startServiceProcess({
+  name: "fixture",
+  main,
+  port: Number(port),
+  env: { MARK: mark },
+});
 process.stdout.write(`${service.pid}\n`);

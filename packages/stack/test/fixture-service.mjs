@@ -11,7 +11,9 @@ if (BEHAVIOUR === "crash") {
 const server = createServer((_request, response) =>
   response.writeHead(BEHAVIOUR === "never-ready" ? 503 : 200).end(JSON.stringify(process.env)),
 );
-server.listen(Number(PORT), HOST, () => process.stdout.write('{"level":"info","msg":"listening"}\n'));
+server.listen(Number(PORT), HOST, () =>
+  process.stdout.write('{"level":"info","msg":"listening"}\n'),
+);
 process.on("SIGTERM", () => {
   if (BEHAVIOUR === "stubborn") return;
   if (MARK !== undefined) writeFileSync(MARK, "drained");

@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@tercet/cli";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { isReady, type ServiceProcess, type ServiceProcessOptions, startServiceProcess } from "../src/service-process.ts";
+import {
+  isReady,
+  type ServiceProcess,
+  type ServiceProcessOptions,
+  startServiceProcess,
+} from "../src/service-process.ts";
 
 const main = join(import.meta.dirname, "fixture-service.mjs");
 
@@ -19,7 +24,9 @@ test("it is there once it is ready, with the environment it was given and no mor
   const service = await start({ env: { LOG_LEVEL: "warn" } });
   const env = (await (await fetch(service.url)).json()) as Record<string, string>;
   expect(env).toMatchObject({ LOG_LEVEL: "warn", HOST: "127.0.0.1", NODE_ENV: "production" });
-  expect(Object.keys(env).filter((name) => name === "PATH" || name === "HOME" || name === "VITEST")).toEqual([]);
+  expect(
+    Object.keys(env).filter((name) => name === "PATH" || name === "HOME" || name === "VITEST"),
+  ).toEqual([]);
 });
 
 test("what it says goes to its log and to the listener", async () => {
@@ -32,14 +39,16 @@ test("what it says goes to its log and to the listener", async () => {
 });
 
 test("one that crashes at boot is an error with its last words", async () => {
-  await expect(start({ env: { BEHAVIOUR: "crash" } })).rejects.toThrow("fixture did not start (exit code 3):\nthe last words");
+  await expect(start({ env: { BEHAVIOUR: "crash" } })).rejects.toThrow(
+    "fixture did not start (exit code 3):\nthe last words",
+  );
 });
 
 test("one that does not become ready is given up and killed", async () => {
   const port = await freePort();
-  await expect(start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 })).rejects.toThrow(
-    "fixture did not start (not ready in 0.5 s)",
-  );
+  await expect(
+    start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 }),
+  ).rejects.toThrow("fixture did not start (not ready in 0.5 s)");
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
 });
 
@@ -67,18 +76,30 @@ test("its end is told, however it came", async () => {
 test("when the process that started it is killed, it drains and ends", async () => {
   const port = await freePort();
   const mark = join(folder, "mark");
-  const parent = spawn(process.execPath, [join(import.meta.dirname, "fixture-parent.ts"), main, String(port), mark], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const parent = spawn(
+    process.execPath,
+    [join(import.meta.dirname, "fixture-parent.ts"), main, String(port), mark],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   await firstOutput(parent);
   expect(await isReady(`http://127.0.0.1:${port}`)).toBe(true);
   parent.kill("SIGKILL");
-  await expect.poll(() => readFile(mark, "utf8").catch(() => ""), { timeout: 10_000 }).toBe("drained");
+  await expect
+    .poll(() => readFile(mark, "utf8").catch(() => ""), { timeout: 10_000 })
+    .toBe("drained");
   await expect.poll(() => isReady(`http://127.0.0.1:${port}`)).toBe(false);
 });
 
 async function start(options: Partial<ServiceProcessOptions> = {}): Promise<ServiceProcess> {
-  const service = await startServiceProcess({ name: "fixture", main, port: await freePort(), env: {}, ...options });
+  const service = await startServiceProcess({
+    name: "fixture",
+    main,
+    port: await freePort(),
+    env: {},
+    ...options,
+  });
   onTestFinished(async () => void (await service.stop()));
   return service;
 }

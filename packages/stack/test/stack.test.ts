@@ -24,24 +24,37 @@ beforeAll(async () => {
 });
 afterAll(() => temporary?.[Symbol.asyncDispose]());
 
-const start = (env: Record<string, string> = {}, notice: (sentence: string) => void = () => {}): Promise<Stack> =>
-  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder, ...env }), { listener: { ...silentListener, notice } });
+const start = (
+  env: Record<string, string> = {},
+  notice: (sentence: string) => void = () => {},
+): Promise<Stack> =>
+  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder, ...env }), {
+    listener: { ...silentListener, notice },
+  });
 
 test(
   "the whole system starts, takes an order as the printed commands place it, outlives a kill, stops without a trace, and starts again",
   async () => {
     const notices: string[] = [];
     const stack = await start({}, (sentence) => notices.push(sentence));
-    const processes = [...Object.values(stack.services), stack.postgres].map((process) => process?.pid ?? 0);
+    const processes = [...Object.values(stack.services), stack.postgres].map(
+      (process) => process?.pid ?? 0,
+    );
     expect((await stat(join(folder, "secrets.json"))).mode & 0o777).toBe(0o600);
 
-    const { stdout } = await run("sh", ["-c", placeAnOrder(stack.urls.edge, stack.users.alice)], { env: { ...process.env } });
+    const { stdout } = await run("sh", ["-c", placeAnOrder(stack.urls.edge, stack.users.alice)], {
+      env: { ...process.env },
+    });
     const order = JSON.parse(stdout) as { id: string; status: string };
     expect(order.status).toBe("ORDER_STATUS_CONFIRMED");
 
     expect(await stack.services.order.kill()).toBe("SIGKILL");
     await stack.services.order.ready();
-    expect(notices.filter((sentence) => sentence.startsWith("order ended") || sentence.startsWith("order is up"))).toEqual([
+    expect(
+      notices.filter(
+        (sentence) => sentence.startsWith("order ended") || sentence.startsWith("order is up"),
+      ),
+    ).toEqual([
       "order ended unexpectedly (SIGKILL); starting it again in 0.1 s",
       `order is up again (process ${stack.services.order.pid})`,
     ]);
@@ -84,11 +97,15 @@ test(
   async () => {
     const demo = async (env: Record<string, string>) => {
       const script = join(ROOT, "packages/stack/dist/demo.js");
-      return (await run(process.execPath, [script], { env: { ...ANY_PORT, DATA_DIR: folder, ...env } })).stdout;
+      return (
+        await run(process.execPath, [script], { env: { ...ANY_PORT, DATA_DIR: folder, ...env } })
+      ).stdout;
     };
     expect(await demo({})).toMatch(/PostgreSQL.+12 of 12 orders ended as they should/s);
     await using stack = await start();
-    expect(await demo({ EDGE_PORT: new URL(stack.urls.edge).port })).toMatch(/^placing 12 orders.+12 of 12 orders ended as they should/s);
+    expect(await demo({ EDGE_PORT: new URL(stack.urls.edge).port })).toMatch(
+      /^placing 12 orders.+12 of 12 orders ended as they should/s,
+    );
   },
   SLOW,
 );
@@ -103,7 +120,12 @@ test(
     const [identity, order, payment] = databases.map(({ url }) => url) as [string, string, string];
     const other = await temporaryFolder("stack");
     onTestFinished(() => other[Symbol.asyncDispose]());
-    const env = { DATA_DIR: other.path, IDENTITY_DATABASE_URL: identity, ORDER_DATABASE_URL: order, PAYMENT_DATABASE_URL: payment };
+    const env = {
+      DATA_DIR: other.path,
+      IDENTITY_DATABASE_URL: identity,
+      ORDER_DATABASE_URL: order,
+      PAYMENT_DATABASE_URL: payment,
+    };
     const stack = await start(env);
     expect(stack.postgres).toBeUndefined();
     expect(stack.databaseUrls).toEqual({ identity, order, payment });
@@ -112,8 +134,12 @@ test(
     await stack[Symbol.asyncDispose]();
     expect(await replica.exited).toBe("exit code 0");
 
-    const stranger = await start({ ...env, DATA_DIR: join(other.path, "stranger") }).catch((error: Error) => error.message);
-    expect(stranger).toContain("olivia@example.com has another password in the database than in secrets.json");
+    const stranger = await start({ ...env, DATA_DIR: join(other.path, "stranger") }).catch(
+      (error: Error) => error.message,
+    );
+    expect(stranger).toContain(
+      "olivia@example.com has another password in the database than in secrets.json",
+    );
   },
   SLOW,
 );
@@ -139,7 +165,9 @@ test("a database that cannot be reached is one sentence, without its password", 
 test(
   "a setting that a service refuses is in the service's words",
   async () => {
-    await expect(start({ SAGA_LEASE_MS: "soon" })).rejects.toThrow(/order did not start .*\n.*\n {2}SAGA_LEASE_MS: must be a whole number/);
+    await expect(start({ SAGA_LEASE_MS: "soon" })).rejects.toThrow(
+      /order did not start .*\n.*\n {2}SAGA_LEASE_MS: must be a whole number/,
+    );
     expect(await ourProcesses()).toEqual([]);
   },
   SLOW,
@@ -183,5 +211,7 @@ function isAlive(pid: number): boolean {
 /** Processes with our folder in their command line or environment. */
 async function ourProcesses(): Promise<string[]> {
   const { stdout } = await run("ps", ["axeww", "-o", "pid=,args="]);
-  return stdout.split("\n").filter((line) => line.includes(`${folder}/`) && !line.includes("ps axeww"));
+  return stdout
+    .split("\n")
+    .filter((line) => line.includes(`${folder}/`) && !line.includes("ps axeww"));
 }

@@ -14,18 +14,24 @@ const KINDS = {
 };
 
 /**
- * By the order's number and not by chance: every run has some of each kind, a short one too. 10% are declined, 5% are refunded.
- * @param {number} number
- * @returns {keyof typeof KINDS}
+ * By the order's number and not by chance: every run has some of each kind, a short one too. 10%
+ * are declined, 5% are refunded. @param {number} number @returns {keyof typeof KINDS}
  */
-const kindOf = (number) => (number % 10 === 1 ? "declined" : number % 20 === 2 ? "soldOut" : "confirmed");
+const kindOf = (number) =>
+  number % 10 === 1 ? "declined" : number % 20 === 2 ? "soldOut" : "confirmed";
 
-/** How long an order may take to its end, and how often it is looked at once CreateOrder has answered PENDING. */
+/**
+ * How long an order may take to its end, and how often it is looked at once CreateOrder has
+ * answered PENDING.
+ */
 const PATIENCE_MS = 1_000 * Number(__ENV.PATIENCE_SECONDS || 30);
 const LOOK_EVERY_S = 0.25;
 const OPEN = ["ORDER_STATUS_PENDING", "ORDER_STATUS_CANCELLING"];
 
-/** @type {import("./session.js").Session | undefined} of this user; k6 gives each user modules of its own */
+/**
+ * @type {import("./session.js").Session | undefined} of this user; k6 gives each user modules of
+ * its own
+ */
 let session;
 
 /** @param {ReturnType<typeof import("./shop.js").setup>} shop */
@@ -64,7 +70,9 @@ function ending(token, number, kind) {
   orderCreationDuration.add(Date.now() - began);
   if (order.total?.minorUnits !== String(3 * PRICE)) return `a total of ${order.total?.minorUnits}`;
   if (order.status === "ORDER_STATUS_CANCELLED") refundOf(order, token);
-  return [order.status.replace("ORDER_STATUS_", ""), order.failure?.reason].filter(Boolean).join(" ");
+  return [order.status.replace("ORDER_STATUS_", ""), order.failure?.reason]
+    .filter(Boolean)
+    .join(" ");
 }
 
 /**
@@ -88,8 +96,14 @@ function followed(order, token, until) {
  * @param {() => string} token
  */
 function refundOf({ paymentId }, token) {
-  const { status, amount, refunded } = call("payment.v1.PaymentService/GetPayment", { paymentId }, token());
+  const { status, amount, refunded } = call(
+    "payment.v1.PaymentService/GetPayment",
+    { paymentId },
+    token(),
+  );
   if (status !== "PAYMENT_STATUS_REFUNDED" || refunded?.minorUnits !== amount.minorUnits)
-    throw new Error(`CANCELLED, but its payment is ${status} with ${refunded?.minorUnits} of ${amount.minorUnits} refunded`);
+    throw new Error(
+      `CANCELLED, but its payment is ${status} with ${refunded?.minorUnits} of ${amount.minorUnits} refunded`,
+    );
   compensationCalls.add(1);
 }

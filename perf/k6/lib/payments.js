@@ -6,8 +6,22 @@ import { renewalOf } from "./session.js";
 import { PAYMENT_URL, secret } from "./target.js";
 import { judge } from "./verdict.js";
 
-/** What each user does in turn, so that the mix is exact, and a refund is of a payment that this user has made. */
-const TURN = ["charge", "decline", "charge", "charge", "refund", "charge", "charge", "charge", "charge", "refund"];
+/**
+ * What each user does in turn, so that the mix is exact, and a refund is of a payment that this
+ * user has made.
+ */
+const TURN = [
+  "charge",
+  "decline",
+  "charge",
+  "charge",
+  "refund",
+  "charge",
+  "charge",
+  "charge",
+  "charge",
+  "refund",
+];
 const CARDS = { charge: "tok_visa", decline: "tok_declined" };
 const EXPECTED = { charge: "SUCCEEDED 0", decline: "DECLINED 0", refund: "REFUNDED 1999" };
 
@@ -23,7 +37,9 @@ let renewAt = 0;
 const charged = [];
 
 export function pay() {
-  const kind = /** @type {keyof typeof EXPECTED} */ (TURN[exec.vu.iterationInScenario % TURN.length]);
+  const kind = /** @type {keyof typeof EXPECTED} */ (
+    TURN[exec.vu.iterationInScenario % TURN.length]
+  );
   judge(kind, EXPECTED[kind], () => (kind === "refund" ? refund() : charge(kind)));
 }
 
@@ -42,7 +58,11 @@ function charge(kind) {
 }
 
 function refund() {
-  const ending = invoke("RefundPayment", { payment_id: charged.pop(), refund_id: crypto.randomUUID(), reason: "load" });
+  const ending = invoke("RefundPayment", {
+    payment_id: charged.pop(),
+    refund_id: crypto.randomUUID(),
+    reason: "load",
+  });
   if (ending === EXPECTED.refund) compensationCalls.add(1);
   return ending;
 }
@@ -55,9 +75,13 @@ function refund() {
 function invoke(method, message) {
   const metadata = { authorization: `Bearer ${serviceToken()}` };
   connect();
-  const response = client.invoke(`payment.v1.PaymentService/${method}`, message, { metadata, timeout: TIMEOUT });
+  const response = client.invoke(`payment.v1.PaymentService/${method}`, message, {
+    metadata,
+    timeout: TIMEOUT,
+  });
   grpcReqFailed.add(response.status !== grpc.StatusOK);
-  if (response.status !== grpc.StatusOK) throw new Error(`${method}: ${/** @type {any} */ (response.error)?.message}`);
+  if (response.status !== grpc.StatusOK)
+    throw new Error(`${method}: ${/** @type {any} */ (response.error)?.message}`);
   const { status, refunded } = /** @type {any} */ (response.message);
   return `${status.replace("PAYMENT_STATUS_", "")} ${refunded?.minorUnits ?? 0}`;
 }
@@ -65,7 +89,10 @@ function invoke(method, message) {
 /** One connection for each user, kept. */
 function connect() {
   if (connected) return;
-  client.connect(PAYMENT_URL.replace(/^https?:\/\//, ""), { plaintext: !PAYMENT_URL.startsWith("https:"), timeout: TIMEOUT });
+  client.connect(PAYMENT_URL.replace(/^https?:\/\//, ""), {
+    plaintext: !PAYMENT_URL.startsWith("https:"),
+    timeout: TIMEOUT,
+  });
   connected = true;
 }
 

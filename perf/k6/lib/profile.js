@@ -1,13 +1,16 @@
 /** Instead of a scenario's own length, which its stages are stretched or shrunk to. */
 const MINUTES = Number(__ENV.MINUTES || 0);
-/** On a machine that is busy with other things latencies say nothing: there only what is right or wrong is judged. */
+/**
+ * On a machine that is busy with other things latencies say nothing: there only what is right or
+ * wrong is judged.
+ */
 const JUDGES_LATENCY = __ENV.LATENCY !== "reported";
 
 /** @typedef {[minutes: number, users: number]} Stage how long it takes to come to so many users */
 
 /**
- * So many customers at a time, who place one order after the other. Their wait for a slow answer slows them down: see docs/performance.md.
- * @param {{ from?: number, stages: Stage[] }} profile
+ * So many customers at a time, who place one order after the other. Their wait for a slow answer
+ * slows them down: see docs/performance.md. @param {{ from?: number, stages: Stage[] }} profile
  * @returns {import("k6/options").Options}
  */
 export function ordersBy({ from = 0, stages }) {
@@ -24,7 +27,10 @@ export function ordersBy({ from = 0, stages }) {
       },
     },
     thresholds: {
-      ...(JUDGES_LATENCY && { order_creation_duration: LATENCY, "http_req_duration{scenario:orders}": LATENCY }),
+      ...(JUDGES_LATENCY && {
+        order_creation_duration: LATENCY,
+        "http_req_duration{scenario:orders}": LATENCY,
+      }),
       "http_req_failed{scenario:orders}": ["rate<0.05"],
       payment_processing_success: ["rate>0.95"],
       checks: ["rate>0.95"],
@@ -57,7 +63,10 @@ export function paymentsAt({ minutes, perSecond }) {
     },
     thresholds: {
       // What was dropped because the rate could not be kept is missing from every other figure.
-      ...(JUDGES_LATENCY && { grpc_req_duration: LATENCY, dropped_iterations: [`rate<${perSecond / 100}`] }),
+      ...(JUDGES_LATENCY && {
+        grpc_req_duration: LATENCY,
+        dropped_iterations: [`rate<${perSecond / 100}`],
+      }),
       grpc_req_failed: ["rate<0.05"],
       payment_processing_success: ["rate>0.95"],
       checks: ["rate>0.95"],

@@ -34,7 +34,9 @@ function request(method, message, token) {
  * @returns {any}
  */
 export function call(...call) {
-  const { method, url, body, params } = /** @type {import("k6/http").ObjectBatchRequest} */ (request(...call));
+  const { method, url, body, params } = /** @type {import("k6/http").ObjectBatchRequest} */ (
+    request(...call)
+  );
   return answer(call[0], http.request(method, url, body, params));
 }
 

@@ -26,4 +26,5 @@ export function renewed(session) {
  * When to renew a token that lives so long from now.
  * @param {string} expiresIn "600s"
  */
-export const renewalOf = (expiresIn) => Date.now() + 1_000 * RENEWED_AFTER * Number.parseFloat(expiresIn);
+export const renewalOf = (expiresIn) =>
+  Date.now() + 1_000 * RENEWED_AFTER * Number.parseFloat(expiresIn);

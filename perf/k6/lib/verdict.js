@@ -2,11 +2,9 @@ import { check } from "k6";
 import { expectedEndings, paymentProcessingSuccess } from "./metrics.js";
 
 /**
- * Counts one attempt as a success if it ended as expected, word for word, and as a failure otherwise: another ending, an error, an exception. There is
- * no third outcome.
- * @param {string} kind
- * @param {string} expected
- * @param {() => string} attempt
+ * Counts one attempt as a success if it ended as expected, word for word, and as a failure
+ * otherwise: another ending, an error, an exception. There is no third outcome. @param {string}
+ * kind @param {string} expected @param {() => string} attempt
  */
 export function judge(kind, expected, attempt) {
   const ending = endingOf(attempt);

@@ -9,13 +9,21 @@ export async function buyer(stack: Stack): Promise<() => Promise<void>> {
   const { accessToken: operator } = await identity.login(stack.users.olivia);
   const { catalog } = createApi(stack.urls.edge, operator);
   for (const { sku, name, price } of PRODUCTS) {
-    const product = { sku, name, price: { currencyCode: CURRENCY, minorUnits: price }, stock: PLENTY };
+    const product = {
+      sku,
+      name,
+      price: { currencyCode: CURRENCY, minorUnits: price },
+      stock: PLENTY,
+    };
     await catalog.putProduct({ product, requestId: crypto.randomUUID() });
   }
   const login = async () => (await identity.login(stack.users.alice)).accessToken;
   let token = await login();
   let renewal: Promise<string> | undefined;
-  /** Once for all who find at the same time that theirs is over: as many logins at once look like somebody who guesses. */
+  /**
+   * Once for all who find at the same time that theirs is over: as many logins at once look like
+   * somebody who guesses.
+   */
   const renew = async () => {
     renewal ??= login().finally(() => {
       renewal = undefined;
@@ -39,6 +47,7 @@ export async function buyer(stack: Stack): Promise<() => Promise<void>> {
       response = await place();
     }
     const text = await response.text();
-    if (!text.includes("ORDER_STATUS_CONFIRMED")) throw new Error(`an order was not confirmed: ${text.slice(0, 200)}`);
+    if (!text.includes("ORDER_STATUS_CONFIRMED"))
+      throw new Error(`an order was not confirmed: ${text.slice(0, 200)}`);
   };
 }

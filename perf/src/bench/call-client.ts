@@ -1,4 +1,7 @@
-/** One of the clients that `pnpm bench calls` compares: calls as often as it can when it is asked to, and says what came of it. */
+/**
+ * One of the clients that `pnpm bench calls` compares: calls as often as it can when it is asked
+ * to, and says what came of it.
+ */
 import http2 from "node:http2";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
@@ -37,7 +40,13 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
   /** The framing, protobuf-es, and nothing else. */
   "node:http2": (url) => {
     const session = http2.connect(url);
-    const headers = { ":method": "POST", ":path": PATH, "content-type": "application/grpc", te: "trailers", authorization };
+    const headers = {
+      ":method": "POST",
+      ":path": PATH,
+      "content-type": "application/grpc",
+      te: "trailers",
+      authorization,
+    };
     return () =>
       new Promise((resolve, reject) => {
         const stream = session.request(headers);
@@ -75,15 +84,23 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
     const client = createClient(PaymentService, createGrpcTransport({ baseUrl }));
     return () => client.getPayment(REQUEST, { headers: { authorization } });
   },
-  /** With everything on: token, deadline, retries, budget, breaker, bulkhead, watched connection, telemetry's hooks. */
+  /**
+   * With everything on: token, deadline, retries, budget, breaker, bulkhead, watched connection,
+   * telemetry's hooks.
+   */
   "Tercet's client": (baseUrl) => {
-    const client = createServiceClient(PaymentService, { baseUrl, timeoutMs: 5_000, token: async () => token });
+    const client = createServiceClient(PaymentService, {
+      baseUrl,
+      timeoutMs: 5_000,
+      token: async () => token,
+    });
     return () => client.getPayment(REQUEST);
   },
 };
 
 const [name = "", url = ""] = process.argv.slice(2);
-const call = clients[name]?.(url) ?? (() => Promise.reject(new Error(`there is no client ${name}`)));
+const call =
+  clients[name]?.(url) ?? (() => Promise.reject(new Error(`there is no client ${name}`)));
 
 answer("ready", async ({ inFlight, durationMs }: ToCall): Promise<Called> => {
   const before = process.cpuUsage();

@@ -1,4 +1,7 @@
-/** One of the servers that `pnpm bench calls` compares: says its address, then what it has used of the processors whenever it is asked. */
+/**
+ * One of the servers that `pnpm bench calls` compares: says its address, then what it has used of
+ * the processors whenever it is asked.
+ */
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -12,7 +15,8 @@ import { METHOD, PATH, type REQUEST, RESPONSE, TOKEN_ISSUER, TOKEN_SECRET } from
 import { frame, unframe } from "./grpc-frames.ts";
 import { answer } from "./worker.ts";
 
-const routes = (router: ConnectRouter) => void router.service(PaymentService, { getPayment: () => RESPONSE });
+const routes = (router: ConnectRouter) =>
+  void router.service(PaymentService, { getPayment: () => RESPONSE });
 const urlOf = (port: number) => `http://127.0.0.1:${port}`;
 
 /** Each answers its address. */
@@ -25,7 +29,10 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
       stream.on("end", () => {
         fromBinary(METHOD.input, unframe(Buffer.concat(chunks)));
-        stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+        stream.respond(
+          { ":status": 200, "content-type": "application/grpc" },
+          { waitForTrailers: true },
+        );
         stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
         stream.end(frame(toBinary(METHOD.output, RESPONSE)));
       });
@@ -40,22 +47,36 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
       responseStream: false,
       requestDeserialize: (bytes: Buffer) => fromBinary(METHOD.input, bytes),
       requestSerialize: (message: typeof REQUEST) => Buffer.from(toBinary(METHOD.input, message)),
-      responseSerialize: (message: typeof RESPONSE) => Buffer.from(toBinary(METHOD.output, message)),
+      responseSerialize: (message: typeof RESPONSE) =>
+        Buffer.from(toBinary(METHOD.output, message)),
       responseDeserialize: (bytes: Buffer) => fromBinary(METHOD.output, bytes),
     };
     server.addService(
       { getPayment: definition },
-      { getPayment: (_call: unknown, reply: (error: null, value: unknown) => void) => reply(null, RESPONSE) },
+      {
+        getPayment: (_call: unknown, reply: (error: null, value: unknown) => void) =>
+          reply(null, RESPONSE),
+      },
     );
     const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
     );
     return urlOf(port);
   },
   "connect-node": () => listening(http2.createServer(connectNodeAdapter({ routes }))),
-  /** With everything on: token, access, validation, deadline, limits, error mapping, telemetry's hooks, Fastify, the one port. */
+  /**
+   * With everything on: token, access, validation, deadline, limits, error mapping, telemetry's
+   * hooks, Fastify, the one port.
+   */
   "Tercet's host": async () => {
-    const env = parseEnv("bench", z.object(serviceEnv(0)), { HOST: "127.0.0.1", TOKEN_ISSUER, TOKEN_SECRET, LOG_LEVEL: "warn" });
+    const env = parseEnv("bench", z.object(serviceEnv(0)), {
+      HOST: "127.0.0.1",
+      TOKEN_ISSUER,
+      TOKEN_SECRET,
+      LOG_LEVEL: "warn",
+    });
     const config = serviceConfig(env);
     const log = createLogger({ name: "bench", ...config.log });
     return (await createService({ name: "payment", config, log, routes, errors: {} })).url;

@@ -1,6 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
-import { GetPaymentRequestSchema, PaymentSchema, PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
+import {
+  GetPaymentRequestSchema,
+  PaymentSchema,
+  PaymentService,
+  PaymentStatus,
+} from "@tercet/gen/payment/v1/payment_service";
 
 /** The call that is measured: a read that answers some two hundred bytes. */
 export const METHOD = PaymentService.method.getPayment;

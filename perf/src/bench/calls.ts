@@ -33,9 +33,15 @@ const CLIENTS = [LIGHTEST, "@grpc/grpc-js", "connect-node", "Tercet's client"];
 const IN_FLIGHT = 32;
 const WARM_UP_MS = 2_000;
 
-/** What a unary gRPC call costs: servers beside each other, then clients, one at a time, again and again in turn. */
+/**
+ * What a unary gRPC call costs: servers beside each other, then clients, one at a time, again and
+ * again in turn.
+ */
 export async function benchCalls(options: BenchOptions): Promise<CallsResult> {
-  return { servers: await benchSide("server", SERVERS, options), clients: await benchSide("client", CLIENTS, options) };
+  return {
+    servers: await benchSide("server", SERVERS, options),
+    clients: await benchSide("client", CLIENTS, options),
+  };
 }
 
 interface Round extends Called {
@@ -49,7 +55,11 @@ interface Candidate {
   readonly rounds: Round[];
 }
 
-async function benchSide(side: "server" | "client", variants: readonly string[], options: BenchOptions): Promise<CallFigures[]> {
+async function benchSide(
+  side: "server" | "client",
+  variants: readonly string[],
+  options: BenchOptions,
+): Promise<CallFigures[]> {
   const { rounds, seconds, signal, onProgress } = options;
   await using workers = new AsyncDisposableStack();
   const candidates: Candidate[] = [];
@@ -75,10 +85,20 @@ async function benchSide(side: "server" | "client", variants: readonly string[],
   }));
 }
 
-async function startCandidate(workers: AsyncDisposableStack, side: "server" | "client", variant: string): Promise<Candidate> {
+async function startCandidate(
+  workers: AsyncDisposableStack,
+  side: "server" | "client",
+  variant: string,
+): Promise<Candidate> {
   const [serverName, clientName] = side === "server" ? [variant, LIGHTEST] : [LIGHTEST, variant];
-  const server = workers.use(await startWorker<"cpu", NodeJS.CpuUsage>("./call-server", { args: [serverName] }));
-  const client = workers.use(await startWorker<ToCall, Called>("./call-client", { args: [clientName, String(server.first)] }));
+  const server = workers.use(
+    await startWorker<"cpu", NodeJS.CpuUsage>("./call-server", { args: [serverName] }),
+  );
+  const client = workers.use(
+    await startWorker<ToCall, Called>("./call-client", {
+      args: [clientName, String(server.first)],
+    }),
+  );
   const measure = async (durationMs: number): Promise<Round> => {
     const before = await server.ask("cpu");
     const called = await client.ask({ inFlight: IN_FLIGHT, durationMs });

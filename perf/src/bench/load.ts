@@ -10,7 +10,11 @@ export interface Measured {
 type Work = () => Promise<void>;
 
 /** As many as there can be: each of `inFlight` begins the next one when the last one is done. */
-export async function saturate(work: Work, inFlight: number, durationMs: number): Promise<Measured> {
+export async function saturate(
+  work: Work,
+  inFlight: number,
+  durationMs: number,
+): Promise<Measured> {
   const tookMs: number[] = [];
   const start = performance.now();
   const goOn = async () => {
@@ -20,7 +24,10 @@ export async function saturate(work: Work, inFlight: number, durationMs: number)
   return { tookMs, wallMs: performance.now() - start };
 }
 
-/** So many a second, however long they take; each is measured from the moment that it was due, so that none is left out for being slow. */
+/**
+ * So many a second, however long they take; each is measured from the moment that it was due, so
+ * that none is left out for being slow.
+ */
 export async function atRate(work: Work, perSecond: number, durationMs: number): Promise<Measured> {
   const all: Promise<number>[] = [];
   const start = performance.now();

@@ -1,4 +1,10 @@
-import { type CommandContext, CommandError, numberOf, runCommand, temporaryFolder } from "@tercet/cli";
+import {
+  type CommandContext,
+  CommandError,
+  numberOf,
+  runCommand,
+  temporaryFolder,
+} from "@tercet/cli";
 import { benchCalls } from "./calls.ts";
 import { callsReport, keep, type Report, sagasReport, telemetryReport } from "./report.ts";
 import { benchSagas } from "./sagas.ts";
@@ -40,7 +46,8 @@ await runCommand({
   run: async (context) => {
     const { words, terminal } = context;
     const unknown = words.find((word) => benches[word] === undefined);
-    if (unknown !== undefined) throw new CommandError(`there is nothing to measure by the name ${unknown}; see --help`);
+    if (unknown !== undefined)
+      throw new CommandError(`there is nothing to measure by the name ${unknown}; see --help`);
     for (const word of words.length > 0 ? words : ["calls", "sagas"]) {
       const report = await benches[word]?.(context);
       if (report === undefined) continue;

@@ -1,12 +1,19 @@
 import type { Stack } from "@tercet/stack";
 
 /** The processes of the services that run. */
-export const servicePids = ({ services }: Stack): number[] => Object.values(services).flatMap(({ pid }) => pid ?? []);
+export const servicePids = ({ services }: Stack): number[] =>
+  Object.values(services).flatMap(({ pid }) => pid ?? []);
 
-/** Under load after standing still, before it is measured: leases were lost, and the first orders wait until they are taken again. */
+/**
+ * Under load after standing still, before it is measured: leases were lost, and the first orders
+ * wait until they are taken again.
+ */
 const SETTLE_MS = 500;
 
-/** Lets processes that stand still run for as long as they are measured: timers and exports of the others would be in the tail. `load` lasts as long as it is told. */
+/**
+ * Lets processes that stand still run for as long as they are measured: timers and exports of the
+ * others would be in the tail. `load` lasts as long as it is told.
+ */
 export async function alone<T>(
   pids: readonly number[],
   load: (durationMs: number) => Promise<unknown>,

@@ -1,6 +1,11 @@
 export const CURRENCY = "EUR";
 
 /** Many: orders for one product wait for each other, which is not what is measured. */
-export const PRODUCTS = Array.from({ length: 64 }, (_, n) => ({ sku: `BENCH-${n}`, name: `Benchmark ${n}`, price: 1_999n }));
+export const PRODUCTS = Array.from({ length: 64 }, (_, n) => ({
+  sku: `BENCH-${n}`,
+  name: `Benchmark ${n}`,
+  price: 1_999n,
+}));
 
-export const anyProduct = () => PRODUCTS[Math.floor(Math.random() * PRODUCTS.length)] as (typeof PRODUCTS)[number];
+export const anyProduct = () =>
+  PRODUCTS[Math.floor(Math.random() * PRODUCTS.length)] as (typeof PRODUCTS)[number];

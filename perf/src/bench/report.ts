@@ -33,15 +33,28 @@ export function telemetryReport(figures: readonly TelemetryFigures[]): Report {
   ]);
   const group = (name: string, of: (figure: TelemetryFigures) => Compared, unit = "") => ({
     name,
-    bars: figures.map((figure) => ({ name: figure.variant, value: of(figure).value, label: shown(of(figure), unit) })),
+    bars: figures.map((figure) => ({
+      name: figure.variant,
+      value: of(figure).value,
+      label: shown(of(figure), unit),
+    })),
   });
   const groups = [
     group("orders/s, saturated", ({ ordersPerSecond }) => ordersPerSecond),
     group("p50 at half that rate", ({ p50 }) => p50, "ms"),
     group("p95 at half that rate", ({ p95 }) => p95, "ms"),
-    group("CPU of the services for an order, at half that rate", ({ cpuPerOrder }) => cpuPerOrder, "ms"),
+    group(
+      "CPU of the services for an order, at half that rate",
+      ({ cpuPerOrder }) => cpuPerOrder,
+      "ms",
+    ),
   ];
-  return { name: "telemetry", lines, data: figures, chart: { title: "What traces and metrics cost", groups } };
+  return {
+    name: "telemetry",
+    lines,
+    data: figures,
+    chart: { title: "What traces and metrics cost", groups },
+  };
 }
 
 export function callsReport({ servers, clients }: CallsResult): Report {
@@ -55,9 +68,18 @@ export function callsReport({ servers, clients }: CallsResult): Report {
     "",
     ...table([["clients", "calls/s | their CPU for a call | p50, p99"], ...rows(clients)]),
   ];
-  const group = (name: string, figures: readonly CallFigures[], of: (figure: CallFigures) => Compared, unit = "") => ({
+  const group = (
+    name: string,
+    figures: readonly CallFigures[],
+    of: (figure: CallFigures) => Compared,
+    unit = "",
+  ) => ({
     name,
-    bars: figures.map((figure) => ({ name: figure.variant, value: of(figure).value, label: shown(of(figure), unit) })),
+    bars: figures.map((figure) => ({
+      name: figure.variant,
+      value: of(figure).value,
+      label: shown(of(figure), unit),
+    })),
   });
   const groups = [
     group("servers: calls/s", servers, ({ callsPerSecond }) => callsPerSecond),
@@ -65,7 +87,12 @@ export function callsReport({ servers, clients }: CallsResult): Report {
     group("clients: calls/s", clients, ({ callsPerSecond }) => callsPerSecond),
     group("clients: CPU for a call", clients, ({ cpuPerCall }) => cpuPerCall, "µs"),
   ];
-  return { name: "calls", lines, data: { servers, clients }, chart: { title: "What a unary gRPC call costs", groups } };
+  return {
+    name: "calls",
+    lines,
+    data: { servers, clients },
+    chart: { title: "What a unary gRPC call costs", groups },
+  };
 }
 
 export function sagasReport(figures: readonly SagaFigures[]): Report {
@@ -90,7 +117,12 @@ export function sagasReport(figures: readonly SagaFigures[]): Report {
       label: shown(ordersPerSecond),
     })),
   }));
-  return { name: "sagas", lines, data: figures, chart: { title: "What the saga engine costs", groups } };
+  return {
+    name: "sagas",
+    lines,
+    data: figures,
+    chart: { title: "What the saga engine costs", groups },
+  };
 }
 
 /** With the ratio to the first in the same round, and where half of the rounds lie. */

@@ -1,6 +1,7 @@
 /**
- * A process that places orders without a host before it: by the saga engine, or by the same statements and calls in a straight line with nothing to carry them on
- * if it dies. Says when it is ready, then places as many as it can whenever it is asked to.
+ * A process that places orders without a host before it: by the saga engine, or by the same
+ * statements and calls in a straight line with nothing to carry them on if it dies. Says when it is
+ * ready, then places as many as it can whenever it is asked to.
  */
 import {
   charge,
@@ -13,7 +14,13 @@ import {
   paymentIdOf,
   placeOrder,
 } from "@tercet/order";
-import { createSagaEngine, type Move, type NewSaga, postgresSagaStore, type SagaObserver } from "@tercet/saga";
+import {
+  createSagaEngine,
+  type Move,
+  type NewSaga,
+  postgresSagaStore,
+  type SagaObserver,
+} from "@tercet/saga";
 import { connectPostgres, readEnv } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import type { ToCall } from "./call-client.ts";
@@ -22,7 +29,10 @@ import { anyProduct, CURRENCY } from "./products.ts";
 import { answer } from "./worker.ts";
 
 const config = orderConfig(readEnv());
-const sql = connectPostgres(config.databaseUrl, { applicationName: "bench", max: config.service.databasePoolSize });
+const sql = connectPostgres(config.databaseUrl, {
+  applicationName: "bench",
+  max: config.service.databasePoolSize,
+});
 const work = sql.lane("work");
 const orders = createOrderStore(sql, work);
 const payments = paymentClient(config);
@@ -30,7 +40,11 @@ const definition = placeOrder({ orders, payments, times: config.saga });
 
 const ended = new Map<string, (state: string) => void>();
 const observer: SagaObserver = { onMoved: ({ id }, state) => ended.get(id)?.(state) };
-const engine = createSagaEngine({ store: postgresSagaStore(work, sql.lane("lease")), definitions: [definition], observer });
+const engine = createSagaEngine({
+  store: postgresSagaStore(work, sql.lane("lease")),
+  definitions: [definition],
+  observer,
+});
 await engine.start();
 
 const TOKEN = "tok_visa";
@@ -44,10 +58,26 @@ async function store(): Promise<Placed & { readonly saga: NewSaga }> {
   const id = uuidv7();
   const paymentId = paymentIdOf(id);
   const items = [{ sku, name, quantity: 1, unitPrice: String(price) }];
-  const input: PlaceInput = { customerId, paymentId, currency: CURRENCY, total: String(price), token: TOKEN };
+  const input: PlaceInput = {
+    customerId,
+    paymentId,
+    currency: CURRENCY,
+    total: String(price),
+    token: TOKEN,
+  };
   const saga = engine.prepare(definition, id, input);
-  const request = { caller: customerId, requestId: crypto.randomUUID(), method: "CreateOrder", fingerprint: id, resourceId: id };
-  await orders.insertOrder(request, { id, customerId, items, currency: CURRENCY, total: price, paymentId }, saga);
+  const request = {
+    caller: customerId,
+    requestId: crypto.randomUUID(),
+    method: "CreateOrder",
+    fingerprint: id,
+    resourceId: id,
+  };
+  await orders.insertOrder(
+    request,
+    { id, customerId, items, currency: CURRENCY, total: price, paymentId },
+    saga,
+  );
   return { id, paymentId, total: price, saga };
 }
 
@@ -66,7 +96,11 @@ async function inAStraightLine(): Promise<void> {
   const start = performance.now();
   const amount = { currencyCode: CURRENCY, minorUnits: total };
   const signal = AbortSignal.timeout(config.saga.stepTimeoutMs);
-  await charge(payments, { paymentId, orderId: id, customerId, amount, token: TOKEN }, { signal, repeated: false });
+  await charge(
+    payments,
+    { paymentId, orderId: id, customerId, amount, token: TOKEN },
+    { signal, repeated: false },
+  );
   const [result] = await orders.confirmOrders([confirmation(saga, performance.now() - start)]);
   if (result?.moved !== true) throw new Error("an order was not confirmed");
 }
@@ -104,6 +138,15 @@ function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
   };
 }
 
-const ways: Readonly<Record<string, () => Promise<void>>> = { engine: byEngine, "no engine": inAStraightLine };
-const place = ways[process.argv[2] ?? ""] ?? (() => Promise.reject(new Error(`there is no such way to ${PLACE_ORDER}`)));
-answer("ready", async ({ inFlight, durationMs }: ToCall): Promise<Figures> => figuresOf(await saturate(place, inFlight, durationMs)));
+const ways: Readonly<Record<string, () => Promise<void>>> = {
+  engine: byEngine,
+  "no engine": inAStraightLine,
+};
+const place =
+  ways[process.argv[2] ?? ""] ??
+  (() => Promise.reject(new Error(`there is no such way to ${PLACE_ORDER}`)));
+answer(
+  "ready",
+  async ({ inFlight, durationMs }: ToCall): Promise<Figures> =>
+    figuresOf(await saturate(place, inFlight, durationMs)),
+);

@@ -19,7 +19,10 @@ export interface SagaFigures {
   readonly p99: Compared;
   /** Milliseconds, of the process that places the orders and of Payment. */
   readonly cpuPerOrder: Compared;
-  /** Transactions that write, of both databases: two of Order's, two of Payment's, and the heartbeats. */
+  /**
+   * Transactions that write, of both databases: two of Order's, two of Payment's, and the
+   * heartbeats.
+   */
   readonly commitsPerOrder: Compared;
   /** Bytes, of both databases. */
   readonly walPerOrder: Compared;
@@ -42,17 +45,26 @@ const IN_FLIGHT = [1, 8, 32, 64];
 const WARM_UP = { inFlight: 8, durationMs: 2_000 };
 
 /**
- * What the engine costs: orders by the same statements and calls without it, by the engine, and by the whole Order service with the engine behind its host; on one
- * PostgreSQL with one Payment service, one at a time, again and again in turn.
+ * What the engine costs: orders by the same statements and calls without it, by the engine, and by
+ * the whole Order service with the engine behind its host; on one PostgreSQL with one Payment
+ * service, one at a time, again and again in turn.
  */
-export async function benchSagas(options: BenchOptions & { readonly dataDir: string }): Promise<SagaFigures[]> {
+export async function benchSagas(
+  options: BenchOptions & { readonly dataDir: string },
+): Promise<SagaFigures[]> {
   const { rounds, seconds, signal, onProgress } = options;
   await using resources = new AsyncDisposableStack();
   onProgress("starting a stack");
   const stack = resources.use(
-    await startStack(envToConfig({ ...ANY_PORT, DATA_DIR: join(options.dataDir, "sagas"), LOG_LEVEL: "warn" }), options),
+    await startStack(
+      envToConfig({ ...ANY_PORT, DATA_DIR: join(options.dataDir, "sagas"), LOG_LEVEL: "warn" }),
+      options,
+    ),
   );
-  const sql = connectPostgres(stack.databaseUrls.order, { applicationName: "bench-statistics", max: 3 });
+  const sql = connectPostgres(stack.databaseUrls.order, {
+    applicationName: "bench-statistics",
+    max: 3,
+  });
   resources.defer(() => sql.end({ timeout: 1 }));
   const candidates = await startCandidates(stack, resources);
   // What stands still does not drain.
@@ -66,39 +78,63 @@ export async function benchSagas(options: BenchOptions & { readonly dataDir: str
       for (const candidate of inTurn(candidates, round)) {
         signal.throwIfAborted();
         onProgress(`round ${round} of ${rounds}, ${inFlight} in flight: ${candidate.variant}`);
-        const measured = await measure(candidate, stack, sql, { inFlight, durationMs: seconds * 1_000 });
+        const measured = await measure(candidate, stack, sql, {
+          inFlight,
+          durationMs: seconds * 1_000,
+        });
         candidate.rounds.set(inFlight, [...(candidate.rounds.get(inFlight) ?? []), measured]);
       }
     }
   }
-  return IN_FLIGHT.flatMap((inFlight) => candidates.map((candidate) => figures(candidate, inFlight, candidates[0])));
+  return IN_FLIGHT.flatMap((inFlight) =>
+    candidates.map((candidate) => figures(candidate, inFlight, candidates[0])),
+  );
 }
 
-async function startCandidates(stack: Stack, resources: AsyncDisposableStack): Promise<Candidate[]> {
+async function startCandidates(
+  stack: Stack,
+  resources: AsyncDisposableStack,
+): Promise<Candidate[]> {
   const order = await buyer(stack);
   const service: Candidate = {
     variant: "the whole service",
     pids: [stack.services.order.pid ?? 0],
-    place: async ({ inFlight, durationMs }) => figuresOf(await saturate(order, inFlight, durationMs)),
+    place: async ({ inFlight, durationMs }) =>
+      figuresOf(await saturate(order, inFlight, durationMs)),
     rounds: new Map(),
   };
   signalAll(service.pids, "SIGSTOP");
   const others: Candidate[] = [];
   for (const variant of ["no engine", "engine"]) {
-    const worker = resources.use(await startWorker<ToCall, Figures>("./saga-worker", { args: [variant], env: stack.envOf("order") }));
+    const worker = resources.use(
+      await startWorker<ToCall, Figures>("./saga-worker", {
+        args: [variant],
+        env: stack.envOf("order"),
+      }),
+    );
     signalAll([worker.pid], "SIGSTOP");
     others.push({ variant, pids: [worker.pid], place: worker.ask, rounds: new Map() });
   }
   return [...others, service];
 }
 
-async function measure({ pids, place }: Candidate, { services }: Stack, sql: Sql, told: ToCall): Promise<Round> {
+async function measure(
+  { pids, place }: Candidate,
+  { services }: Stack,
+  sql: Sql,
+  told: ToCall,
+): Promise<Round> {
   const used = () => cpuMs([...pids, services.payment.pid ?? 0]);
   const measurement = async () => {
     const [database, cpu] = [await written(sql), used()];
     const placed = await place(told);
     const after = await written(sql);
-    return { ...placed, cpuMs: used() - cpu, commits: after.commits - database.commits, walBytes: after.walBytes - database.walBytes };
+    return {
+      ...placed,
+      cpuMs: used() - cpu,
+      commits: after.commits - database.commits,
+      walBytes: after.walBytes - database.walBytes,
+    };
   };
   return await alone(pids, (durationMs) => place({ ...told, durationMs }), measurement);
 }
@@ -110,7 +146,11 @@ async function written(sql: Sql): Promise<{ readonly commits: number; readonly w
   return { commits: Number(row?.commits), walBytes: Number(row?.walBytes) };
 }
 
-function figures({ variant, rounds }: Candidate, inFlight: number, first: Candidate | undefined): SagaFigures {
+function figures(
+  { variant, rounds }: Candidate,
+  inFlight: number,
+  first: Candidate | undefined,
+): SagaFigures {
   const [own, base] = [rounds.get(inFlight) ?? [], first?.rounds.get(inFlight) ?? []];
   const figure = (of: (round: Round) => number) => compare(own, base, of);
   return {

@@ -16,16 +16,23 @@ export interface TelemetryFigures {
   /** At half of what goes without telemetry; milliseconds. */
   readonly p50: Compared;
   readonly p95: Compared;
-  /** Of the three services at that rate, milliseconds of processor time for an order: what latency follows, without the noise of the machine. */
+  /**
+   * Of the three services at that rate, milliseconds of processor time for an order: what latency
+   * follows, without the noise of the machine.
+   */
   readonly cpuPerOrder: Compared;
 }
 
 const BUYERS = 16;
 const WARM_UP_MS = 3_000;
-const sampled = (ratio: string) => ({ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: ratio });
+const sampled = (ratio: string) => ({
+  OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+  OTEL_TRACES_SAMPLER_ARG: ratio,
+});
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
   off: undefined,
-  // How much two that are the same differ: each process is compiled, and laid out in memory, in its own way.
+  // How much two that are the same differ: each process is compiled, and laid out in memory, in its
+  // own way.
   "off, once more": undefined,
   "metrics only": { OTEL_TRACES_EXPORTER: "none" },
   "10% traces": sampled("0.1"),
@@ -40,8 +47,13 @@ interface Candidate {
   readonly half: (Measured & { readonly cpuMs: number })[];
 }
 
-/** What traces and metrics cost: a system for each variant, of which one at a time runs and is under load, again and again in turn; the others stand still. */
-export async function benchTelemetry(options: BenchOptions & { readonly dataDir: string }): Promise<TelemetryFigures[]> {
+/**
+ * What traces and metrics cost: a system for each variant, of which one at a time runs and is under
+ * load, again and again in turn; the others stand still.
+ */
+export async function benchTelemetry(
+  options: BenchOptions & { readonly dataDir: string },
+): Promise<TelemetryFigures[]> {
   await using resources = new AsyncDisposableStack();
   const sink = await startSink();
   resources.defer(() => sink.close());
@@ -49,15 +61,24 @@ export async function benchTelemetry(options: BenchOptions & { readonly dataDir:
   for (const [variant, env] of Object.entries(VARIANTS)) {
     options.onProgress(`starting: ${variant}`);
     const dataDir = join(options.dataDir, variant.replaceAll(/\W+/g, "-"));
-    const exporting = env && { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url, OTEL_LOGS_EXPORTER: "none", ...env };
+    const exporting = env && {
+      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+      OTEL_LOGS_EXPORTER: "none",
+      ...env,
+    };
     const stack = resources.use(
-      await startStack(envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, LOG_LEVEL: "warn", ...exporting }), options),
+      await startStack(
+        envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, LOG_LEVEL: "warn", ...exporting }),
+        options,
+      ),
     );
     candidates.push({ variant, stack, order: await buyer(stack), saturated: [], half: [] });
     signalAll(servicePids(stack), "SIGSTOP");
   }
   // What stands still does not drain.
-  resources.defer(() => candidates.forEach(({ stack }) => void signalAll(servicePids(stack), "SIGCONT")));
+  resources.defer(() =>
+    candidates.forEach(({ stack }) => void signalAll(servicePids(stack), "SIGCONT")),
+  );
   for (const candidate of candidates) {
     options.onProgress(`warming up: ${candidate.variant}`);
     await measureAlone(candidate, () => saturate(candidate.order, BUYERS, WARM_UP_MS));
@@ -87,14 +108,18 @@ async function measure(
     for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
       onProgress(`round ${round} of ${rounds}, saturated: ${candidate.variant}`);
-      candidate.saturated.push(await measureAlone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)));
+      candidate.saturated.push(
+        await measureAlone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)),
+      );
     }
     // The same rate for all: half of what goes without telemetry.
     const rate = median((candidates[0]?.saturated ?? []).map(throughput)) / 2;
     for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
       onProgress(`round ${round} of ${rounds}, ${rate.toFixed(0)} orders/s: ${candidate.variant}`);
-      candidate.half.push(await measureAlone(candidate, () => atRate(candidate.order, rate, seconds * 1_000)));
+      candidate.half.push(
+        await measureAlone(candidate, () => atRate(candidate.order, rate, seconds * 1_000)),
+      );
     }
   }
 }
@@ -119,5 +144,8 @@ async function startSink(): Promise<{ readonly url: string; close(): void }> {
     request.resume().on("end", () => response.end());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => void server.close(),
+  };
 }

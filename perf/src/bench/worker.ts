@@ -3,7 +3,9 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommandError } from "@tercet/cli";
 
-/** A process of its own that is told to measure, or to be measured: what it costs is then its own. */
+/**
+ * A process of its own that is told to measure, or to be measured: what it costs is then its own.
+ */
 export interface Worker<Told, Answer> extends AsyncDisposable {
   readonly pid: number;
   /** What it said when it was ready. */
@@ -18,11 +20,18 @@ export interface WorkerOptions {
 }
 
 /** `module` stands beside this one, without its ending, and calls `answer`. */
-export async function startWorker<Told, Answer>(module: string, { args, env }: WorkerOptions): Promise<Worker<Told, Answer>> {
-  const child = fork(fileURLToPath(new URL(`${module}${extname(import.meta.filename)}`, import.meta.url)), args, {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  });
+export async function startWorker<Told, Answer>(
+  module: string,
+  { args, env }: WorkerOptions,
+): Promise<Worker<Told, Answer>> {
+  const child = fork(
+    fileURLToPath(new URL(`${module}${extname(import.meta.filename)}`, import.meta.url)),
+    args,
+    {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    },
+  );
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const first = await answered(child);
   return {
@@ -42,7 +51,8 @@ export async function startWorker<Told, Answer>(module: string, { args, env }: W
 
 function answered(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const onExit = (code: number | null) => reject(new CommandError(`a process of the benchmark ended with exit code ${code}`));
+    const onExit = (code: number | null) =>
+      reject(new CommandError(`a process of the benchmark ended with exit code ${code}`));
     child.once("exit", onExit).once("message", (message) => {
       child.off("exit", onExit);
       resolve(message);

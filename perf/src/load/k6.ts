@@ -16,7 +16,9 @@ export interface K6Options {
 }
 
 /** k6's summary of one metric: its values by name, and whether each threshold on it was crossed. */
-export type K6Metric = Readonly<Record<string, number>> & { readonly thresholds?: Readonly<Record<string, boolean>> };
+export type K6Metric = Readonly<Record<string, number>> & {
+  readonly thresholds?: Readonly<Record<string, boolean>>;
+};
 
 export interface K6Run {
   readonly metrics: Readonly<Record<string, K6Metric>>;
@@ -29,7 +31,15 @@ export interface K6Run {
 
 const CROSSED = 99;
 /** Without its own server for remote control, and without a report to its makers. */
-const QUIET = ["--quiet", "--no-color", "--no-usage-report", "--address", "", "--log-format", "json"];
+const QUIET = [
+  "--quiet",
+  "--no-color",
+  "--no-usage-report",
+  "--address",
+  "",
+  "--log-format",
+  "json",
+];
 const LOOK_AT_CPU_EVERY_MS = 500;
 
 /** k6's version. Throws CommandError when it is not there. */
@@ -41,31 +51,51 @@ export async function requireK6(env: Env): Promise<string> {
   return said.join("").trim();
 }
 
-/** Runs a script to its end. Throws CommandError when k6 could not do that, and the signal's reason when it aborts. */
+/**
+ * Runs a script to its end. Throws CommandError when k6 could not do that, and the signal's reason
+ * when it aborts.
+ */
 export async function runK6({ script, env, signal, onLine }: K6Options): Promise<K6Run> {
   await using folder = await temporaryFolder("k6");
   const summary = join(folder.path, "summary.json");
-  const args = ["run", ...QUIET, "--out", "json=-", "--summary-export", summary, join(ROOT, "perf/k6", `${script}.js`)];
-  // A process group of its own: Ctrl-C in a terminal reaches this process alone, which passes it on, once.
+  const args = [
+    "run",
+    ...QUIET,
+    "--out",
+    "json=-",
+    "--summary-export",
+    summary,
+    join(ROOT, "perf/k6", `${script}.js`),
+  ];
+  // A process group of its own: Ctrl-C in a terminal reaches this process alone, which passes it
+  // on, once.
   const child = spawn("k6", args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const interrupt = () => void child.kill("SIGINT");
   signal.addEventListener("abort", interrupt, { once: true });
-  createInterface({ input: child.stdout }).on("line", (line) => line.startsWith("{") && onLine(line));
+  createInterface({ input: child.stdout }).on(
+    "line",
+    (line) => line.startsWith("{") && onLine(line),
+  );
   const complaints = listen(child);
   using cpu = watchCpu(child);
   const code = await ended(child).finally(() => signal.removeEventListener("abort", interrupt));
   signal.throwIfAborted();
-  if (code !== 0 && code !== CROSSED) throw new CommandError(`k6 gave up (exit code ${code}):\n${[...complaints.keys()].join("\n")}`);
+  if (code !== 0 && code !== CROSSED)
+    throw new CommandError(`k6 gave up (exit code ${code}):\n${[...complaints.keys()].join("\n")}`);
   const { metrics } = JSON.parse(await readFile(summary, "utf8")) as Pick<K6Run, "metrics">;
   return { metrics, thresholdsCrossed: code === CROSSED, complaints, cpuMs: cpu.lastMs };
 }
 
 async function ended(child: ChildProcess): Promise<number | null> {
   try {
-    return await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
+    return await new Promise((resolve, reject) =>
+      child.once("error", reject).once("close", resolve),
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new CommandError("k6 is not on the PATH: `pnpm tools k6` builds it (with Go), and pnpm load finds it then");
+    throw new CommandError(
+      "k6 is not on the PATH: `pnpm tools k6` builds it (with Go), and pnpm load finds it then",
+    );
   }
 }
 

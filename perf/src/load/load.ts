@@ -10,7 +10,9 @@ export interface LoadOptions {
   readonly target: Target;
   /** Instead of the scenario's own length. */
   readonly minutes?: number;
-  /** False on a machine that is busy with other things: latencies are reported, and fail nothing. */
+  /**
+   * False on a machine that is busy with other things: latencies are reported, and fail nothing.
+   */
   readonly judgeLatency?: boolean;
   /** For PATH, on which k6 is. */
   readonly env: Env;
@@ -65,7 +67,12 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   }, SHOW_EVERY_MS);
   const run = await runK6({
     script: scenario,
-    env: { ...env, ...target, MINUTES: String(minutes), LATENCY: judgeLatency ? "judged" : "reported" },
+    env: {
+      ...env,
+      ...target,
+      MINUTES: String(minutes),
+      LATENCY: judgeLatency ? "judged" : "reported",
+    },
     signal,
     onLine: (line) => series.addLine(line),
   }).finally(() => clearInterval(timer));
@@ -75,9 +82,12 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     minutes,
     startTime,
     // Both of k6's answers, and at least one question.
-    passed: !run.thresholdsCrossed && thresholds.length > 0 && thresholds.every(({ passed }) => passed),
+    passed:
+      !run.thresholdsCrossed && thresholds.length > 0 && thresholds.every(({ passed }) => passed),
     thresholds,
-    metrics: Object.fromEntries(Object.entries(run.metrics).map(([name, { thresholds: _, ...values }]) => [name, values])),
+    metrics: Object.fromEntries(
+      Object.entries(run.metrics).map(([name, { thresholds: _, ...values }]) => [name, values]),
+    ),
     timeline: series.timeline(),
     complaints: Object.fromEntries(run.complaints),
     clientCpuShare: run.cpuMs && run.cpuMs / (performance.now() - began) / availableParallelism(),
@@ -87,6 +97,10 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 function thresholdsOf(metrics: Readonly<Record<string, K6Metric>>): Threshold[] {
   const names = Object.keys(metrics).sort();
   return names.flatMap((metric) =>
-    Object.entries(metrics[metric]?.thresholds ?? {}).map(([rule, crossed]) => ({ metric, rule, passed: !crossed })),
+    Object.entries(metrics[metric]?.thresholds ?? {}).map(([rule, crossed]) => ({
+      metric,
+      rule,
+      passed: !crossed,
+    })),
   );
 }

@@ -1,4 +1,12 @@
-import { type CommandContext, CommandError, liveLine, numberOf, runCommand, temporaryFolder, terminalListener } from "@tercet/cli";
+import {
+  type CommandContext,
+  CommandError,
+  liveLine,
+  numberOf,
+  runCommand,
+  temporaryFolder,
+  terminalListener,
+} from "@tercet/cli";
 import { ANY_PORT, envToConfig, findRunning, startStack } from "@tercet/stack";
 import { requireK6 } from "./k6.ts";
 import { runLoad } from "./load.ts";
@@ -12,7 +20,10 @@ Runs a k6 script of perf/ on the whole system, shows how it goes, and writes its
 
 Scenarios:
 ${Object.entries(scenarios)
-  .map(([name, { minutes, what }]) => `  ${name.padEnd(8)} ${String(minutes).padStart(4)} min  ${what}`)
+  .map(
+    ([name, { minutes, what }]) =>
+      `  ${name.padEnd(8)} ${String(minutes).padStart(4)} min  ${what}`,
+  )
   .join("\n")}
 
 Only what ends as its order had to counts as a success: a declined card has to be declined, a sold out product refunded. docs/performance.md says more.
@@ -44,10 +55,14 @@ await runCommand({
   run: async (context) => {
     const [scenario, ...more] = context.words;
     if (!isScenario(scenario) || more.length > 0)
-      throw new CommandError(`say which scenario: ${Object.keys(scenarios).join(", ")}; see --help`);
+      throw new CommandError(
+        `say which scenario: ${Object.keys(scenarios).join(", ")}; see --help`,
+      );
     context.terminal.line(await requireK6(context.env));
     const target = await targetThatRuns(context);
-    return target === undefined ? await onOwnStack(context, scenario) : await load(context, scenario, target);
+    return target === undefined
+      ? await onOwnStack(context, scenario)
+      : await load(context, scenario, target);
   },
 });
 
@@ -69,19 +84,30 @@ async function onOwnStack(context: CommandContext, scenario: ScenarioName): Prom
   });
   const config = envToConfig({ ...env, ...ANY_PORT, DATA_DIR: folder.path });
   // Orders that are declined on purpose make the services warn.
-  const stack = cleanup.use(await startStack(config, { listener: { ...terminalListener(terminal), notice: () => {} }, signal }));
+  const stack = cleanup.use(
+    await startStack(config, {
+      listener: { ...terminalListener(terminal), notice: () => {} },
+      signal,
+    }),
+  );
   const code = await load(context, scenario, await targetOf(stack));
   crossed = code !== 0;
   if (crossed) terminal.line(`databases and logs are kept in ${folder.path}`);
   return code;
 }
 
-async function load(context: CommandContext, scenario: ScenarioName, target: Target): Promise<number> {
+async function load(
+  context: CommandContext,
+  scenario: ScenarioName,
+  target: Target,
+): Promise<number> {
   const { terminal, env, signal, values } = context;
   const { unit, minutes: own } = scenarios[scenario];
   const minutes = values["minutes"] === undefined ? own : numberOf(context, "minutes");
   const show = liveLine(context);
-  terminal.line(`${scenario} on ${target.EDGE_URL}, ${minutes} min${unit === "order" ? "; before it customers register and log in" : ""}`);
+  terminal.line(
+    `${scenario} on ${target.EDGE_URL}, ${minutes} min${unit === "order" ? "; before it customers register and log in" : ""}`,
+  );
   const result = await runLoad({
     scenario,
     target,

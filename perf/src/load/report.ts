@@ -4,11 +4,16 @@ import { clock, type Panel, ROOT, type Terminal, table, timeChart } from "@terce
 import type { LoadProgress, LoadResult } from "./load.ts";
 import { scenarios } from "./scenarios.ts";
 
-const ms = (value: number | undefined): string => (value === undefined ? "-" : `${Math.round(value)} ms`);
+const ms = (value: number | undefined): string =>
+  value === undefined ? "-" : `${Math.round(value)} ms`;
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
 /** How a run stands. */
-export function loadLine({ elapsedMs, users, perSecond, p95, failed }: LoadProgress, minutes: number, unit: string): string {
+export function loadLine(
+  { elapsedMs, users, perSecond, p95, failed }: LoadProgress,
+  minutes: number,
+  unit: string,
+): string {
   const time = `${clock(elapsedMs)} of ${clock(minutes * 60_000)}`;
   // Of the calls a rate is set, and not who makes them.
   const who = unit === "order" ? `${users ?? 0} users, ` : "";
@@ -25,12 +30,20 @@ export function loadTable(result: LoadResult, { styled }: Pick<Terminal, "styled
   return [
     ...table([
       [`${unit}s`, `${passes + fails}, ${fails} of them not as expected`],
-      ...["confirmed", "declined", "soldOut", "charge", "decline", "refund"].flatMap((kind): [string, string][] => {
-        const count = metrics[`expected_endings{kind:${kind}}`]?.["count"];
-        return count === undefined ? [] : [[`  ${kind}`, String(count)]];
-      }),
-      [`${unit} p50, p95, p99, max`, ["med", "p(95)", "p(99)", "max"].map((name) => ms(took[name])).join(", ")],
-      ["k6's own share of the processors", clientCpuShare === undefined ? "-" : percent(clientCpuShare)],
+      ...["confirmed", "declined", "soldOut", "charge", "decline", "refund"].flatMap(
+        (kind): [string, string][] => {
+          const count = metrics[`expected_endings{kind:${kind}}`]?.["count"];
+          return count === undefined ? [] : [[`  ${kind}`, String(count)]];
+        },
+      ),
+      [
+        `${unit} p50, p95, p99, max`,
+        ["med", "p(95)", "p(99)", "max"].map((name) => ms(took[name])).join(", "),
+      ],
+      [
+        "k6's own share of the processors",
+        clientCpuShare === undefined ? "-" : percent(clientCpuShare),
+      ],
     ]),
     ...thresholds.map(({ metric, rule, passed }) => `${mark(passed)} ${metric} ${rule}`),
     ...Object.entries(complaints)
@@ -47,7 +60,15 @@ function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): stri
   const { unit } = scenarios[scenario];
   const { stepMs, users, perSecond, failedPerSecond, p50, p95, p99 } = timeline;
   const panels: Panel[] = [
-    ...(unit === "order" ? [{ title: "users", height: 60, lines: [{ name: "users", colour: COLOURS.plain, values: users }] }] : []),
+    ...(unit === "order"
+      ? [
+          {
+            title: "users",
+            height: 60,
+            lines: [{ name: "users", colour: COLOURS.plain, values: users }],
+          },
+        ]
+      : []),
     {
       title: `${unit}s per second`,
       lines: [
@@ -77,10 +98,23 @@ function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): stri
 }
 
 /** Each does on white and on near black. */
-const COLOURS = { plain: "#7a828e", good: "#1a8a6b", bad: "#d64545", p50: "#3d7fc4", p95: "#c9791a", p99: "#a65bb8" };
+const COLOURS = {
+  plain: "#7a828e",
+  good: "#1a8a6b",
+  bad: "#d64545",
+  p50: "#3d7fc4",
+  p95: "#c9791a",
+  p99: "#a65bb8",
+};
 
-/** Writes both into a folder, reports/load by default; answers what they are called, without their ending. */
-export async function keep(result: LoadResult, folder = join(ROOT, "reports", "load")): Promise<string> {
+/**
+ * Writes both into a folder, reports/load by default; answers what they are called, without their
+ * ending.
+ */
+export async function keep(
+  result: LoadResult,
+  folder = join(ROOT, "reports", "load"),
+): Promise<string> {
   const path = join(folder, result.scenario);
   await mkdir(folder, { recursive: true });
   await writeFile(`${path}.json`, `${JSON.stringify(result, null, 2)}\n`);

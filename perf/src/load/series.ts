@@ -30,7 +30,10 @@ const USERS = "vus";
 /** As many steps as a chart has room for. */
 const MOST_STEPS = 240;
 
-/** A run second by second, from the moment that its scenario has users: what comes before is of the preparations. */
+/**
+ * A run second by second, from the moment that its scenario has users: what comes before is of the
+ * preparations.
+ */
 export class Series {
   readonly #duration: string;
   readonly #seconds: Second[] = [];
@@ -43,7 +46,8 @@ export class Series {
 
   /** A line of k6's; most are of no interest, and are told so without being parsed. */
   addLine(line: string): void {
-    if ([SUCCESS, USERS, this.#duration].some((metric) => line.startsWith(`{"metric":"${metric}"`))) this.#add(JSON.parse(line));
+    if ([SUCCESS, USERS, this.#duration].some((metric) => line.startsWith(`{"metric":"${metric}"`)))
+      this.#add(JSON.parse(line));
   }
 
   #add({ metric, data: { time, value } }: Point): void {
@@ -58,12 +62,15 @@ export class Series {
   }
 
   #at(index: number): Second {
-    while (this.#seconds.length <= index) this.#seconds.push({ users: undefined, ended: 0, failed: 0, tookMs: [] });
+    while (this.#seconds.length <= index)
+      this.#seconds.push({ users: undefined, ended: 0, failed: 0, tookMs: [] });
     return this.#seconds[index] as Second;
   }
 
   /** Of the last seconds; undefined before the first sample. */
-  recent(seconds: number): (Omit<Step, "p50" | "p99"> & { readonly atMs: number; readonly failed: number }) | undefined {
+  recent(
+    seconds: number,
+  ): (Omit<Step, "p50" | "p99"> & { readonly atMs: number; readonly failed: number }) | undefined {
     if (this.#startedAt === undefined) return undefined;
     const failed = this.#seconds.reduce((sum, second) => sum + second.failed, 0);
     return { ...stepOf(this.#seconds.slice(-seconds)), failed, atMs: Date.now() - this.#startedAt };
@@ -98,7 +105,8 @@ interface Step {
 function stepOf(seconds: readonly Second[]): Step {
   const tookMs = seconds.flatMap((second) => second.tookMs);
   const at = (share: number) => (tookMs.length === 0 ? undefined : quantile(tookMs, share));
-  const mean = (count: (second: Second) => number) => seconds.reduce((sum, second) => sum + count(second), 0) / seconds.length;
+  const mean = (count: (second: Second) => number) =>
+    seconds.reduce((sum, second) => sum + count(second), 0) / seconds.length;
   return {
     users: seconds.findLast(({ users }) => users !== undefined)?.users,
     perSecond: mean(({ ended }) => ended),

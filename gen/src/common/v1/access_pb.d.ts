@@ -12,8 +12,9 @@ import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_common_v1_access: GenFile;
 
 /**
- * Who may call a method. Exactly one of `public`, `authenticated`, or `roles` and/or `owner` is set. The host enforces it from
- * the request's headers, before the body is read; a method without it fails the build and denies every call.
+ * Who may call a method. Exactly one of `public`, `authenticated`, or `roles` and/or `owner` is
+ * set. The host enforces it from the request's headers, before the body is read; a method without
+ * it fails the build and denies every call.
  *
  * @generated from message common.v1.Access
  */
@@ -40,7 +41,8 @@ export declare type Access = Message<"common.v1.Access"> & {
   roles: Role[];
 
   /**
-   * Customers too, but only for what belongs to them: for everything else the answer is `not_found`, as if it did not exist.
+   * Customers too, but only for what belongs to them: for everything else the answer is
+   * `not_found`, as if it did not exist.
    *
    * @generated from field: bool owner = 4;
    */
@@ -54,7 +56,8 @@ export declare type Access = Message<"common.v1.Access"> & {
 export declare const AccessSchema: GenMessage<Access>;
 
 /**
- * Who a caller is to the system. Tokens carry the names in lower case without the prefix ("customer").
+ * Who a caller is to the system. Tokens carry the names in lower case without the prefix
+ * ("customer").
  *
  * @generated from enum common.v1.Role
  */

@@ -25,7 +25,8 @@ export const RoleSchema = /*@__PURE__*/
   enumDesc(file_common_v1_access, 0);
 
 /**
- * Who a caller is to the system. Tokens carry the names in lower case without the prefix ("customer").
+ * Who a caller is to the system. Tokens carry the names in lower case without the prefix
+ * ("customer").
  *
  * @generated from enum common.v1.Role
  */

@@ -11,18 +11,22 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_common_v1_error: GenFile;
 
 /**
- * Travels as a detail of every error that a caller can act on. The error's code says what kind of failure it is, `reason` which one. Where the
- * code says it all, of a deadline that has passed for instance, there is none.
+ * Travels as a detail of every error that a caller can act on. The error's code says what kind of
+ * failure it is, `reason` which one. Where the code says it all, of a deadline that has passed for
+ * instance, there is none.
  *
  * @generated from message common.v1.ErrorInfo
  */
 export declare type ErrorInfo = Message<"common.v1.ErrorInfo"> & {
   /**
-   * A constant in UPPER_SNAKE_CASE, for programs to switch on. The reasons a method answers with stand at the method; these can come from any:
-   * UNAUTHENTICATED (no token, or not a valid one), PERMISSION_DENIED (a valid token without the role), INVALID_FIELD (`field` and `rule` in metadata),
-   * NOT_FOUND (it does not exist, or it is not yours), REQUEST_ID_REUSED (same request_id, other request), OVERLOADED,
-   * RATE_LIMITED, UNAVAILABLE (a dependency is down; retry), DATABASE_BUSY (too much to do at the moment; retry after a second), CONFLICT (lost against
-   * other changes of the same thing; retry), INTERNAL (our fault; the correlation id finds it in the log).
+   * A constant in UPPER_SNAKE_CASE, for programs to switch on. The reasons a method answers with
+   * stand at the method; these can come from any: UNAUTHENTICATED (no token, or not a valid one),
+   * PERMISSION_DENIED (a valid token without the role), INVALID_FIELD (`field` and `rule` in
+   * metadata), NOT_FOUND (it does not exist, or it is not yours), REQUEST_ID_REUSED (same
+   * request_id, other request), OVERLOADED, RATE_LIMITED, UNAVAILABLE (a dependency is down;
+   * retry), DATABASE_BUSY (too much to do at the moment; retry after a second), CONFLICT (lost
+   * against other changes of the same thing; retry), INTERNAL (our fault; the correlation id finds
+   * it in the log).
    *
    * @generated from field: string reason = 1;
    */

@@ -356,8 +356,8 @@ export declare const SetRolesRequestSchema: GenMessage<SetRolesRequest>;
 /**
  * Users, and the tokens that tell the other services who calls.
  *
- * Beside the RPCs it serves `/.well-known/jwks.json` (the public keys that verify access tokens) and
- * `/.well-known/openid-configuration` (where they are).
+ * Beside the RPCs it serves `/.well-known/jwks.json` (the public keys that verify access tokens)
+ * and `/.well-known/openid-configuration` (where they are).
  *
  * @generated from service identity.v1.IdentityService
  */
@@ -374,8 +374,9 @@ export declare const IdentityService: GenService<{
     output: typeof UserSchema;
   },
   /**
-   * Exchanges an email address and a password for tokens. An unknown address and a wrong password answer alike, in content and in time.
-   * Reasons: INVALID_CREDENTIALS (unauthenticated), RATE_LIMITED, OVERLOADED.
+   * Exchanges an email address and a password for tokens. An unknown address and a wrong password
+   * answer alike, in content and in time. Reasons: INVALID_CREDENTIALS (unauthenticated),
+   * RATE_LIMITED, OVERLOADED.
    *
    * @generated from rpc identity.v1.IdentityService.Login
    */
@@ -385,9 +386,9 @@ export declare const IdentityService: GenService<{
     output: typeof TokenResponseSchema;
   },
   /**
-   * Exchanges a refresh token for new tokens; the old refresh token is used up. Using it again within 10 seconds answers with
-   * the same successor (a reply was lost); later it means theft, and the whole family is revoked.
-   * Reasons: INVALID_CREDENTIALS, TOKEN_REUSED (both unauthenticated).
+   * Exchanges a refresh token for new tokens; the old refresh token is used up. Using it again
+   * within 10 seconds answers with the same successor (a reply was lost); later it means theft, and
+   * the whole family is revoked. Reasons: INVALID_CREDENTIALS, TOKEN_REUSED (both unauthenticated).
    *
    * @generated from rpc identity.v1.IdentityService.Refresh
    */
@@ -438,8 +439,8 @@ export declare const IdentityService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Replaces a user's roles. Tokens issued before keep the old ones until they expire (10 minutes). Replayed by `request_id`.
-   * Reasons: NOT_FOUND, REQUEST_ID_REUSED.
+   * Replaces a user's roles. Tokens issued before keep the old ones until they expire (10 minutes).
+   * Replayed by `request_id`. Reasons: NOT_FOUND, REQUEST_ID_REUSED.
    *
    * @generated from rpc identity.v1.IdentityService.SetRoles
    */

@@ -107,8 +107,8 @@ export const SetRolesRequestSchema = /*@__PURE__*/
 /**
  * Users, and the tokens that tell the other services who calls.
  *
- * Beside the RPCs it serves `/.well-known/jwks.json` (the public keys that verify access tokens) and
- * `/.well-known/openid-configuration` (where they are).
+ * Beside the RPCs it serves `/.well-known/jwks.json` (the public keys that verify access tokens)
+ * and `/.well-known/openid-configuration` (where they are).
  *
  * @generated from service identity.v1.IdentityService
  */

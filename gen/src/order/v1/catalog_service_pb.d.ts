@@ -179,9 +179,10 @@ export declare const CatalogService: GenService<{
     output: typeof ListProductsResponseSchema;
   },
   /**
-   * Creates a product, or replaces its name, description and price. Stock is set on creation only; afterwards AdjustStock moves it, so that
-   * nobody overwrites what orders took meanwhile. Replayed by `request_id`.
-   * Reasons: CURRENCY_MISMATCH (failed_precondition; a product keeps its currency), REQUEST_ID_REUSED.
+   * Creates a product, or replaces its name, description and price. Stock is set on creation only;
+   * afterwards AdjustStock moves it, so that nobody overwrites what orders took meanwhile. Replayed
+   * by `request_id`. Reasons: CURRENCY_MISMATCH (failed_precondition; a product keeps its
+   * currency), REQUEST_ID_REUSED.
    *
    * @generated from rpc order.v1.CatalogService.PutProduct
    */
@@ -191,8 +192,8 @@ export declare const CatalogService: GenService<{
     output: typeof ProductSchema;
   },
   /**
-   * Adds to a product's stock, or takes from it. Replayed by `request_id`.
-   * Reasons: UNKNOWN_SKU (not_found), OUT_OF_STOCK (failed_precondition; stock never falls below 0), REQUEST_ID_REUSED.
+   * Adds to a product's stock, or takes from it. Replayed by `request_id`. Reasons: UNKNOWN_SKU
+   * (not_found), OUT_OF_STOCK (failed_precondition; stock never falls below 0), REQUEST_ID_REUSED.
    *
    * @generated from rpc order.v1.CatalogService.AdjustStock
    */

@@ -125,7 +125,8 @@ export declare const OrderItemSchema: GenMessage<OrderItem>;
  */
 export declare type OrderFailure = Message<"order.v1.OrderFailure"> & {
   /**
-   * PAYMENT_DECLINED, OUT_OF_STOCK, PAYMENT_UNAVAILABLE, CANCELLED_BY_CUSTOMER or CANCELLED_BY_OPERATOR.
+   * PAYMENT_DECLINED, OUT_OF_STOCK, PAYMENT_UNAVAILABLE, CANCELLED_BY_CUSTOMER or
+   * CANCELLED_BY_OPERATOR.
    *
    * @generated from field: string reason = 1;
    */
@@ -348,7 +349,8 @@ export declare type WatchOrderResponse = Message<"order.v1.WatchOrderResponse"> 
   order?: Order | undefined;
 
   /**
-   * The event that made the change; absent from the first message and where only the order's status changed.
+   * The event that made the change; absent from the first message and where only the order's status
+   * changed.
    *
    * @generated from field: optional order.v1.SagaEvent event = 2;
    */
@@ -419,16 +421,20 @@ export enum OrderStatus {
 export declare const OrderStatusSchema: GenEnum<OrderStatus>;
 
 /**
- * Orders. Each is carried by a durable saga: charge the customer, take the stock, confirm; or undo what was done.
+ * Orders. Each is carried by a durable saga: charge the customer, take the stock, confirm; or undo
+ * what was done.
  *
  * @generated from service order.v1.OrderService
  */
 export declare const OrderService: GenService<{
   /**
-   * Places an order at the catalog's prices. Waits for the outcome within the caller's deadline (10 s when none is given, 30 s at most) and answers with
-   * the order as it then is: CONFIRMED, REJECTED, CANCELLED, or PENDING when the truth is not known yet. The saga goes on whether or not
-   * the caller waits. Replayed by `request_id`: the same id and request answer with the same order as it now is, with the header `idempotent-replayed: true`.
-   * Reasons: UNKNOWN_SKU (invalid_argument), CURRENCY_MISMATCH (invalid_argument; one order, one currency), TOTAL_TOO_LARGE (invalid_argument), REQUEST_ID_REUSED.
+   * Places an order at the catalog's prices. Waits for the outcome within the caller's deadline (10
+   * s when none is given, 30 s at most) and answers with the order as it then is: CONFIRMED,
+   * REJECTED, CANCELLED, or PENDING when the truth is not known yet. The saga goes on whether or
+   * not the caller waits. Replayed by `request_id`: the same id and request answer with the same
+   * order as it now is, with the header `idempotent-replayed: true`. Reasons: UNKNOWN_SKU
+   * (invalid_argument), CURRENCY_MISMATCH (invalid_argument; one order, one currency),
+   * TOTAL_TOO_LARGE (invalid_argument), REQUEST_ID_REUSED.
    *
    * @generated from rpc order.v1.OrderService.CreateOrder
    */
@@ -458,9 +464,10 @@ export declare const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Cancels an order. A CONFIRMED one becomes CANCELLING, its payment is refunded, its stock returned, then it is CANCELLED. A PENDING one is
-   * compensated instead of completed. Waits as CreateOrder does. Replayed by `request_id`.
-   * Reasons: ORDER_NOT_CANCELLABLE (failed_precondition; metadata `status`), REQUEST_ID_REUSED.
+   * Cancels an order. A CONFIRMED one becomes CANCELLING, its payment is refunded, its stock
+   * returned, then it is CANCELLED. A PENDING one is compensated instead of completed. Waits as
+   * CreateOrder does. Replayed by `request_id`. Reasons: ORDER_NOT_CANCELLABLE
+   * (failed_precondition; metadata `status`), REQUEST_ID_REUSED.
    *
    * @generated from rpc order.v1.OrderService.CancelOrder
    */
@@ -470,7 +477,8 @@ export declare const OrderService: GenService<{
     output: typeof OrderSchema;
   },
   /**
-   * The order as it is, then each change, until it is terminal (CONFIRMED, REJECTED, CANCELLED) or needs attention; then the stream ends.
+   * The order as it is, then each change, until it is terminal (CONFIRMED, REJECTED, CANCELLED) or
+   * needs attention; then the stream ends.
    *
    * @generated from rpc order.v1.OrderService.WatchOrder
    */

@@ -112,7 +112,8 @@ export const OrderStatus = /*@__PURE__*/
   tsEnum(OrderStatusSchema);
 
 /**
- * Orders. Each is carried by a durable saga: charge the customer, take the stock, confirm; or undo what was done.
+ * Orders. Each is carried by a durable saga: charge the customer, take the stock, confirm; or undo
+ * what was done.
  *
  * @generated from service order.v1.OrderService
  */

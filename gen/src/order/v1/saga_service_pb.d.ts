@@ -313,8 +313,9 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Makes an open saga due now, and gives a parked one (NEEDS_ATTENTION) a new budget in the direction it was going. Replayed by `request_id`.
-   * Reasons: SAGA_NOT_RETRYABLE (failed_precondition; metadata `state`), REQUEST_ID_REUSED.
+   * Makes an open saga due now, and gives a parked one (NEEDS_ATTENTION) a new budget in the
+   * direction it was going. Replayed by `request_id`. Reasons: SAGA_NOT_RETRYABLE
+   * (failed_precondition; metadata `state`), REQUEST_ID_REUSED.
    *
    * @generated from rpc order.v1.SagaService.RetrySaga
    */

@@ -56,7 +56,8 @@ export declare type Payment = Message<"payment.v1.Payment"> & {
   refunds: Refund[];
 
   /**
-   * CARD_DECLINED, INSUFFICIENT_FUNDS, LIMIT_EXCEEDED or ABANDONED (the provider was never reached); absent unless DECLINED.
+   * CARD_DECLINED, INSUFFICIENT_FUNDS, LIMIT_EXCEEDED or ABANDONED (the provider was never
+   * reached); absent unless DECLINED.
    *
    * @generated from field: optional string decline_reason = 8;
    */
@@ -141,7 +142,8 @@ export declare type PaymentEvent = Message<"payment.v1.PaymentEvent"> & {
   time?: Timestamp | undefined;
 
   /**
-   * CHARGE_REQUESTED, CHARGE_SUCCEEDED, CHARGE_DECLINED, VOIDED, REFUND_REQUESTED or REFUND_SUCCEEDED.
+   * CHARGE_REQUESTED, CHARGE_SUCCEEDED, CHARGE_DECLINED, VOIDED, REFUND_REQUESTED or
+   * REFUND_SUCCEEDED.
    *
    * @generated from field: string type = 2;
    */
@@ -422,10 +424,11 @@ export declare const RefundStatusSchema: GenEnum<RefundStatus>;
  */
 export declare const PaymentService: GenService<{
   /**
-   * Charges. `payment_id` is the key: the same id and the same request answer with the payment as it now is, and never charge twice. A declined payment
-   * is an answer (status DECLINED), not an error.
-   * Reasons: PAYMENT_VOIDED (failed_precondition; it was refunded before it arrived), REQUEST_ID_REUSED (invalid_argument; same id, other request),
-   * PAYMENT_IN_PROGRESS (aborted; ask again), PROVIDER_UNAVAILABLE (unavailable; the outcome is unknown, ask again with the same id).
+   * Charges. `payment_id` is the key: the same id and the same request answer with the payment as
+   * it now is, and never charge twice. A declined payment is an answer (status DECLINED), not an
+   * error. Reasons: PAYMENT_VOIDED (failed_precondition; it was refunded before it arrived),
+   * REQUEST_ID_REUSED (invalid_argument; same id, other request), PAYMENT_IN_PROGRESS (aborted; ask
+   * again), PROVIDER_UNAVAILABLE (unavailable; the outcome is unknown, ask again with the same id).
    *
    * @generated from rpc payment.v1.PaymentService.ProcessPayment
    */
@@ -435,10 +438,12 @@ export declare const PaymentService: GenService<{
     output: typeof PaymentSchema;
   },
   /**
-   * Gives money back. `refund_id` is the key. A payment that is not known yet is marked VOIDED, so that a charge which arrives late is refused; a declined or
-   * voided one answers as it is, since there is nothing to give back.
-   * Reasons: REFUND_EXCEEDS_CAPTURE (failed_precondition; metadata `refundable_minor_units`), CURRENCY_MISMATCH (invalid_argument), REQUEST_ID_REUSED,
-   * PAYMENT_IN_PROGRESS (aborted; ask again), PROVIDER_UNAVAILABLE (unavailable; ask again with the same id).
+   * Gives money back. `refund_id` is the key. A payment that is not known yet is marked VOIDED, so
+   * that a charge which arrives late is refused; a declined or voided one answers as it is, since
+   * there is nothing to give back. Reasons: REFUND_EXCEEDS_CAPTURE (failed_precondition; metadata
+   * `refundable_minor_units`), CURRENCY_MISMATCH (invalid_argument), REQUEST_ID_REUSED,
+   * PAYMENT_IN_PROGRESS (aborted; ask again), PROVIDER_UNAVAILABLE (unavailable; ask again with the
+   * same id).
    *
    * @generated from rpc payment.v1.PaymentService.RefundPayment
    */

@@ -15,7 +15,9 @@ test("bars have the proportions of their values within their group, and names ar
       { name: "b", bars: [{ name: "three", value: 1, label: "1" }] },
     ],
   });
-  const [one, two, three] = [...svg.matchAll(/<rect x="150" y="\d+" width="(\d+)"/g)].map(([, width]) => Number(width));
+  const [one, two, three] = [...svg.matchAll(/<rect x="150" y="\d+" width="(\d+)"/g)].map(
+    ([, width]) => Number(width),
+  );
   expect(one).toBeGreaterThan(100);
   expect([two, three]).toEqual([(one ?? 0) / 2, one]);
   expect(svg).toContain("&lt;one>");

@@ -1,4 +1,7 @@
-/** What is not a series follows the page: white where that is light, near black where it is dark. Colours of series must do on both. */
+/**
+ * What is not a series follows the page: white where that is light, near black where it is dark.
+ * Colours of series must do on both.
+ */
 const STYLE = `<style>
 text { font: 12px system-ui, sans-serif; fill: #333 }
 .title, .heading { font-weight: 600 }
@@ -13,7 +16,12 @@ text { fill: #d0d4da }
 </style>`;
 
 /** A drawing on paper of its own. */
-export function svg(width: number, height: number, title: string, parts: readonly string[]): string {
+export function svg(
+  width: number,
+  height: number,
+  title: string,
+  parts: readonly string[],
+): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">`,
     STYLE,
@@ -31,4 +39,5 @@ export const gridLine = (x1: number, y1: number, x2: number, y2: number): string
   `<line class="grid" x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}"/>`;
 
 export const round = (value: number): number => Math.round(value * 10) / 10;
-export const escaped = (words: string): string => words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+export const escaped = (words: string): string =>
+  words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");

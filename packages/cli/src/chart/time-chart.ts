@@ -8,9 +8,18 @@ export interface TimeChart {
   readonly stepMs: number;
   readonly panels: readonly Panel[];
   /** While something lasted, behind every panel. */
-  readonly bands?: readonly { readonly label: string; readonly colour: string; readonly fromMs: number; readonly toMs: number }[];
+  readonly bands?: readonly {
+    readonly label: string;
+    readonly colour: string;
+    readonly fromMs: number;
+    readonly toMs: number;
+  }[];
   /** When something happened, below the panels. */
-  readonly marks?: readonly { readonly label: string; readonly colour: string; readonly atMs: number }[];
+  readonly marks?: readonly {
+    readonly label: string;
+    readonly colour: string;
+    readonly atMs: number;
+  }[];
 }
 
 export interface Panel {
@@ -18,7 +27,11 @@ export interface Panel {
   readonly title: string;
   readonly lines: readonly Line[];
   /** Dashed lines across, where something must stay below. */
-  readonly limits?: readonly { readonly label: string; readonly colour: string; readonly value: number }[];
+  readonly limits?: readonly {
+    readonly label: string;
+    readonly colour: string;
+    readonly value: number;
+  }[];
   /** 150 by default. */
   readonly height?: number;
 }
@@ -41,9 +54,13 @@ const LEGEND = 26;
 
 /** An SVG. */
 export function timeChart({ title, stepMs, panels, bands = [], marks = [] }: TimeChart): string {
-  const count = Math.max(1, ...panels.flatMap(({ lines }) => lines.map(({ values }) => values.length)));
+  const count = Math.max(
+    1,
+    ...panels.flatMap(({ lines }) => lines.map(({ values }) => values.length)),
+  );
   const totalMs = count * stepMs;
-  const x = (ms: number) => round(LEFT + (Math.min(ms, totalMs) / totalMs) * (WIDTH - LEFT - RIGHT));
+  const x = (ms: number) =>
+    round(LEFT + (Math.min(ms, totalMs) / totalMs) * (WIDTH - LEFT - RIGHT));
   const times = ticks(totalMs);
   const parts = [text(16, 26, title, 'class="title"')];
   let y = TOP;
@@ -67,14 +84,24 @@ export function timeChart({ title, stepMs, panels, bands = [], marks = [] }: Tim
       ({ label, colour, atMs }) =>
         `<path d="M${x(atMs)} ${bottom + 2} l-3 8 h6 z" fill="${colour}"><title>${escaped(`${clock(atMs)} ${label}`)}</title></path>`,
     ),
-    ...times.map((ms) => text(x(ms), bottom + (marks.length > 0 ? 26 : 18), clock(ms), 'text-anchor="middle"')),
+    ...times.map((ms) =>
+      text(x(ms), bottom + (marks.length > 0 ? 26 : 18), clock(ms), 'text-anchor="middle"'),
+    ),
     ...keys(LEFT, bottom + AXIS + 14, [...bands, ...marks], swatch),
   );
   return svg(WIDTH, bottom + AXIS + (bands.length + marks.length > 0 ? LEGEND : 0), title, parts);
 }
 
-function plot({ lines, limits = [] }: Panel, from: number, height: number, x: (index: number) => number): string[] {
-  const highest = Math.max(0, ...lines.flatMap(({ values }) => values.filter((value) => value !== undefined)));
+function plot(
+  { lines, limits = [] }: Panel,
+  from: number,
+  height: number,
+  x: (index: number) => number,
+): string[] {
+  const highest = Math.max(
+    0,
+    ...lines.flatMap(({ values }) => values.filter((value) => value !== undefined)),
+  );
   const top = niceCeiling(highest || 1);
   const y = (value: number) => round(from + height - (value / top) * height);
   const shares = height > 100 ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
@@ -97,7 +124,11 @@ function plot({ lines, limits = [] }: Panel, from: number, height: number, x: (i
 }
 
 /** With a gap where there is no value; a value between two gaps is a dot. */
-function pathOf(values: readonly (number | undefined)[], x: (index: number) => number, y: (value: number) => number): string {
+function pathOf(
+  values: readonly (number | undefined)[],
+  x: (index: number) => number,
+  y: (value: number) => number,
+): string {
   return values
     .map((value, index) => {
       if (value === undefined) return "";
@@ -108,7 +139,8 @@ function pathOf(values: readonly (number | undefined)[], x: (index: number) => n
     .join("");
 }
 
-const swatch = (x: number, y: number, colour: string): string => `<rect x="${x}" y="${y - 9}" width="10" height="10" fill="${colour}"/>`;
+const swatch = (x: number, y: number, colour: string): string =>
+  `<rect x="${x}" y="${y - 9}" width="10" height="10" fill="${colour}"/>`;
 const stroke =
   (attributes: string) =>
   (x: number, y: number, colour: string): string =>

@@ -16,7 +16,11 @@ async function folderOf(name: string, files: Record<string, string>): Promise<st
 }
 
 test("what differs is named", async () => {
-  const committed = await folderOf("committed", { "same.js": "1", "v1/old.js": "1", "v1/changed.js": "1" });
+  const committed = await folderOf("committed", {
+    "same.js": "1",
+    "v1/old.js": "1",
+    "v1/changed.js": "1",
+  });
   const fresh = await folderOf("fresh", { "same.js": "1", "v1/new.js": "1", "v1/changed.js": "2" });
   expect(await differences(committed, fresh)).toEqual([
     "v1/changed.js is stale",

@@ -15,14 +15,23 @@ export interface Finished {
   readonly output: string;
 }
 
-/** Runs one of the repository's tools without a shell and without standard input, so that nothing can wait for an answer. Never rejects. */
+/**
+ * Runs one of the repository's tools without a shell and without standard input, so that nothing
+ * can wait for an answer. Never rejects.
+ */
 export function execute(tool: string, args: readonly string[], cwd = ROOT): Promise<Finished> {
-  const path = [join(ROOT, "node_modules/.bin"), join(cwd, "node_modules/.bin"), toolsBin, process.env["PATH"]].join(delimiter);
+  const path = [
+    join(ROOT, "node_modules/.bin"),
+    join(cwd, "node_modules/.bin"),
+    toolsBin,
+    process.env["PATH"],
+  ].join(delimiter);
   const child = spawn(tool, args, {
     cwd,
     env: { ...process.env, PATH: path, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
-    // Not `timeout`: the timer of a tool that is not installed would keep this process for the whole limit.
+    // Not `timeout`: the timer of a tool that is not installed would keep this process for the
+    // whole limit.
     signal: AbortSignal.timeout(timeLimitMs),
     killSignal: "SIGKILL",
   });
@@ -34,10 +43,20 @@ export function execute(tool: string, args: readonly string[], cwd = ROOT): Prom
   });
   child.stderr.on("data", (chunk: Buffer) => both.push(chunk));
   return new Promise((resolve) => {
-    child.on("error", (error) => resolve({ code: null, stdout: "", output: `${tool}: ${error.message} (limit ${timeLimitMs / 1000} s)` }));
+    child.on("error", (error) =>
+      resolve({
+        code: null,
+        stdout: "",
+        output: `${tool}: ${error.message} (limit ${timeLimitMs / 1000} s)`,
+      }),
+    );
     child.on("close", (code, signal) => {
       if (signal !== null) both.push(Buffer.from(`\n${tool} was ended by ${signal}`));
-      resolve({ code, stdout: Buffer.concat(stdout).toString(), output: Buffer.concat(both).toString() });
+      resolve({
+        code,
+        stdout: Buffer.concat(stdout).toString(),
+        output: Buffer.concat(both).toString(),
+      });
     });
   });
 }

@@ -3,9 +3,19 @@ import { join } from "node:path";
 import { ROOT } from "../root.ts";
 import { execute } from "./execute.ts";
 
-/** Paths, from the root, of what is tracked or could be: not ignored, and not deleted from the working tree. */
+/**
+ * Paths, from the root, of what is tracked or could be: not ignored, and not deleted from the
+ * working tree.
+ */
 export async function listFiles(): Promise<string[]> {
-  const { code, stdout, output } = await execute("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]);
+  const { code, stdout, output } = await execute("git", [
+    "ls-files",
+    "-z",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "--deduplicate",
+  ]);
   if (code !== 0) throw new Error(output);
   const deleted = await execute("git", ["ls-files", "-z", "--deleted"]);
   const gone = new Set(deleted.stdout.split("\0"));

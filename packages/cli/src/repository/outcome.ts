@@ -1,5 +1,8 @@
 /** What a check found. `output` and `reason` are for people. */
-export type Outcome = { kind: "passed" } | { kind: "failed"; output: string } | { kind: "skipped"; reason: string };
+export type Outcome =
+  | { kind: "passed" }
+  | { kind: "failed"; output: string }
+  | { kind: "skipped"; reason: string };
 
 export interface Check {
   /** What `--only` names it by. */

@@ -19,16 +19,28 @@ export interface AuditReport {
   readonly overdue: readonly string[];
   /** What waits for an operator. */
   readonly parked: readonly string[];
-  /** What belongs to no order and of which nothing is kept: it breaks no invariant of money, but somebody's order is not there. */
+  /**
+   * What belongs to no order and of which nothing is kept: it breaks no invariant of money, but
+   * somebody's order is not there.
+   */
   readonly givenBack: readonly string[];
 }
 
-/** The databases and the book are not read at one instant: what is broken is so at each of so many looks. */
+/**
+ * The databases and the book are not read at one instant: what is broken is so at each of so many
+ * looks.
+ */
 const LOOKS = 3;
 const BETWEEN_LOOKS_MS = 1_000;
 
-/** Audits a system that may be running: what is under way is left out of the count, and reported when it has been so for too long. */
-export async function auditMoney(sources: Sources, { openForMs, signal }: AuditOptions): Promise<AuditReport> {
+/**
+ * Audits a system that may be running: what is under way is left out of the count, and reported
+ * when it has been so for too long.
+ */
+export async function auditMoney(
+  sources: Sources,
+  { openForMs, signal }: AuditOptions,
+): Promise<AuditReport> {
   let everything = await readEverything(sources);
   let broken = brokenIn(everything);
   for (let looks = 1; looks < LOOKS && broken.length > 0; looks++) {
@@ -44,25 +56,47 @@ export async function auditMoney(sources: Sources, { openForMs, signal }: AuditO
     broken,
     overdue: overdue(everything, openForMs),
     parked: parked(everything),
-    givenBack: givenBack(everything).map((paymentId) => `payment ${paymentId} belongs to no order; nothing of it is kept`),
+    givenBack: givenBack(everything).map(
+      (paymentId) => `payment ${paymentId} belongs to no order; nothing of it is kept`,
+    ),
   };
 }
 
-/** Tests are stricter: only where a backup was restored may there be payments of no order, when they were given back. */
+/**
+ * Tests are stricter: only where a backup was restored may there be payments of no order, when they
+ * were given back.
+ */
 function brokenIn(everything: Everything): string[] {
   const strangers = new Set(givenBack(everything));
-  return violations(settled({ ...everything, book: everything.book.filter((entry) => !strangers.has(paymentOf(entry))) }));
+  return violations(
+    settled({
+      ...everything,
+      book: everything.book.filter((entry) => !strangers.has(paymentOf(entry))),
+    }),
+  );
 }
 
 /** I3, of a system that runs. */
 function overdue({ sagas, payments }: Everything, openForMs: number): string[] {
-  const late = sagas.filter(({ state, ageMs }) => ["RUNNING", "COMPENSATING"].includes(state) && ageMs > openForMs);
-  const waiting = payments.filter(({ waits, updateTime }) => waits && Date.now() - updateTime.getTime() > openForMs);
+  const late = sagas.filter(
+    ({ state, ageMs }) => ["RUNNING", "COMPENSATING"].includes(state) && ageMs > openForMs,
+  );
+  const waiting = payments.filter(
+    ({ waits, updateTime }) => waits && Date.now() - updateTime.getTime() > openForMs,
+  );
   return [
-    ...late.map(({ kind, subject, state, ageMs }) => `I3: ${kind} of order ${subject} has been ${state} for ${Math.round(ageMs / 1000)} s`),
-    ...waiting.map(({ id, status }) => `I3: payment ${id} (${status}) has waited for the provider for more than ${openForMs / 1000} s`),
+    ...late.map(
+      ({ kind, subject, state, ageMs }) =>
+        `I3: ${kind} of order ${subject} has been ${state} for ${Math.round(ageMs / 1000)} s`,
+    ),
+    ...waiting.map(
+      ({ id, status }) =>
+        `I3: payment ${id} (${status}) has waited for the provider for more than ${openForMs / 1000} s`,
+    ),
   ];
 }
 
 const parked = ({ sagas }: Everything): string[] =>
-  sagas.filter(({ state }) => state === "NEEDS_ATTENTION").map(({ kind, subject }) => `${kind} of order ${subject} waits for an operator`);
+  sagas
+    .filter(({ state }) => state === "NEEDS_ATTENTION")
+    .map(({ kind, subject }) => `${kind} of order ${subject} waits for an operator`);

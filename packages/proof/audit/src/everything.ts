@@ -58,7 +58,10 @@ export interface Everything {
 /** Where to look. `payment` may be in PostgreSQL or MongoDB. */
 export interface Sources {
   readonly databaseUrls: { readonly order: string; readonly payment: string };
-  /** The folder of the simulated provider's book. With a real provider, its statement stands in its place. */
+  /**
+   * The folder of the simulated provider's book. With a real provider, its statement stands in its
+   * place.
+   */
   readonly bookDir: string;
 }
 
@@ -68,7 +71,11 @@ const PAGE = 1_000;
 export async function readEverything({ databaseUrls, bookDir }: Sources): Promise<Everything> {
   const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-audit" });
   try {
-    return { ...(await readOrders(sql)), payments: await readPayments(databaseUrls.payment), book: await readBook(bookDir) };
+    return {
+      ...(await readOrders(sql)),
+      payments: await readPayments(databaseUrls.payment),
+      book: await readBook(bookDir),
+    };
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -76,7 +83,9 @@ export async function readEverything({ databaseUrls, bookDir }: Sources): Promis
 
 async function readOrders(sql: Sql): Promise<Pick<Everything, "orders" | "sagas" | "requests">> {
   return {
-    orders: await sql<OrderRow[]>`select id, status, currency, total, payment_id, update_time from orders order by id`,
+    orders: await sql<
+      OrderRow[]
+    >`select id, status, currency, total, payment_id, update_time from orders order by id`,
     sagas: await sql<SagaRow[]>`
       select id, kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
     requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,
@@ -90,7 +99,12 @@ async function readPayments(url: string): Promise<PaymentRow[]> {
   for (let after: { createTime: Date; id: string } | undefined; ; ) {
     const page = await store.list(all, after, PAGE);
     for (const { id, status, refunds, updateTime } of page)
-      rows.push({ id, status, updateTime, waits: status === "PENDING" || refunds.some((refund) => refund.status === "PENDING") });
+      rows.push({
+        id,
+        status,
+        updateTime,
+        waits: status === "PENDING" || refunds.some((refund) => refund.status === "PENDING"),
+      });
     after = page.at(-1);
     if (page.length < PAGE) return rows;
   }

@@ -5,19 +5,57 @@ import { settled, unfinished, violations } from "./invariants.ts";
 
 const amount = { currencyCode: "EUR", minorUnits: 500n };
 const time = new Date(0);
-const charge = (key: string): BookEntry => ({ kind: "charge", key, amount, reference: `ch_${key}`, refundsFail: false, time });
-const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({ kind: "refund", key, chargeKey, amount, reference: key, time });
+const charge = (key: string): BookEntry => ({
+  kind: "charge",
+  key,
+  amount,
+  reference: `ch_${key}`,
+  refundsFail: false,
+  time,
+});
+const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({
+  kind: "refund",
+  key,
+  chargeKey,
+  amount,
+  reference: key,
+  time,
+});
 
 type Status = Everything["orders"][number]["status"];
-const order = (id: string, status: Status) => ({ id, status, currency: "EUR", total: 500n, paymentId: `p${id}`, updateTime: time });
+const order = (id: string, status: Status) => ({
+  id,
+  status,
+  currency: "EUR",
+  total: 500n,
+  paymentId: `p${id}`,
+  updateTime: time,
+});
 const request = (id: string) => ({ requestId: `r${id}`, method: "CreateOrder", resourceId: id });
-const payment = (id: string, status: string) => ({ id: `p${id}`, status, waits: false, updateTime: time });
+const payment = (id: string, status: string) => ({
+  id: `p${id}`,
+  status,
+  waits: false,
+  updateTime: time,
+});
 
 /** "run create, undo charge" */
-function saga(subject: string, kind: "place-order" | "cancel-order", state: string, path: string): Everything["sagas"][number] {
+function saga(
+  subject: string,
+  kind: "place-order" | "cancel-order",
+  state: string,
+  path: string,
+): Everything["sagas"][number] {
   const events = path.split(", ").map((event) => {
     const [action, step = "", outcome = "SUCCEEDED"] = event.split(" ");
-    return { time: "", step, action: action === "run" ? ("RUN" as const) : ("UNDO" as const), outcome, message: "", worker: "" };
+    return {
+      time: "",
+      step,
+      action: action === "run" ? ("RUN" as const) : ("UNDO" as const),
+      outcome,
+      message: "",
+      worker: "",
+    };
   });
   return { id: `${kind} ${subject}`, kind, subject, state, ageMs: 0, events };
 }
@@ -25,23 +63,46 @@ function saga(subject: string, kind: "place-order" | "cancel-order", state: stri
 const FORWARD = "run create, run charge, run allocate";
 /** One order of each kind: confirmed, declined, sold out, cancelled when it was confirmed. */
 const world: Everything = {
-  orders: [order("1", "CONFIRMED"), order("2", "REJECTED"), order("3", "CANCELLED"), order("4", "CANCELLED")],
+  orders: [
+    order("1", "CONFIRMED"),
+    order("2", "REJECTED"),
+    order("3", "CANCELLED"),
+    order("4", "CANCELLED"),
+  ],
   requests: ["1", "2", "3", "4"].map(request),
-  payments: [payment("1", "SUCCEEDED"), payment("2", "DECLINED"), payment("3", "REFUNDED"), payment("4", "REFUNDED")],
+  payments: [
+    payment("1", "SUCCEEDED"),
+    payment("2", "DECLINED"),
+    payment("3", "REFUNDED"),
+    payment("4", "REFUNDED"),
+  ],
   sagas: [
     saga("1", "place-order", "COMPLETED", FORWARD),
     saga("2", "place-order", "COMPENSATED", "run create, run charge FAILED, undo create"),
-    saga("3", "place-order", "COMPENSATED", "run create, run charge, run allocate FAILED, undo charge, undo create"),
-    saga("4", "cancel-order", "COMPLETED", "run request, run refund UNKNOWN, run refund, run restock"),
+    saga(
+      "3",
+      "place-order",
+      "COMPENSATED",
+      "run create, run charge, run allocate FAILED, undo charge, undo create",
+    ),
+    saga(
+      "4",
+      "cancel-order",
+      "COMPLETED",
+      "run request, run refund UNKNOWN, run refund, run restock",
+    ),
     saga("4", "place-order", "COMPLETED", FORWARD),
   ],
   book: [charge("p1"), charge("p3"), refund("p3"), charge("p4"), refund("p4")],
 };
-const found = (change: Partial<Everything>, acknowledged = new Map([["r1", "1"]])) => violations({ ...world, ...change }, acknowledged);
+const found = (change: Partial<Everything>, acknowledged = new Map([["r1", "1"]])) =>
+  violations({ ...world, ...change }, acknowledged);
 const names = (all: readonly string[]) => [...new Set(all.map((text) => text.slice(0, 2)))];
 const withSaga = (changed: Everything["sagas"][number]) => [
   changed,
-  ...world.sagas.filter(({ subject, kind }) => subject !== changed.subject || kind !== changed.kind),
+  ...world.sagas.filter(
+    ({ subject, kind }) => subject !== changed.subject || kind !== changed.kind,
+  ),
 ];
 
 test("a world that is as it should be violates nothing", () => {
@@ -53,32 +114,82 @@ test.each<[string, Partial<Everything>, string[]]>([
   ["a confirmed order that was refunded", { book: [...world.book, refund("p1")] }, ["I1", "I5"]],
   ["a charge twice", { book: [...world.book, charge("p1")] }, ["I1", "I2", "I5"]],
   ["a refund twice", { book: [...world.book, refund("p3", "again")] }, ["I1", "I2", "I5"]],
-  ["two charges given back", { book: [...world.book, charge("p4"), refund("p4", "again")] }, ["I2"]],
+  [
+    "two charges given back",
+    { book: [...world.book, charge("p4"), refund("p4", "again")] },
+    ["I2"],
+  ],
   ["a charge of nobody", { book: [...world.book, charge("p9"), refund("p9")] }, ["I5"]],
-  ["a payment that says something else", { payments: [payment("1", "PENDING"), ...world.payments.slice(1)] }, ["I5"]],
-  ["an order placed twice", { requests: [...world.requests, { ...request("1"), requestId: "r9" }] }, ["I4"]],
+  [
+    "a payment that says something else",
+    { payments: [payment("1", "PENDING"), ...world.payments.slice(1)] },
+    ["I5"],
+  ],
+  [
+    "an order placed twice",
+    { requests: [...world.requests, { ...request("1"), requestId: "r9" }] },
+    ["I4"],
+  ],
   ["a request without its order", { requests: [...world.requests, request("9")] }, ["I4"]],
   ["an order without its request", { requests: world.requests.slice(0, 3) }, ["I4"]],
-  ["a step twice", { sagas: withSaga(saga("1", "place-order", "COMPLETED", `${FORWARD}, run allocate`)) }, ["I6"]],
-  ["a step left out", { sagas: withSaga(saga("1", "place-order", "COMPLETED", "run create, run allocate")) }, ["I6"]],
-  ["forward after backward", { sagas: withSaga(saga("2", "place-order", "COMPENSATED", "run create, undo create, run charge")) }, ["I6"]],
-  ["an undo left out", { sagas: withSaga(saga("3", "place-order", "COMPENSATED", "run create, run charge, undo charge")) }, ["I6"]],
-  ["something after the end", { sagas: withSaga(saga("1", "place-order", "COMPLETED", `${FORWARD}, run charge UNKNOWN`)) }, ["I6"]],
-  ["a saga that ended as its order did not", { orders: [...world.orders.slice(0, 3), order("4", "CONFIRMED")] }, ["I1", "I5", "I8"]],
+  [
+    "a step twice",
+    { sagas: withSaga(saga("1", "place-order", "COMPLETED", `${FORWARD}, run allocate`)) },
+    ["I6"],
+  ],
+  [
+    "a step left out",
+    { sagas: withSaga(saga("1", "place-order", "COMPLETED", "run create, run allocate")) },
+    ["I6"],
+  ],
+  [
+    "forward after backward",
+    {
+      sagas: withSaga(
+        saga("2", "place-order", "COMPENSATED", "run create, undo create, run charge"),
+      ),
+    },
+    ["I6"],
+  ],
+  [
+    "an undo left out",
+    {
+      sagas: withSaga(
+        saga("3", "place-order", "COMPENSATED", "run create, run charge, undo charge"),
+      ),
+    },
+    ["I6"],
+  ],
+  [
+    "something after the end",
+    { sagas: withSaga(saga("1", "place-order", "COMPLETED", `${FORWARD}, run charge UNKNOWN`)) },
+    ["I6"],
+  ],
+  [
+    "a saga that ended as its order did not",
+    { orders: [...world.orders.slice(0, 3), order("4", "CONFIRMED")] },
+    ["I1", "I5", "I8"],
+  ],
   ["an order without a saga", { sagas: world.sagas.slice(1) }, ["I8"]],
 ])("%s", (_, change, expected) => {
   expect(names(found(change))).toEqual(expected);
 });
 
 test("an order that a client was told of, and is not there", () => {
-  expect(found({}, new Map([["r1", "2"]]))).toEqual(["I4: request r1 was answered with order 2, stored is 1"]);
+  expect(found({}, new Map([["r1", "2"]]))).toEqual([
+    "I4: request r1 was answered with order 2, stored is 1",
+  ]);
 });
 
 test("what has not ended is named, and nothing is held against it while it is under way", () => {
   const underWay: Partial<Everything> = {
     orders: [...world.orders, order("5", "PENDING"), order("6", "CANCELLED")],
     requests: [...world.requests, request("5"), request("6")],
-    payments: [...world.payments, payment("5", "SUCCEEDED"), { ...payment("6", "DECLINED"), waits: true }],
+    payments: [
+      ...world.payments,
+      payment("5", "SUCCEEDED"),
+      { ...payment("6", "DECLINED"), waits: true },
+    ],
     sagas: [
       ...world.sagas,
       saga("5", "place-order", "RUNNING", "run create"),

@@ -2,24 +2,41 @@ import type { BookEntry } from "@tercet/payment";
 import type { Money } from "@tercet/service";
 import type { Everything, OrderRow, SagaRow } from "./everything.ts";
 
-const ENDED: ReadonlySet<string> = new Set(["CONFIRMED", "REJECTED", "CANCELLED", "COMPLETED", "COMPENSATED"]);
+const ENDED: ReadonlySet<string> = new Set([
+  "CONFIRMED",
+  "REJECTED",
+  "CANCELLED",
+  "COMPLETED",
+  "COMPENSATED",
+]);
 const isOpen = (state: string): boolean => !ENDED.has(state);
 
 /** I3: what has not ended, each with what it is about. Parked orders are among them. */
 export function unfinished({ orders, sagas, payments }: Everything): string[] {
   return [
-    ...orders.filter(({ status }) => isOpen(status)).map(({ id, status }) => `I3: order ${id} is ${status}`),
-    ...sagas.filter(({ state }) => isOpen(state)).map(({ kind, subject, state }) => `I3: ${kind} of order ${subject} is ${state}`),
-    ...payments.filter(({ waits }) => waits).map(({ id, status }) => `I3: payment ${id} waits for the provider (${status})`),
+    ...orders
+      .filter(({ status }) => isOpen(status))
+      .map(({ id, status }) => `I3: order ${id} is ${status}`),
+    ...sagas
+      .filter(({ state }) => isOpen(state))
+      .map(({ kind, subject, state }) => `I3: ${kind} of order ${subject} is ${state}`),
+    ...payments
+      .filter(({ waits }) => waits)
+      .map(({ id, status }) => `I3: payment ${id} waits for the provider (${status})`),
   ];
 }
 
-/** Without the orders that are under way, and all that belongs to them: what is left must hold at any time. */
+/**
+ * Without the orders that are under way, and all that belongs to them: what is left must hold at
+ * any time.
+ */
 export function settled(everything: Everything): Everything {
   const { orders, sagas, payments, requests, book } = everything;
   const waiting = new Set(payments.filter(({ waits }) => waits).map(({ id }) => id));
   const busy = new Set(sagas.filter(({ state }) => isOpen(state)).map(({ subject }) => subject));
-  const underWay = orders.filter(({ id, status, paymentId }) => isOpen(status) || busy.has(id) || waiting.has(paymentId));
+  const underWay = orders.filter(
+    ({ id, status, paymentId }) => isOpen(status) || busy.has(id) || waiting.has(paymentId),
+  );
   const open = new Set(underWay.map(({ id }) => id));
   const unpaid = new Set([...waiting, ...underWay.map(({ paymentId }) => paymentId)]);
   return {
@@ -31,10 +48,14 @@ export function settled(everything: Everything): Everything {
   };
 }
 
-export const paymentOf = (entry: BookEntry): string => (entry.kind === "refund" ? entry.chargeKey : entry.key);
+export const paymentOf = (entry: BookEntry): string =>
+  entry.kind === "refund" ? entry.chargeKey : entry.key;
 
 /** What is broken, each with what it is about: the order, the payment, the request. */
-export function violations(everything: Everything, acknowledged: ReadonlyMap<string, string> = new Map()): string[] {
+export function violations(
+  everything: Everything,
+  acknowledged: ReadonlyMap<string, string> = new Map(),
+): string[] {
   const { orders, sagas, payments, book } = everything;
   const entries = Map.groupBy(book, paymentOf);
   const statuses = new Map(payments.map(({ id, status }) => [id, status]));
@@ -42,18 +63,31 @@ export function violations(everything: Everything, acknowledged: ReadonlyMap<str
   return [
     ...booksThatDiffer(everything),
     ...chargesWithoutOrder(everything),
-    ...orders.flatMap((order) => wrongMoney(order, moved(entries.get(order.paymentId)), statuses.get(order.paymentId) ?? NEVER_ASKED_FOR)),
+    ...orders.flatMap((order) =>
+      wrongMoney(
+        order,
+        moved(entries.get(order.paymentId)),
+        statuses.get(order.paymentId) ?? NEVER_ASKED_FOR,
+      ),
+    ),
     ...lostRequests(everything, acknowledged),
     ...sagas.flatMap(illegalPath),
     ...orders.flatMap((order) => tornOrder(order, ofOrder.get(order.id) ?? [])),
   ];
 }
 
-/** Payments that belong to no order and of which nothing is kept: what is left of orders that a restored database does not have any more. */
+/**
+ * Payments that belong to no order and of which nothing is kept: what is left of orders that a
+ * restored database does not have any more.
+ */
 export function givenBack({ orders, book }: Everything): string[] {
   const known = new Set(orders.map(({ paymentId }) => paymentId));
-  const strangers = [...Map.groupBy(book, paymentOf)].filter(([paymentId]) => !known.has(paymentId));
-  return strangers.filter(([, entries]) => [...kept(entries).values()].every((left) => left === 0n)).map(([paymentId]) => paymentId);
+  const strangers = [...Map.groupBy(book, paymentOf)].filter(
+    ([paymentId]) => !known.has(paymentId),
+  );
+  return strangers
+    .filter(([, entries]) => [...kept(entries).values()].every((left) => left === 0n))
+    .map(([paymentId]) => paymentId);
 }
 
 /** What the provider's book says about one payment. */
@@ -70,22 +104,35 @@ export const moved = (entries: readonly BookEntry[] = []): Moved => ({
 
 /** I1: in each currency the provider kept what the confirmed orders cost. */
 function booksThatDiffer({ orders, book }: Everything): string[] {
-  const sold = sums(orders.filter(({ status }) => status === "CONFIRMED").map(({ currency, total }) => [currency, total]));
+  const sold = sums(
+    orders
+      .filter(({ status }) => status === "CONFIRMED")
+      .map(({ currency, total }) => [currency, total]),
+  );
   const paid = kept(book);
   return [...new Set([...sold.keys(), ...paid.keys()])]
     .filter((currency) => (sold.get(currency) ?? 0n) !== (paid.get(currency) ?? 0n))
-    .map((currency) => `I1: the provider kept ${paid.get(currency) ?? 0n} ${currency}, the orders cost ${sold.get(currency) ?? 0n}`);
+    .map(
+      (currency) =>
+        `I1: the provider kept ${paid.get(currency) ?? 0n} ${currency}, the orders cost ${sold.get(currency) ?? 0n}`,
+    );
 }
 
 /** What the provider charged and did not give back, in minor units, by currency. */
 export function kept(book: readonly BookEntry[]): ReadonlyMap<string, bigint> {
   const moves = book.filter(({ kind }) => kind !== "decline");
-  return sums(moves.map(({ kind, amount: { currencyCode, minorUnits } }) => [currencyCode, kind === "refund" ? -minorUnits : minorUnits]));
+  return sums(
+    moves.map(({ kind, amount: { currencyCode, minorUnits } }) => [
+      currencyCode,
+      kind === "refund" ? -minorUnits : minorUnits,
+    ]),
+  );
 }
 
 function sums(amounts: readonly (readonly [string, bigint])[]): ReadonlyMap<string, bigint> {
   const totals = new Map<string, bigint>();
-  for (const [currency, minorUnits] of amounts) totals.set(currency, (totals.get(currency) ?? 0n) + minorUnits);
+  for (const [currency, minorUnits] of amounts)
+    totals.set(currency, (totals.get(currency) ?? 0n) + minorUnits);
   return totals;
 }
 
@@ -94,33 +141,51 @@ function chargesWithoutOrder({ orders, book }: Everything): string[] {
   const known = new Set(orders.map(({ paymentId }) => paymentId));
   const strangers = book.filter((entry) => !known.has(paymentOf(entry)));
   return strangers.map(
-    ({ kind, key, amount }) => `I5: the ${kind} ${key} (${amount.minorUnits} ${amount.currencyCode}) belongs to no order`,
+    ({ kind, key, amount }) =>
+      `I5: the ${kind} ${key} (${amount.minorUnits} ${amount.currencyCode}) belongs to no order`,
   );
 }
 
 /** Payment refused to make one, or was never reached. */
 const NEVER_ASKED_FOR = "not there";
 
-/** I2 and I5: a confirmed order was charged once and not refunded, any other was refunded in full, once, if it was charged; Payment says the same. */
-function wrongMoney({ id, status, currency, total }: OrderRow, { charges, refunds }: Moved, paymentStatus: string): string[] {
+/**
+ * I2 and I5: a confirmed order was charged once and not refunded, any other was refunded in full,
+ * once, if it was charged; Payment says the same.
+ */
+function wrongMoney(
+  { id, status, currency, total }: OrderRow,
+  { charges, refunds }: Moved,
+  paymentStatus: string,
+): string[] {
   const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
-  const all = (amounts: readonly Money[]) => amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
-  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", NEVER_ASKED_FOR] }[status as string] ?? [
-    "REFUNDED",
-    "VOIDED",
-    "DECLINED",
-  ];
+  const all = (amounts: readonly Money[]) =>
+    amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
+  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", NEVER_ASKED_FOR] }[
+    status as string
+  ] ?? ["REFUNDED", "VOIDED", "DECLINED"];
   return [
-    ...(charges.length > 1 || refunds.length > 1 || !all([...charges, ...refunds]) ? [`I2: ${text}`] : []),
-    ...(charges.length - refunds.length === (status === "CONFIRMED" ? 1 : 0) ? [] : [`I5: ${text}`]),
-    ...(right.includes(paymentStatus) ? [] : [`I5: order ${id} (${status}): its payment is ${paymentStatus}`]),
+    ...(charges.length > 1 || refunds.length > 1 || !all([...charges, ...refunds])
+      ? [`I2: ${text}`]
+      : []),
+    ...(charges.length - refunds.length === (status === "CONFIRMED" ? 1 : 0)
+      ? []
+      : [`I5: ${text}`]),
+    ...(right.includes(paymentStatus)
+      ? []
+      : [`I5: order ${id} (${status}): its payment is ${paymentStatus}`]),
   ];
 }
 
 /** I4: what a client was told of is there, under its request_id; each order was asked for once. */
-function lostRequests({ orders, requests }: Everything, acknowledged: ReadonlyMap<string, string>): string[] {
+function lostRequests(
+  { orders, requests }: Everything,
+  acknowledged: ReadonlyMap<string, string>,
+): string[] {
   const placed = new Map(
-    requests.filter(({ method }) => method === "CreateOrder").map((request) => [request.requestId, request.resourceId]),
+    requests
+      .filter(({ method }) => method === "CreateOrder")
+      .map((request) => [request.requestId, request.resourceId]),
   );
   const known = new Set(orders.map(({ id }) => id));
   const asked = new Map<string, number>();
@@ -128,18 +193,30 @@ function lostRequests({ orders, requests }: Everything, acknowledged: ReadonlyMa
   return [
     ...[...acknowledged]
       .filter(([requestId, orderId]) => placed.get(requestId) !== orderId)
-      .map(([requestId, orderId]) => `I4: request ${requestId} was answered with order ${orderId}, stored is ${placed.get(requestId)}`),
-    ...orders.filter(({ id }) => asked.get(id) !== 1).map(({ id }) => `I4: order ${id} has ${asked.get(id) ?? 0} requests`),
+      .map(
+        ([requestId, orderId]) =>
+          `I4: request ${requestId} was answered with order ${orderId}, stored is ${placed.get(requestId)}`,
+      ),
+    ...orders
+      .filter(({ id }) => asked.get(id) !== 1)
+      .map(({ id }) => `I4: order ${id} has ${asked.get(id) ?? 0} requests`),
     ...[...asked.keys()].filter((id) => !known.has(id)).map((id) => `I4: there is no order ${id}`),
   ];
 }
 
-const STEPS = { "place-order": ["create", "charge", "allocate"], "cancel-order": ["request", "refund", "restock"] } as const;
+const STEPS = {
+  "place-order": ["create", "charge", "allocate"],
+  "cancel-order": ["request", "refund", "restock"],
+} as const;
 
-/** I6: forward step by step, each done once; then, if at all, backward; and nothing after the end. */
+/**
+ * I6: forward step by step, each done once; then, if at all, backward; and nothing after the end.
+ */
 function illegalPath({ kind, subject, state, events }: SagaRow): string[] {
   const done = (action: string) =>
-    events.filter((event) => event.action === action && event.outcome === "SUCCEEDED").map(({ step }) => step);
+    events
+      .filter((event) => event.action === action && event.outcome === "SUCCEEDED")
+      .map(({ step }) => step);
   const steps = STEPS[kind];
   const [ran, undone] = [done("RUN"), done("UNDO")];
   const turned = events.findIndex(({ action }) => action === "UNDO");
@@ -173,5 +250,7 @@ function tornOrder({ id, status }: OrderRow, sagas: readonly SagaRow[]): string[
     .sort((a, b) => b.kind.localeCompare(a.kind))
     .map(({ state }) => state)
     .join(", ");
-  return ENDINGS[states]?.includes(status) ? [] : [`I8: order ${id} is ${status}, its sagas are ${states || "not there"}`];
+  return ENDINGS[states]?.includes(status)
+    ? []
+    : [`I8: order ${id} is ${status}, its sagas are ${states || "not there"}`];
 }

@@ -33,7 +33,10 @@ await runCommand({
   run: async ({ env, terminal, signal, values }) => {
     const seconds = Number(values["open-for"]);
     if (!(seconds > 0)) throw new CommandError("--open-for is a number of seconds, more than 0");
-    const report = await auditMoney(placesOf(envToConfig(env)), { openForMs: seconds * 1_000, signal }).catch(unreachable);
+    const report = await auditMoney(placesOf(envToConfig(env)), {
+      openForMs: seconds * 1_000,
+      signal,
+    }).catch(unreachable);
     print(report, terminal);
     return report.broken.length + report.overdue.length > 0 ? 1 : 0;
   },
@@ -46,13 +49,23 @@ function unreachable(error: unknown): never {
   );
 }
 
-function print({ orders, kept, broken, overdue, parked, givenBack }: AuditReport, terminal: Terminal): void {
+function print(
+  { orders, kept, broken, overdue, parked, givenBack }: AuditReport,
+  terminal: Terminal,
+): void {
   const total = Object.values(orders).reduce((sum, count) => sum + count, 0);
   const each = Object.entries(orders).map(([status, count]) => `${count} ${status}`);
   terminal.line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
-  for (const [currency, minorUnits] of kept) terminal.line(`the provider kept ${minorUnits} ${currency} (minor units)`);
-  for (const sentence of [...parked, ...givenBack]) terminal.line(`${terminal.styled("yellow", "!")} ${sentence}`);
-  for (const sentence of [...broken, ...overdue]) terminal.line(`${terminal.styled("red", "✗")} ${sentence}`);
+  for (const [currency, minorUnits] of kept)
+    terminal.line(`the provider kept ${minorUnits} ${currency} (minor units)`);
+  for (const sentence of [...parked, ...givenBack])
+    terminal.line(`${terminal.styled("yellow", "!")} ${sentence}`);
+  for (const sentence of [...broken, ...overdue])
+    terminal.line(`${terminal.styled("red", "✗")} ${sentence}`);
   const { length } = [...broken, ...overdue];
-  terminal.line(length === 0 ? `${terminal.styled("green", "✓")} every invariant holds` : `${length} violations`);
+  terminal.line(
+    length === 0
+      ? `${terminal.styled("green", "✓")} every invariant holds`
+      : `${length} violations`,
+  );
 }

@@ -17,8 +17,9 @@ export interface WatchOptions {
 }
 
 /**
- * I12, looked at until the signal aborts. An order is CONFIRMED once and never again, so one that was so before and after the book was read was so
- * meanwhile. A database that is down is looked at again later.
+ * I12, looked at until the signal aborts. An order is CONFIRMED once and never again, so one that
+ * was so before and after the book was read was so meanwhile. A database that is down is looked at
+ * again later.
  */
 export async function watchUnpaidOrders(
   { databaseUrls, bookDir }: Sources,
@@ -26,7 +27,10 @@ export async function watchUnpaidOrders(
   { everyMs = 200, onLook }: WatchOptions = {},
 ): Promise<UnpaidOrders> {
   const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-audit" });
-  const confirmed = () => sql<Pick<OrderRow, "id" | "paymentId">[]>`select id, payment_id from orders where status = 'CONFIRMED'`;
+  const confirmed = () =>
+    sql<
+      Pick<OrderRow, "id" | "paymentId">[]
+    >`select id, payment_id from orders where status = 'CONFIRMED'`;
   const book = new BookReader(bookDir);
   const unpaid = new Set<string>();
   const look = async () => {

@@ -2,15 +2,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isReady } from "@tercet/stack";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
-/** One address for the replicas of a service, as kube-proxy and Kong keep it: connections go to those that are ready, and stay where they are. */
+/**
+ * One address for the replicas of a service, as kube-proxy and Kong keep it: connections go to
+ * those that are ready, and stay where they are.
+ */
 export interface Balancer extends AsyncDisposable {
   readonly url: string;
-  /** From now on these are the replicas; resolves when each of them is ready and gets connections. */
+  /**
+   * From now on these are the replicas; resolves when each of them is ready and gets connections.
+   */
   serve(urls: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 const PROBE_EVERY_MS = 100;
-/** So many probes in a row must fail, as Kubernetes has it; a replica has to be unready for longer before it closes (DRAIN_DELAY_MS). */
+/**
+ * So many probes in a row must fail, as Kubernetes has it; a replica has to be unready for longer
+ * before it closes (DRAIN_DELAY_MS).
+ */
 const FAILURE_THRESHOLD = 3;
 
 export async function startBalancer(): Promise<Balancer> {
@@ -27,7 +35,9 @@ export async function startBalancer(): Promise<Balancer> {
         else if (failures.has(url)) failures.set(url, (failures.get(url) ?? 0) + 1);
       }),
     );
-    const ready = asked.filter((url) => (failures.get(url) ?? FAILURE_THRESHOLD) < FAILURE_THRESHOLD);
+    const ready = asked.filter(
+      (url) => (failures.get(url) ?? FAILURE_THRESHOLD) < FAILURE_THRESHOLD,
+    );
     // Meanwhile there may be others, who are asked next.
     if (asked === replicas) proxy.to(...ready);
     return ready.length === replicas.length;

@@ -18,7 +18,10 @@ export interface BuyerOptions {
   readonly onAcknowledged: (requestId: string, orderId: string) => void;
 }
 
-/** What is paid with, and how often. `tok_timeout` is never answered by the provider, `tok_slow` after 2 s. */
+/**
+ * What is paid with, and how often. `tok_timeout` is never answered by the provider, `tok_slow`
+ * after 2 s.
+ */
 const TOKENS = [
   ["tok_visa", 80],
   ["tok_declined", 5],
@@ -61,18 +64,31 @@ async function stockUp(stack: Stack): Promise<Pick<Shop, "sku" | "soldOut">> {
   const { catalog } = createApi(stack.urls.edge, accessToken);
   const price = { currencyCode: "EUR", minorUnits: 1_999n };
   const [sku, soldOut] = ["CHAOS-PLENTY", "CHAOS-SOLD-OUT"];
-  await catalog.putProduct({ product: { sku, name: "Plenty", price, stock: PLENTY }, requestId: crypto.randomUUID() });
-  await catalog.putProduct({ product: { sku: soldOut, name: "None", price, stock: 0n }, requestId: crypto.randomUUID() });
+  await catalog.putProduct({
+    product: { sku, name: "Plenty", price, stock: PLENTY },
+    requestId: crypto.randomUUID(),
+  });
+  await catalog.putProduct({
+    product: { sku: soldOut, name: "None", price, stock: 0n },
+    requestId: crypto.randomUUID(),
+  });
   return { sku, soldOut };
 }
 
 async function logIn(stack: Stack, signal: AbortSignal): Promise<string> {
   const { identity } = createApi(stack.urls.edge);
-  const answer = await persistently(() => identity.login(stack.users.alice, { timeoutMs: TIMEOUT_MS }), signal);
+  const answer = await persistently(
+    () => identity.login(stack.users.alice, { timeoutMs: TIMEOUT_MS }),
+    signal,
+  );
   return answer?.accessToken ?? "";
 }
 
-async function renewToken(stack: Stack, signal: AbortSignal, use: (token: string) => void): Promise<void> {
+async function renewToken(
+  stack: Stack,
+  signal: AbortSignal,
+  use: (token: string) => void,
+): Promise<void> {
   while (!signal.aborted) {
     await sleep(NEW_TOKEN_MS, undefined, { signal }).catch(() => {});
     const token = await logIn(stack, signal);
@@ -84,26 +100,50 @@ async function buyAgainAndAgain(options: BuyerOptions, shop: Shop): Promise<void
   const { signal } = options;
   // What was begun is brought to an end, but not for ever.
   const giveUp = new AbortController();
-  signal.addEventListener("abort", () => void sleep(LAST_CALLS_MS, undefined, { ref: false }).then(() => giveUp.abort()), { once: true });
+  signal.addEventListener(
+    "abort",
+    () => void sleep(LAST_CALLS_MS, undefined, { ref: false }).then(() => giveUp.abort()),
+    { once: true },
+  );
   while (!signal.aborted) await buy(options, shop, giveUp.signal);
 }
 
-async function buy({ random, log, onAcknowledged }: BuyerOptions, { api, sku, soldOut }: Shop, signal: AbortSignal): Promise<void> {
+async function buy(
+  { random, log, onAcknowledged }: BuyerOptions,
+  { api, sku, soldOut }: Shop,
+  signal: AbortSignal,
+): Promise<void> {
   const requestId: string = crypto.randomUUID();
   const items = [{ sku: random() < SOLD_OUT_SHARE ? soldOut : sku, quantity: 1 }];
   const request = { requestId, items, paymentMethod: { token: weighted(TOKENS, random) } };
-  const create = () => log.make("CreateOrder", TIMEOUT_MS, (timeoutMs) => api().orders.createOrder(request, { timeoutMs }));
+  const create = () =>
+    log.make("CreateOrder", TIMEOUT_MS, (timeoutMs) =>
+      api().orders.createOrder(request, { timeoutMs }),
+    );
   const order = await persistently(create, signal);
   if (order === undefined) return;
   onAcknowledged(requestId, order.id);
   if (random() < CANCELLED_SHARE) await cancel({ log }, api, order.id, signal);
 }
 
-/** An order that was not confirmed, or is being cancelled already, is refused: that is an answer. */
-async function cancel({ log }: Pick<BuyerOptions, "log">, api: Shop["api"], orderId: string, signal: AbortSignal): Promise<void> {
+/**
+ * An order that was not confirmed, or is being cancelled already, is refused: that is an answer.
+ */
+async function cancel(
+  { log }: Pick<BuyerOptions, "log">,
+  api: Shop["api"],
+  orderId: string,
+  signal: AbortSignal,
+): Promise<void> {
   const request = { orderId, requestId: crypto.randomUUID() as string, reason: "changed my mind" };
   const refusals = [Code.FailedPrecondition];
-  const call = () => log.make("CancelOrder", TIMEOUT_MS, (timeoutMs) => api().orders.cancelOrder(request, { timeoutMs }), refusals);
+  const call = () =>
+    log.make(
+      "CancelOrder",
+      TIMEOUT_MS,
+      (timeoutMs) => api().orders.cancelOrder(request, { timeoutMs }),
+      refusals,
+    );
   await persistently(call, signal).catch((error: unknown) => {
     if (ConnectError.from(error).code !== Code.FailedPrecondition) throw error;
   });

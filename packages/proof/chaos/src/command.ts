@@ -4,7 +4,10 @@ export interface Verdict {
   readonly breaches: readonly string[];
 }
 
-/** Runs it in a folder of its own, which is kept for a look at the logs when something was breached; answers the exit code. */
+/**
+ * Runs it in a folder of its own, which is kept for a look at the logs when something was breached;
+ * answers the exit code.
+ */
 export async function inFolder(
   { terminal }: Pick<CommandContext, "terminal">,
   run: (dataDir: string) => Promise<Verdict>,

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProgressListener } from "@tercet/cli";
-import { ANY_PORT, envToConfig, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
+import {
+  ANY_PORT,
+  envToConfig,
+  type ServiceName,
+  type ServiceProcess,
+  type Stack,
+  startStack,
+} from "@tercet/stack";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** One process of a service, and what comes in its place. */
@@ -14,7 +21,9 @@ export interface Member {
   revive(signal: AbortSignal): Promise<void>;
 }
 
-/** The whole system, with two processes of Order and Payment each behind an address of their own. */
+/**
+ * The whole system, with two processes of Order and Payment each behind an address of their own.
+ */
 export interface Fleet extends AsyncDisposable {
   readonly stack: Stack;
   readonly members: readonly Member[];
@@ -36,21 +45,41 @@ export interface FleetOptions {
 
 const RETRY_START_MS = 200;
 
-export async function startFleet({ dataDir, env, listener, signal, onUnexpectedEnd }: FleetOptions): Promise<Fleet> {
+export async function startFleet({
+  dataDir,
+  env,
+  listener,
+  signal,
+  onUnexpectedEnd,
+}: FleetOptions): Promise<Fleet> {
   await using starting = new AsyncDisposableStack();
-  const [order, payment] = [starting.use(await startTcpProxy()), starting.use(await startTcpProxy())];
+  const [order, payment] = [
+    starting.use(await startTcpProxy()),
+    starting.use(await startTcpProxy()),
+  ];
   const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, ...env });
-  const serviceEnv = { ...config.serviceEnv, order: { ...config.serviceEnv.order, PAYMENT_URL: payment.url } };
+  const serviceEnv = {
+    ...config.serviceEnv,
+    order: { ...config.serviceEnv.order, PAYMENT_URL: payment.url },
+  };
   const stack = starting.use(
-    await startStack({ ...config, serviceEnv, supervise: false }, { listener, ...(signal !== undefined && { signal }) }),
+    await startStack(
+      { ...config, serviceEnv, supervise: false },
+      { listener, ...(signal !== undefined && { signal }) },
+    ),
   );
-  const replicas = [await Replica.start(stack, "order", onUnexpectedEnd), await Replica.start(stack, "payment", onUnexpectedEnd)] as const;
+  const replicas = [
+    await Replica.start(stack, "order", onUnexpectedEnd),
+    await Replica.start(stack, "payment", onUnexpectedEnd),
+  ] as const;
   const route = () => {
     order.to(stack.urls.order, replicas[0].url);
     payment.to(stack.urls.payment, replicas[1].url);
   };
   route();
-  const first = (["identity", "order", "payment"] as const).map((service) => firstOf(stack, service));
+  const first = (["identity", "order", "payment"] as const).map((service) =>
+    firstOf(stack, service),
+  );
   const running = starting.move();
   return {
     stack,
@@ -94,13 +123,21 @@ class Replica implements Member {
   #process: ServiceProcess | undefined;
   #url = "";
 
-  static async start(stack: Stack, service: ServiceName, onUnexpectedEnd: FleetOptions["onUnexpectedEnd"]): Promise<Replica> {
+  static async start(
+    stack: Stack,
+    service: ServiceName,
+    onUnexpectedEnd: FleetOptions["onUnexpectedEnd"],
+  ): Promise<Replica> {
     const replica = new Replica(stack, service, onUnexpectedEnd);
     await replica.#start();
     return replica;
   }
 
-  private constructor(stack: Stack, service: ServiceName, onUnexpectedEnd: FleetOptions["onUnexpectedEnd"]) {
+  private constructor(
+    stack: Stack,
+    service: ServiceName,
+    onUnexpectedEnd: FleetOptions["onUnexpectedEnd"],
+  ) {
     this.#stack = stack;
     this.service = service;
     this.#onUnexpectedEnd = onUnexpectedEnd;
@@ -131,7 +168,8 @@ class Replica implements Member {
     this.#process = started;
     this.#url = started.url;
     void started.exited.then((how) => {
-      if (this.#process === started && how !== "exit code 0") this.#onUnexpectedEnd(this.service, how);
+      if (this.#process === started && how !== "exit code 0")
+        this.#onUnexpectedEnd(this.service, how);
     });
   }
 }

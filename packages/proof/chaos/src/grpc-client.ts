@@ -9,7 +9,10 @@ import {
 } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 
-/** Unary calls by grpc-js, over one HTTP/2 connection that it keeps. It makes a call again only when the server cannot have seen it. */
+/**
+ * Unary calls by grpc-js, over one HTTP/2 connection that it keeps. It makes a call again only when
+ * the server cannot have seen it.
+ */
 export interface GrpcClient extends Disposable {
   call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -20,7 +23,9 @@ export interface GrpcClient extends Disposable {
 
 /** Each has a connection of its own; grpc-js would let all clients of one address share it. */
 export function grpcClient(url: string, timeoutMs: number): GrpcClient {
-  const client = new grpc.Client(new URL(url).host, grpc.credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+  const client = new grpc.Client(new URL(url).host, grpc.credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
   return {
     call: <I extends DescMessage, O extends DescMessage>(
       { parent, name, input, output }: DescMethodUnary<I, O>,
@@ -37,7 +42,8 @@ export function grpcClient(url: string, timeoutMs: number): GrpcClient {
           create(input, request),
           metadata,
           { deadline: Date.now() + timeoutMs },
-          (error, answer) => (error === null && answer !== undefined ? resolve(answer) : reject(error)),
+          (error, answer) =>
+            error === null && answer !== undefined ? resolve(answer) : reject(error),
         );
       }),
     [Symbol.dispose]: () => client.close(),

@@ -7,7 +7,10 @@ import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { grpcClient } from "./grpc-client.ts";
 
-/** One way of calling one service: over connections that are kept, by clients that make no call twice. */
+/**
+ * One way of calling one service: over connections that are kept, by clients that make no call
+ * twice.
+ */
 export interface Lane extends Disposable {
   readonly name: string;
   /** The n-th call. Rejects when it fails. */
@@ -58,7 +61,9 @@ export function openLanes(options: LaneOptions): Lane[] {
       name: "Order, gRPC",
       call: async (n) => {
         const request = anOrder(n);
-        const { id } = await http2.client(n).call(OrderService.method.createOrder, request, token());
+        const { id } = await http2
+          .client(n)
+          .call(OrderService.method.createOrder, request, token());
         onAcknowledged(request.requestId, id);
       },
       [Symbol.dispose]: http2[Symbol.dispose],
@@ -70,7 +75,10 @@ export function openLanes(options: LaneOptions): Lane[] {
     },
     {
       name: "Payment, gRPC",
-      call: async (n) => void (await paymentHttp2.client(n).call(PaymentService.method.getPayment, { paymentId }, token())),
+      call: async (n) =>
+        void (await paymentHttp2
+          .client(n)
+          .call(PaymentService.method.getPayment, { paymentId }, token())),
       [Symbol.dispose]: paymentHttp2[Symbol.dispose],
     },
   ];
@@ -82,7 +90,12 @@ function overHttp1(baseUrl: string, token: () => string) {
     request.header.set("authorization", `Bearer ${token()}`);
     return next(request);
   };
-  const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { agent }, interceptors: [authorize] });
+  const transport = createConnectTransport({
+    baseUrl,
+    httpVersion: "1.1",
+    nodeOptions: { agent },
+    interceptors: [authorize],
+  });
   return { transport, [Symbol.dispose]: () => agent.destroy() };
 }
 
@@ -121,7 +134,12 @@ export class LaneLog {
   }
 
   get result(): LaneResult {
-    return { name: this.#name, calls: this.#ms.length, ms: distribution(this.#ms), failures: this.#failures };
+    return {
+      name: this.#name,
+      calls: this.#ms.length,
+      ms: distribution(this.#ms),
+      failures: this.#failures,
+    };
   }
 
   async #make(call: () => Promise<void>): Promise<void> {

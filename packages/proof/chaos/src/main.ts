@@ -1,7 +1,15 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Distribution } from "@tercet/cli";
-import { type CommandContext, CommandError, liveLine, numberOf, ROOT, runCommand, table } from "@tercet/cli";
+import {
+  type CommandContext,
+  CommandError,
+  liveLine,
+  numberOf,
+  ROOT,
+  runCommand,
+  table,
+} from "@tercet/cli";
 import { inFolder, type Verdict } from "./command.ts";
 import { runPairs } from "./pairs.ts";
 import { freshSeed } from "./random.ts";
@@ -66,13 +74,16 @@ await runCommand({
     context.terminal.line(`seed ${numberOf(context, "seed")}`);
     if (word === "storm") return await inFolder(context, (dataDir) => storm(context, dataDir));
     if (word === "pairs") return await inFolder(context, (dataDir) => pairs(context, dataDir));
-    if (word === "takeover") return await inFolder(context, (dataDir) => takeover(context, dataDir));
+    if (word === "takeover")
+      return await inFolder(context, (dataDir) => takeover(context, dataDir));
     throw new CommandError(`there is no "${word}"; see --help`);
   },
 });
 
 function durationOf(context: CommandContext, fallback: number): number {
-  return 60_000 * (context.values["minutes"] === undefined ? fallback : numberOf(context, "minutes"));
+  return (
+    60_000 * (context.values["minutes"] === undefined ? fallback : numberOf(context, "minutes"))
+  );
 }
 
 async function storm(context: CommandContext, dataDir: string): Promise<Verdict> {
@@ -94,18 +105,26 @@ async function storm(context: CommandContext, dataDir: string): Promise<Verdict>
 
 /** What is not of one order: how long take-overs took, and whether there was anything to see. */
 function missed({ takeOvers: { delaysMs }, leaseMs, acknowledged }: StormResult): string[] {
-  return [...tooLate(delaysMs, leaseMs), ...(acknowledged > 0 ? [] : ["no order was acknowledged"])];
+  return [
+    ...tooLate(delaysMs, leaseMs),
+    ...(acknowledged > 0 ? [] : ["no order was acknowledged"]),
+  ];
 }
 
 function tooLate({ p99 }: Distribution, leaseMs: number): string[] {
   const allowedMs = leaseMs + 1_000;
-  return p99 < allowedMs ? [] : [`the p99 of take-overs is ${p99} ms, it must be less than ${allowedMs} ms`];
+  return p99 < allowedMs
+    ? []
+    : [`the p99 of take-overs is ${p99} ms, it must be less than ${allowedMs} ms`];
 }
 
 async function write(folder: string, result: StormResult): Promise<void> {
   await mkdir(folder, { recursive: true });
   const { endings: _, failures, ...rest } = result;
-  await writeFile(join(folder, "chaos.json"), `${JSON.stringify({ ...rest, failures: Object.fromEntries(failures) }, null, 2)}\n`);
+  await writeFile(
+    join(folder, "chaos.json"),
+    `${JSON.stringify({ ...rest, failures: Object.fromEntries(failures) }, null, 2)}\n`,
+  );
   await writeFile(join(folder, "chaos.svg"), stormChart(result));
 }
 
@@ -140,16 +159,34 @@ async function takeover(context: CommandContext, dataDir: string): Promise<Verdi
     seed: numberOf(context, "seed"),
     signal: context.signal,
     onProgress: ({ doing, placed, kills, freezes, fencedWrites }) =>
-      show(`${doing}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`, doing),
+      show(
+        `${doing}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`,
+        doing,
+      ),
   });
-  const { kills, freezes, takeovers, delaysMs, fencedWrites, ordersByStatus, finishedByReplica, violations } = result;
+  const {
+    kills,
+    freezes,
+    takeovers,
+    delaysMs,
+    fencedWrites,
+    ordersByStatus,
+    finishedByReplica,
+    violations,
+  } = result;
   const lines = table([
     ...Object.entries(ordersByStatus).map(([status, count]) => [status, String(count)] as const),
     ["kills, freezes", `${kills}, ${freezes}`],
     ["take-overs", String(takeovers)],
-    ["  delay p50, p99, max", `${delaysMs.p50}, ${delaysMs.p99}, ${delaysMs.max} ms; lease ${leaseMs} ms`],
+    [
+      "  delay p50, p99, max",
+      `${delaysMs.p50}, ${delaysMs.p99}, ${delaysMs.max} ms; lease ${leaseMs} ms`,
+    ],
     ["fenced writes", String(fencedWrites)],
-    ["sagas per replica", `min ${finishedByReplica.min}, median ${finishedByReplica.p50}, max ${finishedByReplica.max}`],
+    [
+      "sagas per replica",
+      `min ${finishedByReplica.min}, median ${finishedByReplica.p50}, max ${finishedByReplica.max}`,
+    ],
   ]);
   for (const line of lines) context.terminal.line(line);
   return { breaches: [...violations, ...tooLate(delaysMs, leaseMs)] };
@@ -161,7 +198,8 @@ async function rolling(context: CommandContext, dataDir: string): Promise<Verdic
     dataDir,
     rounds: numberOf(context, "rounds"),
     signal: context.signal,
-    onProgress: ({ round, replaced, calls, failed }) => show(`round ${round}: ${replaced} replaced, ${calls} calls, ${failed} failed`),
+    onProgress: ({ round, replaced, calls, failed }) =>
+      show(`round ${round}: ${replaced} replaced, ${calls} calls, ${failed} failed`),
   });
   const { replaced, rounds, drainMs, orders, lanes } = result;
   const lines = table([
@@ -169,7 +207,11 @@ async function rolling(context: CommandContext, dataDir: string): Promise<Verdic
     ["  drain p50, max", `${drainMs.p50}, ${drainMs.max} ms`],
     ["orders", String(orders)],
     ...lanes.map(
-      ({ name, calls, failures, ms }) => [name, `${calls} calls, ${failures.length} failed; p50 ${ms.p50}, p99 ${ms.p99} ms`] as const,
+      ({ name, calls, failures, ms }) =>
+        [
+          name,
+          `${calls} calls, ${failures.length} failed; p50 ${ms.p50}, p99 ${ms.p99} ms`,
+        ] as const,
     ),
   ]);
   for (const line of lines) context.terminal.line(line);

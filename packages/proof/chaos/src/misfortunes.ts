@@ -26,11 +26,20 @@ export async function runMisfortunes(options: MisfortuneOptions): Promise<void> 
   await Promise.all([
     every(KILLS_S, options, () => killSomebody(options)),
     every(RESTARTS_S, options, () => restartDatabase(options)),
-    every(OTHERS_S, options, () => pick([freezeAnOrchestrator, endSessions, resetNetwork, slowNetwork, cutNetwork], random)(options)),
+    every(OTHERS_S, options, () =>
+      pick(
+        [freezeAnOrchestrator, endSessions, resetNetwork, slowNetwork, cutNetwork],
+        random,
+      )(options),
+    ),
   ]);
 }
 
-async function every(seconds: readonly [number, number], { random, signal }: MisfortuneOptions, misfortune: () => Promise<void>) {
+async function every(
+  seconds: readonly [number, number],
+  { random, signal }: MisfortuneOptions,
+  misfortune: () => Promise<void>,
+) {
   const underWay = new Set<Promise<void>>();
   while (!signal.aborted) {
     await sleep(between(...seconds, random) * 1_000, undefined, { signal }).catch(() => {});
@@ -41,9 +50,14 @@ async function every(seconds: readonly [number, number], { random, signal }: Mis
   await Promise.all(underWay);
 }
 
-/** Any process, but never the second one of a service while the first is down: then nobody could take over. */
+/**
+ * Any process, but never the second one of a service while the first is down: then nobody could
+ * take over.
+ */
 async function killSomebody({ fleet, chronicle, random }: MisfortuneOptions): Promise<void> {
-  const candidates = fleet.members.filter((member) => member.pid !== undefined && hasPartner(fleet, member));
+  const candidates = fleet.members.filter(
+    (member) => member.pid !== undefined && hasPartner(fleet, member),
+  );
   if (candidates.length === 0) return;
   const victim = pick(candidates, random);
   using _ = chronicle.record(`${victim.service} killed`, workerOf(victim.pid ?? 0));
@@ -67,8 +81,15 @@ async function restartDatabase({ fleet, chronicle, random }: MisfortuneOptions):
 }
 
 /** It wakes when others have its sagas. */
-async function freezeAnOrchestrator({ fleet, chronicle, random, freezeMs }: MisfortuneOptions): Promise<void> {
-  const candidates = fleet.members.filter((member) => member.service === "order" && member.pid !== undefined && hasPartner(fleet, member));
+async function freezeAnOrchestrator({
+  fleet,
+  chronicle,
+  random,
+  freezeMs,
+}: MisfortuneOptions): Promise<void> {
+  const candidates = fleet.members.filter(
+    (member) => member.service === "order" && member.pid !== undefined && hasPartner(fleet, member),
+  );
   if (candidates.length === 0) return;
   const { pid = 0 } = pick(candidates, random);
   using _ = chronicle.record("order frozen", workerOf(pid));
@@ -89,7 +110,10 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
 /** A part of the sessions, several times, as an operator's mistake or a failover does. */
 async function endSessions({ fleet, chronicle, random }: MisfortuneOptions): Promise<void> {
   using _ = chronicle.record("sessions ended");
-  const sql = connectPostgres(fleet.stack.databaseUrls.order, { max: 1, applicationName: "tercet-chaos" });
+  const sql = connectPostgres(fleet.stack.databaseUrls.order, {
+    max: 1,
+    applicationName: "tercet-chaos",
+  });
   try {
     for (let round = 0; round < 20; round++) {
       await sql`

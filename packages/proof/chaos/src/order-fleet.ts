@@ -28,7 +28,10 @@ const STARTING_AT_ONCE = 4;
 /** Of all that should be there: as many may be frozen, and as many may be missing. */
 const SPARED = 4;
 
-/** Replicas of Order that are killed and frozen at random; for each that is killed another one is started. */
+/**
+ * Replicas of Order that are killed and frozen at random; for each that is killed another one is
+ * started.
+ */
 export class OrderFleet implements AsyncDisposable {
   readonly losses: Loss[] = [];
   /** The names of all that ever were. */
@@ -48,7 +51,9 @@ export class OrderFleet implements AsyncDisposable {
   static async start(options: OrderFleetOptions): Promise<OrderFleet> {
     const fleet = new OrderFleet(options, await databaseClock(options.sql));
     for (let missing = options.size; missing > 0; missing -= STARTING_AT_ONCE)
-      await Promise.all(Array.from({ length: Math.min(missing, STARTING_AT_ONCE) }, () => fleet.#add()));
+      await Promise.all(
+        Array.from({ length: Math.min(missing, STARTING_AT_ONCE) }, () => fleet.#add()),
+      );
     return fleet;
   }
 
@@ -57,11 +62,18 @@ export class OrderFleet implements AsyncDisposable {
     return [...this.#running, ...this.#frozen].map(({ url }) => url);
   }
 
-  /** Kills the one at the URL, by default any, unless too many are missing already. Another one is started meanwhile. */
+  /**
+   * Kills the one at the URL, by default any, unless too many are missing already. Another one is
+   * started meanwhile.
+   */
   async kill(url?: string): Promise<void> {
     const { size } = this.#options;
     const victim = this.#victim(url);
-    if (victim === undefined || this.#running.size + this.#frozen.size <= size - Math.ceil(size / SPARED)) return;
+    if (
+      victim === undefined ||
+      this.#running.size + this.#frozen.size <= size - Math.ceil(size / SPARED)
+    )
+      return;
     this.#running.delete(victim);
     const at = this.#now();
     victim.kill("SIGKILL");
@@ -70,10 +82,18 @@ export class OrderFleet implements AsyncDisposable {
     this.#inBackground(this.#add());
   }
 
-  /** Freezes the one at the URL, by default any, for so many milliseconds, unless too many are frozen already. It goes on as if nothing had happened. */
+  /**
+   * Freezes the one at the URL, by default any, for so many milliseconds, unless too many are
+   * frozen already. It goes on as if nothing had happened.
+   */
   async freeze(ms: number, url?: string): Promise<void> {
     const victim = this.#victim(url);
-    if (victim === undefined || this.#frozen.size >= this.#options.size / SPARED || this.#running.size < 2) return;
+    if (
+      victim === undefined ||
+      this.#frozen.size >= this.#options.size / SPARED ||
+      this.#running.size < 2
+    )
+      return;
     this.#running.delete(victim);
     this.#frozen.add(victim);
     const at = this.#now();
@@ -82,7 +102,10 @@ export class OrderFleet implements AsyncDisposable {
     await this.#lost("frozen", victim, at);
   }
 
-  /** Resolves when all that were killed have been replaced, and none is frozen any more; throws if one did not start. */
+  /**
+   * Resolves when all that were killed have been replaced, and none is frozen any more; throws if
+   * one did not start.
+   */
   async complete(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
@@ -93,7 +116,9 @@ export class OrderFleet implements AsyncDisposable {
   }
 
   #victim(url: string | undefined): ServiceProcess | undefined {
-    const candidates = [...this.#running].filter((replica) => url === undefined || replica.url === url);
+    const candidates = [...this.#running].filter(
+      (replica) => url === undefined || replica.url === url,
+    );
     return candidates.length === 0 ? undefined : pick(candidates, this.#options.random);
   }
 

@@ -5,10 +5,14 @@ import { allPairs } from "./pair-journeys.ts";
 import { seededRandom } from "./random.ts";
 
 const pairs = allPairs(seededRandom(1));
-const named = (service: string) => new Set(pairs.filter(({ first }) => first.service === service).map(({ first }) => first.name));
+const named = (service: string) =>
+  new Set(pairs.filter(({ first }) => first.service === service).map(({ first }) => first.name));
 
-/** Those that an idle process comes by, or that only a stop, a give-up or a late charge leads to. */
-const ALONE = /:(sagas\.(heartbeat|claimDue|release)|store\.(void|recordLateCharge|markAttempted|keepWatch))$/;
+/**
+ * Those that an idle process comes by, or that only a stop, a give-up or a late charge leads to.
+ */
+const ALONE =
+  /:(sagas\.(heartbeat|claimDue|release)|store\.(void|recordLateCharge|markAttempted|keepWatch))$/;
 
 test("every failpoint that an order can come by is in pairs, and no other", () => {
   expect(named("order")).toEqual(new Set(orderFailpoints.filter((name) => !ALONE.test(name))));
@@ -16,7 +20,8 @@ test("every failpoint that an order can come by is in pairs, and no other", () =
 });
 
 test("the order of the pairs is the seed's", () => {
-  const names = (seed: number) => allPairs(seededRandom(seed)).map(({ first, second }) => `${first.name} ${second.name}`);
+  const names = (seed: number) =>
+    allPairs(seededRandom(seed)).map(({ first, second }) => `${first.name} ${second.name}`);
   expect(names(1)).toEqual(names(1));
   expect(names(1)).not.toEqual(names(2));
   expect(new Set(pairs).size).toBe(pairs.length);

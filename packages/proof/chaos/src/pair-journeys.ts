@@ -6,7 +6,10 @@ export interface Journey {
   readonly name: string;
   readonly token: string;
   readonly soldOut?: true;
-  /** "confirmed": it is cancelled once it is; only then are processes killed. "pending": it is cancelled while the provider does not answer. */
+  /**
+   * "confirmed": it is cancelled once it is; only then are processes killed. "pending": it is
+   * cancelled while the provider does not answer.
+   */
   readonly cancelled?: "confirmed" | "pending";
   readonly ending: OrderStatus;
   /** The calls that it comes by; see `orderFailpoints` and `paymentFailpoints`. */
@@ -14,7 +17,10 @@ export interface Journey {
   readonly payment: readonly string[];
 }
 
-/** An idle process comes by the others, of `sagas`, as soon as it runs; each of them is killed alone by the crash matrix. */
+/**
+ * An idle process comes by the others, of `sagas`, as soon as it runs; each of them is killed alone
+ * by the crash matrix.
+ */
 const JOURNEYS: readonly Journey[] = [
   {
     name: "confirmed",
@@ -42,8 +48,20 @@ const JOURNEYS: readonly Journey[] = [
     token: "tok_visa",
     soldOut: true,
     ending: OrderStatus.CANCELLED,
-    order: ["payments.processPayment", "order.confirmOrders", "order.reflectMoves", "payments.refundPayment", "order.closeOrders"],
-    payment: ["provider.charge", "store.settle", "store.reserveRefund", "provider.refund", "store.settleRefund"],
+    order: [
+      "payments.processPayment",
+      "order.confirmOrders",
+      "order.reflectMoves",
+      "payments.refundPayment",
+      "order.closeOrders",
+    ],
+    payment: [
+      "provider.charge",
+      "store.settle",
+      "store.reserveRefund",
+      "provider.refund",
+      "store.settleRefund",
+    ],
   },
   {
     name: "cancelled when confirmed",
@@ -79,7 +97,10 @@ export interface Pair {
 const around = (service: Failpoint["service"], calls: readonly string[]): Failpoint[] =>
   calls.flatMap((call) => [`before:${call}`, `after:${call}`].map((name) => ({ service, name })));
 
-/** Every failpoint with every one on the retry, on each journey that comes by both; each pair once, in the random's order. */
+/**
+ * Every failpoint with every one on the retry, on each journey that comes by both; each pair once,
+ * in the random's order.
+ */
 export function allPairs(random: Random): Pair[] {
   const pairs = new Map<string, Pair>();
   for (const journey of JOURNEYS) {

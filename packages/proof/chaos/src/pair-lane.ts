@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "@tercet/cli";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
-import { ANY_PORT, type Api, createApi, envToConfig, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
+import {
+  ANY_PORT,
+  type Api,
+  createApi,
+  envToConfig,
+  type ServiceProcess,
+  type Stack,
+  startStack,
+} from "@tercet/stack";
 import { persistently } from "./calls.ts";
 import type { Failpoint, Pair } from "./pair-journeys.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
@@ -33,27 +41,45 @@ const SHORT = { timeoutMs: 700 };
 
 type Service = Failpoint["service"];
 
-/** A system of its own, with one process of Order and of Payment at a time, which are replaced as a pair wants it. */
+/**
+ * A system of its own, with one process of Order and of Payment at a time, which are replaced as a
+ * pair wants it.
+ */
 export class PairLane implements AsyncDisposable {
   readonly stack: Stack;
   readonly #proxies: Readonly<Record<Service, TcpProxy>>;
-  readonly #processes = new Map<Service, { readonly process: ServiceProcess; readonly armed: string }>();
+  readonly #processes = new Map<
+    Service,
+    { readonly process: ServiceProcess; readonly armed: string }
+  >();
   readonly #resources: AsyncDisposableStack;
   #token = "";
 
   static async start(dataDir: string, signal: AbortSignal): Promise<PairLane> {
     await using starting = new AsyncDisposableStack();
-    const proxies = { order: starting.use(await startTcpProxy()), payment: starting.use(await startTcpProxy()) };
+    const proxies = {
+      order: starting.use(await startTcpProxy()),
+      payment: starting.use(await startTcpProxy()),
+    };
     const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, ...ENV });
-    const serviceEnv = { ...config.serviceEnv, order: { ...config.serviceEnv.order, PAYMENT_URL: proxies.payment.url } };
-    const stack = starting.use(await startStack({ ...config, serviceEnv, supervise: false }, { signal }));
+    const serviceEnv = {
+      ...config.serviceEnv,
+      order: { ...config.serviceEnv.order, PAYMENT_URL: proxies.payment.url },
+    };
+    const stack = starting.use(
+      await startStack({ ...config, serviceEnv, supervise: false }, { signal }),
+    );
     const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.olivia);
     await stockUp(stack, accessToken);
     await Promise.all([stack.services.order.stop(), stack.services.payment.stop()]);
     return new PairLane(stack, proxies, starting.move());
   }
 
-  private constructor(stack: Stack, proxies: Readonly<Record<Service, TcpProxy>>, resources: AsyncDisposableStack) {
+  private constructor(
+    stack: Stack,
+    proxies: Readonly<Record<Service, TcpProxy>>,
+    resources: AsyncDisposableStack,
+  ) {
     this.stack = stack;
     this.#proxies = proxies;
     this.#resources = resources;
@@ -65,7 +91,9 @@ export class PairLane implements AsyncDisposable {
 
   /** Access tokens live for 10 minutes. */
   async renewToken(): Promise<void> {
-    ({ accessToken: this.#token } = await createApi(this.stack.urls.edge).identity.login(this.stack.users.alice));
+    ({ accessToken: this.#token } = await createApi(this.stack.urls.edge).identity.login(
+      this.stack.users.alice,
+    ));
   }
 
   /** One order, on whose way both kill. */
@@ -91,7 +119,10 @@ export class PairLane implements AsyncDisposable {
   /** That failpoint kills; everything else runs, unarmed. */
   async #arm(failpoint: Failpoint): Promise<void> {
     const other = failpoint.service === "order" ? "payment" : "order";
-    await Promise.all([this.#replace(failpoint.service, `${failpoint.name}=kill`), this.#replace(other, "")]);
+    await Promise.all([
+      this.#replace(failpoint.service, `${failpoint.name}=kill`),
+      this.#replace(other, ""),
+    ]);
   }
 
   async #unarmed(): Promise<void> {
@@ -112,12 +143,19 @@ export class PairLane implements AsyncDisposable {
     this.#proxies[service].to(process.url);
   }
 
-  /** Undefined when it came by its failpoint as soon as it ran: what died before it had left the order there. */
+  /**
+   * Undefined when it came by its failpoint as soon as it ran: what died before it had left the
+   * order there.
+   */
   async #start(service: Service, armed: string): Promise<ServiceProcess | undefined> {
     try {
-      return await this.stack.startReplica(service, armed === "" ? {} : { NODE_ENV: "test", FAILPOINTS: armed });
+      return await this.stack.startReplica(
+        service,
+        armed === "" ? {} : { NODE_ENV: "test", FAILPOINTS: armed },
+      );
     } catch (error) {
-      if (armed !== "" && error instanceof CommandError && error.message.includes("SIGKILL")) return undefined;
+      if (armed !== "" && error instanceof CommandError && error.message.includes("SIGKILL"))
+        return undefined;
       throw error;
     }
   }
@@ -144,7 +182,10 @@ async function stockUp(stack: Stack, token: string): Promise<void> {
     [SKU.plenty, 1_000_000n],
     [SKU.soldOut, 0n],
   ] as const)
-    await catalog.putProduct({ product: { sku, name: sku, price, stock }, requestId: crypto.randomUUID() });
+    await catalog.putProduct({
+      product: { sku, name: sku, price, stock },
+      requestId: crypto.randomUUID(),
+    });
 }
 
 function isAlive({ pid }: ServiceProcess): boolean {
@@ -176,7 +217,10 @@ class PairOrder {
     const request = { requestId: this.#requestId, items, paymentMethod: { token } };
     const options = cancelled === "pending" ? SHORT : CALL;
     for (;;) {
-      const order = await persistently(() => this.#api().orders.createOrder(request, options), signal);
+      const order = await persistently(
+        () => this.#api().orders.createOrder(request, options),
+        signal,
+      );
       if (order === undefined) return;
       this.#id = order.id;
       if (cancelled !== "confirmed" || order.status === OrderStatus.CONFIRMED) return;
@@ -186,7 +230,11 @@ class PairOrder {
   /** What its customer asks for while processes die. */
   async ask(signal: AbortSignal): Promise<void> {
     if (this.#journey.cancelled === undefined) return this.place(signal);
-    const request = { orderId: this.#id ?? "", requestId: this.#cancelId, reason: "changed my mind" };
+    const request = {
+      orderId: this.#id ?? "",
+      requestId: this.#cancelId,
+      reason: "changed my mind",
+    };
     await persistently(() => this.#api().orders.cancelOrder(request, SHORT), signal);
   }
 

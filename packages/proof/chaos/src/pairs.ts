@@ -30,10 +30,19 @@ export interface PairsResult {
 const SETTLED_WITHIN_MS = 30_000;
 const NEW_TOKEN_MS = 300_000;
 
-/** Kills at one failpoint, and on the retry at another, for every pair that an order can come by. */
+/**
+ * Kills at one failpoint, and on the retry at another, for every pair that an order can come by.
+ */
 export async function runPairs(options: PairsOptions): Promise<PairsResult> {
   const pairs = allPairs(seededRandom(options.seed)).slice(0, options.limit);
-  const result = { all: pairs.length, tried: 0, both: 0, firstOnly: 0, none: 0, breaches: [] as string[] };
+  const result = {
+    all: pairs.length,
+    tried: 0,
+    both: 0,
+    firstOnly: 0,
+    none: 0,
+    breaches: [] as string[],
+  };
   const over = AbortSignal.any([AbortSignal.timeout(options.durationMs), options.signal]);
   // One iterator for all lanes, so that each pair is tried once.
   const waiting = pairs.values();
@@ -45,7 +54,9 @@ export async function runPairs(options: PairsOptions): Promise<PairsResult> {
     if (breach !== undefined) result.breaches.push(`${describe(pair)}: ${breach}`);
     options.onProgress(result);
   };
-  const lanes = Array.from({ length: options.lanes }, (_, index) => runLane(options, index, waiting, over, record));
+  const lanes = Array.from({ length: options.lanes }, (_, index) =>
+    runLane(options, index, waiting, over, record),
+  );
   result.breaches.push(...(await Promise.all(lanes)).flat());
   return result;
 }

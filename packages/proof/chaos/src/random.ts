@@ -20,7 +20,8 @@ export function pick<T>(values: readonly T[], random: Random): T {
 }
 
 /** A number of this range. */
-export const between = (min: number, max: number, random: Random): number => min + random() * (max - min);
+export const between = (min: number, max: number, random: Random): number =>
+  min + random() * (max - min);
 
 /** One of them, heavier ones more often. */
 export function weighted<T>(choices: readonly (readonly [T, number])[], random: Random): T {

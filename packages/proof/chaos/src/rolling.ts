@@ -1,6 +1,13 @@
 import { readEverything, untilSettled, violations } from "@tercet/audit";
 import { type Distribution, distribution } from "@tercet/cli";
-import { ANY_PORT, createApi, envToConfig, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
+import {
+  ANY_PORT,
+  createApi,
+  envToConfig,
+  type ServiceProcess,
+  type Stack,
+  startStack,
+} from "@tercet/stack";
 import { type Balancer, startBalancer } from "./balancer.ts";
 import { LaneLog, type LaneResult, openLanes } from "./lanes.ts";
 
@@ -31,7 +38,10 @@ export interface RollingResult {
 
 const REPLICAS = 2;
 const SETTINGS = {
-  /** Many times what the balancer takes to notice, and long enough for most kept connections to have a last call. */
+  /**
+   * Many times what the balancer takes to notice, and long enough for most kept connections to have
+   * a last call.
+   */
   DRAIN_DELAY_MS: "3000",
   /** Longer than a call may take. */
   DRAIN_TIMEOUT_MS: "15000",
@@ -45,16 +55,21 @@ const SKU = "ROLLING";
 const PLENTY = 1_000_000n;
 
 /**
- * Two replicas each of Order and Payment, behind a balancer each, are replaced one by one, as a Deployment does that may surge by one and lack none: the
- * new one is ready before the old one gets SIGTERM, of which the balancer learns only by its probes. Meanwhile they are called all the time, over
- * connections that are kept; no call may fail. Throws StackError when a process cannot be started.
+ * Two replicas each of Order and Payment, behind a balancer each, are replaced one by one, as a
+ * Deployment does that may surge by one and lack none: the new one is ready before the old one gets
+ * SIGTERM, of which the balancer learns only by its probes. Meanwhile they are called all the time,
+ * over connections that are kept; no call may fail. Throws StackError when a process cannot be
+ * started.
  */
 export async function runRolling(options: RollingOptions): Promise<RollingResult> {
   await using balancers = new AsyncDisposableStack();
   const order = balancers.use(await startBalancer());
   const payment = balancers.use(await startBalancer());
   const config = envToConfig({ ...ANY_PORT, DATA_DIR: options.dataDir });
-  const serviceEnv = { ...config.serviceEnv, order: { ...config.serviceEnv.order, PAYMENT_URL: payment.url } };
+  const serviceEnv = {
+    ...config.serviceEnv,
+    order: { ...config.serviceEnv.order, PAYMENT_URL: payment.url },
+  };
   await using stack = await startStack({ ...config, serviceEnv }, { signal: options.signal });
   return await new Rolling(options, stack, { order, payment }).run();
 }
@@ -72,7 +87,11 @@ class Rolling {
   #logs: readonly LaneLog[] = [];
   #token = "";
 
-  constructor(options: RollingOptions, stack: Stack, balancers: Readonly<Record<Balanced, Balancer>>) {
+  constructor(
+    options: RollingOptions,
+    stack: Stack,
+    balancers: Readonly<Record<Balanced, Balancer>>,
+  ) {
     this.#options = options;
     this.#stack = stack;
     this.#balancers = balancers;
@@ -80,7 +99,8 @@ class Rolling {
 
   async run(): Promise<RollingResult> {
     for (const name of ["payment", "order"] as const) {
-      for (let n = 0; n < REPLICAS; n++) this.#replicas[name].push(await this.#stack.startReplica(name, SETTINGS));
+      for (let n = 0; n < REPLICAS; n++)
+        this.#replicas[name].push(await this.#stack.startReplica(name, SETTINGS));
       await this.#balance(name);
       await this.#stack.services[name].stop();
     }
@@ -133,7 +153,9 @@ class Rolling {
     const over = new AbortController();
     const logs = lanes.map((lane) => new LaneLog(lane.name));
     this.#logs = logs;
-    const running = lanes.map((lane, index) => logs[index]?.run(lane, BETWEEN_CALLS_MS, over.signal));
+    const running = lanes.map((lane, index) =>
+      logs[index]?.run(lane, BETWEEN_CALLS_MS, over.signal),
+    );
     try {
       await work();
     } finally {
@@ -152,11 +174,26 @@ class Rolling {
   async #firstPayment(): Promise<string> {
     const { urls, users } = this.#stack;
     const { accessToken } = await createApi(urls.edge).identity.login(users.olivia);
-    const product = { sku: SKU, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock: PLENTY };
+    const product = {
+      sku: SKU,
+      name: "Teapot",
+      price: { currencyCode: "EUR", minorUnits: 1_999n },
+      stock: PLENTY,
+    };
     const requestId = crypto.randomUUID();
-    await createApi(this.#balancers.order.url, accessToken).catalog.putProduct({ product, requestId });
-    const order = { requestId, items: [{ sku: SKU, quantity: 1 }], paymentMethod: { token: "tok_visa" } };
-    const { id, paymentId } = await createApi(this.#balancers.order.url, this.#token).orders.createOrder(order);
+    await createApi(this.#balancers.order.url, accessToken).catalog.putProduct({
+      product,
+      requestId,
+    });
+    const order = {
+      requestId,
+      items: [{ sku: SKU, quantity: 1 }],
+      paymentMethod: { token: "tok_visa" },
+    };
+    const { id, paymentId } = await createApi(
+      this.#balancers.order.url,
+      this.#token,
+    ).orders.createOrder(order);
     this.#acknowledged.set(requestId, id);
     return paymentId;
   }
@@ -165,21 +202,32 @@ class Rolling {
     const open = await untilSettled(this.#stack, SETTLED_WITHIN_MS, this.#options.signal);
     const everything = await readEverything(this.#stack);
     const lanes = this.#logs.map(({ result }) => result);
-    const failed = lanes.flatMap(({ name, failures }) => failures.map((failure) => `${name}: ${failure}`));
-    const idle = lanes.filter(({ calls }) => calls === 0).map(({ name }) => `${name}: no call was made`);
+    const failed = lanes.flatMap(({ name, failures }) =>
+      failures.map((failure) => `${name}: ${failure}`),
+    );
+    const idle = lanes
+      .filter(({ calls }) => calls === 0)
+      .map(({ name }) => `${name}: no call was made`);
     return {
       rounds: this.#options.rounds,
       replaced: this.#drains.length,
       lanes,
       drainMs: distribution(this.#drains),
       orders: everything.orders.length,
-      breaches: [...this.#breaches, ...failed, ...idle, ...open, ...violations(everything, this.#acknowledged)],
+      breaches: [
+        ...this.#breaches,
+        ...failed,
+        ...idle,
+        ...open,
+        ...violations(everything, this.#acknowledged),
+      ],
     };
   }
 
   #tell(round: number): void {
     const results = this.#logs.map(({ result }) => result);
-    const sum = (of: (result: LaneResult) => number) => results.reduce((total, result) => total + of(result), 0);
+    const sum = (of: (result: LaneResult) => number) =>
+      results.reduce((total, result) => total + of(result), 0);
     this.#options.onProgress({
       round,
       replaced: this.#drains.length,

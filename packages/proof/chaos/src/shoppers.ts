@@ -25,7 +25,15 @@ export interface Shopping {
 }
 
 /** Most are slow: there must be something to take over. */
-const TOKENS = ["tok_slow", "tok_slow", "tok_slow", "tok_visa", "tok_flaky", "tok_timeout_then_success", "tok_declined"];
+const TOKENS = [
+  "tok_slow",
+  "tok_slow",
+  "tok_slow",
+  "tok_visa",
+  "tok_flaky",
+  "tok_timeout_then_success",
+  "tok_declined",
+];
 const CALL = { timeoutMs: 4_000 };
 const AGAIN_MS = 100;
 
@@ -38,12 +46,21 @@ export async function shop(options: ShoppingOptions): Promise<Shopping> {
   // Before anything happens that takes from the same chance in no certain order.
   for (const token of Array.from({ length: orders }, () => pick(TOKENS, random))) {
     if (signal.aborted) break;
-    const request = { requestId: crypto.randomUUID(), items: [{ sku: options.sku, quantity: 1 }], paymentMethod: { token } };
+    const request = {
+      requestId: crypto.randomUUID(),
+      items: [{ sku: options.sku, quantity: 1 }],
+      paymentMethod: { token },
+    };
     const told = (orderId: string) => {
       acknowledged.set(request.requestId, orderId);
       onPlaced();
     };
-    shoppers.push(insist(options, request).then(told, (error) => void refusals.push(`I10: CreateOrder: ${error}`)));
+    shoppers.push(
+      insist(options, request).then(
+        told,
+        (error) => void refusals.push(`I10: CreateOrder: ${error}`),
+      ),
+    );
     await sleep(overMs / orders, undefined, { signal }).catch(() => {});
   }
   await Promise.all(shoppers);
@@ -53,10 +70,16 @@ export async function shop(options: ShoppingOptions): Promise<Shopping> {
 
 type OrderRequest = Parameters<ReturnType<typeof createApi>["orders"]["createOrder"]>[0];
 
-async function insist({ urls, token, random, signal }: ShoppingOptions, request: OrderRequest): Promise<string> {
+async function insist(
+  { urls, token, random, signal }: ShoppingOptions,
+  request: OrderRequest,
+): Promise<string> {
   for (;;) {
     try {
-      const { id } = await createApi(pick(urls(), random), token).orders.createOrder(request, { ...CALL, signal });
+      const { id } = await createApi(pick(urls(), random), token).orders.createOrder(request, {
+        ...CALL,
+        signal,
+      });
       return id;
     } catch (error) {
       if (signal.aborted || !isPassing(error)) throw error;

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { auditMoney, readEverything, unfinished, violations, watchUnpaidOrders } from "@tercet/audit";
+import {
+  auditMoney,
+  readEverything,
+  unfinished,
+  violations,
+  watchUnpaidOrders,
+} from "@tercet/audit";
 import type { ProgressListener } from "@tercet/cli";
 import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
@@ -77,7 +83,10 @@ const ENV = {
 };
 const FENCED = "write refused: the saga belongs to another worker now";
 
-/** Orders are placed while processes are killed, the database is restarted and the network breaks; then everything is audited. */
+/**
+ * Orders are placed while processes are killed, the database is restarted and the network breaks;
+ * then everything is audited.
+ */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
   const { durationMs, seed, buyers, signal } = options;
   const storm = new Storm(options);
@@ -86,7 +95,8 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     env: ENV,
     listener: storm.listener,
     signal,
-    onUnexpectedEnd: (service, how) => storm.breach(`I9: a process of ${service} ended by itself (${how})`),
+    onUnexpectedEnd: (service, how) =>
+      storm.breach(`I9: a process of ${service} ended by itself (${how})`),
   });
   const random = seededRandom(seed);
   const watching = new AbortController();
@@ -94,7 +104,13 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
   storm.enter("storm");
   await Promise.all([
-    runMisfortunes({ fleet, chronicle: storm.chronicle, random, freezeMs: FREEZE_MS, signal: over }).then(() => storm.enter("calm")),
+    runMisfortunes({
+      fleet,
+      chronicle: storm.chronicle,
+      random,
+      freezeMs: FREEZE_MS,
+      signal: over,
+    }).then(() => storm.enter("calm")),
     runBuyers({
       stack: fleet.stack,
       orderUrl: fleet.order.url,
@@ -155,7 +171,11 @@ class Storm {
 
   /** What must hold at any time, looked at while everything breaks. */
   async watch(stack: Stack, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#watchMoney(stack, signal), this.#watchInvariants(stack, signal), this.#watchSessions(stack, signal)]);
+    await Promise.all([
+      this.#watchMoney(stack, signal),
+      this.#watchInvariants(stack, signal),
+      this.#watchSessions(stack, signal),
+    ]);
   }
 
   async #watchMoney(stack: Stack, signal: AbortSignal): Promise<void> {
@@ -188,8 +208,13 @@ class Storm {
     while (!signal.aborted) {
       const idle = await sql`
         select application_name from pg_stat_activity
-        where state like 'idle in transaction%' and state_change < now() - interval '5 seconds'`.catch(() => []);
-      for (const row of idle) this.breach(`I9: a session of ${row["applicationName"]} was idle in a transaction for more than 5 s`);
+        where state like 'idle in transaction%' and state_change < now() - interval '5 seconds'`.catch(
+        () => [],
+      );
+      for (const row of idle)
+        this.breach(
+          `I9: a session of ${row["applicationName"]} was idle in a transaction for more than 5 s`,
+        );
       await sleep(BETWEEN_LOOKS_MS, undefined, { signal }).catch(() => {});
     }
     await sql.end({ timeout: 1 });
@@ -203,7 +228,8 @@ class Storm {
       const tookMs = Date.now() - since;
       if (open.length === 0) return tookMs;
       if (tookMs > SETTLED_WITHIN_MS || this.#options.signal.aborted) {
-        for (const sentence of open) this.breach(`${sentence} ${Math.round(tookMs / 1000)} s after the last fault`);
+        for (const sentence of open)
+          this.breach(`${sentence} ${Math.round(tookMs / 1000)} s after the last fault`);
         return undefined;
       }
       await sleep(BETWEEN_LOOKS_MS);

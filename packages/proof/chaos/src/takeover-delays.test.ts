@@ -12,12 +12,20 @@ const event = (ms: number, worker: string, outcome = "SUCCEEDED", message = ""):
   worker,
 });
 const takeOver = (ms: number, worker: string) => event(ms, worker, "STARTED", "taken over");
-const killed = (from: number, worker: string): FaultRecord => ({ kind: "order killed", from, to: from + 1_000, worker });
+const killed = (from: number, worker: string): FaultRecord => ({
+  kind: "order killed",
+  from,
+  to: from + 1_000,
+  worker,
+});
 const WINDOW_MS = 3_000;
 
 test("the delay is counted from the death of whoever held the saga", () => {
   const timelines = [[event(100, "a"), takeOver(12_500, "b")]];
-  expect(takeOvers(timelines, [killed(10_000, "a")], WINDOW_MS)).toMatchObject({ count: 1, delaysMs: { count: 1, max: 2_500 } });
+  expect(takeOvers(timelines, [killed(10_000, "a")], WINDOW_MS)).toMatchObject({
+    count: 1,
+    delaysMs: { count: 1, max: 2_500 },
+  });
 });
 
 test("a slow one counts, however slow", () => {
@@ -28,7 +36,10 @@ test("a slow one counts, however slow", () => {
 test("what a worker began after it was frozen is not measured from there", () => {
   const frozen: FaultRecord = { kind: "order frozen", from: 10_000, to: 14_000, worker: "a" };
   const timelines = [[event(20_000, "a"), takeOver(23_000, "b")]];
-  expect(takeOvers(timelines, [frozen], WINDOW_MS)).toMatchObject({ count: 1, delaysMs: { count: 0 } });
+  expect(takeOvers(timelines, [frozen], WINDOW_MS)).toMatchObject({
+    count: 1,
+    delaysMs: { count: 0 },
+  });
 });
 
 test("one that the database's absence delayed is counted, and not measured; nor is one from a worker that lives", () => {
@@ -37,5 +48,8 @@ test("one that the database's absence delayed is counted, and not measured; nor 
     [event(100, "a"), takeOver(14_000, "b")],
     [event(100, "c"), takeOver(14_000, "b")],
   ];
-  expect(takeOvers(timelines, [killed(10_000, "a"), down], WINDOW_MS)).toMatchObject({ count: 2, delaysMs: { count: 0 } });
+  expect(takeOvers(timelines, [killed(10_000, "a"), down], WINDOW_MS)).toMatchObject({
+    count: 2,
+    delaysMs: { count: 0 },
+  });
 });

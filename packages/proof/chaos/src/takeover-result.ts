@@ -43,13 +43,23 @@ export function assess(
     freezes: losses.filter(({ how }) => how === "frozen").length,
     takeovers: sagas.flatMap(({ events }) => events.filter(isTakeOver)).length,
     delaysMs: distribution(delays(losses, sagas)),
-    ordersByStatus: Object.fromEntries([...byStatus].map(([status, some]) => [status, some.length])),
+    ordersByStatus: Object.fromEntries(
+      [...byStatus].map(([status, some]) => [status, some.length]),
+    ),
     finishedByReplica: distribution(workers.map((worker) => finished.get(worker)?.length ?? 0)),
-    violations: [...unfinished(everything), ...violations(everything, acknowledged), ...sagas.flatMap(staleWrites), ...further],
+    violations: [
+      ...unfinished(everything),
+      ...violations(everything, acknowledged),
+      ...sagas.flatMap(staleWrites),
+      ...further,
+    ],
   };
 }
 
-/** A saga that its owner's last statement, on its way already, let go of or ended was not taken over: the event that follows is another one. */
+/**
+ * A saga that its owner's last statement, on its way already, let go of or ended was not taken
+ * over: the event that follows is another one.
+ */
 function delays(losses: readonly Loss[], sagas: readonly SagaRow[]): number[] {
   const events = new Map(sagas.map(({ id, events }) => [id, events]));
   return losses.flatMap(({ at, sagas: held }) =>

@@ -16,7 +16,10 @@ export interface TakeoverOptions {
   /** How long replicas are killed and frozen; the orders come in this time. */
   readonly seconds?: number;
   readonly leaseMs?: number;
-  /** Chooses who is killed and what is ordered; when things happen is still up to the machine. A new one by default. */
+  /**
+   * Chooses who is killed and what is ordered; when things happen is still up to the machine. A new
+   * one by default.
+   */
   readonly seed?: number;
   readonly onProgress?: (progress: TakeoverProgress) => void;
   readonly signal?: AbortSignal;
@@ -44,11 +47,18 @@ const IN_STOCK = 0.75;
 const REFUSED = "write refused: the saga belongs to another worker now";
 
 /**
- * Replicas of Order on one database, customers who order, and every two seconds one replica is killed by SIGKILL and another stands still for longer than
- * its lease. Answers what became of it. Throws StackError when a process cannot be started.
+ * Replicas of Order on one database, customers who order, and every two seconds one replica is
+ * killed by SIGKILL and another stands still for longer than its lease. Answers what became of it.
+ * Throws StackError when a process cannot be started.
  */
 export async function runTakeover(options: TakeoverOptions): Promise<TakeoverResult> {
-  const settings = { ...DEFAULTS, seed: freshSeed(), signal: new AbortController().signal, onProgress: () => {}, ...options };
+  const settings = {
+    ...DEFAULTS,
+    seed: freshSeed(),
+    signal: new AbortController().signal,
+    onProgress: () => {},
+    ...options,
+  };
   return await new Takeover(settings).run();
 }
 
@@ -67,14 +77,26 @@ class Takeover {
   async run(): Promise<TakeoverResult> {
     const { dataDir, leaseMs, replicas, signal } = this.#settings;
     this.#tell("starting");
-    const settings = { SAGA_LEASE_MS: String(leaseMs), DATABASE_POOL_SIZE: String(Math.max(3, Math.floor(CONNECTIONS / replicas))) };
+    const settings = {
+      SAGA_LEASE_MS: String(leaseMs),
+      DATABASE_POOL_SIZE: String(Math.max(3, Math.floor(CONNECTIONS / replicas))),
+    };
     const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir });
     await using stack = await startStack(config, { listener: this.#listener(), signal });
     // Its own one would be a replica that is never killed.
     await stack.services.order.stop();
-    const sql = connectPostgres(stack.databaseUrls.order, { max: 2, applicationName: "tercet-chaos" });
+    const sql = connectPostgres(stack.databaseUrls.order, {
+      max: 2,
+      applicationName: "tercet-chaos",
+    });
     try {
-      await using fleet = await OrderFleet.start({ stack, sql, size: replicas, env: settings, random: this.#random });
+      await using fleet = await OrderFleet.start({
+        stack,
+        sql,
+        size: replicas,
+        env: settings,
+        random: this.#random,
+      });
       return await this.#trouble(stack, sql, fleet);
     } finally {
       await sql.end({ timeout: 1 });
@@ -89,15 +111,32 @@ class Takeover {
     // Its failure is for whoever awaits it below.
     unpaid.catch(() => {});
     try {
-      const [shopping] = await Promise.all([this.#shop(stack, fleet, over.signal), this.#harm(fleet)]);
+      const [shopping] = await Promise.all([
+        this.#shop(stack, fleet, over.signal),
+        this.#harm(fleet),
+      ]);
       this.#tell("draining");
       await this.#drained(stack);
       over.abort();
-      const unpaidOrders = (await unpaid).unpaid.map((id) => `I12: order ${id} was confirmed and not paid for`);
-      const further = [...shopping.refusals, ...unpaidOrders, ...(await wrongStock(sql, SKU, stock))];
+      const unpaidOrders = (await unpaid).unpaid.map(
+        (id) => `I12: order ${id} was confirmed and not paid for`,
+      );
+      const further = [
+        ...shopping.refusals,
+        ...unpaidOrders,
+        ...(await wrongStock(sql, SKU, stock)),
+      ];
       const { seed } = this.#settings;
-      const findings = { everything: await readEverything(stack), losses: fleet.losses, workers: fleet.workers };
-      return { seed, fencedWrites: this.#fencedWrites, ...assess(findings, shopping.acknowledged, further) };
+      const findings = {
+        everything: await readEverything(stack),
+        losses: fleet.losses,
+        workers: fleet.workers,
+      };
+      return {
+        seed,
+        fencedWrites: this.#fencedWrites,
+        ...assess(findings, shopping.acknowledged, further),
+      };
     } finally {
       over.abort();
       await unpaid.catch(() => {});
@@ -107,21 +146,40 @@ class Takeover {
   async #putProduct(stack: Stack, fleet: OrderFleet): Promise<bigint> {
     const stock = BigInt(Math.ceil(this.#settings.orders * IN_STOCK));
     const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.olivia);
-    const product = { sku: SKU, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock };
-    await createApi(fleet.urls[0] ?? "", accessToken).catalog.putProduct({ product, requestId: crypto.randomUUID() });
+    const product = {
+      sku: SKU,
+      name: "Teapot",
+      price: { currencyCode: "EUR", minorUnits: 1_999n },
+      stock,
+    };
+    await createApi(fleet.urls[0] ?? "", accessToken).catalog.putProduct({
+      product,
+      requestId: crypto.randomUUID(),
+    });
     return stock;
   }
 
   async #shop(stack: Stack, fleet: OrderFleet, over: AbortSignal): Promise<Shopping> {
     const { orders, seconds } = this.#settings;
     const signal = AbortSignal.any([over, this.#settings.signal]);
-    const { accessToken: token } = await createApi(stack.urls.edge).identity.login(stack.users.alice);
+    const { accessToken: token } = await createApi(stack.urls.edge).identity.login(
+      stack.users.alice,
+    );
     const onPlaced = () => {
       this.#placed++;
     };
     // Chance of its own: when a customer is answered must not decide who is killed.
     const random = seededRandom(this.#settings.seed + 1);
-    return await shop({ urls: () => fleet.urls, token, sku: SKU, orders, overMs: seconds * 1_000, random, signal, onPlaced });
+    return await shop({
+      urls: () => fleet.urls,
+      token,
+      sku: SKU,
+      orders,
+      overMs: seconds * 1_000,
+      random,
+      signal,
+      onPlaced,
+    });
   }
 
   async #harm(fleet: OrderFleet): Promise<void> {

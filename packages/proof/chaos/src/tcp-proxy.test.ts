@@ -13,7 +13,8 @@ async function startEcho(name: string): Promise<Server> {
   return server;
 }
 
-const urlOf = (server: Server): string => `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const urlOf = (server: Server): string =>
+  `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 let echo: Server;
 let proxy: TcpProxy;
@@ -31,7 +32,11 @@ afterEach(async () => {
 
 /** What the server hears first from whoever connects next. */
 const firstWords = () =>
-  new Promise<string>((resolve) => echo.once("connection", (socket: Socket) => socket.once("data", (bytes) => resolve(String(bytes)))));
+  new Promise<string>((resolve) =>
+    echo.once("connection", (socket: Socket) =>
+      socket.once("data", (bytes) => resolve(String(bytes))),
+    ),
+  );
 
 async function dial() {
   const socket = connect({ port: proxy.port, host: "127.0.0.1", allowHalfOpen: true });
@@ -45,8 +50,14 @@ async function dial() {
     error = code;
   });
   await once(socket, "connect");
-  const hears = (text: string, timeout = 2_000) => vi.waitFor(() => expect(heard).toBe(text), { timeout, interval: 5 });
-  return { socket, hears, heard: () => heard, fails: (code: string) => vi.waitFor(() => expect(error).toBe(code)) };
+  const hears = (text: string, timeout = 2_000) =>
+    vi.waitFor(() => expect(heard).toBe(text), { timeout, interval: 5 });
+  return {
+    socket,
+    hears,
+    heard: () => heard,
+    fails: (code: string) => vi.waitFor(() => expect(error).toBe(code)),
+  };
 }
 
 test("bytes and ends pass both ways", async () => {
@@ -90,7 +101,10 @@ test("a narrow line takes its time, and loses nothing", async () => {
   proxy.misbehave({ bytesPerSecond: 4_000 });
   const start = performance.now();
   client.socket.write("x".repeat(1_000));
-  await vi.waitFor(() => expect(client.heard().replaceAll("a:", "")).toHaveLength(1_000), { timeout: 5_000, interval: 5 });
+  await vi.waitFor(() => expect(client.heard().replaceAll("a:", "")).toHaveLength(1_000), {
+    timeout: 5_000,
+    interval: 5,
+  });
   // There and back.
   expect(performance.now() - start).toBeGreaterThan(240);
 });

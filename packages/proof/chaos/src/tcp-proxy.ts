@@ -8,13 +8,18 @@ export interface Fault {
   readonly latencyMs?: number;
   /** So many a second pass, on each connection and each way. */
   readonly bytesPerSecond?: number;
-  /** Nothing passes and nothing is refused, as when a cable is cut. What is on its way arrives when the hole is closed, as TCP sends it again. */
+  /**
+   * Nothing passes and nothing is refused, as when a cable is cut. What is on its way arrives when
+   * the hole is closed, as TCP sends it again.
+   */
   readonly blackHole?: boolean;
 }
 
 export type Matcher = (bytes: Buffer) => boolean;
 
-/** One TCP address for servers that come and go, with a network between that misbehaves on demand. */
+/**
+ * One TCP address for servers that come and go, with a network between that misbehaves on demand.
+ */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** "http://127.0.0.1:PORT" */
@@ -30,8 +35,8 @@ export interface TcpProxy extends AsyncDisposable {
   /** Says to every client that nothing more will come (FIN), and goes on listening to it. */
   halfClose(): void;
   /**
-   * Loses one reply: on the connection where a request matches, the first bytes of the server that match `reply` are swallowed and the connection is reset.
-   * Resolves when that has happened.
+   * Loses one reply: on the connection where a request matches, the first bytes of the server that
+   * match `reply` are swallowed and the connection is reset. Resolves when that has happened.
    */
   dropReply(request: Matcher, reply?: Matcher): Promise<void>;
 }
@@ -147,7 +152,11 @@ class MisbehavingProxy implements TcpProxy {
     for (let tries = 0; tries < this.#targets.length; tries++) {
       const target = this.#targets[this.#turn++ % this.#targets.length];
       if (target === undefined) return undefined;
-      const socket = connect({ host: target.hostname, port: Number(target.port), allowHalfOpen: true }).on("error", () => {});
+      const socket = connect({
+        host: target.hostname,
+        port: Number(target.port),
+        allowHalfOpen: true,
+      }).on("error", () => {});
       try {
         await once(socket, "connect");
         return socket;
@@ -158,7 +167,10 @@ class MisbehavingProxy implements TcpProxy {
     return undefined;
   }
 
-  /** Each piece leaves when its time has come; those behind it may be on their way already. `stops` ends the connection instead of handing a piece on. */
+  /**
+   * Each piece leaves when its time has come; those behind it may be on their way already. `stops`
+   * ends the connection instead of handing a piece on.
+   */
   #pump(from: Socket, to: Socket, stops: (bytes: Buffer) => boolean): void {
     let last: Promise<unknown> = Promise.resolve();
     from.on("data", (bytes: Buffer) => {

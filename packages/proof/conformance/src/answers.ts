@@ -2,7 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
-import type { Header, Request, ResponseDefinition, RpcError, StreamResponseDefinition, UnaryResponseDefinition } from "./messages.ts";
+import type {
+  Header,
+  Request,
+  ResponseDefinition,
+  RpcError,
+  StreamResponseDefinition,
+  UnaryResponseDefinition,
+} from "./messages.ts";
 
 type Answer = MessageInitShape<DescMessage>;
 
@@ -20,7 +27,10 @@ export class Echo {
     this.#timeoutMs = context.timeoutMs();
   }
 
-  async once(definition: UnaryResponseDefinition | undefined, requests: readonly Request[]): Promise<Answer> {
+  async once(
+    definition: UnaryResponseDefinition | undefined,
+    requests: readonly Request[],
+  ): Promise<Answer> {
     this.open(definition);
     await this.#pause(definition);
     const { response } = definition ?? {};
@@ -62,10 +72,15 @@ export class Echo {
   }
 
   /** Nothing is told of requests when something was sent before the error. */
-  #failure({ code, message = "", details }: RpcError, requests: readonly Request[] | undefined): ConnectError {
+  #failure(
+    { code, message = "", details }: RpcError,
+    requests: readonly Request[] | undefined,
+  ): ConnectError {
     const error = new ConnectError(message, code);
-    for (const { typeUrl, value } of details) error.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value });
-    if (requests !== undefined) error.details.push({ desc: this.#schema, value: this.#call(requests) });
+    for (const { typeUrl, value } of details)
+      error.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value });
+    if (requests !== undefined)
+      error.details.push({ desc: this.#schema, value: this.#call(requests) });
     return error;
   }
 
@@ -82,7 +97,9 @@ export class Echo {
   }
 
   #requests(requests: readonly Request[]) {
-    return requests.length === 0 ? undefined : create(this.#schema, { requests: this.#packed(requests) } as Answer);
+    return requests.length === 0
+      ? undefined
+      : create(this.#schema, { requests: this.#packed(requests) } as Answer);
   }
 
   #packed(requests: readonly Request[]): Any[] {
@@ -99,9 +116,15 @@ export interface StreamEcho {
 }
 
 const payload = (data: Uint8Array | undefined, requestInfo: unknown): Answer =>
-  ({ payload: { ...(data !== undefined && { data }), ...(requestInfo !== undefined && { requestInfo }) } }) as Answer;
+  ({
+    payload: {
+      ...(data !== undefined && { data }),
+      ...(requestInfo !== undefined && { requestInfo }),
+    },
+  }) as Answer;
 
-const headers = (entries: Iterable<[string, string]>): Header[] => [...entries].map(([name, value]) => ({ name, value: [value] }));
+const headers = (entries: Iterable<[string, string]>): Header[] =>
+  [...entries].map(([name, value]) => ({ name, value: [value] }));
 
 function append(to: Headers, given: readonly Header[] = []): void {
   for (const { name, value } of given) for (const one of value) to.append(name, one);

@@ -1,14 +1,25 @@
 import { readFile } from "node:fs/promises";
-import { createFileRegistry, type DescMessage, type DescService, type FileRegistry, fromBinary } from "@bufbuild/protobuf";
+import {
+  createFileRegistry,
+  type DescMessage,
+  type DescService,
+  type FileRegistry,
+  fromBinary,
+} from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
-/** The suite's contracts, as descriptors: those of the version that runs, so that nothing of them is in this repository. */
+/**
+ * The suite's contracts, as descriptors: those of the version that runs, so that nothing of them is
+ * in this repository.
+ */
 export class Contract {
   readonly #registry: FileRegistry;
 
   /** @param path of what `buf build` made of the suite's proto files */
   static async load(path: string): Promise<Contract> {
-    return new Contract(createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(path))));
+    return new Contract(
+      createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(path))),
+    );
   }
 
   private constructor(registry: FileRegistry) {

@@ -17,22 +17,41 @@ Options:
 
 await runCommand({
   help,
-  options: { selection: { type: "boolean" }, run: { type: "string", multiple: true }, trace: { type: "boolean" } },
+  options: {
+    selection: { type: "boolean" },
+    run: { type: "string", multiple: true },
+    trace: { type: "boolean" },
+  },
   run: async ({ terminal, signal, values }) => {
-    const { selection: selected = false, run = [], trace = false } = values as { selection?: boolean; run?: string[]; trace?: boolean };
-    if (selected && run.length > 0) throw new CommandError("--selection or --run, not both; see --help");
+    const {
+      selection: selected = false,
+      run = [],
+      trace = false,
+    } = values as { selection?: boolean; run?: string[]; trace?: boolean };
+    if (selected && run.length > 0)
+      throw new CommandError("--selection or --run, not both; see --help");
     const started = performance.now();
     const seconds = () => `${((performance.now() - started) / 1_000).toFixed(0)} s`;
     // The suite says nothing between the beginning and the end of its cases.
-    const clock = setInterval(() => terminal.draw([terminal.styled("dim", `… ${seconds()}`)]), 1_000);
-    const result = await runSuite({ run: selected ? selection : run, trace, signal, onLine: (line) => terminal.line(line) });
+    const clock = setInterval(
+      () => terminal.draw([terminal.styled("dim", `… ${seconds()}`)]),
+      1_000,
+    );
+    const result = await runSuite({
+      run: selected ? selection : run,
+      trace,
+      signal,
+      onLine: (line) => terminal.line(line),
+    });
     clearInterval(clock);
     for (const line of result.logged) terminal.line(line.trimEnd());
     const ok = result.failed === 0 && result.notRun === 0 && result.logged.length === 0;
     const mark = ok ? terminal.styled("green", "✓") : terminal.styled("red", "✗");
     const untold = result.notRun > 0 ? `, ${result.notRun} not run` : "";
     const logged = result.logged.length > 0 ? `, ${result.logged.length} unexpected log lines` : "";
-    terminal.line(`${mark} ${result.passed} passed, ${result.failed} failed${untold}${logged} in ${seconds()}`);
+    terminal.line(
+      `${mark} ${result.passed} passed, ${result.failed} failed${untold}${logged} in ${seconds()}`,
+    );
     return ok ? 0 : 1;
   },
 });

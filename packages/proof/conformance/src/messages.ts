@@ -1,4 +1,7 @@
-/** The suite's messages, as far as they are used here. Source: the suite's service.proto and server_compat.proto. */
+/**
+ * The suite's messages, as far as they are used here. Source: the suite's service.proto and
+ * server_compat.proto.
+ */
 import type { Message } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 

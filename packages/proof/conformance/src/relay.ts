@@ -1,6 +1,8 @@
 /**
- * What the suite starts for each server it needs: hands on to `servers.ts`, at the socket that is its argument, what the suite says and what it is answered.
- * The suite waits 10 s for an answer, and starts several at once; on a busy machine a process that loads the whole host first would be too late.
+ * What the suite starts for each server it needs: hands on to `servers.ts`, at the socket that is
+ * its argument, what the suite says and what it is answered. The suite waits 10 s for an answer,
+ * and starts several at once; on a busy machine a process that loads the whole host first would be
+ * too late.
  */
 import { connect } from "node:net";
 

@@ -3,12 +3,16 @@ import { Echo } from "./answers.ts";
 import type { Contract } from "./contract.ts";
 import type { StreamingRequest, UnaryRequest } from "./messages.ts";
 
-/** What the suite calls: each request says what to answer, and the answer says what came in. `Unimplemented` is not implemented. Source: the suite's service.proto. */
+/**
+ * What the suite calls: each request says what to answer, and the answer says what came in.
+ * `Unimplemented` is not implemented. Source: the suite's service.proto.
+ */
 export function conformanceRoutes(contract: Contract): (router: ConnectRouter) => void {
   const schema = contract.message("ConformancePayload.RequestInfo");
   const echo = (context: HandlerContext) => new Echo(schema, context);
 
-  const unary = (request: UnaryRequest, context: HandlerContext) => echo(context).once(request.responseDefinition, [request]);
+  const unary = (request: UnaryRequest, context: HandlerContext) =>
+    echo(context).once(request.responseDefinition, [request]);
 
   async function clientStream(stream: AsyncIterable<UnaryRequest>, context: HandlerContext) {
     const requests: UnaryRequest[] = [];
@@ -44,5 +48,9 @@ export function conformanceRoutes(contract: Contract): (router: ConnectRouter) =
   }
 
   const implementation = { unary, idempotentUnary: unary, clientStream, serverStream, bidiStream };
-  return (router) => router.service(contract.service, implementation as unknown as ServiceImpl<typeof contract.service>);
+  return (router) =>
+    router.service(
+      contract.service,
+      implementation as unknown as ServiceImpl<typeof contract.service>,
+    );
 }

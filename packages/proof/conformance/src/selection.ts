@@ -1,6 +1,7 @@
 /**
- * A part of the suite for every day, by its patterns: every kind of case, over each protocol, version of HTTP and shape of server. What makes the whole large
- * is that most kinds are tried with each codec and each compression; here those have one of each.
+ * A part of the suite for every day, by its patterns: every kind of case, over each protocol,
+ * version of HTTP and shape of server. What makes the whole large is that most kinds are tried with
+ * each codec and each compression; here those have one of each.
  */
 export const selection: readonly string[] = [
   "Basic/**/Codec:CODEC_PROTO/Compression:COMPRESSION_GZIP/**",

@@ -1,7 +1,21 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { createService, type Logger, parseEnv, type Service, type ServiceConfig, serviceConfig, serviceEnv } from "@tercet/service";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  createService,
+  type Logger,
+  parseEnv,
+  type Service,
+  type ServiceConfig,
+  serviceConfig,
+  serviceEnv,
+} from "@tercet/service";
 import { z } from "zod";
 import type { Contract } from "./contract.ts";
 import type { ServerCompatRequest } from "./messages.ts";
@@ -10,8 +24,15 @@ import { conformanceRoutes } from "./routes.ts";
 const HOST = "127.0.0.1";
 const LENGTH_BYTES = 4;
 
-/** Our own host for the suite, with the suite's service in it: one for each connection to the socket at `path`, of the kind that is asked for there, until the connection ends. */
-export async function serveSuite(contract: Contract, path: string, log: Logger): Promise<AsyncDisposable> {
+/**
+ * Our own host for the suite, with the suite's service in it: one for each connection to the socket
+ * at `path`, of the kind that is asked for there, until the connection ends.
+ */
+export async function serveSuite(
+  contract: Contract,
+  path: string,
+  log: Logger,
+): Promise<AsyncDisposable> {
   const running = new Set<Promise<void>>();
   const listener = createServer((socket) => {
     const served = serveOne(contract, socket, log).catch((error: unknown) => {
@@ -34,9 +55,16 @@ export async function serveSuite(contract: Contract, path: string, log: Logger):
 async function serveOne(contract: Contract, socket: Socket, log: Logger): Promise<void> {
   const ended = new Promise((resolve) => socket.once("close", resolve));
   socket.on("error", () => {});
-  const request = fromBinary(contract.message("ServerCompatRequest"), await readFrame(socket)) as unknown as ServerCompatRequest;
+  const request = fromBinary(
+    contract.message("ServerCompatRequest"),
+    await readFrame(socket),
+  ) as unknown as ServerCompatRequest;
   await using service = await startService(contract, configFor(request), log);
-  const answer = { host: HOST, port: service.port, pemCert: request.useTls ? request.serverCreds?.cert : undefined };
+  const answer = {
+    host: HOST,
+    port: service.port,
+    pemCert: request.useTls ? request.serverCreds?.cert : undefined,
+  };
   const schema = contract.message("ServerCompatResponse");
   socket.write(frame(toBinary(schema, create(schema, answer as MessageInitShape<DescMessage>))));
   socket.resume();
@@ -55,7 +83,12 @@ const startService = (contract: Contract, config: ServiceConfig, log: Logger): P
   });
 
 /** Production's, but for what the suite names. */
-function configFor({ useTls, serverCreds, clientTlsCert, messageReceiveLimit }: ServerCompatRequest): ServiceConfig {
+function configFor({
+  useTls,
+  serverCreds,
+  clientTlsCert,
+  messageReceiveLimit,
+}: ServerCompatRequest): ServiceConfig {
   const env = {
     HOST,
     PORT: "0",
@@ -66,7 +99,10 @@ function configFor({ useTls, serverCreds, clientTlsCert, messageReceiveLimit }: 
   if (!useTls || serverCreds === undefined) return config;
   const pem = (bytes: Uint8Array) => Buffer.from(bytes).toString();
   const clientCa = clientTlsCert.length > 0 ? { clientCa: pem(clientTlsCert) } : {};
-  return { ...config, tls: { cert: pem(serverCreds.cert), key: pem(serverCreds.key), ...clientCa } };
+  return {
+    ...config,
+    tls: { cert: pem(serverCreds.cert), key: pem(serverCreds.key), ...clientCa },
+  };
 }
 
 /** A message behind its length; what comes after it is left, and the connection open. */

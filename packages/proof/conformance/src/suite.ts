@@ -27,17 +27,36 @@ export interface SuiteResult {
   readonly logged: readonly string[];
 }
 
-/** Runs the suite, or a part of it, against our host. Throws CommandError when a tool is missing or the suite ends without figures. */
-export async function runSuite({ run, trace = false, signal, onLine = () => {} }: SuiteOptions): Promise<SuiteResult> {
+/**
+ * Runs the suite, or a part of it, against our host. Throws CommandError when a tool is missing or
+ * the suite ends without figures.
+ */
+export async function runSuite({
+  run,
+  trace = false,
+  signal,
+  onLine = () => {},
+}: SuiteOptions): Promise<SuiteResult> {
   const tool = await onPath(TOOL);
-  if (tool === undefined) throw new CommandError(`${TOOL} is not there: "pnpm tools ${TOOL}" builds it, with Go`);
+  if (tool === undefined)
+    throw new CommandError(`${TOOL} is not there: "pnpm tools ${TOOL}" builds it, with Go`);
   await using folder = await temporaryFolder("conformance");
   const contract = await Contract.load(await describeContract(tool));
   const logged: string[] = [];
-  const log = createLogger({ name: "conformance", level: "warn" }, { write: (line) => void logged.push(line) });
+  const log = createLogger(
+    { name: "conformance", level: "warn" },
+    { write: (line) => void logged.push(line) },
+  );
   const socketPath = join(folder.path, "servers");
   await using _servers = await serveSuite(contract, socketPath, log);
-  const args = ["--mode", "server", "--conf", join(PACKAGE, "conformance.yaml"), "-v", ...(trace ? ["--trace"] : [])];
+  const args = [
+    "--mode",
+    "server",
+    "--conf",
+    join(PACKAGE, "conformance.yaml"),
+    "-v",
+    ...(trace ? ["--trace"] : []),
+  ];
   const patterns = run.flatMap((pattern) => ["--run", pattern]);
   let total: number | undefined;
   const counts = { passed: 0, failed: 0, notRun: 0 };
@@ -51,7 +70,8 @@ export async function runSuite({ run, trace = false, signal, onLine = () => {} }
       onLine(line);
     },
   });
-  if (total === undefined || total !== counts.passed + counts.failed) throw new CommandError(`${TOOL} ended without its figures`);
+  if (total === undefined || total !== counts.passed + counts.failed)
+    throw new CommandError(`${TOOL} ended without its figures`);
   return { ...counts, logged };
 }
 
@@ -60,12 +80,18 @@ const PACKAGE = join(ROOT, "packages/proof/conformance");
 const RELAY = join(PACKAGE, "dist/relay.js");
 const BUF = join(ROOT, "node_modules/.bin/buf");
 
-/** Makes descriptors of the contracts in the Go module that the tool was built from; answers their path. */
+/**
+ * Makes descriptors of the contracts in the Go module that the tool was built from; answers their
+ * path.
+ */
 async function describeContract(tool: string): Promise<string> {
   const facts = await output("go", ["version", "-m", tool]);
   const [, module, version] = /^\tmod\t(\S+)\t(\S+)/m.exec(facts) ?? [];
-  if (module === undefined) throw new CommandError(`${tool} does not say which module it was built from`);
-  const { Dir } = JSON.parse(await output("go", ["mod", "download", "-json", `${module}@${version}`])) as { Dir: string };
+  if (module === undefined)
+    throw new CommandError(`${tool} does not say which module it was built from`);
+  const { Dir } = JSON.parse(
+    await output("go", ["mod", "download", "-json", `${module}@${version}`]),
+  ) as { Dir: string };
   const folder = join(PACKAGE, "dist");
   await mkdir(folder, { recursive: true });
   const path = join(folder, `contract-${version}.binpb`);
@@ -81,7 +107,8 @@ function numberIn(line: string, pattern: RegExp): number | undefined {
 async function output(tool: string, args: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const code = await execute(tool, args, { onLine: (line) => void lines.push(line) });
-  if (code !== 0) throw new CommandError(`${tool} ${args.join(" ")} ended with ${code}\n${lines.join("\n")}`);
+  if (code !== 0)
+    throw new CommandError(`${tool} ${args.join(" ")} ended with ${code}\n${lines.join("\n")}`);
   return lines.join("\n");
 }
 
@@ -91,11 +118,18 @@ interface Execution {
 }
 
 /** Its exit code. Throws CommandError when it cannot be started. */
-async function execute(tool: string, args: readonly string[], { signal, onLine }: Execution): Promise<number | null> {
+async function execute(
+  tool: string,
+  args: readonly string[],
+  { signal, onLine }: Execution,
+): Promise<number | null> {
   const child = spawn(tool, args, { stdio: ["ignore", "pipe", "pipe"], ...(signal && { signal }) });
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", onLine);
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on("line", onLine);
   return new Promise((resolve, reject) => {
-    child.once("error", ({ message }) => reject(new CommandError(`${tool} cannot be started: ${message}`)));
+    child.once("error", ({ message }) =>
+      reject(new CommandError(`${tool} cannot be started: ${message}`)),
+    );
     child.once("close", resolve);
   });
 }

@@ -4,7 +4,10 @@ import { selection } from "../src/selection.ts";
 import { runSuite, TOOL } from "../src/suite.ts";
 
 const missing = (await onPath(TOOL)) === undefined || (await onPath("go")) === undefined;
-if (missing) process.stderr.write(`WITHOUT ${TOOL} (pnpm tools ${TOOL}): the host is not held to the protocols' own suite\n`);
+if (missing)
+  process.stderr.write(
+    `WITHOUT ${TOOL} (pnpm tools ${TOOL}): the host is not held to the protocols' own suite\n`,
+  );
 
 const LIMIT_MS = 10 * 60_000;
 

@@ -12,15 +12,23 @@ export async function contractFiles(): Promise<DescFile[]> {
   const folder = join(ROOT, "gen/src");
   const files: DescFile[] = [];
   for await (const path of glob("**/*_pb.js", { cwd: folder })) {
-    const module = (await import(pathToFileURL(join(folder, path)).href)) as Record<string, unknown>;
+    const module = (await import(pathToFileURL(join(folder, path)).href)) as Record<
+      string,
+      unknown
+    >;
     files.push(...Object.values(module).filter(isFile));
   }
-  return files.filter(({ proto }) => !published.test(proto.package)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return files
+    .filter(({ proto }) => !published.test(proto.package))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** With those inside of others; the entries of maps are part of their field. */
 export function messagesOf(files: readonly DescFile[]): DescMessage[] {
-  const nested = (message: DescMessage): DescMessage[] => [message, ...message.nestedMessages.flatMap(nested)];
+  const nested = (message: DescMessage): DescMessage[] => [
+    message,
+    ...message.nestedMessages.flatMap(nested),
+  ];
   return files.flatMap(({ messages }) => messages.flatMap(nested));
 }
 

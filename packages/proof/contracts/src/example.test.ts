@@ -10,7 +10,8 @@ import { expect, test } from "vitest";
 import { contractFiles, messagesOf } from "./contracts.ts";
 import { examplesOf } from "./example.ts";
 
-const jsons = (desc: typeof MoneySchema) => examplesOf(desc).map(({ what, message }) => [what, toJson(desc, message as Money)]);
+const jsons = (desc: typeof MoneySchema) =>
+  examplesOf(desc).map(({ what, message }) => [what, toJson(desc, message as Money)]);
 
 test("nothing, everything, and the least and greatest of each number", () => {
   expect(jsons(MoneySchema)).toEqual([
@@ -24,12 +25,16 @@ test("nothing, everything, and the least and greatest of each number", () => {
 test("each value of an enum that says something", () => {
   const statuses = OrderStatusSchema.values.slice(1).map(({ name }) => `status: ${name}`);
   expect(statuses).toContain("status: ORDER_STATUS_CONFIRMED");
-  expect(examplesOf(ListOrdersRequestSchema).map(({ what }) => what)).toEqual(expect.arrayContaining(statuses));
+  expect(examplesOf(ListOrdersRequestSchema).map(({ what }) => what)).toEqual(
+    expect.arrayContaining(statuses),
+  );
 });
 
 test("what is there and empty is told from what is not there", () => {
   const event = examplesOf(WatchOrderResponseSchema).find(({ what }) => what === "event: empty");
-  expect(event && toJson(WatchOrderResponseSchema, event.message as WatchOrderResponse)).toEqual({ event: {} });
+  expect(event && toJson(WatchOrderResponseSchema, event.message as WatchOrderResponse)).toEqual({
+    event: {},
+  });
 });
 
 test("every field of every message has an example, and no two fields the same one", async () => {

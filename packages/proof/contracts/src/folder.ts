@@ -16,11 +16,15 @@ export async function readFolder(folder: string): Promise<Map<string, string>> {
     throw error;
   });
   const texts = new Map<string, string>();
-  for (const name of names.filter((one) => one.endsWith(".json")).sort()) texts.set(name, await readFile(join(folder, name), "utf8"));
+  for (const name of names.filter((one) => one.endsWith(".json")).sort())
+    texts.set(name, await readFile(join(folder, name), "utf8"));
   return texts;
 }
 
-export async function writeFolder(folder: string, texts: ReadonlyMap<string, string>): Promise<void> {
+export async function writeFolder(
+  folder: string,
+  texts: ReadonlyMap<string, string>,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [name, text] of texts) await writeFile(join(folder, name), text);
 }

@@ -22,7 +22,10 @@ Variables:
 
 type Gate = (terminal: Terminal) => Promise<readonly string[]>;
 
-/** Pact's core and the services are loaded only where they are needed: two gates are checks of `pnpm verify`. */
+/**
+ * Pact's core and the services are loaded only where they are needed: two gates are checks of `pnpm
+ * verify`.
+ */
 const gates: Readonly<Record<string, Gate>> = {
   golden: vectorProblems,
   policy: policyProblems,
@@ -58,11 +61,13 @@ await runCommand({
 
 async function hold(names: readonly string[], terminal: Terminal): Promise<number> {
   const unknown = names.filter((name) => gates[name] === undefined);
-  if (unknown.length > 0) throw new CommandError(`no gate is named ${unknown.join(", ")}; see --help`);
+  if (unknown.length > 0)
+    throw new CommandError(`no gate is named ${unknown.join(", ")}; see --help`);
   let held = true;
   for (const name of names) {
     const problems = (await gates[name]?.(terminal)) ?? [];
-    for (const problem of problems) terminal.line(`${terminal.styled("red", "✗")} ${name}: ${problem}`);
+    for (const problem of problems)
+      terminal.line(`${terminal.styled("red", "✗")} ${name}: ${problem}`);
     if (problems.length === 0) terminal.line(`${terminal.styled("green", "✓")} ${name}`);
     held &&= problems.length === 0;
   }
@@ -70,12 +75,16 @@ async function hold(names: readonly string[], terminal: Terminal): Promise<numbe
 }
 
 async function verify(terminal: Terminal): Promise<string[]> {
-  const [{ providers, startServices }, { verifyProvider }] = await Promise.all([import("./services.ts"), import("./verify.ts")]);
+  const [{ providers, startServices }, { verifyProvider }] = await Promise.all([
+    import("./services.ts"),
+    import("./verify.ts"),
+  ]);
   await using services = await startServices();
   const problems: string[] = [];
   for (const provider of providers) {
     const found = await verifyProvider(provider, services);
-    if (found.length === 0) terminal.line(`${terminal.styled("green", "✓")} verify: ${provider} keeps its pacts`);
+    if (found.length === 0)
+      terminal.line(`${terminal.styled("green", "✓")} verify: ${provider} keeps its pacts`);
     problems.push(...found);
   }
   return problems;

@@ -5,13 +5,19 @@ import { codeToHttpStatus, codeToString } from "@connectrpc/connect/protocol-con
 import { Matchers, type Pact } from "@pact-foundation/pact";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 
-/** What the provider must be made to know first. What its handler answers takes the place of `fromState`. */
+/**
+ * What the provider must be made to know first. What its handler answers takes the place of
+ * `fromState`.
+ */
 export interface State {
   readonly name: string;
   readonly params?: Readonly<Record<string, string>>;
 }
 
-/** One call as the consumer makes it, and what it relies on in the answer. Plain values are exact; matchers stand where values vary. */
+/**
+ * One call as the consumer makes it, and what it relies on in the answer. Plain values are exact;
+ * matchers stand where values vary.
+ */
 export interface Exchange {
   readonly receiving: string;
   readonly given?: readonly State[];
@@ -22,13 +28,26 @@ export interface Exchange {
   readonly answer: unknown;
 }
 
-/** Lets the consumer's own code make the call against Pact's server, and writes both down. Fails when the call differs, or when `call` does. */
-export async function exchange(pact: Pact, { given = [], ...how }: Exchange, call: (url: string) => Promise<void>): Promise<void> {
+/**
+ * Lets the consumer's own code make the call against Pact's server, and writes both down. Fails
+ * when the call differs, or when `call` does.
+ */
+export async function exchange(
+  pact: Pact,
+  { given = [], ...how }: Exchange,
+  call: (url: string) => Promise<void>,
+): Promise<void> {
   const { method, receiving, token = false, request, answer } = how;
   const refusal = answer instanceof Refusal ? answer : undefined;
   await started(pact, given, receiving)
     .withRequest("POST", `/${method.parent.typeName}/${method.name}`, (builder) => {
-      builder.headers({ ...JSON_HEADERS, "connect-protocol-version": "1", ...(token && { authorization: BEARER }) }).jsonBody(request);
+      builder
+        .headers({
+          ...JSON_HEADERS,
+          "connect-protocol-version": "1",
+          ...(token && { authorization: BEARER }),
+        })
+        .jsonBody(request);
     })
     .willRespondWith(refusal === undefined ? 200 : codeToHttpStatus(refusal.code), (builder) => {
       builder.headers(JSON_HEADERS).jsonBody(refusal === undefined ? answer : refusal.toJson());
@@ -51,7 +70,10 @@ export async function fetched(
 }
 
 function started(pact: Pact, given: readonly State[], receiving: string) {
-  const interaction = given.reduce((one, { name, params = {} }) => one.given(name, params), pact.addInteraction());
+  const interaction = given.reduce(
+    (one, { name, params = {} }) => one.given(name, params),
+    pact.addInteraction(),
+  );
   return interaction.uponReceiving(receiving);
 }
 
@@ -61,7 +83,10 @@ const JSON_HEADERS = { "Content-Type": "application/json" };
 export const EXAMPLE_TOKEN = "an.access.token";
 const BEARER = Matchers.fromProviderState(`Bearer \${token}`, `Bearer ${EXAMPLE_TOKEN}`);
 
-/** An error as it travels: the code, and among its details the reason with exactly this metadata. What people read may change. */
+/**
+ * An error as it travels: the code, and among its details the reason with exactly this metadata.
+ * What people read may change.
+ */
 export class Refusal {
   readonly code: Code;
   readonly reason: string;
@@ -82,10 +107,13 @@ export class Refusal {
 }
 
 /** An id that the provider's state knows. */
-export const fromState = (name: string, example: string) => Matchers.fromProviderState(`\${${name}}`, example);
+export const fromState = (name: string, example: string) =>
+  Matchers.fromProviderState(`\${${name}}`, example);
 
-export const uuid = (example: string) => Matchers.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, example);
-export const timestamp = () => Matchers.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, "2026-01-31T12:00:00.123456Z");
+export const uuid = (example: string) =>
+  Matchers.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, example);
+export const timestamp = () =>
+  Matchers.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, "2026-01-31T12:00:00.123456Z");
 export const duration = (example: string) => Matchers.regex(/^\d+(\.\d+)?s$/, example);
 export const jwt = () => Matchers.regex(/^[\w-]+\.[\w-]+\.[\w-]+$/, EXAMPLE_TOKEN);
 export const text = (example: string) => Matchers.regex(/^.+$/, example);
@@ -95,4 +123,7 @@ export const oneOf = ({ values }: DescEnum) => {
   return Matchers.regex(`^(${names.join("|")})$`, names[0] ?? "");
 };
 /** Its unit is the contract: a string of minor units. */
-export const euros = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits: String(minorUnits) });
+export const euros = (minorUnits: bigint) => ({
+  currencyCode: "EUR",
+  minorUnits: String(minorUnits),
+});

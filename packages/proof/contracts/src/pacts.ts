@@ -37,7 +37,8 @@ export async function acceptPacts(): Promise<void> {
 async function makePacts(): Promise<Map<string, string>> {
   await using folder = await temporaryFolder("pacts");
   // One after the other: Pact's core keeps one log for all.
-  for (const { consumer, provider, make } of consumers) await make(new Pact({ consumer, provider, dir: folder.path, logLevel: "error" }));
+  for (const { consumer, provider, make } of consumers)
+    await make(new Pact({ consumer, provider, dir: folder.path, logLevel: "error" }));
   return await readFolder(folder.path);
 }
 
@@ -46,18 +47,26 @@ interface Interaction {
 }
 
 /** Which version of Pact wrote them is no difference. */
-function differences(name: string, made: string | undefined, committed: string | undefined): string[] {
+function differences(
+  name: string,
+  made: string | undefined,
+  committed: string | undefined,
+): string[] {
   const [were, are] = [interactions(committed), interactions(made)];
   const all = [...new Set([...were.keys(), ...are.keys()])];
   return all.flatMap((description) => {
     const [before, now] = [were.get(description), are.get(description)];
     if (before === undefined) return [`${name} does not have: ${description}`];
     if (now === undefined) return [`${name}: no consumer asks for this any more: ${description}`];
-    return isDeepStrictEqual(before, now) ? [] : [`${name}: the consumer asks for something else: ${description}`];
+    return isDeepStrictEqual(before, now)
+      ? []
+      : [`${name}: the consumer asks for something else: ${description}`];
   });
 }
 
 function interactions(text: string | undefined): Map<string, Interaction> {
-  const pact = JSON.parse(text ?? '{"interactions":[]}') as { readonly interactions: readonly Interaction[] };
+  const pact = JSON.parse(text ?? '{"interactions":[]}') as {
+    readonly interactions: readonly Interaction[];
+  };
   return new Map(pact.interactions.map((one) => [one.description, one]));
 }

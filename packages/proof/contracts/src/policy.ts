@@ -1,5 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { type DescField, type DescMessage, type DescMethod, type DescService, getOption, hasOption, toJson } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  getOption,
+  hasOption,
+  toJson,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { FieldRulesSchema, field as rules } from "@tercet/gen/buf/validate/validate";
 import { AccessSchema, access } from "@tercet/gen/common/v1/access";
@@ -16,8 +24,12 @@ export async function policyProblems(): Promise<string[]> {
   const committed = (await readFile(POLICY, "utf8").catch(() => "")).split("\n");
   const [were, are] = [withParents(committed), withParents(made)];
   return [
-    ...were.filter((line) => !are.includes(line)).map((line) => `the contracts no longer say: ${line}`),
-    ...are.filter((line) => !were.includes(line)).map((line) => `the committed policy does not say: ${line}`),
+    ...were
+      .filter((line) => !are.includes(line))
+      .map((line) => `the contracts no longer say: ${line}`),
+    ...are
+      .filter((line) => !were.includes(line))
+      .map((line) => `the committed policy does not say: ${line}`),
   ];
 }
 
@@ -49,7 +61,8 @@ function reach(message: DescMessage, found: Map<string, DescMessage>): void {
   for (const inner of message.fields) if (inner.message) reach(inner.message, found);
 }
 
-const serviceSection = ({ typeName, methods }: DescService): string => [`${typeName}:`, ...methods.map(methodLine)].join("\n");
+const serviceSection = ({ typeName, methods }: DescService): string =>
+  [`${typeName}:`, ...methods.map(methodLine)].join("\n");
 
 function methodLine(method: DescMethod): string {
   const who = hasOption(method, access) ? toJson(AccessSchema, getOption(method, access)) : {};
@@ -57,7 +70,9 @@ function methodLine(method: DescMethod): string {
 }
 
 function messageSection({ typeName, fields }: DescMessage): string {
-  return fields.length === 0 ? `${typeName}: {}` : [`${typeName}:`, ...fields.map(fieldLine)].join("\n");
+  return fields.length === 0
+    ? `${typeName}: {}`
+    : [`${typeName}:`, ...fields.map(fieldLine)].join("\n");
 }
 
 const fieldLine = (field: DescField): string =>

@@ -6,28 +6,50 @@ import { PACTS, readFolder } from "./folder.ts";
 
 const TIMEOUT_MS = 30_000;
 
-/** Sends each consumer's pacts to the broker, under the commit and the branch they belong to; says what it did. Throws CommandError when the broker refuses. */
+/**
+ * Sends each consumer's pacts to the broker, under the commit and the branch they belong to; says
+ * what it did. Throws CommandError when the broker refuses.
+ */
 export async function publishPacts(env: Env): Promise<string> {
   const { PACT_BROKER_BASE_URL: broker } = env;
   if (!broker) return "PACT_BROKER_BASE_URL is not set: nothing is published";
   const version = env["GITHUB_SHA"] ?? (await git("rev-parse", "HEAD"));
   const branch = env["GITHUB_REF_NAME"] ?? (await git("rev-parse", "--abbrev-ref", "HEAD"));
-  if (branch !== "main") return `pacts are published from main, and this is ${branch}: nothing is published`;
+  if (branch !== "main")
+    return `pacts are published from main, and this is ${branch}: nothing is published`;
   const contracts = [...(await readFolder(PACTS)).values()].map(toContract);
   const consumers = [...new Set(contracts.map(({ consumerName }) => consumerName))];
   for (const consumer of consumers) {
     const own = contracts.filter(({ consumerName }) => consumerName === consumer);
-    const body = { pacticipantName: consumer, pacticipantVersionNumber: version, branch, contracts: own };
-    await post(new URL("contracts/publish", broker.endsWith("/") ? broker : `${broker}/`), authorization(env), body);
+    const body = {
+      pacticipantName: consumer,
+      pacticipantVersionNumber: version,
+      branch,
+      contracts: own,
+    };
+    await post(
+      new URL("contracts/publish", broker.endsWith("/") ? broker : `${broker}/`),
+      authorization(env),
+      body,
+    );
   }
   return `${contracts.length} pacts of ${consumers.join(", ")} are published for ${version}`;
 }
 
 /** One pact in the broker's API: https://docs.pact.io/pact_broker/api/publish_contracts */
 function toContract(text: string) {
-  const { consumer, provider } = JSON.parse(text) as Record<"consumer" | "provider", { readonly name: string }>;
+  const { consumer, provider } = JSON.parse(text) as Record<
+    "consumer" | "provider",
+    { readonly name: string }
+  >;
   const content = Buffer.from(text).toString("base64");
-  return { consumerName: consumer.name, providerName: provider.name, specification: "pact", contentType: "application/json", content };
+  return {
+    consumerName: consumer.name,
+    providerName: provider.name,
+    specification: "pact",
+    contentType: "application/json",
+    content,
+  };
 }
 
 function authorization({
@@ -36,16 +58,29 @@ function authorization({
   PACT_BROKER_PASSWORD: password = "",
 }: Env): Record<string, string> {
   if (token) return { authorization: `Bearer ${token}` };
-  return user ? { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` } : {};
+  return user
+    ? { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` }
+    : {};
 }
 
 async function post(url: URL, headers: Record<string, string>, body: unknown): Promise<void> {
-  const request = { method: "POST", headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((cause: unknown) => {
-    throw new CommandError(`the broker at ${url.origin} cannot be reached: ${String((cause as Error).cause ?? cause)}`, { cause });
-  });
+  const request = {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
+    (cause: unknown) => {
+      throw new CommandError(
+        `the broker at ${url.origin} cannot be reached: ${String((cause as Error).cause ?? cause)}`,
+        { cause },
+      );
+    },
+  );
   if (!response.ok)
-    throw new CommandError(`the broker at ${url.origin} answers ${response.status}: ${(await response.text()).slice(0, 500)}`);
+    throw new CommandError(
+      `the broker at ${url.origin} answers ${response.status}: ${(await response.text()).slice(0, 500)}`,
+    );
 }
 
 async function git(...args: string[]): Promise<string> {

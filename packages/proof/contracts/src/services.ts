@@ -1,6 +1,11 @@
 import { join } from "node:path";
 import { freePort, temporaryFolder } from "@tercet/cli";
-import { createIdentityService, generateSigningKey, hashClientSecret, envToConfig as identityConfig } from "@tercet/identity";
+import {
+  createIdentityService,
+  generateSigningKey,
+  hashClientSecret,
+  envToConfig as identityConfig,
+} from "@tercet/identity";
 import { createOrderService, envToConfig as orderConfig } from "@tercet/order";
 import { createPaymentService, envToConfig as paymentConfig } from "@tercet/payment";
 import { createLogger, type Env, readEnv } from "@tercet/service";
@@ -27,7 +32,8 @@ export async function startServices(): Promise<Services> {
     PORT: "0",
     TOKEN_ISSUER: "http://identity.test",
     DATABASE_URL: databaseUrls[name],
-    // Pact sends no deadline, and an order is to be settled when it is answered, on a slow machine too.
+    // Pact sends no deadline, and an order is to be settled when it is answered, on a slow machine
+    // too.
     DEFAULT_TIMEOUT_MS: "30000",
   });
   const log = (name: Provider) => createLogger({ name, level: "silentListener" });
@@ -35,18 +41,36 @@ export async function startServices(): Promise<Services> {
   const identityEnv = {
     ...common("identity"),
     TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key] }),
-    SERVICE_CLIENTS: JSON.stringify([{ id: "order", secretHash: hashClientSecret(ORDER_SECRET), audiences: ["payment"] }]),
+    SERVICE_CLIENTS: JSON.stringify([
+      { id: "order", secretHash: hashClientSecret(ORDER_SECRET), audiences: ["payment"] },
+    ]),
     SEED_USERS: JSON.stringify([{ ...OPERATOR, displayName: "Olivia", roles: ["operator"] }]),
   };
-  const identity = starting.use(await createIdentityService(identityConfig(identityEnv), { log: log("identity") }));
+  const identity = starting.use(
+    await createIdentityService(identityConfig(identityEnv), { log: log("identity") }),
+  );
   const keys = { JWKS_URL: `${identity.url}/.well-known/jwks.json` };
-  // A charge that stays open is given up by its caller soon, and by nobody else while the pacts are verified.
+  // A charge that stays open is given up by its caller soon, and by nobody else while the pacts are
+  // verified.
   const times = { PROVIDER_TIMEOUT_MS: "1000", RECONCILE_AFTER_MS: "600000" };
-  const paymentEnv = { ...common("payment"), ...keys, ...times, PROVIDER_BOOK_DIR: join(folder.path, "book") };
-  const payment = starting.use(await createPaymentService(paymentConfig(paymentEnv), { log: log("payment") }));
-  const peers = { PAYMENT_URL: payment.url, IDENTITY_URL: identity.url, SERVICE_CLIENT_SECRET: ORDER_SECRET };
+  const paymentEnv = {
+    ...common("payment"),
+    ...keys,
+    ...times,
+    PROVIDER_BOOK_DIR: join(folder.path, "book"),
+  };
+  const payment = starting.use(
+    await createPaymentService(paymentConfig(paymentEnv), { log: log("payment") }),
+  );
+  const peers = {
+    PAYMENT_URL: payment.url,
+    IDENTITY_URL: identity.url,
+    SERVICE_CLIENT_SECRET: ORDER_SECRET,
+  };
   const orderEnv = { ...common("order"), ...keys, ...peers };
-  const order = starting.use(await createOrderService(orderConfig(orderEnv), { log: log("order") }));
+  const order = starting.use(
+    await createOrderService(orderConfig(orderEnv), { log: log("order") }),
+  );
 
   const running = starting.move();
   return {
@@ -56,16 +80,24 @@ export async function startServices(): Promise<Services> {
 }
 
 /** On the tests' server where there is one, else on one of their own. */
-async function databases(starting: AsyncDisposableStack, folder: string): Promise<Record<Provider, string>> {
+async function databases(
+  starting: AsyncDisposableStack,
+  folder: string,
+): Promise<Record<Provider, string>> {
   const server = readEnv()["TEST_POSTGRES_URL"] ?? (await ownServer(starting, folder));
   const run = crypto.randomUUID().slice(0, 8);
   const names = providers.map((name) => `contracts_${name}_${run}`);
   await ensureDatabases(server, names);
   const urls = names.map((name) => Object.assign(new URL(server), { pathname: `/${name}` }).href);
-  return Object.fromEntries(providers.map((name, i) => [name, urls[i] ?? ""])) as Record<Provider, string>;
+  return Object.fromEntries(providers.map((name, i) => [name, urls[i] ?? ""])) as Record<
+    Provider,
+    string
+  >;
 }
 
 async function ownServer(starting: AsyncDisposableStack, folder: string): Promise<string> {
-  const server = starting.use(await startPostgres({ folder: join(folder, "postgres"), port: await freePort() }));
+  const server = starting.use(
+    await startPostgres({ folder: join(folder, "postgres"), port: await freePort() }),
+  );
   return server.databaseUrl("postgres");
 }

@@ -45,27 +45,48 @@ function orderStates({ identity, order }: Urls): Record<string, StateHandler> {
   const place = async (paymentToken: string, requestId = uuid()): Promise<Told> => {
     const customer = await somebody(identity);
     const items = [{ sku: "MUG", quantity: 2 }];
-    const { id } = await createApi(order, customer.token).orders.createOrder({ requestId, items, paymentMethod: { token: paymentToken } });
+    const { id } = await createApi(order, customer.token).orders.createOrder({
+      requestId,
+      items,
+      paymentMethod: { token: paymentToken },
+    });
     return { ...customer, orderId: id };
   };
   return {
     "the catalog sells MUG for 12.50 EUR, and VINYL, of which there is none": async () => {
       const { accessToken } = await createApi(identity).identity.login(OPERATOR);
       const { catalog } = createApi(order, accessToken);
-      const product = { sku: "MUG", name: "Blue mug", description: "Stoneware.", price: { currencyCode: "EUR", minorUnits: 1_250n } };
+      const product = {
+        sku: "MUG",
+        name: "Blue mug",
+        description: "Stoneware.",
+        price: { currencyCode: "EUR", minorUnits: 1_250n },
+      };
       await catalog.putProduct({ requestId: uuid(), product: { ...product, stock: 500n } });
-      await catalog.putProduct({ requestId: uuid(), product: { ...product, sku: "VINYL", name: "First pressing" } });
+      await catalog.putProduct({
+        requestId: uuid(),
+        product: { ...product, sku: "VINYL", name: "First pressing" },
+      });
       return NOTHING;
     },
     "a customer has an order that is CONFIRMED": () => place("tok_visa"),
     "a customer has an order that is REJECTED": () => place("tok_declined"),
-    "a customer used the request id for another order": ({ requestId }) => place("tok_declined", requestId),
-    "somebody else has an order": async () => ({ ...(await place("tok_visa")), ...(await somebody(identity)) }),
+    "a customer used the request id for another order": ({ requestId }) =>
+      place("tok_declined", requestId),
+    "somebody else has an order": async () => ({
+      ...(await place("tok_visa")),
+      ...(await somebody(identity)),
+    }),
   };
 }
 
 function paymentStates({ identity: identityUrl, payment }: Urls): Record<string, StateHandler> {
-  const asOrder = serviceToken({ identityUrl, clientId: "order", clientSecret: ORDER_SECRET, audience: "payment" });
+  const asOrder = serviceToken({
+    identityUrl,
+    clientId: "order",
+    clientSecret: ORDER_SECRET,
+    audience: "payment",
+  });
   const payments = async () => createApi(payment, await asOrder()).payments;
   const charge = async ({ paymentId = "", orderId = "", customerId = "" }: Params, token: string) =>
     (await payments()).processPayment({
@@ -77,7 +98,8 @@ function paymentStates({ identity: identityUrl, payment }: Urls): Record<string,
     "Order has a token for Payment": async () => ({ token: await asOrder() }),
     "the payment was charged": async (params) => {
       const { status } = await charge(params, "tok_visa");
-      if (status !== PaymentStatus.SUCCEEDED) throw new Error(`the payment is ${PaymentStatus[status]}`);
+      if (status !== PaymentStatus.SUCCEEDED)
+        throw new Error(`the payment is ${PaymentStatus[status]}`);
       return NOTHING;
     },
     "the payment was refunded before it was charged": async ({ paymentId = "" }) => {
@@ -86,7 +108,9 @@ function paymentStates({ identity: identityUrl, payment }: Urls): Record<string,
     },
     // The provider charges or not, and does not say.
     "the payment is being charged": async (params) => {
-      const error = ConnectError.from(await charge(params, "tok_timeout").catch((failure: unknown) => failure));
+      const error = ConnectError.from(
+        await charge(params, "tok_timeout").catch((failure: unknown) => failure),
+      );
       if (error.code !== Code.Unavailable) throw error;
       return NOTHING;
     },

@@ -23,32 +23,49 @@ export interface Vector {
 /** Of each message, by its full name. */
 export type Vectors = Readonly<Record<string, readonly Vector[]>>;
 
-/** Differences between the wire form that the generated code has and the committed one, in either direction; a sentence each. */
+/**
+ * Differences between the wire form that the generated code has and the committed one, in either
+ * direction; a sentence each.
+ */
 export async function vectorProblems(): Promise<string[]> {
   const files = await contractFiles();
   const registry = createRegistry(...files);
   const committed = await readVectors();
   return [
-    ...Object.entries(committed).flatMap(([name, vectors]) => vectors.flatMap((vector) => problemOf(registry, name, vector))),
-    ...missing(await madeVectors(), committed).map(({ name, what }) => `${name} (${what}) has no golden vector: run pnpm contracts accept`),
+    ...Object.entries(committed).flatMap(([name, vectors]) =>
+      vectors.flatMap((vector) => problemOf(registry, name, vector)),
+    ),
+    ...missing(await madeVectors(), committed).map(
+      ({ name, what }) => `${name} (${what}) has no golden vector: run pnpm contracts accept`,
+    ),
   ];
 }
 
-/** Adds the vectors that are missing. Those that are there stay as they are: what was sent once must be understood for ever. */
+/**
+ * Adds the vectors that are missing. Those that are there stay as they are: what was sent once must
+ * be understood for ever.
+ */
 export async function acceptVectors(): Promise<number> {
   const committed = await readVectors();
   const added = missing(await madeVectors(), committed);
   const packages = new Map<string, Record<string, readonly Vector[]>>();
-  for (const [name, vectors] of Object.entries(committed)) inPackage(packages, name)[name] = vectors;
+  for (const [name, vectors] of Object.entries(committed))
+    inPackage(packages, name)[name] = vectors;
   for (const { name, ...vector } of added) {
     const own = inPackage(packages, name);
     own[name] = [...(own[name] ?? []), vector];
   }
-  await writeFolder(GOLDEN, new Map([...packages].map(([name, own]) => [`${name}.json`, toText(own)])));
+  await writeFolder(
+    GOLDEN,
+    new Map([...packages].map(([name, own]) => [`${name}.json`, toText(own)])),
+  );
   return added.length;
 }
 
-function inPackage(packages: Map<string, Record<string, readonly Vector[]>>, name: string): Record<string, readonly Vector[]> {
+function inPackage(
+  packages: Map<string, Record<string, readonly Vector[]>>,
+  name: string,
+): Record<string, readonly Vector[]> {
   const key = /^(?:[a-z0-9]+\.)+/.exec(name)?.[0].slice(0, -1) ?? name;
   const own = packages.get(key) ?? {};
   packages.set(key, own);
@@ -62,10 +79,18 @@ async function readVectors(): Promise<Vectors> {
 
 async function madeVectors(): Promise<Vectors> {
   const messages = messagesOf(await contractFiles());
-  return Object.fromEntries(messages.map((desc) => [desc.typeName, examplesOf(desc).map((example) => toVector(desc, example))]));
+  return Object.fromEntries(
+    messages.map((desc) => [
+      desc.typeName,
+      examplesOf(desc).map((example) => toVector(desc, example)),
+    ]),
+  );
 }
 
-const toVector = (desc: DescMessage, { what, message }: ReturnType<typeof examplesOf>[number]): Vector => ({
+const toVector = (
+  desc: DescMessage,
+  { what, message }: ReturnType<typeof examplesOf>[number],
+): Vector => ({
   what,
   hex: Buffer.from(toBinary(desc, message)).toString("hex"),
   json: toJson(desc, message),
@@ -75,7 +100,9 @@ const toVector = (desc: DescMessage, { what, message }: ReturnType<typeof exampl
 function missing(made: Vectors, committed: Vectors): (Vector & { readonly name: string })[] {
   return Object.entries(made).flatMap(([name, vectors]) => {
     const there = committed[name] ?? [];
-    return vectors.filter((vector) => !there.some((one) => isDeepStrictEqual(one, vector))).map((vector) => ({ name, ...vector }));
+    return vectors
+      .filter((vector) => !there.some((one) => isDeepStrictEqual(one, vector)))
+      .map((vector) => ({ name, ...vector }));
   });
 }
 
@@ -86,7 +113,9 @@ function problemOf(registry: Registry, name: string, { what, hex, json }: Vector
   const read = attempt(() => toJson(desc, fromBinary(desc, Buffer.from(hex, "hex"))));
   return [
     ...(written === hex ? [] : [`${name} (${what}) is written as ${written}, not as ${hex}`]),
-    ...(isDeepStrictEqual(read, json) ? [] : [`${name} (${what}) is read as ${JSON.stringify(read)}, not as ${JSON.stringify(json)}`]),
+    ...(isDeepStrictEqual(read, json)
+      ? []
+      : [`${name} (${what}) is read as ${JSON.stringify(read)}, not as ${JSON.stringify(json)}`]),
   ];
 }
 
@@ -102,7 +131,8 @@ function attempt<T>(make: () => T): T | string {
 function toText(vectors: Vectors): string {
   const messages = Object.keys(vectors).sort();
   const lines = messages.map(
-    (name) => `  ${JSON.stringify(name)}: [\n${vectors[name]?.map((one) => `    ${JSON.stringify(one)}`).join(",\n")}\n  ]`,
+    (name) =>
+      `  ${JSON.stringify(name)}: [\n${vectors[name]?.map((one) => `    ${JSON.stringify(one)}`).join(",\n")}\n  ]`,
   );
   return `{\n${lines.join(",\n")}\n}\n`;
 }

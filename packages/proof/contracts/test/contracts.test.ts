@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { contracts } from "./command.ts";
 
-/** Processes of its own: Pact's core prints each interaction, which is for those who look at a failure. */
+/**
+ * Processes of its own: Pact's core prints each interaction, which is for those who look at a
+ * failure.
+ */
 const PATIENCE = 5 * 60_000;
 
 test.each([
@@ -22,7 +25,10 @@ test.each([
 test(
   "a word that is no gate is refused, and help names the gates",
   async () => {
-    expect(await contracts(["gold"])).toEqual({ code: 1, output: expect.stringContaining("no gate is named gold") });
+    expect(await contracts(["gold"])).toEqual({
+      code: 1,
+      output: expect.stringContaining("no gate is named gold"),
+    });
     expect(await contracts(["--help"])).toEqual({
       code: 0,
       output: expect.stringMatching(/golden.*policy.*pacts.*verify.*accept.*publish/s),

@@ -24,16 +24,29 @@ const ofContracts = (gate: Gate): boolean => gate === "pacts" || gate === "verif
 async function failing(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   const failed = await failingChecks(asked.filter((gate) => !ofContracts(gate)));
   for (const gate of asked.filter(ofContracts)) {
-    const { ok, output } = await scratch.run("node", "--conditions=source", "packages/proof/contracts/src/main.ts", gate);
+    const { ok, output } = await scratch.run(
+      "node",
+      "--conditions=source",
+      "packages/proof/contracts/src/main.ts",
+      gate,
+    );
     if (!ok) failed.set(gate, output);
   }
   return failed;
 }
 
-/** Those of `pnpm verify`. None may be left out, or skip itself: it would catch nothing, and nobody would see. */
+/**
+ * Those of `pnpm verify`. None may be left out, or skip itself: it would catch nothing, and nobody
+ * would see.
+ */
 async function failingChecks(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   if (asked.length === 0) return new Map();
-  const { output } = await scratch.run("node", "--conditions=source", "scripts/verify.ts", ...asked.flatMap((gate) => ["--only", gate]));
+  const { output } = await scratch.run(
+    "node",
+    "--conditions=source",
+    "scripts/verify.ts",
+    ...asked.flatMap((gate) => ["--only", gate]),
+  );
   const reports = output.split(/^(?=\S+ +(?:ok|FAILED|skipped))/m);
   const failed = new Map<Gate, string>();
   for (const gate of asked) {
@@ -44,7 +57,11 @@ async function failingChecks(asked: readonly Gate[]): Promise<Map<Gate, string>>
   return failed;
 }
 
-test("as it is, the copy passes every gate", async () => expect([...(await failing(gates))]).toEqual([]), PATIENCE);
+test(
+  "as it is, the copy passes every gate",
+  async () => expect([...(await failing(gates))]).toEqual([]),
+  PATIENCE,
+);
 
 test.each(mutants)(
   "$name is caught",
@@ -54,7 +71,8 @@ test.each(mutants)(
     const caught = await failing(asked);
     seen.push([name, [...caught.keys()].join(", ")]);
     expect([...caught.keys()]).toEqual(asked);
-    for (const [gate, says] of Object.entries(caughtBy)) expect(caught.get(gate as Gate)).toMatch(says);
+    for (const [gate, says] of Object.entries(caughtBy))
+      expect(caught.get(gate as Gate)).toMatch(says);
   },
   PATIENCE,
 );

@@ -1,13 +1,28 @@
 import type { Scratch } from "./scratch.ts";
 
-/** What can catch a change of the contract, cheapest first; the names of `pnpm verify` and `pnpm contracts`. */
-export const gates = ["buf-breaking", "golden", "golden-growth", "policy", "access", "types", "pacts", "verify"] as const;
+/**
+ * What can catch a change of the contract, cheapest first; the names of `pnpm verify` and `pnpm
+ * contracts`.
+ */
+export const gates = [
+  "buf-breaking",
+  "golden",
+  "golden-growth",
+  "policy",
+  "access",
+  "types",
+  "pacts",
+  "verify",
+] as const;
 export type Gate = (typeof gates)[number];
 
 export interface Mutant {
   readonly name: string;
   readonly mutate: (scratch: Scratch) => Promise<unknown>;
-  /** The gates that must catch it, each of them, and what they must say: one that fails for another reason has not seen it. */
+  /**
+   * The gates that must catch it, each of them, and what they must say: one that fails for another
+   * reason has not seen it.
+   */
   readonly caughtBy: Readonly<Partial<Record<Gate, RegExp>>>;
 }
 
@@ -24,34 +39,63 @@ async function inProto(scratch: Scratch, path: string, from: string, to: string)
 /** In Pact's list of what failed, not among the interactions that it tried. */
 const failure = (what: RegExp): RegExp => new RegExp(`^Failures:$[^]*${what.source}`, "m");
 
-/** What was published must not change; by carelessness, where the code was left behind, and by diligence, where everything that compiles was changed with it. */
+/**
+ * What was published must not change; by carelessness, where the code was left behind, and by
+ * diligence, where everything that compiles was changed with it.
+ */
 export const mutants: readonly Mutant[] = [
   {
     name: "a renamed field",
-    mutate: (scratch) => inProto(scratch, "proto/common/v1/money.proto", "int64 minor_units = 2", "int64 cents = 2"),
-    caughtBy: { "buf-breaking": /minor_units/, golden: /common\.v1\.Money /, policy: /Money: minor_units/, types: /minorUnits/ },
+    mutate: (scratch) =>
+      inProto(scratch, "proto/common/v1/money.proto", "int64 minor_units = 2", "int64 cents = 2"),
+    caughtBy: {
+      "buf-breaking": /minor_units/,
+      golden: /common\.v1\.Money /,
+      policy: /Money: minor_units/,
+      types: /minorUnits/,
+    },
   },
   {
     name: "a renamed field, in the code too",
     mutate: async (scratch) => {
       await inProto(scratch, ORDER, "string payment_id = 6", "string charge_id = 6");
-      await scratch.replace("packages/order/src/message.ts", "paymentId: order.paymentId", "chargeId: order.paymentId");
+      await scratch.replace(
+        "packages/order/src/message.ts",
+        "paymentId: order.paymentId",
+        "chargeId: order.paymentId",
+      );
     },
-    caughtBy: { "buf-breaking": /payment_id/, golden: /order\.v1\.Order /, verify: failure(/paymentId/) },
+    caughtBy: {
+      "buf-breaking": /payment_id/,
+      golden: /order\.v1\.Order /,
+      verify: failure(/paymentId/),
+    },
   },
   {
     name: "a removed field",
     mutate: (scratch) => inProto(scratch, PAYMENT, "  optional string decline_reason = 8;\n", ""),
-    caughtBy: { "buf-breaking": /decline_reason/, golden: /payment\.v1\.Payment /, types: /declineReason/ },
+    caughtBy: {
+      "buf-breaking": /decline_reason/,
+      golden: /payment\.v1\.Payment /,
+      types: /declineReason/,
+    },
   },
   {
     name: "a renumbered field, with vectors made anew",
     mutate: async (scratch) => {
       await inProto(scratch, ORDER, "  string message = 2;", "  string message = 3;");
       await scratch.must("git", "rm", "--quiet", "packages/proof/contracts/golden/order.v1.json");
-      await scratch.must("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "accept");
+      await scratch.must(
+        "node",
+        "--conditions=source",
+        "packages/proof/contracts/src/main.ts",
+        "accept",
+      );
     },
-    caughtBy: { "buf-breaking": /OrderFailure/, "golden-growth": /order\.v1\.OrderFailure no longer has/ },
+    caughtBy: {
+      "buf-breaking": /OrderFailure/,
+      "golden-growth": /order\.v1\.OrderFailure no longer has/,
+    },
   },
   {
     name: "a changed package path",
@@ -68,22 +112,38 @@ export const mutants: readonly Mutant[] = [
     name: "a changed error reason of Payment",
     mutate: async (scratch) => {
       for (const file of ["errors.ts", "payments.ts"])
-        await scratch.replace(`packages/payment/src/${file}`, '"PAYMENT_VOIDED"', '"PAYMENT_CANCELLED"');
+        await scratch.replace(
+          `packages/payment/src/${file}`,
+          '"PAYMENT_VOIDED"',
+          '"PAYMENT_CANCELLED"',
+        );
     },
     caughtBy: { verify: failure(/a charge that comes after its refund/) },
   },
   {
     name: "a changed error reason of Order",
     mutate: async (scratch) => {
-      await scratch.replace("packages/order/src/errors.ts", "ORDER_NOT_CANCELLABLE", "CANNOT_CANCEL");
-      await scratch.replace("packages/order/src/cancel.ts", "ORDER_NOT_CANCELLABLE", "CANNOT_CANCEL");
+      await scratch.replace(
+        "packages/order/src/errors.ts",
+        "ORDER_NOT_CANCELLABLE",
+        "CANNOT_CANCEL",
+      );
+      await scratch.replace(
+        "packages/order/src/cancel.ts",
+        "ORDER_NOT_CANCELLABLE",
+        "CANNOT_CANCEL",
+      );
     },
     caughtBy: { verify: failure(/a customer who cancels an order that was rejected/) },
   },
   {
     name: "a changed error code",
     mutate: (scratch) =>
-      scratch.replace("packages/identity/src/errors.ts", "EMAIL_TAKEN: Code.AlreadyExists", "EMAIL_TAKEN: Code.FailedPrecondition"),
+      scratch.replace(
+        "packages/identity/src/errors.ts",
+        "EMAIL_TAKEN: Code.AlreadyExists",
+        "EMAIL_TAKEN: Code.FailedPrecondition",
+      ),
     caughtBy: { verify: failure(/a registration under an address that is taken/) },
   },
   {
@@ -109,12 +169,19 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a removed enum value",
     mutate: (scratch) => inProto(scratch, ORDER, "  ORDER_STATUS_NEEDS_ATTENTION = 6;\n", ""),
-    caughtBy: { "buf-breaking": /"6" on enum "OrderStatus"/, golden: /ORDER_STATUS_NEEDS_ATTENTION/, types: /NEEDS_ATTENTION/ },
+    caughtBy: {
+      "buf-breaking": /"6" on enum "OrderStatus"/,
+      golden: /ORDER_STATUS_NEEDS_ATTENTION/,
+      types: /NEEDS_ATTENTION/,
+    },
   },
   {
     name: "a weakened validation rule",
     mutate: (scratch) => inProto(scratch, IDENTITY, "    min_len: 8\n", "    min_len: 1\n"),
-    caughtBy: { policy: /RegisterRequest: password/, verify: failure(/a registration with a short password/) },
+    caughtBy: {
+      policy: /RegisterRequest: password/,
+      verify: failure(/a registration with a short password/),
+    },
   },
   {
     name: "a weakened validation rule that no pact tries",
@@ -123,7 +190,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a removed access option",
-    mutate: (scratch) => inProto(scratch, ORDER, "    option (common.v1.access).roles = ROLE_CUSTOMER;\n", ""),
+    mutate: (scratch) =>
+      inProto(scratch, ORDER, "    option (common.v1.access).roles = ROLE_CUSTOMER;\n", ""),
     caughtBy: {
       policy: /OrderService: CreateOrder/,
       access: /order\.v1\.OrderService\/CreateOrder/,

@@ -6,10 +6,16 @@ import { ROOT, temporaryFolder } from "@tercet/cli";
 
 /** A copy of the repository, to break. */
 export interface Scratch extends AsyncDisposable {
-  /** Replaces every occurrence in a file. Throws when there is none: a mutation that changes nothing shows nothing. */
+  /**
+   * Replaces every occurrence in a file. Throws when there is none: a mutation that changes nothing
+   * shows nothing.
+   */
   replace(path: string, from: string, to: string): Promise<void>;
   /** Runs a program of node_modules/.bin there; never rejects. */
-  run(program: string, ...args: readonly string[]): Promise<{ readonly ok: boolean; readonly output: string }>;
+  run(
+    program: string,
+    ...args: readonly string[]
+  ): Promise<{ readonly ok: boolean; readonly output: string }>;
   /** The same; rejects when it fails. */
   must(program: string, ...args: readonly string[]): Promise<void>;
   /** Everything as it was. */
@@ -33,10 +39,19 @@ export async function scratchCopy(): Promise<Scratch> {
   };
   const run: Scratch["run"] = async (program, ...args) => {
     try {
-      const { stdout, stderr } = await promisify(execFile)(program, args, { cwd: folder, env, timeout: TIMEOUT_MS, maxBuffer: 2 ** 25 });
+      const { stdout, stderr } = await promisify(execFile)(program, args, {
+        cwd: folder,
+        env,
+        timeout: TIMEOUT_MS,
+        maxBuffer: 2 ** 25,
+      });
       return { ok: true, output: stdout + stderr };
     } catch (error) {
-      const { stdout = "", stderr = "", message } = error as Error & { stdout?: string; stderr?: string };
+      const {
+        stdout = "",
+        stderr = "",
+        message,
+      } = error as Error & { stdout?: string; stderr?: string };
       return { ok: false, output: `${stdout}${stderr}\n${message}` };
     }
   };
@@ -44,7 +59,8 @@ export async function scratchCopy(): Promise<Scratch> {
     const { ok, output } = await run(program, ...args);
     if (!ok) throw new Error(output);
   };
-  const git = (...args: readonly string[]) => must("git", "-c", "user.name=test", "-c", "user.email=test@example.com", ...args);
+  const git = (...args: readonly string[]) =>
+    must("git", "-c", "user.name=test", "-c", "user.email=test@example.com", ...args);
   await git("init", "--quiet", "--initial-branch=main");
   await git("add", "--all");
   await git("commit", "--quiet", "--message=as it was");
@@ -68,7 +84,11 @@ async function replace(file: string, from: string, to: string): Promise<void> {
 }
 
 async function copySources(folder: string): Promise<void> {
-  const { stdout } = await promisify(execFile)("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: ROOT });
+  const { stdout } = await promisify(execFile)(
+    "git",
+    ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+    { cwd: ROOT },
+  );
   for (const path of stdout.split("\0").filter(Boolean)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     // What is deleted and not yet committed is listed too.
@@ -76,19 +96,24 @@ async function copySources(folder: string): Promise<void> {
   }
 }
 
-/** The copy's packages find each other in the copy, by the same relative links; what others made stays where it is. */
+/**
+ * The copy's packages find each other in the copy, by the same relative links; what others made
+ * stays where it is.
+ */
 async function linkModules(folder: string): Promise<void> {
   const packages = (await readdir(join(ROOT, "packages"))).map((name) => join("packages", name));
   for (const path of ["gen", ...packages])
-    await cp(join(ROOT, path, "node_modules"), join(folder, path, "node_modules"), { recursive: true, verbatimSymlinks: true }).catch(
-      unlessMissing,
-    );
+    await cp(join(ROOT, path, "node_modules"), join(folder, path, "node_modules"), {
+      recursive: true,
+      verbatimSymlinks: true,
+    }).catch(unlessMissing);
   const modules = join(folder, "node_modules");
   await mkdir(modules);
   for (const entry of await readdir(join(ROOT, "node_modules"), { withFileTypes: true })) {
     const original = join(ROOT, "node_modules", entry.name);
     if (entry.name.startsWith(".")) await symlink(original, join(modules, entry.name));
-    else if (entry.isSymbolicLink()) await symlink(await readlink(original), join(modules, entry.name));
+    else if (entry.isSymbolicLink())
+      await symlink(await readlink(original), join(modules, entry.name));
     else await cp(original, join(modules, entry.name), { recursive: true, verbatimSymlinks: true });
   }
 }

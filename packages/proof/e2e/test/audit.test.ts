@@ -27,7 +27,11 @@ afterAll(async () => {
 
 const place = (token = "tok_visa", timeoutMs = 10_000) =>
   alice.orders.createOrder(
-    { requestId: crypto.randomUUID(), items: [{ sku: "MUG-BLUE", quantity: 1 }], paymentMethod: { token } },
+    {
+      requestId: crypto.randomUUID(),
+      items: [{ sku: "MUG-BLUE", quantity: 1 }],
+      paymentMethod: { token },
+    },
     { timeoutMs },
   );
 
@@ -56,8 +60,14 @@ test("a running system is sound, also while orders are under way; what is under 
     expect.stringContaining(`place-order of order ${id} has been RUNNING`),
     expect.stringContaining("(PENDING) has waited for the provider"),
   ]);
-  expect(await command()).toMatchObject({ code: 0, output: expect.stringContaining("every invariant holds") });
-  expect(await command("--open-for", "0.001")).toMatchObject({ code: 1, output: expect.stringContaining(id) });
+  expect(await command()).toMatchObject({
+    code: 0,
+    output: expect.stringContaining("every invariant holds"),
+  });
+  expect(await command("--open-for", "0.001")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(id),
+  });
 });
 
 test("an order that was changed behind the services' back is named, and a charge of nobody", async () => {
@@ -66,8 +76,17 @@ test("an order that was changed behind the services' back is named, and a charge
   await sql`update orders set status = 'CANCELLED' where id = ${id}`;
   await sql.end();
   const stranger = crypto.randomUUID();
-  const entry = { kind: "charge", key: stranger, amount: { currencyCode: "EUR", minorUnits: "1" }, reference: "x", refundsFail: false };
-  await writeFile(join(stack.bookDir, `charge-${stranger}.json`), JSON.stringify({ ...entry, time: new Date() }));
+  const entry = {
+    kind: "charge",
+    key: stranger,
+    amount: { currencyCode: "EUR", minorUnits: "1" },
+    reference: "x",
+    refundsFail: false,
+  };
+  await writeFile(
+    join(stack.bookDir, `charge-${stranger}.json`),
+    JSON.stringify({ ...entry, time: new Date() }),
+  );
   const { code, output } = await command();
   expect(code).toBe(1);
   for (const text of [

@@ -14,9 +14,13 @@ export const outcome = (call: Promise<unknown>): Promise<string> =>
     (error: unknown) => Code[ConnectError.from(error).code] ?? "",
   );
 
-const isUnavailable = (error: unknown): boolean => ConnectError.from(error).code === Code.Unavailable;
+const isUnavailable = (error: unknown): boolean =>
+  ConnectError.from(error).code === Code.Unavailable;
 
-/** What a client does that was told `unavailable`, or what else passes: it asks again, with the same request_id. Every other failure is one. */
+/**
+ * What a client does that was told `unavailable`, or what else passes: it asks again, with the same
+ * request_id. Every other failure is one.
+ */
 export async function persistently<T>(call: () => Promise<T>, passes = isUnavailable): Promise<T> {
   const answer = await vi.waitUntil(
     () =>
@@ -32,7 +36,11 @@ export async function persistently<T>(call: () => Promise<T>, passes = isUnavail
 }
 
 /** Waits until the order has this status, and answers it as it is then. */
-export const becomes = ({ orders }: Pick<Api, "orders">, { id: orderId }: Pick<Order, "id">, status: OrderStatus): Promise<Order> =>
+export const becomes = (
+  { orders }: Pick<Api, "orders">,
+  { id: orderId }: Pick<Order, "id">,
+  status: OrderStatus,
+): Promise<Order> =>
   vi.waitFor(async () => {
     const order = await orders.getOrder({ orderId });
     expect(OrderStatus[order.status]).toBe(OrderStatus[status]);
@@ -62,10 +70,17 @@ export class CallRecorder {
   }
 
   /** Undefined when the call failed. */
-  async call<T>(call: (options: { readonly timeoutMs: number }) => Promise<T>): Promise<T | undefined> {
+  async call<T>(
+    call: (options: { readonly timeoutMs: number }) => Promise<T>,
+  ): Promise<T | undefined> {
     const started = performance.now();
     const note = (code: string, reason?: string) =>
-      void this.calls.push({ code, reason, ms: performance.now() - started, deadlineMs: this.#deadlineMs });
+      void this.calls.push({
+        code,
+        reason,
+        ms: performance.now() - started,
+        deadlineMs: this.#deadlineMs,
+      });
     try {
       const answer = await call({ timeoutMs: this.#deadlineMs });
       note("ok");
@@ -83,6 +98,8 @@ export class CallRecorder {
 
   /** Calls that ended too late, or by a code that no fault of ours may show (I10). */
   violations(): RecordedCall[] {
-    return this.calls.filter(({ code, ms, deadlineMs }) => !ALLOWED.has(code) || ms > deadlineMs + LATE_MS);
+    return this.calls.filter(
+      ({ code, ms, deadlineMs }) => !ALLOWED.has(code) || ms > deadlineMs + LATE_MS,
+    );
   }
 }

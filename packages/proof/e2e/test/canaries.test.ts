@@ -26,8 +26,13 @@ beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder, { LOG_LEVEL: "trace" });
   const { alice } = stack.users;
-  const login = (await (await call(methodOf(IdentityService, "Login"), { email: alice.email, password: alice.password })).json()) as Json;
-  token = await signToken(stack, { sub: crypto.randomUUID(), roles: ["customer", "operator", "admin", "service"] });
+  const login = (await (
+    await call(methodOf(IdentityService, "Login"), { email: alice.email, password: alice.password })
+  ).json()) as Json;
+  token = await signToken(stack, {
+    sub: crypto.randomUUID(),
+    roles: ["customer", "operator", "admin", "service"],
+  });
   canaries = {
     card: CARD,
     "card without spaces": CARD.replaceAll(" ", ""),
@@ -47,16 +52,31 @@ afterAll(async () => {
 
 const id = () => crypto.randomUUID();
 const product = () => ({ sku: SKU, name: "Canary", price: EUR, stock: "1000" });
-const payment = () => ({ paymentId: id(), orderId: id(), customerId: id(), amount: EUR, paymentMethod: { token: "tok_visa" } });
+const payment = () => ({
+  paymentId: id(),
+  orderId: id(),
+  customerId: id(),
+  amount: EUR,
+  paymentMethod: { token: "tok_visa" },
+});
 
 /** A good request of each method: one field at a time is replaced. */
 const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
-  Register: () => ({ email: `${id()}@example.com`, password: "correct horse", displayName: "Ada", requestId: id() }),
+  Register: () => ({
+    email: `${id()}@example.com`,
+    password: "correct horse",
+    displayName: "Ada",
+    requestId: id(),
+  }),
   Login: () => ({ email: `${id()}@example.com`, password: "wrong horse" }),
   Refresh: () => ({ refreshToken: "nothing-that-was-issued" }),
   Logout: () => ({ refreshToken: "nothing-that-was-issued" }),
   GetMe: () => ({}),
-  IssueServiceToken: () => ({ clientId: "order", clientSecret: "wrong-but-long-enough", audience: "payment" }),
+  IssueServiceToken: () => ({
+    clientId: "order",
+    clientSecret: "wrong-but-long-enough",
+    audience: "payment",
+  }),
   ListUsers: () => ({}),
   SetRoles: () => ({ userId: id(), roles: ["ROLE_CUSTOMER"], requestId: id() }),
   ListProducts: () => ({}),
@@ -65,7 +85,11 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   CreateOrder: () => order("tok_visa"),
   GetOrder: () => ({ orderId: id() }),
   ListOrders: () => ({}),
-  CancelOrder: async () => ({ orderId: await placed("tok_visa"), requestId: id(), reason: "changed my mind" }),
+  CancelOrder: async () => ({
+    orderId: await placed("tok_visa"),
+    requestId: id(),
+    reason: "changed my mind",
+  }),
   WatchOrder: () => ({ orderId: id() }),
   ListSagas: () => ({}),
   GetSaga: () => ({ sagaId: id() }),
@@ -80,9 +104,15 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   GetPayment: () => ({ paymentId: id() }),
   ListPayments: () => ({}),
 };
-const services = { identity: [IdentityService], order: [CatalogService, OrderService, SagaService], payment: [PaymentService] };
+const services = {
+  identity: [IdentityService],
+  order: [CatalogService, OrderService, SagaService],
+  payment: [PaymentService],
+};
 const serviceNames = ["identity", "order", "payment"] as const;
-const methods = serviceNames.flatMap((name) => services[name].flatMap((service): DescMethod[] => service.methods));
+const methods = serviceNames.flatMap((name) =>
+  services[name].flatMap((service): DescMethod[] => service.methods),
+);
 
 const order = (paymentToken: string): Json => ({
   requestId: id(),
@@ -95,17 +125,26 @@ async function placed(paymentToken: string): Promise<string> {
   return String(((await answer.json()) as Json)["id"]);
 }
 
-function methodOf({ methods }: { readonly methods: readonly DescMethod[] }, name: string): DescMethod {
+function methodOf(
+  { methods }: { readonly methods: readonly DescMethod[] },
+  name: string,
+): DescMethod {
   const method = methods.find((one) => one.name === name);
   if (method === undefined) throw new Error(`there is no method ${name}`);
   return method;
 }
 
 const serviceOf = ({ parent }: DescMethod) =>
-  serviceNames.find((name) => services[name].some(({ typeName }) => typeName === parent.typeName)) ?? "order";
+  serviceNames.find((name) =>
+    services[name].some(({ typeName }) => typeName === parent.typeName),
+  ) ?? "order";
 
 /** By Connect's JSON. What a stream answers is its own envelope. */
-function call(method: DescMethod, body: Json | string, headers: Record<string, string> = {}): Promise<Response> {
+function call(
+  method: DescMethod,
+  body: Json | string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   const text = Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
   const streams = method.methodKind !== "unary";
   const length = Buffer.from([0, 0, 0, text.length >> 8, text.length & 255]);
@@ -148,7 +187,8 @@ test("no secret that somebody puts into any field that takes text, or where no m
   for (const method of methods) {
     const request = requests[method.name] ?? (() => ({}));
     for (const canary of Object.values(canaries)) {
-      for (const path of textFields(method.input)) await send(method, withText(await request(), path, canary));
+      for (const path of textFields(method.input))
+        await send(method, withText(await request(), path, canary));
       await send(method, `{"${canary}": "${canary}`);
       await send(method, { [canary]: canary });
       await send(method, await request(), { authorization: `Bearer ${canary}` });
@@ -161,8 +201,14 @@ test("no secret that somebody puts into any field that takes text, or where no m
   expect(outcomes.get(401)).toBeGreaterThan(100);
   expect(outcomes.get(500)).toBeUndefined();
   const asked = [...outcomes.values()].reduce((sum, count) => sum + count, 0);
-  const logged = (await Promise.all(serviceNames.map((name) => logLines(stack, name)))).flat().filter(({ msg }) => msg === "call");
+  const logged = (await Promise.all(serviceNames.map((name) => logLines(stack, name))))
+    .flat()
+    .filter(({ msg }) => msg === "call");
   expect(logged.length).toBeGreaterThan(asked / 3);
-  const leaks = await Promise.all(Object.entries(canaries).map(async ([name, canary]) => [name, await found(canary)]));
-  expect(Object.fromEntries(leaks)).toEqual(Object.fromEntries(Object.keys(canaries).map((name) => [name, []])));
+  const leaks = await Promise.all(
+    Object.entries(canaries).map(async ([name, canary]) => [name, await found(canary)]),
+  );
+  expect(Object.fromEntries(leaks)).toEqual(
+    Object.fromEntries(Object.keys(canaries).map((name) => [name, []])),
+  );
 });

@@ -15,7 +15,12 @@ const seed = Number(process.env["CANCEL_RACES_SEED"] ?? freshSeed());
 const random = seededRandom(seed);
 
 /** Frozen for longer than the lease. */
-const SETTINGS = { SAGA_LEASE_MS: "1000", PROVIDER_TIMEOUT_MS: "300", RECONCILE_AFTER_MS: "1000", RECONCILE_INTERVAL_MS: "200" };
+const SETTINGS = {
+  SAGA_LEASE_MS: "1000",
+  PROVIDER_TIMEOUT_MS: "300",
+  RECONCILE_AFTER_MS: "1000",
+  RECONCILE_INTERVAL_MS: "200",
+};
 const FROZEN_MS = 2_000;
 const ORDERS = 60;
 const STOCK = BigInt(ORDERS);
@@ -38,11 +43,21 @@ beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder, SETTINGS);
   for (const name of ["alice", "olivia"] as const)
-    ({ accessToken: tokens[name] } = await createApi(stack.urls.edge).identity.login(stack.users[name]));
+    ({ accessToken: tokens[name] } = await createApi(stack.urls.edge).identity.login(
+      stack.users[name],
+    ));
   sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   fleet = await OrderFleet.start({ stack, sql, size: 4, env: {}, random });
-  const product = { sku: SKU, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock: STOCK };
-  await createApi(stack.urls.edge, tokens.olivia).catalog.putProduct({ product, requestId: crypto.randomUUID() });
+  const product = {
+    sku: SKU,
+    name: "Teapot",
+    price: { currencyCode: "EUR", minorUnits: 1_999n },
+    stock: STOCK,
+  };
+  await createApi(stack.urls.edge, tokens.olivia).catalog.putProduct({
+    product,
+    requestId: crypto.randomUUID(),
+  });
 });
 afterAll(async () => {
   await fleet?.[Symbol.asyncDispose]();
@@ -55,7 +70,11 @@ afterAll(async () => {
 const anyUrl = (): string => pick([stack.urls.edge, ...fleet.urls], random);
 
 /** Asks until there is an answer, each time somewhere: that, or a refusal. */
-async function insist<T>(who: keyof typeof tokens, call: (api: Api) => Promise<T>, firstUrl = anyUrl()): Promise<T> {
+async function insist<T>(
+  who: keyof typeof tokens,
+  call: (api: Api) => Promise<T>,
+  firstUrl = anyUrl(),
+): Promise<T> {
   for (let url = firstUrl; ; url = anyUrl()) {
     try {
       return await call(createApi(url, tokens[who]));
@@ -80,7 +99,15 @@ interface Cancel {
   readonly requestId: string;
 }
 
-const FAULTS = ["none", "none", "none", "killed before", "killed after", "frozen before", "frozen after"] as const;
+const FAULTS = [
+  "none",
+  "none",
+  "none",
+  "killed before",
+  "killed after",
+  "frozen before",
+  "frozen after",
+] as const;
 
 function aRace(): Race {
   const token = pick(Object.keys(TOKENS) as (keyof typeof TOKENS)[], random);
@@ -102,9 +129,17 @@ interface Raced extends Race {
 
 async function run(race: Race): Promise<Raced> {
   const { token, afterMs, cancels, fault } = race;
-  const request = { requestId: crypto.randomUUID() as string, items: [{ sku: SKU, quantity: 1 }], paymentMethod: { token } };
+  const request = {
+    requestId: crypto.randomUUID() as string,
+    items: [{ sku: SKU, quantity: 1 }],
+    paymentMethod: { token },
+  };
   const owner = pick(fleet.urls, random);
-  const { id: orderId } = await insist("alice", ({ orders }) => orders.createOrder(request, AT_ONCE), owner);
+  const { id: orderId } = await insist(
+    "alice",
+    ({ orders }) => orders.createOrder(request, AT_ONCE),
+    owner,
+  );
   const throughout = watched(orderId);
   await sleep(afterMs);
   if (fault === "killed before") await fleet.kill(owner);
@@ -115,7 +150,14 @@ async function run(race: Race): Promise<Raced> {
   const answers = await Promise.all(calls);
   const watchedAfterwards = await watched(orderId);
   const order = await insist("alice", ({ orders }) => orders.getOrder({ orderId }, CALL));
-  return { ...race, requestId: request.requestId, order, answers, watchedThroughout: await throughout, watchedAfterwards };
+  return {
+    ...race,
+    requestId: request.requestId,
+    order,
+    answers,
+    watchedThroughout: await throughout,
+    watchedAfterwards,
+  };
 }
 
 /** The last that the stream says, by as many connections as it takes. */
@@ -129,7 +171,9 @@ async function watched(orderId: string): Promise<Order | undefined> {
 
 async function cancelled(orderId: string, { by, requestId }: Cancel): Promise<string> {
   try {
-    await insist(by, ({ orders }) => orders.cancelOrder({ orderId, requestId, reason: "changed my mind" }, CALL));
+    await insist(by, ({ orders }) =>
+      orders.cancelOrder({ orderId, requestId, reason: "changed my mind" }, CALL),
+    );
     return "ok";
   } catch (error) {
     return reasonOf(ConnectError.from(error)) ?? String(error);
@@ -138,7 +182,10 @@ async function cancelled(orderId: string, { by, requestId }: Cancel): Promise<st
 
 const REASONS = { alice: "CANCELLED_BY_CUSTOMER", olivia: "CANCELLED_BY_OPERATOR" };
 
-/** One cancel wins, asked for once or twice, and its order ends CANCELLED, for its reason; a cancel that loses is told so. */
+/**
+ * One cancel wins, asked for once or twice, and its order ends CANCELLED, for its reason; a cancel
+ * that loses is told so.
+ */
 function expectOneWinner({ cancels, answers, order }: Raced): void {
   for (const answer of answers) expect(["ok", "ORDER_NOT_CANCELLABLE"]).toContain(answer);
   const winners = cancels.filter((_, n) => answers[n] === "ok");
@@ -149,7 +196,10 @@ function expectOneWinner({ cancels, answers, order }: Raced): void {
   expect(winners).toEqual(cancels.filter(({ requestId }) => requestId === winner?.requestId));
 }
 
-/** A stream ends when nothing happens to the order any more; a confirmed one is cancelled later, if at all. */
+/**
+ * A stream ends when nothing happens to the order any more; a confirmed one is cancelled later, if
+ * at all.
+ */
 function expectStreamsToAgree({ order, watchedThroughout, watchedAfterwards }: Raced): void {
   expect(watchedAfterwards).toEqual(order);
   expect([OrderStatus.CONFIRMED, order.status]).toContain(watchedThroughout?.status);
@@ -174,7 +224,9 @@ test(`a cancel races the order, other cancels and the death of its owner: one wi
     expectOneWinner(race);
     expectStreamsToAgree(race);
   }
-  const byStatus = await expectInvariants(stack, { acknowledged: new Map(races.map(({ requestId, order }) => [requestId, order.id])) });
+  const byStatus = await expectInvariants(stack, {
+    acknowledged: new Map(races.map(({ requestId, order }) => [requestId, order.id])),
+  });
   const [product] = await sql<{ stock: bigint }[]>`select stock from products where sku = ${SKU}`;
   expect(product?.stock).toBe(STOCK - BigInt(byStatus["CONFIRMED"] ?? 0));
   expect((await readEverything(stack)).sagas.flatMap(staleWrites)).toEqual([]);
@@ -184,9 +236,20 @@ test(`a cancel races the order, other cancels and the death of its owner: one wi
 /** A race that is always won by the same side is none. */
 function expectEverythingToHaveHappened(races: readonly Raced[]): void {
   const steps = races.map(({ order }) => new Set(order.timeline.map(({ step }) => step)));
-  expect(steps.filter((some) => some.has("restock")).length, "cancelled when they were confirmed").toBeGreaterThan(5);
-  expect(steps.filter((some) => !some.has("restock")).length, "cancelled before").toBeGreaterThan(5);
-  expect(races.flatMap(({ answers }) => answers).filter((answer) => answer !== "ok").length, "refused").toBeGreaterThan(5);
+  expect(
+    steps.filter((some) => some.has("restock")).length,
+    "cancelled when they were confirmed",
+  ).toBeGreaterThan(5);
+  expect(steps.filter((some) => !some.has("restock")).length, "cancelled before").toBeGreaterThan(
+    5,
+  );
+  expect(
+    races.flatMap(({ answers }) => answers).filter((answer) => answer !== "ok").length,
+    "refused",
+  ).toBeGreaterThan(5);
   for (const how of ["killed", "frozen"] as const)
-    expect(fleet.losses.filter((loss) => loss.how === how).length, `owners that were ${how}`).toBeGreaterThan(1);
+    expect(
+      fleet.losses.filter((loss) => loss.how === how).length,
+      `owners that were ${how}`,
+    ).toBeGreaterThan(1);
 }

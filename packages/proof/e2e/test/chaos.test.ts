@@ -12,8 +12,17 @@ beforeEach(async () => {
 });
 afterEach(() => folder?.[Symbol.asyncDispose]());
 
-test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEED=${SEED})`, { timeout: 120_000 }, async () => {
-  const options = { dataDir: folder.path, durationMs: 15_000, seed: SEED, buyers: 12, signal, onProgress: () => {} };
+test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEED=${SEED})`, {
+  timeout: 120_000,
+}, async () => {
+  const options = {
+    dataDir: folder.path,
+    durationMs: 15_000,
+    seed: SEED,
+    buyers: 12,
+    signal,
+    onProgress: () => {},
+  };
   const { breaches, acknowledged, faults, checks, settledMs } = await runStorm(options);
   expect(breaches).toEqual([]);
   expect(settledMs).toBeLessThan(30_000);
@@ -24,7 +33,9 @@ test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEE
   expect([...kinds].some((kind) => kind.endsWith("killed"))).toBe(true);
 });
 
-test(`a pair of failpoints, the second on the retry, breaches nothing (CHAOS_SEED=${SEED})`, { timeout: 120_000 }, async () => {
+test(`a pair of failpoints, the second on the retry, breaches nothing (CHAOS_SEED=${SEED})`, {
+  timeout: 120_000,
+}, async () => {
   const result = await runPairs({
     dataDir: folder.path,
     seed: SEED,

@@ -38,20 +38,29 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-const login = async () => (await createApi(stack.urls.edge).identity.login(stack.users.alice)).accessToken;
+const login = async () =>
+  (await createApi(stack.urls.edge).identity.login(stack.users.alice)).accessToken;
 const workerOf = ({ pid }: ServiceProcess): string => `${hostname()}:${pid}`;
-const freezePayment = (signal: "SIGSTOP" | "SIGCONT") => process.kill(stack.services.payment.pid ?? 0, signal);
+const freezePayment = (signal: "SIGSTOP" | "SIGCONT") =>
+  process.kill(stack.services.payment.pid ?? 0, signal);
 
 /** A replica whose clock is wrong as soon as `jump` resolves. */
 async function startJumping(jumpMs: number) {
   const fixture = new URL("./clock-jump.mjs", import.meta.url);
-  const replica = await stack.startReplica("order", { NODE_OPTIONS: `--import ${fixture}`, CLOCK_JUMP_MS: String(jumpMs) });
-  const call = (accessToken: string) => outcome(createApi(replica.url, accessToken).orders.listOrders({}));
+  const replica = await stack.startReplica("order", {
+    NODE_OPTIONS: `--import ${fixture}`,
+    CLOCK_JUMP_MS: String(jumpMs),
+  });
+  const call = (accessToken: string) =>
+    outcome(createApi(replica.url, accessToken).orders.listOrders({}));
   expect(await call(token)).toBe("ok");
   const jump = async () => {
     replica.kill("SIGUSR2");
     // To it tokens that it has not seen are over, or from the future.
-    await vi.waitFor(async () => expect(await call(await login())).toBe(Code[Code.Unauthenticated]), PATIENCE);
+    await vi.waitFor(
+      async () => expect(await call(await login())).toBe(Code[Code.Unauthenticated]),
+      PATIENCE,
+    );
   };
   return { replica, jump };
 }
@@ -61,7 +70,11 @@ async function pending(at: ServiceProcess): Promise<string[]> {
   const { orders } = createApi(at.url, token);
   const place = (paymentToken: string) =>
     orders.createOrder(
-      { requestId: crypto.randomUUID(), items: [{ sku: "FILTERS-100", quantity: 1 }], paymentMethod: { token: paymentToken } },
+      {
+        requestId: crypto.randomUUID(),
+        items: [{ sku: "FILTERS-100", quantity: 1 }],
+        paymentMethod: { token: paymentToken },
+      },
       SHORT,
     );
   const ids = (await Promise.all(TOKENS.map(place))).map(({ id }) => id);
@@ -74,17 +87,26 @@ async function pending(at: ServiceProcess): Promise<string[]> {
 /** Who took each of the sagas over, in turn, and when by the database's clock. */
 async function takeOvers(sagas: readonly string[]): Promise<{ worker: string; at: number }[][]> {
   const ours = (await readEverything(stack)).sagas.filter(({ id }) => sagas.includes(id));
-  return ours.map(({ events }) => events.filter(isTakeOver).map(({ worker, time }) => ({ worker, at: Date.parse(time) })));
+  return ours.map(({ events }) =>
+    events.filter(isTakeOver).map(({ worker, time }) => ({ worker, at: Date.parse(time) })),
+  );
 }
 
 /** Kills the holder; the heir has every saga within the lease and a second. */
-async function inherit(sagas: readonly string[], holder: ServiceProcess, heir: ServiceProcess): Promise<void> {
-  const [row] = await sql<{ ms: number }[]>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`;
+async function inherit(
+  sagas: readonly string[],
+  holder: ServiceProcess,
+  heir: ServiceProcess,
+): Promise<void> {
+  const [row] = await sql<
+    { ms: number }[]
+  >`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`;
   holder.kill();
   await vi.waitFor(async () => {
     for (const some of await takeOvers(sagas)) expect(some.at(-1)?.worker).toBe(workerOf(heir));
   }, PATIENCE);
-  for (const some of await takeOvers(sagas)) expect((some.at(-1)?.at ?? 0) - (row?.ms ?? 0)).toBeLessThan(LEASE_MS + 1_000);
+  for (const some of await takeOvers(sagas))
+    expect((some.at(-1)?.at ?? 0) - (row?.ms ?? 0)).toBeLessThan(LEASE_MS + 1_000);
 }
 
 test.each([
@@ -113,7 +135,11 @@ test.each([
     await expectInvariants(stack);
     for (const { id, events } of (await readEverything(stack)).sagas)
       if (sagas.includes(id))
-        expect(events.at(-1)).toMatchObject({ step: "allocate", outcome: "SUCCEEDED", worker: workerOf(second.replica) });
+        expect(events.at(-1)).toMatchObject({
+          step: "allocate",
+          outcome: "SUCCEEDED",
+          worker: workerOf(second.replica),
+        });
     await second.replica.stop();
   },
 );

@@ -9,9 +9,17 @@ export interface Collector extends AsyncDisposable {
   readonly targets: Readonly<Record<"8889" | "8888", string>>;
 }
 
-/** The OpenTelemetry collector with our configuration. Without a Jaeger traces wait, and metrics go on. */
-export async function startCollector(path: string, jaeger?: { readonly otlp: string }): Promise<Collector> {
-  const [grpc, http, metrics, own, health, nobody] = await Promise.all(Array.from({ length: 6 }, freePort));
+/**
+ * The OpenTelemetry collector with our configuration. Without a Jaeger traces wait, and metrics go
+ * on.
+ */
+export async function startCollector(
+  path: string,
+  jaeger?: { readonly otlp: string },
+): Promise<Collector> {
+  const [grpc, http, metrics, own, health, nobody] = await Promise.all(
+    Array.from({ length: 6 }, freePort),
+  );
   const at = (port: number | undefined) => `127.0.0.1:${port}`;
   const tool = await startTool({
     path,
@@ -29,5 +37,9 @@ export async function startCollector(path: string, jaeger?: { readonly otlp: str
     readyUrl: `http://${at(health)}`,
   });
   const targets = { "8889": at(metrics), "8888": at(own) };
-  return { otlpUrl: `http://${at(http)}`, targets, [Symbol.asyncDispose]: () => tool[Symbol.asyncDispose]() };
+  return {
+    otlpUrl: `http://${at(http)}`,
+    targets,
+    [Symbol.asyncDispose]: () => tool[Symbol.asyncDispose](),
+  };
 }

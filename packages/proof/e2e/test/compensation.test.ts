@@ -8,7 +8,16 @@ import { type Saga, SagaService, SagaState } from "@tercet/gen/order/v1/saga_ser
 import { REFUNDS_WORK } from "@tercet/payment";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { type Api, createApi, type Stack } from "@tercet/stack";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from "vitest";
 import { becomes, PATIENCE } from "./calls.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
 import { mostAtOnce, seenByPayment } from "./payment-log.ts";
@@ -28,7 +37,9 @@ let sagas: Client<typeof SagaService>;
 beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder, { SAGA_LEASE_MS: "2000" });
-  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(
+    stack.users.alice,
+  ));
   const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.olivia);
   alice = createApi(stack.urls.edge, aliceToken);
   olivia = createApi(stack.urls.edge, accessToken);
@@ -59,20 +70,29 @@ const placeInVain = async ({ orders }: Api): Promise<Order> =>
 /** The attempts at its refund that failed, as they are numbered. */
 const failedRefunds = ({ timeline }: Order): number[] =>
   timeline
-    .filter(({ step, action, outcome }) => step === "charge" && action === SagaAction.UNDO && outcome === SagaOutcome.UNKNOWN)
+    .filter(
+      ({ step, action, outcome }) =>
+        step === "charge" && action === SagaAction.UNDO && outcome === SagaOutcome.UNKNOWN,
+    )
     .map(({ attempt }) => attempt);
 
 async function parked({ id }: Order): Promise<Saga> {
   const { sagas: found } = await sagas.listSagas({ state: SagaState.NEEDS_ATTENTION });
-  return found.find(({ orderId }) => orderId === id) ?? expect.unreachable("operators do not see it");
+  return (
+    found.find(({ orderId }) => orderId === id) ?? expect.unreachable("operators do not see it")
+  );
 }
 
 test("a refund that fails is tried again, less and less often, and its tries are counted across a restart", {
   timeout: 60_000,
 }, async () => {
   const order = await placeInVain(alice);
-  expect(order).toMatchObject({ status: OrderStatus.CANCELLING, failure: { reason: "OUT_OF_STOCK" } });
-  const failed = async () => failedRefunds(await alice.orders.getOrder({ orderId: order.id })).length;
+  expect(order).toMatchObject({
+    status: OrderStatus.CANCELLING,
+    failure: { reason: "OUT_OF_STOCK" },
+  });
+  const failed = async () =>
+    failedRefunds(await alice.orders.getOrder({ orderId: order.id })).length;
   await vi.waitFor(async () => expect(await failed()).toBeGreaterThan(2), PATIENCE);
   await stack.services.order.kill();
   await stack.services.order.ready();
@@ -85,13 +105,21 @@ test("a refund that fails is tried again, less and less often, and its tries are
   expect(await moves(stack, order)).toEqual([1, 1]);
 });
 
-test("a refund that fails until its time is over waits for an operator, whose retry finishes it", { timeout: 60_000 }, async () => {
+test("a refund that fails until its time is over waits for an operator, whose retry finishes it", {
+  timeout: 60_000,
+}, async () => {
   await using hasty = await stack.startReplica("order", { SAGA_COMPENSATION_BUDGET_MS: "1000" });
   const order = await placeInVain(createApi(hasty.url, aliceToken));
   await becomes(alice, order, OrderStatus.NEEDS_ATTENTION);
   const saga = await parked(order);
-  expect(saga).toMatchObject({ kind: "place-order", step: "charge", lastError: "the time for compensation is over" });
-  expect(failedRefunds(await alice.orders.getOrder({ orderId: order.id })).length).toBeGreaterThan(1);
+  expect(saga).toMatchObject({
+    kind: "place-order",
+    step: "charge",
+    lastError: "the time for compensation is over",
+  });
+  expect(failedRefunds(await alice.orders.getOrder({ orderId: order.id })).length).toBeGreaterThan(
+    1,
+  );
   expect(await moves(stack, order)).toEqual([1, 0]);
   await mendRefunds();
   await sagas.retrySaga({ sagaId: saga.id, requestId: crypto.randomUUID() });
@@ -105,7 +133,10 @@ const DRAINED_MS = 30_000;
 /** What one process works on at once, and what it sends to Payment at once. */
 const AT_ONCE = 256;
 
-/** Orders whose sagas are due, all at the same moment, and held by nobody: as an outage of every Order process leaves them. */
+/**
+ * Orders whose sagas are due, all at the same moment, and held by nobody: as an outage of every
+ * Order process leaves them.
+ */
 async function placeDue(sql: Sql, sku: string, count: number): Promise<void> {
   const items = [{ sku, name: "Teapot", quantity: 1, unitPrice: "1999" }];
   const { id: customerId } = await alice.identity.getMe({});
@@ -127,11 +158,15 @@ async function placeDue(sql: Sql, sku: string, count: number): Promise<void> {
 }
 
 async function openSagas(sql: Sql): Promise<number> {
-  const [row] = await sql<{ open: number }[]>`select count(*)::int as open from sagas where state in ('RUNNING', 'COMPENSATING')`;
+  const [row] = await sql<
+    { open: number }[]
+  >`select count(*)::int as open from sagas where state in ('RUNNING', 'COMPENSATING')`;
   return row?.open ?? expect.unreachable("a count without a row");
 }
 
-test("sagas that are all due when Order returns are taken up batch by batch, and are soon finished", { timeout: 90_000 }, async () => {
+test("sagas that are all due when Order returns are taken up batch by batch, and are soon finished", {
+  timeout: 90_000,
+}, async () => {
   const { order } = stack.services;
   const sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   onTestFinished(() => sql.end());
@@ -141,7 +176,10 @@ test("sagas that are all due when Order returns are taken up batch by batch, and
   await placeDue(sql, sku, DUE);
   await order.start();
   const back = performance.now();
-  await vi.waitFor(async () => expect(await openSagas(sql)).toBe(0), { timeout: 60_000, interval: 100 });
+  await vi.waitFor(async () => expect(await openSagas(sql)).toBe(0), {
+    timeout: 60_000,
+    interval: 100,
+  });
   const drained = performance.now() - back;
   const calls = (await seenByPayment(stack, "ProcessPayment")).slice(seen);
   expect(calls.filter(({ code }) => code === "ok")).toHaveLength(DUE);

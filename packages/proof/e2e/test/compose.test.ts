@@ -28,9 +28,12 @@ const text = await readFile(join(ROOT, COMPOSE_FILE), "utf8");
 const folder = dirname(join(ROOT, COMPOSE_FILE));
 const makeEnv = (file: string) => run(join(ROOT, "infra/scripts/compose-env.sh"), [file]);
 const [docker, psql] = await Promise.all([onPath("docker-compose"), onPath("psql")]);
-if (psql === undefined) process.stderr.write("WITHOUT psql: infra/postgres/databases.sql is not run\n");
+if (psql === undefined)
+  process.stderr.write("WITHOUT psql: infra/postgres/databases.sql is not run\n");
 if (docker === undefined)
-  process.stderr.write("WITHOUT docker-compose: infra/compose.yaml is not read by Compose itself (pnpm tools docker-compose)\n");
+  process.stderr.write(
+    "WITHOUT docker-compose: infra/compose.yaml is not read by Compose itself (pnpm tools docker-compose)\n",
+  );
 
 let scratch: TestFolder;
 let envFile: string;
@@ -55,25 +58,80 @@ describe("infra/compose.yaml", () => {
   });
 
   test.each<[string, string, Partial<ComposeService>, string]>([
-    ["a root that can be written to", "order", { read_only: false }, "order: its root can be written to"],
+    [
+      "a root that can be written to",
+      "order",
+      { read_only: false },
+      "order: its root can be written to",
+    ],
     ["a capability", "order", { cap_add: ["NET_ADMIN"] }, "order: it has capabilities"],
     ["no capability dropped", "kong", { cap_drop: [] }, "kong: it has capabilities"],
     ["privileges", "kong", { privileged: true }, "kong: it says something of privileges"],
     ["new privileges", "postgres", { security_opt: [] }, "postgres: it may gain privileges"],
     ["a log without an end", "kong", { logging: {} }, "kong: its log grows for ever"],
     ["no restart", "kong", { restart: "no" }, "kong: nobody starts it again"],
-    ["a moving version", "postgres", { image: "postgres:18" }, "postgres: postgres:18 is not one exact version"],
-    ["the latest version", "kong", { image: "kong:latest" }, "kong: kong:latest is not one exact version"],
-    ["no health check", "kong", { healthcheck: { disable: true } }, "kong: nobody asks whether it is healthy, or a shell does"],
-    ["a shell's health check", "kong", { healthcheck: { test: ["CMD-SHELL", "true"] } }, "kong: nobody asks"],
-    ["the network of all", "order", { networks: [] }, "order: it is on the network that everybody is on"],
+    [
+      "a moving version",
+      "postgres",
+      { image: "postgres:18" },
+      "postgres: postgres:18 is not one exact version",
+    ],
+    [
+      "the latest version",
+      "kong",
+      { image: "kong:latest" },
+      "kong: kong:latest is not one exact version",
+    ],
+    [
+      "no health check",
+      "kong",
+      { healthcheck: { disable: true } },
+      "kong: nobody asks whether it is healthy, or a shell does",
+    ],
+    [
+      "a shell's health check",
+      "kong",
+      { healthcheck: { test: ["CMD-SHELL", "true"] } },
+      "kong: nobody asks",
+    ],
+    [
+      "the network of all",
+      "order",
+      { networks: [] },
+      "order: it is on the network that everybody is on",
+    ],
     ["an unknown network", "order", { networks: ["back"] }, "order: there is no network back"],
-    ["a published database", "postgres", { ports: ["5432:5432"] }, "postgres: 5432:5432 can be reached from other machines"],
-    ["a published service", "order", { ports: ["0.0.0.0:5011:5011"] }, "order: 0.0.0.0:5011:5011 can be reached"],
+    [
+      "a published database",
+      "postgres",
+      { ports: ["5432:5432"] },
+      "postgres: 5432:5432 can be reached from other machines",
+    ],
+    [
+      "a published service",
+      "order",
+      { ports: ["0.0.0.0:5011:5011"] },
+      "order: 0.0.0.0:5011:5011 can be reached",
+    ],
     ["an admin API for all", "kong", { ports: ["8001:8001"] }, "kong: 8001:8001 can be reached"],
-    ["a file that it may write", "kong", { volumes: ["../gateway/kong.yml:/kong/kong.yml"] }, "kong: it can write to ../gateway/kong.yml"],
-    ["an unknown volume", "payment", { volumes: ["book:/book"] }, "payment: there is no volume book"],
-    ["another profile", "kong", { profiles: ["debug", "full"] }, "kong: its profile is neither lite nor full"],
+    [
+      "a file that it may write",
+      "kong",
+      { volumes: ["../gateway/kong.yml:/kong/kong.yml"] },
+      "kong: it can write to ../gateway/kong.yml",
+    ],
+    [
+      "an unknown volume",
+      "payment",
+      { volumes: ["book:/book"] },
+      "payment: there is no volume book",
+    ],
+    [
+      "another profile",
+      "kong",
+      { profiles: ["debug", "full"] },
+      "kong: its profile is neither lite nor full",
+    ],
     [
       "a wait for what is not started",
       "kong",
@@ -92,7 +150,9 @@ describe("infra/compose.yaml", () => {
 
   test.each(["mem_limit", "pids_limit"] as const)("a container without %s is found", (limit) => {
     const { [limit]: _, ...without } = compose.services["order"] ?? {};
-    expect(composeProblems({ ...compose, services: { order: without } })).toContain("order: its memory or its processes are not limited");
+    expect(composeProblems({ ...compose, services: { order: without } })).toContain(
+      "order: its memory or its processes are not limited",
+    );
   });
 
   test("offers the ports that users know", () => {
@@ -108,14 +168,18 @@ describe("infra/compose.yaml", () => {
     const mounts = services.flatMap(({ volumes = [] }) =>
       volumes.map((mount) => mount.split(":")[0] ?? "").filter((from) => from.startsWith(".")),
     );
-    const built = services.flatMap(({ build }) => (build === undefined ? [] : [join(build.context, build.dockerfile)]));
+    const built = services.flatMap(({ build }) =>
+      build === undefined ? [] : [join(build.context, build.dockerfile)],
+    );
     const paths = [...mounts, ...built, ...services.flatMap(({ env_file = [] }) => env_file)];
     expect(paths.length).toBeGreaterThan(10);
     await Promise.all(paths.map((path) => access(resolve(folder, path))));
   });
 
   test("keeps no volume that nobody uses", () => {
-    const used = Object.values(compose.services).flatMap(({ volumes = [] }) => volumes.map((mount) => mount.split(":")[0] ?? ""));
+    const used = Object.values(compose.services).flatMap(({ volumes = [] }) =>
+      volumes.map((mount) => mount.split(":")[0] ?? ""),
+    );
     expect(Object.keys(compose.volumes).filter((name) => !used.includes(name))).toEqual([]);
   });
 
@@ -124,7 +188,11 @@ describe("infra/compose.yaml", () => {
       build === undefined ? [] : [[name, image, build.args]],
     );
     expect(built).toEqual(
-      ["identity", "order", "payment"].map((name) => [name, `tercet-${name}:\${TERCET_VERSION:-dev}`, { SERVICE: name }]),
+      ["identity", "order", "payment"].map((name) => [
+        name,
+        `tercet-${name}:\${TERCET_VERSION:-dev}`,
+        { SERVICE: name },
+      ]),
     );
   });
 
@@ -143,7 +211,9 @@ describe("infra/compose.yaml", () => {
           .filter((name) => name !== "localhost");
       }),
     );
-    expect(new Set(hosts.flat())).toEqual(new Set(["collector", "identity", "jaeger", "loki", "order", "payment", "prometheus"]));
+    expect(new Set(hosts.flat())).toEqual(
+      new Set(["collector", "identity", "jaeger", "loki", "order", "payment", "prometheus"]),
+    );
     for (const host of hosts.flat()) expect(Object.keys(compose.services)).toContain(host);
   });
 });
@@ -153,7 +223,9 @@ describe("infra/scripts/compose-env.sh", () => {
 
   test("makes what the Compose file asks for and .env.example explains, and nothing else", async () => {
     const asked = new Set(variablesIn(text).filter((name) => !ours.includes(name)));
-    const explained = Object.keys(parseEnvFile(await readFile(join(folder, ".env.example"), "utf8")));
+    const explained = Object.keys(
+      parseEnvFile(await readFile(join(folder, ".env.example"), "utf8")),
+    );
     expect(Object.keys(secrets)).toEqual(explained);
     // seed.sh reads it.
     expect(new Set(explained)).toEqual(asked.add("OPERATOR_PASSWORD"));
@@ -179,40 +251,77 @@ describe("infra/scripts/compose-env.sh", () => {
 describe("infra/postgres/databases.sql", () => {
   const owners = ["identity", "orders", "payments"];
 
-  test.skipIf(psql === undefined)("makes a database for each service, which no other service may enter", async () => {
-    const server = process.env["TEST_POSTGRES_URL"] ?? "";
-    const ask = async (url: string, sql: string) =>
-      (await run(psql ?? "", [url, "--no-psqlrc", "--tuples-only", "--no-align", "--command", sql])).stdout.trim();
-    const urlOf = (user: string, database: string) => {
-      // The user's own password, as the services have it in their addresses.
-      const service = user === "identity" ? "identity" : "order";
-      const password =
-        user === "payments"
-          ? secrets["PAYMENT_DATABASE_PASSWORD"]
-          : new URL(environmentOf(compose.services[service] ?? {}, secrets)["DATABASE_URL"] ?? "").password;
-      return Object.assign(new URL(server), { username: user, password, pathname: `/${database}` }).href;
-    };
-    await run(psql ?? "", [server, "--no-psqlrc", "--set=ON_ERROR_STOP=1", `--file=${join(folder, "postgres/databases.sql")}`], {
-      env: { PATH: process.env["PATH"], ...environmentOf(compose.services["postgres"] ?? {}, secrets) },
-    });
-    try {
-      for (const owner of owners) {
-        expect(await ask(urlOf(owner, owner), "create schema own; create table public.mine (); select current_user")).toContain(owner);
-        for (const other of owners.filter((name) => name !== owner))
-          await expect(ask(urlOf(owner, other), "select 1")).rejects.toThrow("permission denied for database");
+  test.skipIf(psql === undefined)(
+    "makes a database for each service, which no other service may enter",
+    async () => {
+      const server = process.env["TEST_POSTGRES_URL"] ?? "";
+      const ask = async (url: string, sql: string) =>
+        (
+          await run(psql ?? "", [
+            url,
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--command",
+            sql,
+          ])
+        ).stdout.trim();
+      const urlOf = (user: string, database: string) => {
+        // The user's own password, as the services have it in their addresses.
+        const service = user === "identity" ? "identity" : "order";
+        const password =
+          user === "payments"
+            ? secrets["PAYMENT_DATABASE_PASSWORD"]
+            : new URL(environmentOf(compose.services[service] ?? {}, secrets)["DATABASE_URL"] ?? "")
+                .password;
+        return Object.assign(new URL(server), {
+          username: user,
+          password,
+          pathname: `/${database}`,
+        }).href;
+      };
+      await run(
+        psql ?? "",
+        [
+          server,
+          "--no-psqlrc",
+          "--set=ON_ERROR_STOP=1",
+          `--file=${join(folder, "postgres/databases.sql")}`,
+        ],
+        {
+          env: {
+            PATH: process.env["PATH"],
+            ...environmentOf(compose.services["postgres"] ?? {}, secrets),
+          },
+        },
+      );
+      try {
+        for (const owner of owners) {
+          expect(
+            await ask(
+              urlOf(owner, owner),
+              "create schema own; create table public.mine (); select current_user",
+            ),
+          ).toContain(owner);
+          for (const other of owners.filter((name) => name !== owner))
+            await expect(ask(urlOf(owner, other), "select 1")).rejects.toThrow(
+              "permission denied for database",
+            );
+        }
+      } finally {
+        for (const owner of owners) {
+          await ask(server, `drop database ${owner} with (force)`);
+          await ask(server, `drop role ${owner}`);
+        }
       }
-    } finally {
-      for (const owner of owners) {
-        await ask(server, `drop database ${owner} with (force)`);
-        await ask(server, `drop role ${owner}`);
-      }
-    }
-  });
+    },
+  );
 });
 
 describe("a container's environment", () => {
   const services = { identity, order, payment };
-  const environment = (name: string, variables: Env) => environmentOf(compose.services[name] ?? {}, variables);
+  const environment = (name: string, variables: Env) =>
+    environmentOf(compose.services[name] ?? {}, variables);
 
   test.each(Object.entries(services))("is what %s can start with", (name, { envToConfig }) => {
     const { service } = envToConfig(environment(name, secrets));
@@ -223,11 +332,14 @@ describe("a container's environment", () => {
     expect(compose.services[name]?.ports).toContain(`127.0.0.1:${service.port}:${service.port}`);
   });
 
-  test.each(Object.entries(services))("says where %s tells what it does, with telemetry", (name, { envToConfig }) => {
-    const env = environment(name, { ...secrets, TELEMETRY: "1" });
-    expect(envToConfig(env).service.log.lokiUrl).toBe("http://loki:3100");
-    expect(env["OTEL_EXPORTER_OTLP_ENDPOINT"]).toBe("http://collector:4318");
-  });
+  test.each(Object.entries(services))(
+    "says where %s tells what it does, with telemetry",
+    (name, { envToConfig }) => {
+      const env = environment(name, { ...secrets, TELEMETRY: "1" });
+      expect(envToConfig(env).service.log.lokiUrl).toBe("http://loki:3100");
+      expect(env["OTEL_EXPORTER_OTLP_ENDPOINT"]).toBe("http://collector:4318");
+    },
+  );
 
   test.each([
     ["identity", "TOKEN_SIGNING_KEYS"],
@@ -236,30 +348,58 @@ describe("a container's environment", () => {
   ] as const)("of %s must have %s by that name", (name, variable) => {
     const { [variable]: value, ...rest } = environment(name, secrets);
     expect(value).toBeTruthy();
-    expect(() => services[name].envToConfig({ ...rest, [`${variable}_`]: value })).toThrow(ConfigError);
+    expect(() => services[name].envToConfig({ ...rest, [`${variable}_`]: value })).toThrow(
+      ConfigError,
+    );
   });
 
   test("without the secrets says what to run", () => {
-    expect(() => environment("order", {})).toThrow("ORDER_DATABASE_PASSWORD: run infra/scripts/compose-env.sh");
+    expect(() => environment("order", {})).toThrow(
+      "ORDER_DATABASE_PASSWORD: run infra/scripts/compose-env.sh",
+    );
   });
 
   test.skipIf(docker === undefined)("is the one that Compose makes", async () => {
-    const args = ["--file", join(ROOT, COMPOSE_FILE), "--env-file", envFile, "--profile", "full", "config"];
-    const { stdout } = await run(docker ?? "", args, { env: { PATH: process.env["PATH"], TELEMETRY: "1" } });
+    const args = [
+      "--file",
+      join(ROOT, COMPOSE_FILE),
+      "--env-file",
+      envFile,
+      "--profile",
+      "full",
+      "config",
+    ];
+    const { stdout } = await run(docker ?? "", args, {
+      env: { PATH: process.env["PATH"], TELEMETRY: "1" },
+    });
     const resolved = parse(stdout) as ComposeFile;
     expect(Object.keys(resolved.services).sort()).toEqual(Object.keys(compose.services).sort());
     for (const [name, service] of Object.entries(resolved.services))
-      expect(service.environment ?? {}, name).toMatchObject(environment(name, { ...secrets, TELEMETRY: "1" }));
+      expect(service.environment ?? {}, name).toMatchObject(
+        environment(name, { ...secrets, TELEMETRY: "1" }),
+      );
   });
 
-  test.skipIf(docker === undefined)("cannot be made by Compose either without the secrets", async () => {
-    const empty = join(scratch.path, "empty.env");
-    await writeFile(empty, "");
-    const args = ["--file", join(ROOT, COMPOSE_FILE), "--env-file", empty, "--profile", "lite", "config", "--quiet"];
-    const failed = await run(docker ?? "", args, { env: { PATH: process.env["PATH"] } }).then(
-      () => "",
-      (error: { stderr: string }) => error.stderr,
-    );
-    expect(failed).toContain("run infra/scripts/compose-env.sh");
-  });
+  test.skipIf(docker === undefined)(
+    "cannot be made by Compose either without the secrets",
+    async () => {
+      const empty = join(scratch.path, "empty.env");
+      await writeFile(empty, "");
+      const args = [
+        "--file",
+        join(ROOT, COMPOSE_FILE),
+        "--env-file",
+        empty,
+        "--profile",
+        "lite",
+        "config",
+        "--quiet",
+      ];
+      const failed = await run(docker ?? "", args, { env: { PATH: process.env["PATH"] } }).then(
+        () => "",
+        (error: { stderr: string }) => error.stderr,
+      );
+      expect(failed).toContain("run infra/scripts/compose-env.sh");
+    },
+  );
 });

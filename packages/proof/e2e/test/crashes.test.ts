@@ -4,7 +4,14 @@ import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { orderFailpoints } from "@tercet/order";
 import { paymentFailpoints } from "@tercet/payment";
 import type { Env } from "@tercet/service";
-import { type Api, createApi, logIn, type ServiceName, type ServiceProcess, type Stack } from "@tercet/stack";
+import {
+  type Api,
+  createApi,
+  logIn,
+  type ServiceName,
+  type ServiceProcess,
+  type Stack,
+} from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { outcome, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants, movedFor } from "./expect-invariants.ts";
@@ -40,7 +47,9 @@ beforeAll(async () => {
   proxy = await startTcpProxy();
   stack = await startTestStack(folder, SETTINGS, { PAYMENT_URL: proxy.url });
   steer(stack.urls.payment);
-  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(
+    stack.users.alice,
+  ));
   alice = createApi(stack.urls.edge, aliceToken);
   olivia = await logIn(stack.urls.edge, stack.users.olivia);
   unpaid = watchUnpaidOrders(stack, over.signal);
@@ -78,7 +87,9 @@ const answerLost: Scenario = { token: "tok_timeout_then_success", ending: OrderS
 const unanswered: Scenario = { token: "tok_timeout", ending: OrderStatus.CANCELLED };
 
 /** `call`: what the victim is asked to do; `drain`: it dies while it is stopped. */
-const orderScenarios: Readonly<Record<string, Scenario & { readonly call?: "cancel"; readonly drain?: true }>> = {
+const orderScenarios: Readonly<
+  Record<string, Scenario & { readonly call?: "cancel"; readonly drain?: true }>
+> = {
   "order.insertOrder": confirmed,
   "order.confirmOrders": confirmed,
   "order.closeOrders": declined,
@@ -95,16 +106,22 @@ const orderScenarios: Readonly<Record<string, Scenario & { readonly call?: "canc
   "payments.refundPayment": soldOut,
 };
 
-/** `also`: failpoints that lead there; `env`: of the victim; `cancel`: when the order is cancelled. */
+/**
+ * `also`: failpoints that lead there; `env`: of the victim; `cancel`: when the order is cancelled.
+ */
 interface PaymentScenario extends Scenario {
   readonly also?: string;
   readonly env?: Env;
-  /** "meanwhile", by way of the victim; "elsewhere", while the victim still works at the charge; "afterwards". */
+  /**
+   * "meanwhile", by way of the victim; "elsewhere", while the victim still works at the charge;
+   * "afterwards".
+   */
   readonly cancel?: "meanwhile" | "elsewhere" | "afterwards";
 }
 
 /** At each of the first hits: every order that is tried comes by it. */
-const always = (failpoint: string): string => Array.from({ length: 8 }, (_, hit) => `${failpoint}@${hit + 1}`).join(";");
+const always = (failpoint: string): string =>
+  Array.from({ length: 8 }, (_, hit) => `${failpoint}@${hit + 1}`).join(";");
 
 const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
   "store.open": confirmed,
@@ -121,8 +138,14 @@ const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
     env: { RECONCILE_AFTER_MS: "301", RECONCILE_INTERVAL_MS: "50", ABANDON_AFTER_MS: "3600000" },
     cancel: "afterwards",
   },
-  // It asks after the payments of other orders as soon as it starts: so many times later it is ready.
-  "store.keepWatch": { ...unanswered, hit: 40, env: { ...NO_RECONCILER, RECONCILE_ABANDONED_EVERY_MS: "100" }, cancel: "meanwhile" },
+  // It asks after the payments of other orders as soon as it starts: so many times later it is
+  // ready.
+  "store.keepWatch": {
+    ...unanswered,
+    hit: 40,
+    env: { ...NO_RECONCILER, RECONCILE_ABANDONED_EVERY_MS: "100" },
+    cancel: "meanwhile",
+  },
   "store.recordLateCharge": {
     ...confirmed,
     also: always("after:store.open=delay(4000)"),
@@ -133,7 +156,9 @@ const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
 
 const callOf = (failpoint: string): string => failpoint.split(":")[1] ?? "";
 
-/** One order of a product that nobody else buys. What it asks it asks with the same ids each time. */
+/**
+ * One order of a product that nobody else buys. What it asks it asks with the same ids each time.
+ */
 async function anOrder({ token, stock = 1n }: Scenario) {
   const sku = await putTeapots(olivia, stock);
   const request = aTeapot(sku, token);
@@ -148,7 +173,8 @@ async function anOrder({ token, stock = 1n }: Scenario) {
     requestId,
     place: async ({ orders }: Api, { timeoutMs }: { timeoutMs?: number } = options) =>
       acknowledge(await orders.createOrder(request, timeoutMs === undefined ? {} : { timeoutMs })),
-    cancel: ({ orders }: Api, orderId: string) => orders.cancelOrder({ orderId, requestId: cancelId, reason: "changed my mind" }, options),
+    cancel: ({ orders }: Api, orderId: string) =>
+      orders.cancelOrder({ orderId, requestId: cancelId, reason: "changed my mind" }, options),
     stock: async () => {
       for (let pageToken = ""; ; ) {
         const page = await olivia.catalog.listProducts({ pageSize: 100, pageToken });
@@ -163,16 +189,23 @@ async function anOrder({ token, stock = 1n }: Scenario) {
 type AnOrder = Awaited<ReturnType<typeof anOrder>>;
 
 /** Another order's saga may bring a victim to its failpoint before it is ready. */
-const startVictim = (name: ServiceName, failpoints: string, env: Env = {}): Promise<ServiceProcess> =>
-  vi.waitFor(() => stack.startReplica(name, { NODE_ENV: "test", FAILPOINTS: failpoints, ...env }), { timeout: 30_000 });
+const startVictim = (
+  name: ServiceName,
+  failpoints: string,
+  env: Env = {},
+): Promise<ServiceProcess> =>
+  vi.waitFor(() => stack.startReplica(name, { NODE_ENV: "test", FAILPOINTS: failpoints, ...env }), {
+    timeout: 30_000,
+  });
 
 /** How long an order that brings a victim to its failpoint takes to do so. */
 const COMES_BY = { timeout: 8_000, interval: 100 };
 const TRIES = 4;
 
 /**
- * Brings the victim to its failpoint. Replicas share their work: an order may be finished by another one, or by the reconciler, before the victim comes by;
- * then it ended well, and the next one is tried.
+ * Brings the victim to its failpoint. Replicas share their work: an order may be finished by
+ * another one, or by the reconciler, before the victim comes by; then it ended well, and the next
+ * one is tried.
  */
 async function untilKilled({ exited }: ServiceProcess, bring: () => Promise<void>): Promise<void> {
   let exit = "still alive: it never came to its failpoint";
@@ -193,7 +226,10 @@ async function untilKilled({ exited }: ServiceProcess, bring: () => Promise<void
   }
 }
 
-/** A connection that is reset is "aborted" to connect-node; one that is refused, or ends behind the edge, is "unavailable". */
+/**
+ * A connection that is reset is "aborted" to connect-node; one that is refused, or ends behind the
+ * edge, is "unavailable".
+ */
 const ALLOWED = ["ok", "Aborted", "Unavailable", "DeadlineExceeded"];
 
 /** The order ends as it should, and whoever asks again is told of it. */
@@ -223,12 +259,17 @@ describe("Order is killed", () => {
   test.concurrent.each(orderFailpoints)("%s", { timeout: 120_000 }, async (failpoint) => {
     const scenario = orderScenarios[callOf(failpoint)];
     if (scenario === undefined) throw new Error("no scenario");
-    const placed: { order: AnOrder; call: (api: Api) => Promise<Order>; answer: Promise<string> }[] = [];
+    const placed: {
+      order: AnOrder;
+      call: (api: Api) => Promise<Order>;
+      answer: Promise<string>;
+    }[] = [];
     const victim = await startVictim("order", `${failpoint}=kill@${scenario.hit ?? 1}`);
     await untilKilled(victim, async () => {
       const order = await anOrder(scenario);
       const first = scenario.call === "cancel" ? await order.place(alice) : undefined;
-      const call = (api: Api) => (first === undefined ? order.place(api) : order.cancel(api, first.id));
+      const call = (api: Api) =>
+        first === undefined ? order.place(api) : order.cancel(api, first.id);
       const answer = outcome(call(createApi(victim.url, aliceToken)));
       if (scenario.drain) void answer.then(() => victim.stop());
       placed.push({ order, call, answer });
@@ -247,7 +288,11 @@ describe("Payment is killed", () => {
     if (scenario === undefined) throw new Error("no scenario");
     const { also, env = NO_RECONCILER, cancel } = scenario;
     const placed: { order: AnOrder; answer: Promise<string> }[] = [];
-    const victim = await startVictim("payment", [also, `${failpoint}=kill@${scenario.hit ?? 1}`].filter(Boolean).join(";"), env);
+    const victim = await startVictim(
+      "payment",
+      [also, `${failpoint}=kill@${scenario.hit ?? 1}`].filter(Boolean).join(";"),
+      env,
+    );
     await untilKilled(victim, async () => {
       const order = await anOrder(scenario);
       steer(victim.url);
@@ -256,7 +301,8 @@ describe("Payment is killed", () => {
       if (cancel === undefined) return;
       await answer;
       if (cancel === "elsewhere") steer(stack.urls.payment);
-      if (cancel !== "afterwards") await outcome(order.cancel(alice, acknowledged.get(order.requestId) ?? ""));
+      if (cancel !== "afterwards")
+        await outcome(order.cancel(alice, acknowledged.get(order.requestId) ?? ""));
     });
     steer(stack.urls.payment);
     for (const { order, answer } of placed) {

@@ -32,13 +32,27 @@ beforeAll(async () => {
   const port = await freePort();
   proxy = await startTcpProxy(`http://127.0.0.1:${port}`);
   const DATABASE_URL = `postgres://tercet:tercet@127.0.0.1:${proxy.port}/orders`;
-  stack = await startTestStack(folder, { ...SETTINGS, POSTGRES_PORT: String(port) }, { DATABASE_URL });
+  stack = await startTestStack(
+    folder,
+    { ...SETTINGS, POSTGRES_PORT: String(port) },
+    { DATABASE_URL },
+  );
   postgres = stack.postgres as StackProcess;
   direct = connectPostgres(stack.databaseUrls.order, { applicationName: "test" });
-  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(
+    stack.users.alice,
+  ));
   alice = createApi(stack.urls.edge, aliceToken);
-  const product = { sku, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock: 1_000_000n };
-  await (await logIn(stack.urls.edge, stack.users.olivia)).catalog.putProduct({ product, requestId: crypto.randomUUID() });
+  const product = {
+    sku,
+    name: "Teapot",
+    price: { currencyCode: "EUR", minorUnits: 1_999n },
+    stock: 1_000_000n,
+  };
+  await (await logIn(stack.urls.edge, stack.users.olivia)).catalog.putProduct({
+    product,
+    requestId: crypto.randomUUID(),
+  });
 });
 afterAll(async () => {
   await direct?.end({ timeout: 1 });
@@ -51,7 +65,10 @@ let recorder: CallRecorder;
 beforeEach(() => {
   recorder = new CallRecorder(DEADLINE_MS);
 });
-/** Whatever was done to the database: no call took too long or failed by our fault, nothing is lost or torn, and nobody was surprised. */
+/**
+ * Whatever was done to the database: no call took too long or failed by our fault, nothing is lost
+ * or torn, and nobody was surprised.
+ */
 afterEach(async () => {
   proxy.misbehave();
   await postgres.start();
@@ -84,21 +101,31 @@ function purchase(token = "tok_visa"): Purchase {
   };
 }
 
-/** Buys one thing after the other, each until it is told of the order; at the end nothing it asked for is left open. */
+/**
+ * Buys one thing after the other, each until it is told of the order; at the end nothing it asked
+ * for is left open.
+ */
 async function buyUntil(over: AbortSignal, token: string): Promise<void> {
   while (!over.aborted) {
     const { place } = purchase(token);
-    await vi.waitFor(async () => expect(await recorder.call((options) => place(alice, options))).toBeDefined(), {
-      timeout: 30_000,
-      interval: 20,
-    });
+    await vi.waitFor(
+      async () => expect(await recorder.call((options) => place(alice, options))).toBeDefined(),
+      {
+        timeout: 30_000,
+        interval: 20,
+      },
+    );
   }
 }
 
 /** Orders without pause while `fault` lasts, and until they are answered as before. */
 async function underLoad(fault: () => Promise<void>): Promise<void> {
   const over = new AbortController();
-  const clients = Promise.all(Array.from({ length: CLIENTS }, (_, n) => buyUntil(over.signal, n === 0 ? "tok_declined" : "tok_visa")));
+  const clients = Promise.all(
+    Array.from({ length: CLIENTS }, (_, n) =>
+      buyUntil(over.signal, n === 0 ? "tok_declined" : "tok_visa"),
+    ),
+  );
   try {
     await goesOn();
     await fault();
@@ -114,11 +141,18 @@ async function underLoad(fault: () => Promise<void>): Promise<void> {
 /** As many orders are answered from now on as there are clients, twice. */
 async function goesOn(): Promise<void> {
   const before = recorder.count("ok");
-  await vi.waitFor(() => expect(recorder.count("ok")).toBeGreaterThan(before + 2 * CLIENTS), PATIENCE);
+  await vi.waitFor(
+    () => expect(recorder.count("ok")).toBeGreaterThan(before + 2 * CLIENTS),
+    PATIENCE,
+  );
 }
 
 /** `work` again and again, with pauses, for so long. */
-async function repeatedly(forMs: number, everyMs: number, work: () => Promise<void>): Promise<void> {
+async function repeatedly(
+  forMs: number,
+  everyMs: number,
+  work: () => Promise<void>,
+): Promise<void> {
   const over = AbortSignal.timeout(forMs);
   while (!over.aborted) {
     await work();
@@ -143,7 +177,9 @@ test("PostgreSQL is stopped at once, three times, under load", { timeout: 60_000
 });
 
 /** D2 */
-test("a storm ends a third of all sessions every 30 ms, under load", { timeout: 60_000 }, async () => {
+test("a storm ends a third of all sessions every 30 ms, under load", {
+  timeout: 60_000,
+}, async () => {
   let ended = 0;
   await underLoad(() =>
     repeatedly(3_000, 30, async () => {
@@ -161,27 +197,46 @@ describe("the network swallows what Order and its database say", () => {
   test("under load, for longer than any statement is waited for", { timeout: 60_000 }, async () => {
     await underLoad(async () => {
       proxy.misbehave({ blackHole: true });
-      await vi.waitFor(async () => expect(await readiness()).toBe(503), { timeout: 2_000, interval: 50 });
+      await vi.waitFor(async () => expect(await readiness()).toBe(503), {
+        timeout: 2_000,
+        interval: 50,
+      });
       await pause(7_500);
       proxy.misbehave();
     });
-    expect(recorder.count("Unavailable") + recorder.count("DeadlineExceeded") + recorder.count("ResourceExhausted")).toBeGreaterThan(0);
+    expect(
+      recorder.count("Unavailable") +
+        recorder.count("DeadlineExceeded") +
+        recorder.count("ResourceExhausted"),
+    ).toBeGreaterThan(0);
   });
 
-  test("a process that is stopped meanwhile ends within its time for draining", { timeout: 60_000 }, async () => {
+  test("a process that is stopped meanwhile ends within its time for draining", {
+    timeout: 60_000,
+  }, async () => {
     const replica = await stack.startReplica("order");
     const api = createApi(replica.url, aliceToken);
     const slow = purchase("tok_slow");
     const answer = recorder.call((options) => slow.place(api, options));
     // Its saga is under way.
-    await vi.waitFor(async () => expect(await direct`select from requests where request_id = ${slow.requestId}`).toHaveLength(1), PATIENCE);
+    await vi.waitFor(
+      async () =>
+        expect(
+          await direct`select from requests where request_id = ${slow.requestId}`,
+        ).toHaveLength(1),
+      PATIENCE,
+    );
     proxy.misbehave({ blackHole: true });
     const started = performance.now();
     expect(await replica.stop()).toBe("exit code 0");
     expect(performance.now() - started).toBeLessThan(DRAIN_TIMEOUT_MS + 500);
     proxy.misbehave();
     await answer;
-    await vi.waitFor(async () => expect(await recorder.call((options) => slow.place(alice, options))).toBeDefined(), PATIENCE);
+    await vi.waitFor(
+      async () =>
+        expect(await recorder.call((options) => slow.place(alice, options))).toBeDefined(),
+      PATIENCE,
+    );
   });
 });
 
@@ -191,8 +246,13 @@ test("PostgreSQL is away: Order is not ready within two seconds, calls say so in
 }, async () => {
   await postgres.stop();
   const stopped = performance.now();
-  const calls = Array.from({ length: 30 }, () => purchase()).map(({ place }) => recorder.call((options) => place(alice, options)));
-  await vi.waitFor(async () => expect(await readiness()).toBe(503), { timeout: 5_000, interval: 20 });
+  const calls = Array.from({ length: 30 }, () => purchase()).map(({ place }) =>
+    recorder.call((options) => place(alice, options)),
+  );
+  await vi.waitFor(async () => expect(await readiness()).toBe(503), {
+    timeout: 5_000,
+    interval: 20,
+  });
   expect(performance.now() - stopped).toBeLessThan(2_000);
   await Promise.all(calls);
   expect(new Set(recorder.calls.map(({ code }) => code))).toEqual(new Set(["Unavailable"]));
@@ -200,7 +260,10 @@ test("PostgreSQL is away: Order is not ready within two seconds, calls say so in
   const back = performance.now();
   await vi.waitFor(async () => expect(await readiness()).toBe(200), PATIENCE);
   const { place } = purchase();
-  await vi.waitFor(async () => expect(await recorder.call((options) => place(alice, options))).toBeDefined(), PATIENCE);
+  await vi.waitFor(
+    async () => expect(await recorder.call((options) => place(alice, options))).toBeDefined(),
+    PATIENCE,
+  );
   expect(performance.now() - back).toBeLessThan(RECOVERED_MS);
 });
 
@@ -218,21 +281,39 @@ describe("PostgreSQL has run out", () => {
     expect(await recorder.call((options) => place(alice, options))).toBeDefined();
   });
 
-  test("of connections: nobody crashes, and orders go through once there are some", { timeout: 30_000 }, async () => {
+  test("of connections: nobody crashes, and orders go through once there are some", {
+    timeout: 30_000,
+  }, async () => {
     const crowd = connectPostgres(stack.databaseUrls.order, { max: 250, applicationName: "crowd" });
-    const pids = [stack.services.identity.pid, stack.services.order.pid, stack.services.payment.pid];
-    const sleepers = Array.from({ length: 250 }, () => outcome(crowd.lane("lease")`select pg_sleep(4)`));
+    const pids = [
+      stack.services.identity.pid,
+      stack.services.order.pid,
+      stack.services.payment.pid,
+    ];
+    const sleepers = Array.from({ length: 250 }, () =>
+      outcome(crowd.lane("lease")`select pg_sleep(4)`),
+    );
     await vi.waitFor(
-      async () => expect((await direct`select from pg_stat_activity where application_name = 'crowd'`).length).toBeGreaterThan(150),
+      async () =>
+        expect(
+          (await direct`select from pg_stat_activity where application_name = 'crowd'`).length,
+        ).toBeGreaterThan(150),
       PATIENCE,
     );
     await direct`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'order'`;
     const { place } = purchase();
     await recorder.call((options) => place(alice, options));
-    await vi.waitFor(async () => expect(await recorder.call((options) => place(alice, options))).toBeDefined(), PATIENCE);
+    await vi.waitFor(
+      async () => expect(await recorder.call((options) => place(alice, options))).toBeDefined(),
+      PATIENCE,
+    );
     await Promise.all(sleepers);
     await crowd.end({ timeout: 1 });
-    expect([stack.services.identity.pid, stack.services.order.pid, stack.services.payment.pid]).toEqual(pids);
+    expect([
+      stack.services.identity.pid,
+      stack.services.order.pid,
+      stack.services.payment.pid,
+    ]).toEqual(pids);
   });
 });
 
@@ -256,10 +337,14 @@ test("a table is locked: what the queue has no room for is refused at once, and 
   const calls = Array.from({ length: 1 + POOL_SIZE * 100 }, list);
   await vi.waitFor(async () => {
     await list();
-    expect(recorder.calls.at(-1)).toMatchObject({ code: "ResourceExhausted", reason: "DATABASE_BUSY" });
+    expect(recorder.calls.at(-1)).toMatchObject({
+      code: "ResourceExhausted",
+      reason: "DATABASE_BUSY",
+    });
   });
   const excess = new CallRecorder(DEADLINE_MS);
-  for (let n = 0; n < 10; n++) await excess.call((options) => api.catalog.listProducts({}, options));
+  for (let n = 0; n < 10; n++)
+    await excess.call((options) => api.catalog.listProducts({}, options));
   expect(excess.count("ResourceExhausted")).toBe(10);
   const [fastest, , , , , median] = excess.calls.map(({ ms }) => ms).sort((a, b) => a - b);
   expect([fastest, median]).toSatisfy((times: number[]) => times.every((ms) => ms < 50));
@@ -282,5 +367,7 @@ test("the reply to the commit of an order is lost: it is found, not made again",
   expect(["ok", "Unavailable"]).toContain(recorder.calls.at(-1)?.code);
   const again = await place(alice);
   if (first !== undefined) expect(again.id).toBe(first.id);
-  expect(await direct`select resource_id from requests where request_id = ${requestId}`).toEqual([{ resourceId: again.id }]);
+  expect(await direct`select resource_id from requests where request_id = ${requestId}`).toEqual([
+    { resourceId: again.id },
+  ]);
 });

@@ -2,18 +2,27 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "@tercet/cli";
 import { describe, expect, test } from "vitest";
-import { execForm, expand, parseDockerfile, type Stage, withoutIgnored } from "./docker/dockerfile.ts";
+import {
+  execForm,
+  expand,
+  parseDockerfile,
+  type Stage,
+  withoutIgnored,
+} from "./docker/dockerfile.ts";
 import { DOCKERFILE } from "./docker/image.ts";
 
 const text = await readFile(join(ROOT, DOCKERFILE), "utf8");
-const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { packageManager: string };
+const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+  packageManager: string;
+};
 const BASE = /^node:(\d+\.\d+\.\d+)-bookworm-slim@sha256:[0-9a-f]{64}$/;
 
 /** What hadolint cannot know. */
 function problems(stages: readonly Stage[]): string[] {
   const last = stages.at(-1);
   const all = stages.flatMap(({ instructions }) => instructions);
-  const of = (keyword: string) => last?.instructions.filter((one) => one.keyword === keyword).map(({ rest }) => rest) ?? [];
+  const of = (keyword: string) =>
+    last?.instructions.filter((one) => one.keyword === keyword).map(({ rest }) => rest) ?? [];
   const [user = ""] = of("USER");
   const pnpm = all
     .find(({ rest }) => rest.startsWith("npm install --global "))
@@ -21,16 +30,26 @@ function problems(stages: readonly Stage[]): string[] {
     .at(-1);
   return [
     ...stages.flatMap(({ from }) =>
-      BASE.exec(from)?.[1] === process.versions.node ? [] : [`${from} is not the pinned Node ${process.versions.node}`],
+      BASE.exec(from)?.[1] === process.versions.node
+        ? []
+        : [`${from} is not the pinned Node ${process.versions.node}`],
     ),
-    ...(new Set(stages.map(({ from }) => from)).size === 1 ? [] : ["the stages have different bases"]),
+    ...(new Set(stages.map(({ from }) => from)).size === 1
+      ? []
+      : ["the stages have different bases"]),
     ...(pnpm === manifest.packageManager ? [] : [`${pnpm} is not ${manifest.packageManager}`]),
-    ...(/^[1-9]\d{4,}:[1-9]\d{4,}$/.test(user) ? [] : [`USER ${user} is not a number that nobody on a host has`]),
-    ...[...of("ENTRYPOINT"), ...of("CMD")].flatMap((rest) => (execForm(rest) === undefined ? [`${rest} would be process 1's child`] : [])),
+    ...(/^[1-9]\d{4,}:[1-9]\d{4,}$/.test(user)
+      ? []
+      : [`USER ${user} is not a number that nobody on a host has`]),
+    ...[...of("ENTRYPOINT"), ...of("CMD")].flatMap((rest) =>
+      execForm(rest) === undefined ? [`${rest} would be process 1's child`] : [],
+    ),
     ...(last?.instructions.some(({ keyword, rest }) => keyword === "COPY" && /^\.\s/.test(rest))
       ? ["the image has all of the context"]
       : []),
-    ...all.flatMap(({ rest }) => (/secret|password|token/i.test(rest) ? [`a secret in a layer: ${rest}`] : [])),
+    ...all.flatMap(({ rest }) =>
+      /secret|password|token/i.test(rest) ? [`a secret in a layer: ${rest}`] : [],
+    ),
   ];
 }
 
@@ -49,7 +68,12 @@ describe("infra/docker/Dockerfile", () => {
     ["root", "USER 10001:10001", "USER 0:0", "USER 0:0 is not"],
     ["a name", "USER 10001:10001", "USER node", "USER node is not"],
     ["no user", "USER 10001:10001", "", "USER  is not"],
-    ["a shell", /^CMD .*$/m, "CMD node dist/main.js", "node dist/main.js would be process 1's child"],
+    [
+      "a shell",
+      /^CMD .*$/m,
+      "CMD node dist/main.js",
+      "node dist/main.js would be process 1's child",
+    ],
     ["the sources", "COPY LICENSE /", "COPY . /", "the image has all of the context"],
     ["a secret", "WORKDIR /repo", "ARG NPM_TOKEN", "a secret in a layer: NPM_TOKEN"],
   ])("%s is found", (_, from, to, problem) => {
@@ -59,7 +83,9 @@ describe("infra/docker/Dockerfile", () => {
   });
 
   test("says nothing that its reader would pass over", () => {
-    expect(() => parseDockerfile(`${text}\nADD https://example.com/x /x`)).toThrow('cannot interpret "ADD');
+    expect(() => parseDockerfile(`${text}\nADD https://example.com/x /x`)).toThrow(
+      'cannot interpret "ADD',
+    );
     expect(() => parseDockerfile(`${text}\nVOLUME /x`)).toThrow("cannot interpret");
   });
 });
@@ -76,7 +102,9 @@ test("a Dockerfile is read as Docker reads it", () => {
       { keyword: "COPY", flags: { from: "b", chown: "1:2" }, rest: "/e ./" },
     ],
   });
-  expect(expand(`@tercet/$\{SERVICE}... $A$B`, { SERVICE: "order", A: "x" })).toBe("@tercet/order... x");
+  expect(expand(`@tercet/$\{SERVICE}... $A$B`, { SERVICE: "order", A: "x" })).toBe(
+    "@tercet/order... x",
+  );
 });
 
 test(".dockerignore lets in what an image is built from, and no secret", async () => {
@@ -101,5 +129,7 @@ test(".dockerignore lets in what an image is built from, and no secret", async (
     "packages/order/src/order.test.ts",
     "packages/order/tsconfig.tsbuildinfo",
   ];
-  expect(withoutIgnored([...inside, ...outside], await readFile(join(ROOT, ".dockerignore"), "utf8"))).toEqual(inside);
+  expect(
+    withoutIgnored([...inside, ...outside], await readFile(join(ROOT, ".dockerignore"), "utf8")),
+  ).toEqual(inside);
 });

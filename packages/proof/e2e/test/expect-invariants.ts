@@ -1,4 +1,11 @@
-import { moved, paymentOf, readEverything, type Sources, untilSettled, violations } from "@tercet/audit";
+import {
+  moved,
+  paymentOf,
+  readEverything,
+  type Sources,
+  untilSettled,
+  violations,
+} from "@tercet/audit";
 import { readBook } from "@tercet/payment";
 import { expect } from "vitest";
 
@@ -8,7 +15,10 @@ export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId:
 }
 
 /** How many charges and refunds of a payment the provider's book has. */
-export async function moves(sources: Pick<Sources, "bookDir">, { paymentId }: { readonly paymentId: string }): Promise<[number, number]> {
+export async function moves(
+  sources: Pick<Sources, "bookDir">,
+  { paymentId }: { readonly paymentId: string },
+): Promise<[number, number]> {
   const { charges, refunds } = await movedFor(sources, paymentId);
   return [charges.length, refunds.length];
 }
@@ -21,8 +31,9 @@ export interface InvariantOptions {
 }
 
 /**
- * What must hold however the system was treated, from its databases and the provider's book: nothing is left open (I3), and then none of `violations`.
- * Answers how many orders there are in each status, so that a test can tell that it held something.
+ * What must hold however the system was treated, from its databases and the provider's book:
+ * nothing is left open (I3), and then none of `violations`. Answers how many orders there are in
+ * each status, so that a test can tell that it held something.
  */
 export async function expectInvariants(
   sources: Sources,
@@ -32,5 +43,7 @@ export async function expectInvariants(
   const everything = await readEverything(sources);
   expect(violations(everything, acknowledged)).toEqual([]);
   const byStatus = Object.groupBy(everything.orders, ({ status }) => status);
-  return Object.fromEntries(Object.entries(byStatus).map(([status, some]) => [status, some.length]));
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, some]) => [status, some.length]),
+  );
 }

@@ -2,7 +2,14 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserClient, bundlePage, type OpenPage, openPage, type Site, servePage } from "./clients/browser/browser.ts";
+import {
+  browserClient,
+  bundlePage,
+  type OpenPage,
+  openPage,
+  type Site,
+  servePage,
+} from "./clients/browser/browser.ts";
 import { failure } from "./clients/failure.ts";
 import { buildGoClient, goClient } from "./clients/go-client.ts";
 import { grpcurl } from "./clients/grpcurl.ts";
@@ -14,11 +21,14 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { onPath } from "./tool.ts";
 
 /** Where each is; undefined when it is not there, which is said. */
-const [grpcurlPath, probePath, goPath, chromiumPath] = await Promise.all(["grpcurl", "grpc-health-probe", "go", "chromium"].map(required));
+const [grpcurlPath, probePath, goPath, chromiumPath] = await Promise.all(
+  ["grpcurl", "grpc-health-probe", "go", "chromium"].map(required),
+);
 
 async function required(name: string): Promise<string | undefined> {
   const path = await onPath(name);
-  if (path === undefined) process.stderr.write(`WITHOUT ${name}: it makes no order journey and asks for no health\n`);
+  if (path === undefined)
+    process.stderr.write(`WITHOUT ${name}: it makes no order journey and asks for no health\n`);
   return path;
 }
 
@@ -52,12 +62,19 @@ describe.skipIf(grpcurlPath === undefined)("by grpcurl, through reflection", SLO
 
   test("where there is only v1alpha of it", async () => {
     await using front = await onlyV1Alpha(stack.urls.order);
-    const { stdout } = await promisify(execFile)(grpcurlPath ?? "", ["-plaintext", new URL(front.url).host, "list"]);
+    const { stdout } = await promisify(execFile)(grpcurlPath ?? "", [
+      "-plaintext",
+      new URL(front.url).host,
+      "list",
+    ]);
     expect(stdout.split("\n")).toContain("order.v1.OrderService");
     using client = grpcurl(grpcurlPath ?? "", { ...stack.urls, order: front.url });
     const { products } = await client.shop().listProducts({ pageSize: 2, pageToken: "" });
     expect(products).toHaveLength(2);
-    expect(await failure(client.shop().listOrders())).toEqual({ code: "unauthenticated", reason: "UNAUTHENTICATED" });
+    expect(await failure(client.shop().listOrders())).toEqual({
+      code: "unauthenticated",
+      reason: "UNAUTHENTICATED",
+    });
   });
 });
 
@@ -92,8 +109,13 @@ describe.skipIf(chromiumPath === undefined)("by a browser's page from another or
     await using stranger = await servePage(script);
     await using other = await openPage(chromiumPath ?? "", stranger);
     using client = browserClient(other, stack.urls);
-    expect(await failure(client.shop().listProducts({ pageSize: 2, pageToken: "" }))).toEqual({ code: "unknown", reason: undefined });
-    expect(other.console.join("\n")).toContain(`from origin '${stranger.origin}' has been blocked by CORS policy`);
+    expect(await failure(client.shop().listProducts({ pageSize: 2, pageToken: "" }))).toEqual({
+      code: "unknown",
+      reason: undefined,
+    });
+    expect(other.console.join("\n")).toContain(
+      `from origin '${stranger.origin}' has been blocked by CORS policy`,
+    );
   });
 });
 

@@ -21,7 +21,10 @@ export async function readSecrets({
 }
 
 /** A token as Identity signs it, with its own key. */
-export async function signToken(stack: Pick<Stack, "dataDir" | "urls">, claims: Claims): Promise<string> {
+export async function signToken(
+  stack: Pick<Stack, "dataDir" | "urls">,
+  claims: Claims,
+): Promise<string> {
   const [key] = (await readSecrets(stack)).signingKeys.keys;
   if (key?.kid === undefined) throw new Error("the stack has no signing key");
   return await signTokenWith(key, stack.urls.identity, claims);

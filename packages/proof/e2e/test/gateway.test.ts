@@ -15,7 +15,9 @@ import { collect, type ShopClient, type Targets } from "./clients/shop.ts";
 import { type Kong, startKong } from "./kong/kong.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
-const config = parseKongConfig(await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"));
+const config = parseKongConfig(
+  await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"),
+);
 
 let folder: TestFolder;
 let stack: Stack;
@@ -55,28 +57,50 @@ const commands: Clients = [
   ["Connect (buf curl)", () => bufCurl("connect", all(kong.url))],
 ];
 
-const newUser = () => ({ email: `${crypto.randomUUID()}@example.com`, password: "correct horse battery", displayName: "Ada" });
-const mugs = (paymentToken: string) => ({ requestId: crypto.randomUUID(), sku: "MUG-BLUE", quantity: 2, paymentToken });
-
-describe.concurrent.each([...clients, ...commands])("through Kong's routes, by %s", LONG, (_name, connectTo) => {
-  test("a customer registers, orders, watches, cancels, and gets the money back", async () => {
-    using client = connectTo();
-    const user = newUser();
-    await client.shop().register(user);
-    const shop = client.shop((await client.shop().login(user)).accessToken);
-    expect((await shop.listProducts({ pageSize: 100, pageToken: "" })).products.map(({ sku }) => sku)).toContain("MUG-BLUE");
-    const order = mugs("tok_visa");
-    const placed = await shop.createOrder(order);
-    expect(placed).toMatchObject({ replayed: false });
-    expect((await collect(shop.watchOrder(placed.id))).at(-1)?.status).toBe("CONFIRMED");
-    expect(await shop.createOrder(order)).toMatchObject({ id: placed.id, status: "CONFIRMED", replayed: true });
-    expect(await shop.cancelOrder(placed.id)).toMatchObject({ status: "CANCELLED" });
-    expect(await shop.getOrder(placed.id)).toMatchObject({ status: "CANCELLED" });
-    expect(await shop.listOrders()).toHaveLength(1);
-    expect(await shop.getPayment(placed.paymentId)).toMatchObject({ status: "REFUNDED" });
-    expect(await failure(client.shop().listOrders())).toEqual({ code: "unauthenticated", reason: "UNAUTHENTICATED" });
-  });
+const newUser = () => ({
+  email: `${crypto.randomUUID()}@example.com`,
+  password: "correct horse battery",
+  displayName: "Ada",
 });
+const mugs = (paymentToken: string) => ({
+  requestId: crypto.randomUUID(),
+  sku: "MUG-BLUE",
+  quantity: 2,
+  paymentToken,
+});
+
+describe.concurrent.each([...clients, ...commands])(
+  "through Kong's routes, by %s",
+  LONG,
+  (_name, connectTo) => {
+    test("a customer registers, orders, watches, cancels, and gets the money back", async () => {
+      using client = connectTo();
+      const user = newUser();
+      await client.shop().register(user);
+      const shop = client.shop((await client.shop().login(user)).accessToken);
+      expect(
+        (await shop.listProducts({ pageSize: 100, pageToken: "" })).products.map(({ sku }) => sku),
+      ).toContain("MUG-BLUE");
+      const order = mugs("tok_visa");
+      const placed = await shop.createOrder(order);
+      expect(placed).toMatchObject({ replayed: false });
+      expect((await collect(shop.watchOrder(placed.id))).at(-1)?.status).toBe("CONFIRMED");
+      expect(await shop.createOrder(order)).toMatchObject({
+        id: placed.id,
+        status: "CONFIRMED",
+        replayed: true,
+      });
+      expect(await shop.cancelOrder(placed.id)).toMatchObject({ status: "CANCELLED" });
+      expect(await shop.getOrder(placed.id)).toMatchObject({ status: "CANCELLED" });
+      expect(await shop.listOrders()).toHaveLength(1);
+      expect(await shop.getPayment(placed.paymentId)).toMatchObject({ status: "REFUNDED" });
+      expect(await failure(client.shop().listOrders())).toEqual({
+        code: "unauthenticated",
+        reason: "UNAUTHENTICATED",
+      });
+    });
+  },
+);
 
 // A command prints at its end what it was told.
 describe.concurrent.each(clients)("through Kong's routes, by %s", LONG, (_name, connectTo) => {
@@ -85,7 +109,8 @@ describe.concurrent.each(clients)("through Kong's routes, by %s", LONG, (_name, 
     const user = newUser();
     await client.shop().register(user);
     const shop = client.shop((await client.shop().login(user)).accessToken);
-    // It is not paid for as long as the provider is silentListener. Of the deadline only the service knows, so that its answer cannot be late.
+    // It is not paid for as long as the provider is silentListener. Of the deadline only the
+    // service knows, so that its answer cannot be late.
     const { id } = await shop.createOrder(mugs("tok_timeout"));
     for await (const { status } of shop.watchOrder(id)) {
       expect(status).toBe("PENDING");
@@ -100,27 +125,52 @@ describe.each([
   ["the edge", () => stack.urls.edge],
 ])("as plain HTTP, through %s", (_name, urlOf) => {
   const post = (path: string, body: object) =>
-    fetch(`${urlOf()}${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    fetch(`${urlOf()}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
 
   test("one registers, logs in, asks who one is, refreshes and logs out under /auth", async () => {
     const { email, password, displayName } = newUser();
-    const registered = await post("/auth/register", { email, password, displayName, requestId: crypto.randomUUID() });
+    const registered = await post("/auth/register", {
+      email,
+      password,
+      displayName,
+      requestId: crypto.randomUUID(),
+    });
     const { id } = (await registered.json()) as { id: string };
-    const { accessToken, refreshToken } = await json(await post("/auth/login", { email, password }));
-    const me = await fetch(`${urlOf()}/auth/me`, { headers: { authorization: `Bearer ${accessToken}` } });
+    const { accessToken, refreshToken } = await json(
+      await post("/auth/login", { email, password }),
+    );
+    const me = await fetch(`${urlOf()}/auth/me`, {
+      headers: { authorization: `Bearer ${accessToken}` },
+    });
     expect(await json(me)).toMatchObject({ id, email, roles: ["ROLE_CUSTOMER"] });
     expect((await fetch(`${urlOf()}/auth/me`)).status).toBe(401);
     const refreshed = await json(await post("/auth/refresh", { refreshToken }));
     expect(refreshed["accessToken"]).toMatch(/^ey/);
-    expect(await json(await post("/auth/logout", { refreshToken: refreshed["refreshToken"] }))).toEqual({});
-    expect((await post("/auth/refresh", { refreshToken: refreshed["refreshToken"] })).status).toBe(401);
-    const service = { clientId: "order", clientSecret: "not-the-one-that-it-has", audience: "payment" };
-    expect(await (await post("/auth/token", service)).json()).toMatchObject({ code: "unauthenticated" });
+    expect(
+      await json(await post("/auth/logout", { refreshToken: refreshed["refreshToken"] })),
+    ).toEqual({});
+    expect((await post("/auth/refresh", { refreshToken: refreshed["refreshToken"] })).status).toBe(
+      401,
+    );
+    const service = {
+      clientId: "order",
+      clientSecret: "not-the-one-that-it-has",
+      audience: "payment",
+    };
+    expect(await (await post("/auth/token", service)).json()).toMatchObject({
+      code: "unauthenticated",
+    });
     expect((await fetch(`${urlOf()}/auth/login`)).status).toBe(404);
   });
 
   test("verifiers find the keys", async () => {
-    const { keys } = (await (await fetch(`${urlOf()}/.well-known/jwks.json`)).json()) as { keys: object[] };
+    const { keys } = (await (await fetch(`${urlOf()}/.well-known/jwks.json`)).json()) as {
+      keys: object[];
+    };
     expect(keys).toContainEqual(expect.objectContaining({ kty: "EC", alg: "ES256" }));
     expect((await fetch(`${urlOf()}/.well-known/openid-configuration`)).status).toBe(200);
   });
@@ -156,14 +206,23 @@ test.each([
     const [answer] = await once(asked.end(method === "POST" ? "{}" : undefined), "response");
     expect(answer.resume().statusCode).toBe(404);
   }
-  expect(await overHttp2(path, { ...headers, "content-type": "application/grpc" })).toMatchObject({ ":status": 404, "grpc-status": "5" });
+  expect(await overHttp2(path, { ...headers, "content-type": "application/grpc" })).toMatchObject({
+    ":status": 404,
+    "grpc-status": "5",
+  });
 });
 
 /** The headers of the answer to an empty message. */
-async function overHttp2(path: string, headers: Record<string, string>): Promise<Record<string, unknown>> {
+async function overHttp2(
+  path: string,
+  headers: Record<string, string>,
+): Promise<Record<string, unknown>> {
   const session = connect(kong.grpcUrl);
   try {
-    const [answer] = await once(session.request({ ":method": "POST", ":path": path, ...headers }).end(Buffer.alloc(5)), "response");
+    const [answer] = await once(
+      session.request({ ":method": "POST", ":path": path, ...headers }).end(Buffer.alloc(5)),
+      "response",
+    );
     return answer;
   } finally {
     session.close();
@@ -172,20 +231,38 @@ async function overHttp2(path: string, headers: Record<string, string>): Promise
 
 const LIST = "/order.v1.CatalogService/ListProducts";
 const list = (url: string, init: RequestInit = {}) =>
-  fetch(`${url}${LIST}`, { method: "POST", body: "{}", ...init, headers: { "content-type": "application/json", ...init.headers } });
+  fetch(`${url}${LIST}`, {
+    method: "POST",
+    body: "{}",
+    ...init,
+    headers: { "content-type": "application/json", ...init.headers },
+  });
 
 test("pages of the listed origins may call, and read what a client needs", async () => {
-  const preflight = { method: "OPTIONS", body: null, headers: { "access-control-request-method": "POST" } };
-  const asks = (origin: string) => list(kong.url, { ...preflight, headers: { ...preflight.headers, origin } });
+  const preflight = {
+    method: "OPTIONS",
+    body: null,
+    headers: { "access-control-request-method": "POST" },
+  };
+  const asks = (origin: string) =>
+    list(kong.url, { ...preflight, headers: { ...preflight.headers, origin } });
   const allowed = await asks("http://localhost:5173");
   expect(allowed.status).toBe(200);
   expect(allowed.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
-  expect(allowed.headers.get("access-control-allow-headers")).toMatch(/\bauthorization\b.*\bx-correlation-id\b/);
+  expect(allowed.headers.get("access-control-allow-headers")).toMatch(
+    /\bauthorization\b.*\bx-correlation-id\b/,
+  );
   expect((await asks("http://evil.example")).headers.get("access-control-allow-origin")).toBeNull();
   const answer = await list(kong.url, { headers: { origin: "http://localhost:5173" } });
   expect(answer.status).toBe(200);
   expect(answer.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
-  for (const name of ["grpc-status", "grpc-message", "idempotent-replayed", "retry-after", "x-correlation-id"])
+  for (const name of [
+    "grpc-status",
+    "grpc-message",
+    "idempotent-replayed",
+    "retry-after",
+    "x-correlation-id",
+  ])
     expect(answer.headers.get("access-control-expose-headers")?.split(",")).toContain(name);
 });
 
@@ -218,11 +295,17 @@ test("whoever tries too many tokens has to wait, by whichever path, and everybod
   // Counts of its own.
   await using another = await startKong(config, stack.urls);
   const guess = (path: string) =>
-    fetch(`${another.url}${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: '{"refreshToken":"x"}' });
+    fetch(`${another.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"refreshToken":"x"}',
+    });
   const paths = ["/auth/refresh", "/identity.v1.IdentityService/Refresh"];
   const answers: Response[] = [];
-  // A minute of the clock may end meanwhile, and 59 of them be forgotten; counted apart, each path would allow 60 of these.
-  for (let i = 0; i < 120 && answers.at(-1)?.status !== 429; i++) answers.push(await guess(paths[i % 2] ?? ""));
+  // A minute of the clock may end meanwhile, and 59 of them be forgotten; counted apart, each path
+  // would allow 60 of these.
+  for (let i = 0; i < 120 && answers.at(-1)?.status !== 429; i++)
+    answers.push(await guess(paths[i % 2] ?? ""));
   expect(answers[0]?.status).toBe(400);
   expect(answers.at(-1)?.status).toBe(429);
   expect(Number(answers.at(-1)?.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -231,16 +314,26 @@ test("whoever tries too many tokens has to wait, by whichever path, and everybod
 });
 
 test("a service that is away is the gateway's to tell, by both protocols", async () => {
-  await using another = await startKong(config, { ...stack.urls, order: `http://127.0.0.1:${await freePort()}` });
+  await using another = await startKong(config, {
+    ...stack.urls,
+    order: `http://127.0.0.1:${await freePort()}`,
+  });
   const answer = await list(another.url);
   expect(answer.status).toBe(502);
   expect(answer.headers.get("x-correlation-id")).toMatch(/./);
   using client = connectGrpc(all(another.grpcUrl));
-  expect(await failure(client.shop().listProducts({ pageSize: 1, pageToken: "" }))).toMatchObject({ code: "unavailable" });
+  expect(await failure(client.shop().listProducts({ pageSize: 1, pageToken: "" }))).toMatchObject({
+    code: "unavailable",
+  });
 });
 
 test("a configuration with something that is not understood here is refused", async () => {
-  const repeating = { ...config, services: config.services.map((service) => ({ ...service, retries: 1 })) };
+  const repeating = {
+    ...config,
+    services: config.services.map((service) => ({ ...service, retries: 1 })),
+  };
   await expect(startKong(repeating, stack.urls)).rejects.toThrow("retries of identity");
-  await expect(startKong(config, { identity: stack.urls.identity })).rejects.toThrow("no upstream for order");
+  await expect(startKong(config, { identity: stack.urls.identity })).rejects.toThrow(
+    "no upstream for order",
+  );
 });

@@ -58,7 +58,9 @@ test("health: every service serves", async () => {
 
 test("health: a service that is not known, and one that does not answer, fail it", async () => {
   const nobody = `http://127.0.0.1:${await freePort()}`;
-  const { code, stdout } = await helmTest("health", { SERVICES: `${urls().order}/order.v1.NoService ${nobody}/order.v1.OrderService` });
+  const { code, stdout } = await helmTest("health", {
+    SERVICES: `${urls().order}/order.v1.NoService ${nobody}/order.v1.OrderService`,
+  });
   expect(stdout).toMatch(/^order\.v1\.NoService at .*: grpc-status 5$/m);
   expect(stdout).toMatch(/^order\.v1\.OrderService at .*: .*ECONNREFUSED/m);
   expect(code).toBe(1);
@@ -68,7 +70,11 @@ test("order: a new customer's order is confirmed, with the operator's product an
   const { identity, order } = urls();
   const env = { IDENTITY_URL: identity, ORDER_URL: order, CATALOG_URL: order };
   const made = await helmTest("order", { ...env, OPERATOR_PASSWORD: stack.users.olivia.password });
-  expect(made).toMatchObject({ stderr: "", code: 0, stdout: expect.stringMatching(/^order \S+ of 1 HELM-TEST: ORDER_STATUS_CONFIRMED$/m) });
+  expect(made).toMatchObject({
+    stderr: "",
+    code: 0,
+    stdout: expect.stringMatching(/^order \S+ of 1 HELM-TEST: ORDER_STATUS_CONFIRMED$/m),
+  });
   const found = await helmTest("order", env);
   expect(found).toMatchObject({
     stderr: "",
@@ -78,11 +84,22 @@ test("order: a new customer's order is confirmed, with the operator's product an
 });
 
 test("order: through Kong's routes, as in the cluster", async () => {
-  const config = parseKongConfig(await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"));
+  const config = parseKongConfig(
+    await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"),
+  );
   await using kong = await startKong(config, stack.urls);
-  const env = { IDENTITY_URL: kong.url, ORDER_URL: kong.url, CATALOG_URL: urls().order, OPERATOR_PASSWORD: stack.users.olivia.password };
-  // The seeded operator logs in by Kong, and puts the product into Order itself, which Kong does not lead to.
-  expect(await helmTest("order", env)).toMatchObject({ code: 0, stdout: expect.stringContaining("ORDER_STATUS_CONFIRMED") });
+  const env = {
+    IDENTITY_URL: kong.url,
+    ORDER_URL: kong.url,
+    CATALOG_URL: urls().order,
+    OPERATOR_PASSWORD: stack.users.olivia.password,
+  };
+  // The seeded operator logs in by Kong, and puts the product into Order itself, which Kong does
+  // not lead to.
+  expect(await helmTest("order", env)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("ORDER_STATUS_CONFIRMED"),
+  });
 });
 
 test("order: a password that is wrong fails it, and says where", async () => {

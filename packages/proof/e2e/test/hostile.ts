@@ -16,13 +16,19 @@ type Answer = (stream: ServerHttp2Stream) => void;
 const grpc =
   (status: number, body: Uint8Array = Buffer.alloc(0)): Answer =>
   (stream) => {
-    stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
-    stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": String(status), "grpc-message": "so it says" }));
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc+proto" },
+      { waitForTrailers: true },
+    );
+    stream.once("wantTrailers", () =>
+      stream.sendTrailers({ "grpc-status": String(status), "grpc-message": "so it says" }),
+    );
     stream.end(body);
   };
 
 /** One message of gRPC: not compressed, its length, its bytes. */
-const message = (...bytes: readonly number[]): Uint8Array => Buffer.from([0, 0, 0, 0, bytes.length, ...bytes]);
+const message = (...bytes: readonly number[]): Uint8Array =>
+  Buffer.from([0, 0, 0, 0, bytes.length, ...bytes]);
 
 const html: Answer = (stream) => {
   stream.respond({ ":status": 200, "content-type": "text/html" });
@@ -45,7 +51,9 @@ export async function startHostileServer(kind: Nonsense): Promise<HostileServer>
   let calls = 0;
   const sockets = new Set<Socket>();
   const server: Server =
-    kind === "bytes that are no HTTP/2" ? createServer((socket) => void socket.end(randomBytes(512))) : http2(answers[kind]);
+    kind === "bytes that are no HTTP/2"
+      ? createServer((socket) => void socket.end(randomBytes(512)))
+      : http2(answers[kind]);
   server.on(kind === "bytes that are no HTTP/2" ? "connection" : "stream", () => {
     calls++;
   });

@@ -20,12 +20,21 @@ interface Dashboard {
 }
 
 /** Every query of every panel, over the last five minutes where Grafana would choose. */
-export const panelQueries: readonly NamedQuery[] = globSync("*.json", { cwd: join(ROOT, "infra/grafana/dashboards") })
+export const panelQueries: readonly NamedQuery[] = globSync("*.json", {
+  cwd: join(ROOT, "infra/grafana/dashboards"),
+})
   .sort()
   .flatMap((file) => {
-    const { panels } = JSON.parse(readFileSync(join(ROOT, "infra/grafana/dashboards", file), "utf8")) as Dashboard;
+    const { panels } = JSON.parse(
+      readFileSync(join(ROOT, "infra/grafana/dashboards", file), "utf8"),
+    ) as Dashboard;
     return panels.flatMap(({ title, targets }) =>
-      targets.map(({ expr, legendFormat: legend }) => ({ file, title, legend, expr: expr.replaceAll("$__rate_interval", "5m") })),
+      targets.map(({ expr, legendFormat: legend }) => ({
+        file,
+        title,
+        legend,
+        expr: expr.replaceAll("$__rate_interval", "5m"),
+      })),
     );
   });
 
@@ -33,10 +42,15 @@ const COMPARISON = /\s*(?:[<>]=?|==|!=)\s*[\d.]+/g;
 const ABSENCE = /\babsent\(/g;
 
 interface Rules {
-  readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[];
+  readonly groups: readonly {
+    readonly rules: readonly { readonly alert: string; readonly expr: string }[];
+  }[];
 }
 
-/** Every alert's query without what makes it an alert: its comparison with a number, or that there is nothing. */
+/**
+ * Every alert's query without what makes it an alert: its comparison with a number, or that there
+ * is nothing.
+ */
 export const alertQueries: readonly NamedQuery[] = (
   parse(readFileSync(join(ROOT, "infra/prometheus/rules/alerts.yml"), "utf8")) as Rules
 ).groups.flatMap(({ rules }) =>
@@ -54,5 +68,7 @@ export function listedMetrics(): Set<string> {
   const names = [...page.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = ""]) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name),
   );
-  return new Set(names.flatMap((name) => [name, ...["bucket", "count", "sum"].map((part) => `${name}_${part}`)]));
+  return new Set(
+    names.flatMap((name) => [name, ...["bucket", "count", "sum"].map((part) => `${name}_${part}`)]),
+  );
 }

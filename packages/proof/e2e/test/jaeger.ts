@@ -8,7 +8,10 @@ export interface Jaeger extends AsyncDisposable {
   /** Takes OTLP over gRPC; host:port. */
   readonly otlp: string;
   /** The services of each trace that has a span of this service with this tag. */
-  search(service: string, tags: Readonly<Record<string, string>>): Promise<{ readonly traceId: string; readonly services: string[] }[]>;
+  search(
+    service: string,
+    tags: Readonly<Record<string, string>>,
+  ): Promise<{ readonly traceId: string; readonly services: string[] }[]>;
 }
 
 interface Trace {
@@ -18,13 +21,19 @@ interface Trace {
 
 /** Jaeger 2, whose traces stay in memory. */
 export async function startJaeger(path: string, folder: TestFolder): Promise<Jaeger> {
-  const [otlp, http, grpc] = (await Promise.all([freePort(), freePort(), freePort()])).map((port) => `127.0.0.1:${port}`);
+  const [otlp, http, grpc] = (await Promise.all([freePort(), freePort(), freePort()])).map(
+    (port) => `127.0.0.1:${port}`,
+  );
   const config = join(folder.path, "jaeger.json");
   // Its own defaults listen on a dozen fixed ports.
   const settings = {
     extensions: {
       jaeger_storage: { backends: { memory: { memory: { max_traces: 10_000 } } } },
-      jaeger_query: { storage: { traces: "memory" }, http: { endpoint: http }, grpc: { endpoint: grpc } },
+      jaeger_query: {
+        storage: { traces: "memory" },
+        http: { endpoint: http },
+        grpc: { endpoint: grpc },
+      },
     },
     receivers: { otlp: { protocols: { grpc: { endpoint: otlp } } } },
     exporters: { jaeger_storage_exporter: { trace_storage: "memory" } },
@@ -35,15 +44,23 @@ export async function startJaeger(path: string, folder: TestFolder): Promise<Jae
     },
   };
   await writeFile(config, JSON.stringify(settings));
-  const tool = await startTool({ path, args: ["--config", config], readyUrl: `http://${http}/api/services` });
+  const tool = await startTool({
+    path,
+    args: ["--config", config],
+    readyUrl: `http://${http}/api/services`,
+  });
   return {
     otlp: otlp ?? "",
     search: async (service, tags) => {
-      const answer = await fetch(`http://${http}/api/traces?${new URLSearchParams({ service, tags: JSON.stringify(tags), limit: "5" })}`);
+      const answer = await fetch(
+        `http://${http}/api/traces?${new URLSearchParams({ service, tags: JSON.stringify(tags), limit: "5" })}`,
+      );
       const { data } = (await answer.json()) as { data: Trace[] };
       return data.map(({ traceID: traceId, processes }) => ({
         traceId,
-        services: [...new Set(Object.values(processes).map(({ serviceName }) => serviceName))].sort(),
+        services: [
+          ...new Set(Object.values(processes).map(({ serviceName }) => serviceName)),
+        ].sort(),
       }));
     },
     [Symbol.asyncDispose]: () => tool[Symbol.asyncDispose](),

@@ -11,9 +11,16 @@ import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const atServices = ({ urls }: Stack): Targets => urls;
-const atEdge = ({ urls: { edge } }: Stack): Targets => ({ identity: edge, order: edge, payment: edge });
+const atEdge = ({ urls: { edge } }: Stack): Targets => ({
+  identity: edge,
+  order: edge,
+  payment: edge,
+});
 
-/** gRPC goes to the services' own ports, as the edge speaks HTTP/1.1; everything else goes through the edge. */
+/**
+ * gRPC goes to the services' own ports, as the edge speaks HTTP/1.1; everything else goes through
+ * the edge.
+ */
 const clients: readonly (readonly [string, (stack: Stack) => ShopClient])[] = [
   ["gRPC (connect-node)", (stack) => connectGrpc(atServices(stack))],
   ["gRPC (@grpc/grpc-js)", (stack) => grpcJs(atServices(stack))],
@@ -39,11 +46,17 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) => orderJourney(() => shop, connect));
+describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) =>
+  orderJourney(() => shop, connect),
+);
 
 describe("afterwards", () => {
   test("the provider has exactly the money of the confirmed orders", async () => {
-    expect(Object.keys(await expectInvariants(stack)).sort()).toEqual(["CANCELLED", "CONFIRMED", "REJECTED"]);
+    expect(Object.keys(await expectInvariants(stack)).sort()).toEqual([
+      "CANCELLED",
+      "CONFIRMED",
+      "REJECTED",
+    ]);
   });
 
   test("no service has met anything that it did not expect", async () => {

@@ -3,7 +3,13 @@ import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectGrpc } from "./clients/connect.ts";
 import { failure } from "./clients/failure.ts";
-import { collect, type OrderRequest, type Product, type Shop, type ShopClient } from "./clients/shop.ts";
+import {
+  collect,
+  type OrderRequest,
+  type Product,
+  type Shop,
+  type ShopClient,
+} from "./clients/shop.ts";
 import { movedFor } from "./expect-invariants.ts";
 import { signToken } from "./forged-token.ts";
 
@@ -18,7 +24,11 @@ interface Customer {
 
 /** Somebody who has just registered and logged in. */
 async function newCustomer(client: ShopClient): Promise<Customer> {
-  const user = { email: `${crypto.randomUUID()}@example.com`, password: "correct horse battery", displayName: "Ada" };
+  const user = {
+    email: `${crypto.randomUUID()}@example.com`,
+    password: "correct horse battery",
+    displayName: "Ada",
+  };
   const { id } = await client.shop().register(user);
   const { accessToken } = await client.shop().login(user);
   return { id, shop: client.shop(accessToken) };
@@ -40,7 +50,10 @@ async function findProduct(shop: Shop, sku: string, pageSize = 100): Promise<Pro
   }
 }
 
-/** A stack and its operator. Many who log in as one person at once are taken for somebody who guesses the password, so it is done once. */
+/**
+ * A stack and its operator. Many who log in as one person at once are taken for somebody who
+ * guesses the password, so it is done once.
+ */
 export interface OpenShop {
   readonly stack: Stack;
   readonly operatorToken: string;
@@ -52,7 +65,10 @@ export async function openShop(stack: Stack): Promise<OpenShop> {
   return { stack, operatorToken };
 }
 
-/** The tests that every client passes, whatever it speaks. Each has its own customers and products, so that they need not wait for each other. */
+/**
+ * The tests that every client passes, whatever it speaks. Each has its own customers and products,
+ * so that they need not wait for each other.
+ */
 export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => ShopClient): void {
   let stack: Stack;
   let client: ShopClient;
@@ -65,8 +81,19 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
   afterAll(() => client?.[Symbol.dispose]());
 
   /** A product that nobody else buys. */
-  const newProduct = ({ price, stock: pieces }: { price: Money; stock: bigint }): Promise<Product> =>
-    operator.putProduct({ sku: `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`, name: "Teapot", price, stock: pieces });
+  const newProduct = ({
+    price,
+    stock: pieces,
+  }: {
+    price: Money;
+    stock: bigint;
+  }): Promise<Product> =>
+    operator.putProduct({
+      sku: `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`,
+      name: "Teapot",
+      price,
+      stock: pieces,
+    });
 
   test("an order is placed, watched until it is confirmed, listed, cancelled, and its money comes back", async () => {
     const { id: customerId, shop } = await newCustomer(client);
@@ -74,35 +101,65 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     // The seed's dozen stands before it.
     expect(await findProduct(client.shop(), product.sku, 12)).toEqual(product);
 
-    // The provider's first answer is lost, which takes 3 s to notice: an answer before that cannot know the outcome.
-    const placed = await shop.createOrder({ ...one(product, "tok_timeout_then_success"), quantity: 2 }, { timeoutMs: 2_000 });
-    expect(placed).toMatchObject({ customerId, status: "PENDING", total: EUR(3_998n), replayed: false });
+    // The provider's first answer is lost, which takes 3 s to notice: an answer before that cannot
+    // know the outcome.
+    const placed = await shop.createOrder(
+      { ...one(product, "tok_timeout_then_success"), quantity: 2 },
+      { timeoutMs: 2_000 },
+    );
+    expect(placed).toMatchObject({
+      customerId,
+      status: "PENDING",
+      total: EUR(3_998n),
+      replayed: false,
+    });
     const watched = await collect(shop.watchOrder(placed.id));
     expect(watched[0]?.status).toBe("PENDING");
     expect(watched.at(-1)).toEqual({ ...placed, status: "CONFIRMED" });
     expect(await shop.listOrders()).toEqual([{ ...placed, status: "CONFIRMED" }]);
-    expect(await shop.getPayment(placed.paymentId)).toMatchObject({ status: "SUCCEEDED", amount: EUR(3_998n), refunds: [] });
+    expect(await shop.getPayment(placed.paymentId)).toMatchObject({
+      status: "SUCCEEDED",
+      amount: EUR(3_998n),
+      refunds: [],
+    });
     expect((await findProduct(client.shop(), product.sku))?.stock).toBe(3n);
 
     const cancelled = { ...placed, status: "CANCELLED", failureReason: "CANCELLED_BY_CUSTOMER" };
     expect(await shop.cancelOrder(placed.id)).toEqual(cancelled);
     expect(await shop.getOrder(placed.id)).toEqual(cancelled);
     const payment = await shop.getPayment(placed.paymentId);
-    expect(payment).toMatchObject({ status: "REFUNDED", refunds: [{ amount: EUR(3_998n), status: "SUCCEEDED" }] });
-    expect(await movedFor(stack, placed.paymentId)).toEqual({ charges: [EUR(3_998n)], refunds: [EUR(3_998n)] });
+    expect(payment).toMatchObject({
+      status: "REFUNDED",
+      refunds: [{ amount: EUR(3_998n), status: "SUCCEEDED" }],
+    });
+    expect(await movedFor(stack, placed.paymentId)).toEqual({
+      charges: [EUR(3_998n)],
+      refunds: [EUR(3_998n)],
+    });
     expect((await findProduct(client.shop(), product.sku))?.stock).toBe(5n);
   });
 
   test("an order of 1000.00 is declined, one of a cent less is not", async () => {
     const { shop } = await newCustomer(client);
-    const declined = await shop.createOrder(one(await newProduct({ price: EUR(100_000n), stock: 1n })));
+    const declined = await shop.createOrder(
+      one(await newProduct({ price: EUR(100_000n), stock: 1n })),
+    );
     expect(declined).toMatchObject({ status: "REJECTED", failureReason: "PAYMENT_DECLINED" });
-    expect(await shop.getPayment(declined.paymentId)).toMatchObject({ status: "DECLINED", declineReason: "LIMIT_EXCEEDED", refunds: [] });
+    expect(await shop.getPayment(declined.paymentId)).toMatchObject({
+      status: "DECLINED",
+      declineReason: "LIMIT_EXCEEDED",
+      refunds: [],
+    });
     expect(await movedFor(stack, declined.paymentId)).toEqual({ charges: [], refunds: [] });
 
-    const approved = await shop.createOrder(one(await newProduct({ price: EUR(99_999n), stock: 1n })));
+    const approved = await shop.createOrder(
+      one(await newProduct({ price: EUR(99_999n), stock: 1n })),
+    );
     expect(approved).toMatchObject({ status: "CONFIRMED", failureReason: undefined });
-    expect(await movedFor(stack, approved.paymentId)).toEqual({ charges: [EUR(99_999n)], refunds: [] });
+    expect(await movedFor(stack, approved.paymentId)).toEqual({
+      charges: [EUR(99_999n)],
+      refunds: [],
+    });
   });
 
   test("the last piece is sold once: who pays for it after that gets the money back", async () => {
@@ -111,17 +168,30 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     expect(await shop.createOrder(one(product))).toMatchObject({ status: "CONFIRMED" });
     const late = await shop.createOrder(one(product));
     expect(late).toMatchObject({ status: "CANCELLED", failureReason: "OUT_OF_STOCK" });
-    expect(await shop.getPayment(late.paymentId)).toMatchObject({ status: "REFUNDED", refunds: [{ amount: EUR(4_500n) }] });
-    expect(await movedFor(stack, late.paymentId)).toEqual({ charges: [EUR(4_500n)], refunds: [EUR(4_500n)] });
+    expect(await shop.getPayment(late.paymentId)).toMatchObject({
+      status: "REFUNDED",
+      refunds: [{ amount: EUR(4_500n) }],
+    });
+    expect(await movedFor(stack, late.paymentId)).toEqual({
+      charges: [EUR(4_500n)],
+      refunds: [EUR(4_500n)],
+    });
   });
 
   test("a request_id is good for one order, however often and however fast it comes", async () => {
     const { shop } = await newCustomer(client);
     const request = one(await newProduct({ price: JPY(1_500n), stock: 9n }));
-    const [first, second] = await Promise.all([shop.createOrder(request), shop.createOrder(request)]);
+    const [first, second] = await Promise.all([
+      shop.createOrder(request),
+      shop.createOrder(request),
+    ]);
     expect(second.id).toBe(first.id);
     expect([first.replayed, second.replayed].sort()).toEqual([false, true]);
-    expect(await shop.createOrder(request)).toEqual({ ...first, status: "CONFIRMED", replayed: true });
+    expect(await shop.createOrder(request)).toEqual({
+      ...first,
+      status: "CONFIRMED",
+      replayed: true,
+    });
     const reused = { code: "invalid_argument", reason: "REQUEST_ID_REUSED" };
     expect(await failure(shop.createOrder({ ...request, quantity: 2 }))).toEqual(reused);
     expect(await shop.listOrders()).toHaveLength(1);
@@ -130,7 +200,9 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
 
   test("somebody else's order and payment do not exist", async () => {
     const { shop } = await newCustomer(client);
-    const { id, paymentId } = await shop.createOrder(one(await newProduct({ price: EUR(500n), stock: 1n })));
+    const { id, paymentId } = await shop.createOrder(
+      one(await newProduct({ price: EUR(500n), stock: 1n })),
+    );
     const other = (await newCustomer(client)).shop;
     expect(await failure(other.getOrder(id))).toEqual(missing);
     expect(await failure(other.cancelOrder(id))).toEqual(missing);
@@ -153,13 +225,23 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
       as.getPayment(order.paymentId),
       as.putProduct(product),
     ];
-    const expired = await signToken(stack, { sub, roles: ["customer", "operator"], issuedIn: -700, expiresIn: -100 });
+    const expired = await signToken(stack, {
+      sub,
+      roles: ["customer", "operator"],
+      issuedIn: -700,
+      expiresIn: -100,
+    });
     const valid = await signToken(stack, { sub, roles: ["customer"] });
     for (const nobody of [client.shop(), client.shop(expired)]) {
       const failures = await Promise.all(everything(nobody).map(failure));
-      expect(failures).toEqual(failures.map(() => ({ code: "unauthenticated", reason: "UNAUTHENTICATED" })));
+      expect(failures).toEqual(
+        failures.map(() => ({ code: "unauthenticated", reason: "UNAUTHENTICATED" })),
+      );
     }
-    expect(await failure(client.shop(valid).putProduct(product))).toEqual({ code: "permission_denied", reason: "PERMISSION_DENIED" });
+    expect(await failure(client.shop(valid).putProduct(product))).toEqual({
+      code: "permission_denied",
+      reason: "PERMISSION_DENIED",
+    });
     // The tokens above fail for what they say, not for who signed them.
     expect(await client.shop(valid).listOrders()).toEqual([order]);
   });

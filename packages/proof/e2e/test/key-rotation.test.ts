@@ -2,7 +2,15 @@ import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
 import { freePort } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { generateSigningKey, hashClientSecret } from "@tercet/identity";
-import { ANY_PORT, createApi, envToConfig, type ServiceName, type ServiceProcess, type Stack, startStack } from "@tercet/stack";
+import {
+  ANY_PORT,
+  createApi,
+  envToConfig,
+  type ServiceName,
+  type ServiceProcess,
+  type Stack,
+  startStack,
+} from "@tercet/stack";
 import { decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { outcome } from "./calls.ts";
@@ -31,7 +39,11 @@ beforeAll(async () => {
   // Known before: the services ask it for keys while the stack starts.
   const identityPort = await freePort();
   proxies.identity.to(`http://127.0.0.1:${identityPort}`);
-  const config = envToConfig({ ...ANY_PORT, IDENTITY_PORT: String(identityPort), DATA_DIR: folder.path });
+  const config = envToConfig({
+    ...ANY_PORT,
+    IDENTITY_PORT: String(identityPort),
+    DATA_DIR: folder.path,
+  });
   const { identity, order, payment } = config.serviceEnv;
   const keys = { JWKS_URL: `${proxies.identity.url}/.well-known/jwks.json` };
   stack = await startStack({
@@ -46,14 +58,19 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
-  await Promise.all([proxies?.identity, proxies?.order].map((proxy) => proxy?.[Symbol.asyncDispose]()));
+  await Promise.all(
+    [proxies?.identity, proxies?.order].map((proxy) => proxy?.[Symbol.asyncDispose]()),
+  );
   await folder?.[Symbol.asyncDispose]();
 });
 
 const running: Partial<Record<ServiceName, ServiceProcess>> = {};
 const settings: Record<keyof Balanced, Record<string, string>> = { identity: {}, order: {} };
 
-/** As a deployment does: the new one is there before the old one goes; what was changed before stays so. */
+/**
+ * As a deployment does: the new one is there before the old one goes; what was changed before stays
+ * so.
+ */
 async function restart(name: keyof Balanced, env: Readonly<Record<string, string>>): Promise<void> {
   const old = running[name];
   Object.assign(settings[name], env);
@@ -63,21 +80,34 @@ async function restart(name: keyof Balanced, env: Readonly<Record<string, string
   await (old ?? stack.services[name]).stop();
 }
 
-const identityWith = (...keys: readonly SigningKey[]) => restart("identity", { TOKEN_SIGNING_KEYS: JSON.stringify({ keys }) });
+const identityWith = (...keys: readonly SigningKey[]) =>
+  restart("identity", { TOKEN_SIGNING_KEYS: JSON.stringify({ keys }) });
 
-/** Customers who log in and order, all the while; answers what they were told, and by which keys their tokens were signed. */
-async function underLoad(work: () => Promise<void>): Promise<{ failures: string[]; calls: number; kids: Set<unknown> }> {
+/**
+ * Customers who log in and order, all the while; answers what they were told, and by which keys
+ * their tokens were signed.
+ */
+async function underLoad(
+  work: () => Promise<void>,
+): Promise<{ failures: string[]; calls: number; kids: Set<unknown> }> {
   const failures: string[] = [];
   const kids = new Set<unknown>();
   const placed: Promise<void>[] = [];
   const place = async () => {
     const { accessToken } = await createApi(proxies.identity.url).identity.login(stack.users.alice);
     kids.add(decodeProtectedHeader(accessToken).kid);
-    const order = { requestId: crypto.randomUUID(), items: [{ sku: "FILTERS-100", quantity: 1 }], paymentMethod: { token: "tok_visa" } };
+    const order = {
+      requestId: crypto.randomUUID(),
+      items: [{ sku: "FILTERS-100", quantity: 1 }],
+      paymentMethod: { token: "tok_visa" },
+    };
     const { status } = await createApi(proxies.order.url, accessToken).orders.createOrder(order);
     if (status !== OrderStatus.CONFIRMED) throw new Error(`the order is ${OrderStatus[status]}`);
   };
-  const timer = setInterval(() => placed.push(place().catch((error) => void failures.push(String(error)))), BETWEEN_ORDERS_MS);
+  const timer = setInterval(
+    () => placed.push(place().catch((error) => void failures.push(String(error)))),
+    BETWEEN_ORDERS_MS,
+  );
   try {
     await work();
   } finally {
@@ -89,7 +119,11 @@ async function underLoad(work: () => Promise<void>): Promise<{ failures: string[
 
 /** Whether Order and Payment believe a token that this key signed. */
 async function believed(key: SigningKey): Promise<string[]> {
-  const token = await signTokenWith(key, stack.urls.identity, { sub: crypto.randomUUID(), roles: ["operator"], expiresIn: 60 });
+  const token = await signTokenWith(key, stack.urls.identity, {
+    sub: crypto.randomUUID(),
+    roles: ["operator"],
+    expiresIn: 60,
+  });
   return await Promise.all([
     outcome(createApi(stack.urls.payment, token).payments.listPayments({})),
     outcome(createApi(proxies.order.url, token).orders.listOrders({})),
@@ -105,11 +139,16 @@ test("signing keys are rotated while orders are placed: no call fails, and the o
   const { failures, calls, kids } = await underLoad(async () => {
     await identityWith(old, fresh);
     await vi.waitFor(async () => expect(await believed(fresh)).toEqual(["ok", "ok"]), HEARD);
-    ({ accessToken: lastOfOld } = await createApi(proxies.identity.url).identity.login(stack.users.alice));
+    ({ accessToken: lastOfOld } = await createApi(proxies.identity.url).identity.login(
+      stack.users.alice,
+    ));
     await identityWith(fresh, old);
     const { orders } = createApi(proxies.order.url, lastOfOld);
     expect(await outcome(orders.listOrders({}))).toBe("ok");
-    await vi.waitFor(async () => expect(await outcome(orders.listOrders({}))).toBe("Unauthenticated"), HEARD);
+    await vi.waitFor(
+      async () => expect(await outcome(orders.listOrders({}))).toBe("Unauthenticated"),
+      HEARD,
+    );
     await identityWith(fresh);
   });
   expect(failures).toEqual([]);
@@ -120,25 +159,38 @@ test("signing keys are rotated while orders are placed: no call fails, and the o
   await expectInvariants(stack);
 });
 
-test("a service's secret is rotated while orders are placed: no call fails", { timeout: 120_000 }, async () => {
+test("a service's secret is rotated while orders are placed: no call fails", {
+  timeout: 120_000,
+}, async () => {
   const secret = `${crypto.randomUUID()}${crypto.randomUUID()}`;
-  const [secretHash, previousSecretHash] = [secret, (await readSecrets(stack)).orderClientSecret].map(hashClientSecret);
+  const [secretHash, previousSecretHash] = [
+    secret,
+    (await readSecrets(stack)).orderClientSecret,
+  ].map(hashClientSecret);
   const client = { id: "order", audiences: ["payment"], secretHash };
   const request = { clientId: "order", audience: "payment" };
-  const withSecret = (clientSecret: string) => createApi(proxies.identity.url).identity.issueServiceToken({ ...request, clientSecret });
+  const withSecret = (clientSecret: string) =>
+    createApi(proxies.identity.url).identity.issueServiceToken({ ...request, clientSecret });
   const { failures, calls } = await underLoad(async () => {
     const { accessToken: before } = await withSecret((await readSecrets(stack)).orderClientSecret);
-    await restart("identity", { SERVICE_CLIENTS: JSON.stringify([{ ...client, previousSecretHash }]) });
+    await restart("identity", {
+      SERVICE_CLIENTS: JSON.stringify([{ ...client, previousSecretHash }]),
+    });
     // When a token from before is over, Order has had to get another one, and by its old secret.
     const { payments } = createApi(stack.urls.payment, before);
     const paymentId = crypto.randomUUID();
-    await vi.waitFor(async () => expect(await outcome(payments.getPayment({ paymentId }))).toBe("Unauthenticated"), HEARD);
+    await vi.waitFor(
+      async () => expect(await outcome(payments.getPayment({ paymentId }))).toBe("Unauthenticated"),
+      HEARD,
+    );
     await restart("order", { SERVICE_CLIENT_SECRET: secret });
     await restart("identity", { SERVICE_CLIENTS: JSON.stringify([client]) });
   });
   expect(failures).toEqual([]);
   expect(calls).toBeGreaterThan(5);
   expect(await outcome(withSecret(secret))).toBe("ok");
-  expect(await outcome(withSecret((await readSecrets(stack)).orderClientSecret))).toBe("Unauthenticated");
+  expect(await outcome(withSecret((await readSecrets(stack)).orderClientSecret))).toBe(
+    "Unauthenticated",
+  );
   await expectInvariants(stack);
 });

@@ -27,13 +27,21 @@ async function placeOrder(correlationId: string) {
   const { orders } = await logIn(stack.urls.edge, stack.users.alice);
   const given: (string | null)[] = [];
   const order = await orders.createOrder(
-    { requestId: crypto.randomUUID(), items: [{ sku: "MUG-BLUE", quantity: 1 }], paymentMethod: { token: "tok_visa" } },
-    { headers: { [CORRELATION]: correlationId }, onHeader: (headers) => void given.push(headers.get(CORRELATION)) },
+    {
+      requestId: crypto.randomUUID(),
+      items: [{ sku: "MUG-BLUE", quantity: 1 }],
+      paymentMethod: { token: "tok_visa" },
+    },
+    {
+      headers: { [CORRELATION]: correlationId },
+      onHeader: (headers) => void given.push(headers.get(CORRELATION)),
+    },
   );
   return { order, given };
 }
 
-const about = (lines: readonly LogLine[], correlationId: string) => lines.filter((line) => line["correlation_id"] === correlationId);
+const about = (lines: readonly LogLine[], correlationId: string) =>
+  lines.filter((line) => line["correlation_id"] === correlationId);
 const call = (method: string) => expect.objectContaining({ msg: "call", method });
 
 test("an order's correlation id is given back, and is with the order's id in every line that it causes, in each service", async () => {
@@ -41,7 +49,10 @@ test("an order's correlation id is given back, and is with the order's id in eve
   const { order, given } = await placeOrder(correlationId);
   expect(given).toEqual([correlationId]);
   const [atOrder, atPayment] = await vi.waitFor(async () => {
-    const found = [about(await logLines(stack, "order"), correlationId), about(await logLines(stack, "payment"), correlationId)] as const;
+    const found = [
+      about(await logLines(stack, "order"), correlationId),
+      about(await logLines(stack, "payment"), correlationId),
+    ] as const;
     expect(found[0]).toContainEqual(call("order.v1.OrderService/CreateOrder"));
     expect(found[1]).toContainEqual(call("payment.v1.PaymentService/ProcessPayment"));
     return found;
@@ -49,10 +60,16 @@ test("an order's correlation id is given back, and is with the order's id in eve
   expect(atOrder.map(({ msg }) => msg)).toContain("saga moved");
   expect(atPayment.map(({ msg }) => msg)).toContain("payment succeeded");
   const common = { environment: "rehearsal", order_id: order.id };
-  expect(atOrder).toEqual(atOrder.map(() => expect.objectContaining({ service: "order", ...common })));
-  expect(atPayment).toEqual(atPayment.map(() => expect.objectContaining({ service: "payment", ...common })));
+  expect(atOrder).toEqual(
+    atOrder.map(() => expect.objectContaining({ service: "order", ...common })),
+  );
+  expect(atPayment).toEqual(
+    atPayment.map(() => expect.objectContaining({ service: "payment", ...common })),
+  );
   // The token for Payment was asked for on behalf of the first order.
-  const everyLineOfTheOrder = (await logLines(stack, "order")).filter((line) => line["order_id"] === order.id);
+  const everyLineOfTheOrder = (await logLines(stack, "order")).filter(
+    (line) => line["order_id"] === order.id,
+  );
   expect(about(everyLineOfTheOrder, correlationId)).toEqual(everyLineOfTheOrder);
 });
 
@@ -64,12 +81,17 @@ test("a refusal at the gate, a stream and the calls for tokens have it too", asy
   for await (const _ of api.orders.watchOrder({ orderId: order.id }, { headers }));
   await vi.waitFor(async () => {
     const lines = about(await logLines(stack, "order"), correlationId);
-    expect(lines).toEqual([expect.objectContaining({ method: "order.v1.OrderService/WatchOrder", order_id: order.id })]);
+    expect(lines).toEqual([
+      expect.objectContaining({ method: "order.v1.OrderService/WatchOrder", order_id: order.id }),
+    ]);
   }, PATIENCE);
-  const tokens = (await logLines(stack, "identity")).filter(({ msg }) => msg === "service token issued");
+  const tokens = (await logLines(stack, "identity")).filter(
+    ({ msg }) => msg === "service token issued",
+  );
   expect(tokens).not.toEqual([]);
   const orders = await logLines(stack, "order");
-  for (const token of tokens) expect(about(orders, String(token["correlation_id"]))).not.toEqual([]);
+  for (const token of tokens)
+    expect(about(orders, String(token["correlation_id"]))).not.toEqual([]);
 });
 
 test.each([
@@ -81,9 +103,12 @@ test.each([
 ])("a correlation id that is %s is replaced, or the call refused", async (_what, hostile) => {
   const answer = await rawCall(hostile);
   expect(answer).toMatch(/^HTTP\/1\.1 (200|400) /);
-  if (answer.startsWith("HTTP/1.1 200")) expect(answer).toMatch(/^x-correlation-id: [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\r$/im);
+  if (answer.startsWith("HTTP/1.1 200"))
+    expect(answer).toMatch(/^x-correlation-id: [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\r$/im);
   expect(answer).not.toContain(hostile);
-  expect(JSON.stringify(await logLines(stack, "order"))).not.toContain(JSON.stringify(hostile).slice(1, -1));
+  expect(JSON.stringify(await logLines(stack, "order"))).not.toContain(
+    JSON.stringify(hostile).slice(1, -1),
+  );
 });
 
 /** A call with a header as no client would send it; answers with all that came back. */
@@ -97,12 +122,15 @@ async function rawCall(correlationId: string): Promise<string> {
     "connection: close",
     `${CORRELATION}: ${correlationId}`,
   ];
-  socket.write(`POST /order.v1.CatalogService/ListProducts HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n{}`);
+  socket.write(
+    `POST /order.v1.CatalogService/ListProducts HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n{}`,
+  );
   return await text(socket);
 }
 
 describe("Loki", () => {
-  const taken = (service: string) => loki.entries.filter(({ labels }) => labels["service"] === service);
+  const taken = (service: string) =>
+    loki.entries.filter(({ labels }) => labels["service"] === service);
 
   test("has what stdout has, under service, environment and level, to the last line of a process that was told to stop", async () => {
     await stack.services.payment.stop();
@@ -110,18 +138,27 @@ describe("Loki", () => {
     expect(logged.at(-1)).toMatchObject({ msg: "stopped" });
     expect(taken("payment").map(({ line }) => JSON.parse(line))).toEqual(logged);
     for (const { labels, line } of taken("payment"))
-      expect(labels).toEqual({ service: "payment", environment: "rehearsal", level: JSON.parse(line).level });
+      expect(labels).toEqual({
+        service: "payment",
+        environment: "rehearsal",
+        level: JSON.parse(line).level,
+      });
     await stack.services.payment.start();
     await stack.services.payment.ready();
   });
 
-  test("does no harm when it is away or silent: calls are as quick as without it, and so is the end", { timeout: 120_000 }, async () => {
+  test("does no harm when it is away or silent: calls are as quick as without it, and so is the end", {
+    timeout: 120_000,
+  }, async () => {
     await using silent = await startTestLoki("silent");
     await using gone = await startTestLoki();
     await gone[Symbol.asyncDispose]();
     const urls = { without: "", silent: silent.url, away: gone.url };
     const replicas = await Promise.all(
-      Object.entries(urls).map(async ([name, url]) => ({ name, process: await stack.startReplica("order", { LOKI_URL: url }) })),
+      Object.entries(urls).map(async ([name, url]) => ({
+        name,
+        process: await stack.startReplica("order", { LOKI_URL: url }),
+      })),
     );
     const times = new Map(replicas.map(({ name }) => [name, [] as number[]]));
     const listTimed = async ({ name, process }: (typeof replicas)[number]) => {
@@ -130,7 +167,8 @@ describe("Loki", () => {
       times.get(name)?.push(performance.now() - began);
     };
     // In turns, so that whatever else the machine does is done to all of them.
-    for (let round = 0; round < 300; round++) for (const replica of replicas) await listTimed(replica);
+    for (let round = 0; round < 300; round++)
+      for (const replica of replicas) await listTimed(replica);
     expect(silent.pushes.length).toBeGreaterThan(0);
     const p99 = (name: string) => (times.get(name) ?? []).sort((a, b) => a - b)[296] ?? Number.NaN;
     const ends = await Promise.all(
@@ -141,7 +179,9 @@ describe("Loki", () => {
       }),
     );
     const end = Object.fromEntries(ends);
-    process.stdout.write(`${JSON.stringify({ p99: { without: p99("without"), silent: p99("silent"), away: p99("away") }, end })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ p99: { without: p99("without"), silent: p99("silent"), away: p99("away") }, end })}\n`,
+    );
     for (const name of ["silent", "away"]) {
       expect(p99(name)).toBeLessThan(2 * p99("without") + 20);
       expect(end[name]).toBeLessThan((end["without"] ?? 0) + 2_500);

@@ -11,113 +11,187 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 import { onPath } from "./tool.ts";
 
-const [otelcol, prometheusPath, jaegerPath] = await Promise.all(["otelcol", "prometheus", "jaeger"].map(onPath));
-const missing = [otelcol === undefined && "the OpenTelemetry collector (pnpm tools)", prometheusPath === undefined && "prometheus"].filter(
-  Boolean,
+const [otelcol, prometheusPath, jaegerPath] = await Promise.all(
+  ["otelcol", "prometheus", "jaeger"].map(onPath),
 );
-if (missing.length > 0) process.stderr.write(`WITHOUT ${missing.join(" and ")}: dashboards and alerts are not tried on real metrics\n`);
-if (jaegerPath === undefined) process.stderr.write("WITHOUT JAEGER: no trace is looked up there (pnpm tools jaeger)\n");
+const missing = [
+  otelcol === undefined && "the OpenTelemetry collector (pnpm tools)",
+  prometheusPath === undefined && "prometheus",
+].filter(Boolean);
+if (missing.length > 0)
+  process.stderr.write(
+    `WITHOUT ${missing.join(" and ")}: dashboards and alerts are not tried on real metrics\n`,
+  );
+if (jaegerPath === undefined)
+  process.stderr.write("WITHOUT JAEGER: no trace is looked up there (pnpm tools jaeger)\n");
 
 const LEASE_MS = 1_000;
-const EVERY_SECOND = { OTEL_METRIC_EXPORT_INTERVAL: "1000", OTEL_METRIC_EXPORT_TIMEOUT: "900", OTEL_BSP_SCHEDULE_DELAY: "500" };
+const EVERY_SECOND = {
+  OTEL_METRIC_EXPORT_INTERVAL: "1000",
+  OTEL_METRIC_EXPORT_TIMEOUT: "900",
+  OTEL_BSP_SCHEDULE_DELAY: "500",
+};
 const SHOWN = { timeout: 30_000, interval: 500 };
 
-describe.skipIf(missing.length > 0)("behind a whole stack with the collector and Prometheus", () => {
-  let running: AsyncDisposableStack;
-  let stack: Stack;
-  let prometheus: Prometheus;
-  let jaeger: Jaeger | undefined;
+describe.skipIf(missing.length > 0)(
+  "behind a whole stack with the collector and Prometheus",
+  () => {
+    let running: AsyncDisposableStack;
+    let stack: Stack;
+    let prometheus: Prometheus;
+    let jaeger: Jaeger | undefined;
 
-  beforeAll(async () => {
-    await using starting = new AsyncDisposableStack();
-    const folder = starting.use(await testFolder());
-    jaeger = jaegerPath === undefined ? undefined : starting.use(await startJaeger(jaegerPath, folder));
-    const collector = starting.use(await startCollector(otelcol ?? "", jaeger));
-    prometheus = starting.use(await startPrometheus(prometheusPath ?? "", folder, collector));
-    stack = starting.use(await startObserved(folder, collector));
-    // Twice, with a look in between: a rate is of what grows.
-    await liveThroughEverything(stack);
-    await shown(prometheus, 'max(tercet_saga_parked{saga_kind="place-order"}) > 0');
-    await shown(prometheus, "sum(tercet_saga_takeovers_total) > 0");
-    await liveThroughEverything(stack);
-    running = starting.move();
-  }, 180_000);
-  afterAll(() => running?.disposeAsync());
+    beforeAll(async () => {
+      await using starting = new AsyncDisposableStack();
+      const folder = starting.use(await testFolder());
+      jaeger =
+        jaegerPath === undefined ? undefined : starting.use(await startJaeger(jaegerPath, folder));
+      const collector = starting.use(await startCollector(otelcol ?? "", jaeger));
+      prometheus = starting.use(await startPrometheus(prometheusPath ?? "", folder, collector));
+      stack = starting.use(await startObserved(folder, collector));
+      // Twice, with a look in between: a rate is of what grows.
+      await liveThroughEverything(stack);
+      await shown(prometheus, 'max(tercet_saga_parked{saga_kind="place-order"}) > 0');
+      await shown(prometheus, "sum(tercet_saga_takeovers_total) > 0");
+      await liveThroughEverything(stack);
+      running = starting.move();
+    }, 180_000);
+    afterAll(() => running?.disposeAsync());
 
-  test.each(byFile(panelQueries))("%s: every query of every panel has data", { timeout: 60_000 }, async (_file, queries) => {
-    const samples = await Promise.all(queries.map(async (query) => ({ ...query, samples: await eventually(prometheus, query.expr) })));
-    if (process.env["SHOW_PANELS"] !== undefined) process.stdout.write(table(samples));
-    expect(samples.filter((one) => one.samples.length === 0).map(({ title, expr }) => `${title}: ${expr}`)).toEqual([]);
-  });
-
-  test("every alert asks for something that is there", { timeout: 60_000 }, async () => {
-    const samples = await Promise.all(
-      alertQueries.map(async ({ title, expr }) => ({ title, samples: await eventually(prometheus, expr) })),
+    test.each(byFile(panelQueries))(
+      "%s: every query of every panel has data",
+      { timeout: 60_000 },
+      async (_file, queries) => {
+        const samples = await Promise.all(
+          queries.map(async (query) => ({
+            ...query,
+            samples: await eventually(prometheus, query.expr),
+          })),
+        );
+        if (process.env["SHOW_PANELS"] !== undefined) process.stdout.write(table(samples));
+        expect(
+          samples
+            .filter((one) => one.samples.length === 0)
+            .map(({ title, expr }) => `${title}: ${expr}`),
+        ).toEqual([]);
+      },
     );
-    expect(samples.filter((one) => one.samples.length === 0).map(({ title }) => title)).toEqual([]);
-  });
 
-  test("the alert of a parked saga fires", async () => {
-    await vi.waitFor(async () => {
-      expect(await prometheus.firing()).toContainEqual({ alertname: "SagaParked", severity: "page", saga_kind: "place-order" });
-    }, SHOWN);
-  });
-
-  test("everything that is emitted is listed", async () => {
-    const emitted = await prometheus.get<string[]>("label/__name__/values", {
-      "match[]": '{job!~"collector|",__name__!~"scrape_.*|ALERTS.*"}',
+    test("every alert asks for something that is there", { timeout: 60_000 }, async () => {
+      const samples = await Promise.all(
+        alertQueries.map(async ({ title, expr }) => ({
+          title,
+          samples: await eventually(prometheus, expr),
+        })),
+      );
+      expect(samples.filter((one) => one.samples.length === 0).map(({ title }) => title)).toEqual(
+        [],
+      );
     });
-    expect(emitted).toContain("tercet_saga_started_total");
-    const listed = listedMetrics();
-    expect(emitted.filter((name) => !listed.has(name))).toEqual([]);
-  });
 
-  test.skipIf(jaegerPath === undefined)(
-    "an order is one trace in Jaeger, found by its id, that goes through Order and Payment",
-    async () => {
-      const alice = await logIn(stack.urls.edge, stack.users.alice);
-      const { orders } = await alice.orders.listOrders({ status: OrderStatus.CONFIRMED, pageSize: 1 });
+    test("the alert of a parked saga fires", async () => {
       await vi.waitFor(async () => {
-        const traces = await jaeger?.search("order", { "order.id": orders[0]?.id ?? "" });
-        expect(traces?.map(({ services }) => services)).toContainEqual(expect.arrayContaining(["order", "payment"]));
+        expect(await prometheus.firing()).toContainEqual({
+          alertname: "SagaParked",
+          severity: "page",
+          saga_kind: "place-order",
+        });
       }, SHOWN);
-    },
-  );
+    });
 
-  test("slow buckets lead to traces", async () => {
-    await vi.waitFor(async () => {
-      const found = await prometheus.get<{ exemplars: { labels: Record<string, string> }[] }[]>("query_exemplars", {
-        query: "traces_span_metrics_duration_seconds_bucket",
-        start: String(Date.now() / 1_000 - 300),
-        end: String(Date.now() / 1_000),
+    test("everything that is emitted is listed", async () => {
+      const emitted = await prometheus.get<string[]>("label/__name__/values", {
+        "match[]": '{job!~"collector|",__name__!~"scrape_.*|ALERTS.*"}',
       });
-      const [exemplar] = found.flatMap(({ exemplars }) => exemplars);
-      expect(exemplar?.labels["trace_id"]).toMatch(/^[0-9a-f]{32}$/);
-    }, SHOWN);
-  });
-});
+      expect(emitted).toContain("tercet_saga_started_total");
+      const listed = listedMetrics();
+      expect(emitted.filter((name) => !listed.has(name))).toEqual([]);
+    });
+
+    test.skipIf(jaegerPath === undefined)(
+      "an order is one trace in Jaeger, found by its id, that goes through Order and Payment",
+      async () => {
+        const alice = await logIn(stack.urls.edge, stack.users.alice);
+        const { orders } = await alice.orders.listOrders({
+          status: OrderStatus.CONFIRMED,
+          pageSize: 1,
+        });
+        await vi.waitFor(async () => {
+          const traces = await jaeger?.search("order", { "order.id": orders[0]?.id ?? "" });
+          expect(traces?.map(({ services }) => services)).toContainEqual(
+            expect.arrayContaining(["order", "payment"]),
+          );
+        }, SHOWN);
+      },
+    );
+
+    test("slow buckets lead to traces", async () => {
+      await vi.waitFor(async () => {
+        const found = await prometheus.get<{ exemplars: { labels: Record<string, string> }[] }[]>(
+          "query_exemplars",
+          {
+            query: "traces_span_metrics_duration_seconds_bucket",
+            start: String(Date.now() / 1_000 - 300),
+            end: String(Date.now() / 1_000),
+          },
+        );
+        const [exemplar] = found.flatMap(({ exemplars }) => exemplars);
+        expect(exemplar?.labels["trace_id"]).toMatch(/^[0-9a-f]{32}$/);
+      }, SHOWN);
+    });
+  },
+);
 
 function startObserved(folder: TestFolder, { otlpUrl }: Collector): Promise<Stack> {
   const settings = { SAGA_LEASE_MS: String(LEASE_MS), SAGA_COMPENSATION_BUDGET_MS: "1000" };
-  return startTestStack(folder, { ...settings, ...EVERY_SECOND, OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl });
+  return startTestStack(folder, {
+    ...settings,
+    ...EVERY_SECOND,
+    OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl,
+  });
 }
 
-/** Orders that end in each way, one that is parked, calls that are refused, a worker that loses its saga. */
+/**
+ * Orders that end in each way, one that is parked, calls that are refused, a worker that loses its
+ * saga.
+ */
 async function liveThroughEverything(stack: Stack): Promise<void> {
   const olivia = await logIn(stack.urls.edge, stack.users.olivia);
   const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice);
   const alice = createApi(stack.urls.edge, accessToken);
   const plenty = await putTeapots(olivia, 100n);
   const none = await putTeapots(olivia, 0n);
-  const tokens = ["tok_visa", "tok_declined", "tok_insufficient_funds", "tok_flaky", "tok_slow", "tok_timeout_then_success"];
+  const tokens = [
+    "tok_visa",
+    "tok_declined",
+    "tok_insufficient_funds",
+    "tok_flaky",
+    "tok_slow",
+    "tok_timeout_then_success",
+  ];
   const placed = Promise.all(
-    [...tokens.map((token) => aTeapot(plenty, token)), aTeapot(none)].map((request) => alice.orders.createOrder(request)),
+    [...tokens.map((token) => aTeapot(plenty, token)), aTeapot(none)].map((request) =>
+      alice.orders.createOrder(request),
+    ),
   );
-  const parked = await alice.orders.createOrder(aTeapot(none, "tok_refund_fails"), { timeoutMs: 1_000 });
+  const parked = await alice.orders.createOrder(aTeapot(none, "tok_refund_fails"), {
+    timeoutMs: 1_000,
+  });
   await freezeOne(stack, accessToken, await putTeapots(olivia, 1n));
   const endings = (await placed).map(({ status }) => OrderStatus[status]);
-  expect(endings).toEqual(["CONFIRMED", "REJECTED", "REJECTED", "CONFIRMED", "CONFIRMED", "CONFIRMED", "CANCELLED"]);
-  await alice.orders.cancelOrder({ orderId: (await placed)[0]?.id ?? "", requestId: crypto.randomUUID() });
+  expect(endings).toEqual([
+    "CONFIRMED",
+    "REJECTED",
+    "REJECTED",
+    "CONFIRMED",
+    "CONFIRMED",
+    "CONFIRMED",
+    "CANCELLED",
+  ]);
+  await alice.orders.cancelOrder({
+    orderId: (await placed)[0]?.id ?? "",
+    requestId: crypto.randomUUID(),
+  });
   await refusals(stack, alice);
   await becomes(alice, parked, OrderStatus.NEEDS_ATTENTION);
 }
@@ -129,18 +203,34 @@ async function refusals(stack: Stack, alice: Api): Promise<void> {
     alice.orders.getOrder({ orderId: crypto.randomUUID() }),
     alice.catalog.putProduct({}),
   ];
-  expect(await Promise.all(refused.map(outcome))).toEqual(["Unauthenticated", "InvalidArgument", "NotFound", "PermissionDenied"]);
+  expect(await Promise.all(refused.map(outcome))).toEqual([
+    "Unauthenticated",
+    "InvalidArgument",
+    "NotFound",
+    "PermissionDenied",
+  ]);
 }
 
-/** A replica holds the only order of a product and is frozen for longer than its lease: another takes the saga over. */
+/**
+ * A replica holds the only order of a product and is frozen for longer than its lease: another
+ * takes the saga over.
+ */
 async function freezeOne(stack: Stack, accessToken: string, sku: string): Promise<void> {
   await using replica = await stack.startReplica("order");
-  const slow = createApi(replica.url, accessToken).orders.createOrder(aTeapot(sku, "tok_slow"), { timeoutMs: 15_000 });
+  const slow = createApi(replica.url, accessToken).orders.createOrder(aTeapot(sku, "tok_slow"), {
+    timeoutMs: 15_000,
+  });
   const answered = outcome(slow);
   const alice = createApi(stack.urls.edge, accessToken);
   const order = await vi.waitFor(async () => {
-    const { orders } = await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 });
-    return orders.find(({ items }) => items[0]?.sku === sku) ?? expect.unreachable("it is not placed yet");
+    const { orders } = await alice.orders.listOrders({
+      status: OrderStatus.PENDING,
+      pageSize: 100,
+    });
+    return (
+      orders.find(({ items }) => items[0]?.sku === sku) ??
+      expect.unreachable("it is not placed yet")
+    );
   });
   replica.kill("SIGSTOP");
   await becomes(alice, order, OrderStatus.CONFIRMED);
@@ -149,7 +239,10 @@ async function freezeOne(stack: Stack, accessToken: string, sku: string): Promis
 }
 
 const byFile = (queries: readonly NamedQuery[]): [string, NamedQuery[]][] =>
-  Object.entries(Object.groupBy(queries, ({ file }) => file)).map(([file, ones = []]) => [file, ones]);
+  Object.entries(Object.groupBy(queries, ({ file }) => file)).map(([file, ones = []]) => [
+    file,
+    ones,
+  ]);
 
 const shown = (prometheus: Prometheus, expr: string) =>
   vi.waitFor(async () => expect(await prometheus.query(expr), expr).not.toEqual([]), SHOWN);

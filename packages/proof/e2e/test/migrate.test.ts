@@ -22,12 +22,18 @@ function start(service: string, program: string, env: Env) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => void said.push(String(chunk)));
-  const ended = once(child, "close").then(([code, signal]): Ended => ({ code, signal, said: said.join("") }));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => void said.push(String(chunk)));
+  const ended = once(child, "close").then(
+    ([code, signal]): Ended => ({ code, signal, said: said.join("") }),
+  );
   return { child, ended };
 }
 
-/** Everything that any of the three needs; nothing there is called before the schema has been looked at. */
+/**
+ * Everything that any of the three needs; nothing there is called before the schema has been looked
+ * at.
+ */
 async function serviceEnv(databaseUrl: string, bookDir: string): Promise<Env> {
   const nobody = "http://127.0.0.1:1";
   return {
@@ -48,12 +54,23 @@ describe.each(services)("%s", (service) => {
   test("migrates a fresh database by a process of its own, again without effect; before that the service does not start where it may not migrate", async () => {
     await using database = await testDatabase();
     await using folder = await testFolder();
-    const refused = await start(service, "main.js", await serviceEnv(database.url, folder.path)).ended;
-    expect(refused).toMatchObject({ code: 1, said: expect.stringContaining("the database's schema is behind: it lacks 0000_") });
+    const refused = await start(service, "main.js", await serviceEnv(database.url, folder.path))
+      .ended;
+    expect(refused).toMatchObject({
+      code: 1,
+      said: expect.stringContaining("the database's schema is behind: it lacks 0000_"),
+    });
     for (const _ of ["fresh", "again"]) {
-      const { code, said } = await start(service, "migrate.js", { DATABASE_URL: database.url, ENVIRONMENT: "staging" }).ended;
+      const { code, said } = await start(service, "migrate.js", {
+        DATABASE_URL: database.url,
+        ENVIRONMENT: "staging",
+      }).ended;
       expect(code, said).toBe(0);
-      expect(JSON.parse(said)).toMatchObject({ service, environment: "staging", msg: "the schema is up to date" });
+      expect(JSON.parse(said)).toMatchObject({
+        service,
+        environment: "staging",
+        msg: "the schema is up to date",
+      });
     }
   });
 
@@ -62,7 +79,9 @@ describe.each(services)("%s", (service) => {
       code: 1,
       said: expect.stringContaining("DATABASE_URL: is not set"),
     });
-    const gone = await start(service, "migrate.js", { DATABASE_URL: `postgres://nobody@127.0.0.1:${await freePort()}/gone` }).ended;
+    const gone = await start(service, "migrate.js", {
+      DATABASE_URL: `postgres://nobody@127.0.0.1:${await freePort()}/gone`,
+    }).ended;
     expect(gone).toMatchObject({ code: 1, said: expect.stringContaining("ECONNREFUSED") });
   });
 
@@ -70,7 +89,9 @@ describe.each(services)("%s", (service) => {
     const silentListener = createServer().listen(0, "127.0.0.1");
     await once(silentListener, "listening");
     const { port } = silentListener.address() as { port: number };
-    const { child, ended } = start(service, "migrate.js", { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/silentListener` });
+    const { child, ended } = start(service, "migrate.js", {
+      DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/silentListener`,
+    });
     await once(silentListener, "connection");
     child.kill("SIGTERM");
     expect(await ended).toMatchObject({ code: 143, signal: null });

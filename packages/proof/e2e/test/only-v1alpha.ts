@@ -2,14 +2,22 @@ import { once } from "node:events";
 import { connect, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 
-/** A server as they were before reflection had its version 1: in front of a service, it knows v1alpha only. */
-export async function onlyV1Alpha(url: string): Promise<{ readonly url: string } & AsyncDisposable> {
+/**
+ * A server as they were before reflection had its version 1: in front of a service, it knows
+ * v1alpha only.
+ */
+export async function onlyV1Alpha(
+  url: string,
+): Promise<{ readonly url: string } & AsyncDisposable> {
   const service = connect(url);
   const server = createServer();
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
     if (headers[":path"]?.startsWith("/grpc.reflection.v1.ServerReflection/")) {
-      stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "12" }, { endStream: true });
+      stream.respond(
+        { ":status": 200, "content-type": "application/grpc", "grpc-status": "12" },
+        { endStream: true },
+      );
       return;
     }
     const call = service.request(headers);

@@ -35,7 +35,10 @@ export interface ReceivedMetric {
   readonly unit: string;
   readonly type: "gauge" | "histogram" | "sum";
   /** Of each of its points, the last time that it was told. */
-  readonly points: readonly { readonly attributes: Readonly<Record<string, Value>>; readonly value: number }[];
+  readonly points: readonly {
+    readonly attributes: Readonly<Record<string, Value>>;
+    readonly value: number;
+  }[];
 }
 
 /** Takes traces and metrics as a collector does, and keeps them. */
@@ -53,7 +56,8 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request);
     if (request.url === "/v1/traces") spans.push(...spansOf(body));
-    if (request.url === "/v1/metrics") for (const metric of metricsOf(body)) metrics.set(`${metric.service} ${metric.name}`, metric);
+    if (request.url === "/v1/metrics")
+      for (const metric of metricsOf(body)) metrics.set(`${metric.service} ${metric.name}`, metric);
     response.setHeader("content-type", "application/json").end("{}");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -90,11 +94,15 @@ const attributesOf = (list: readonly KeyValue[] = []): Record<string, Value> =>
   Object.fromEntries(
     list.map(({ key, value }) => [
       key,
-      value.stringValue ?? (value.intValue === undefined ? (value.doubleValue ?? value.boolValue ?? "") : Number(value.intValue)),
+      value.stringValue ??
+        (value.intValue === undefined
+          ? (value.doubleValue ?? value.boolValue ?? "")
+          : Number(value.intValue)),
     ]),
   );
 
-const serviceOf = (resource: Json): string => String(attributesOf(resource?.attributes)["service.name"]);
+const serviceOf = (resource: Json): string =>
+  String(attributesOf(resource?.attributes)["service.name"]);
 
 function spansOf({ resourceSpans = [] }: Json): ReceivedSpan[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }: Json) =>

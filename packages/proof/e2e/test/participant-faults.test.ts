@@ -38,7 +38,9 @@ beforeAll(async () => {
   proxy = await startTcpProxy();
   stack = await startTestStack(folder, SETTINGS, { PAYMENT_URL: proxy.url });
   steer(stack.urls.payment);
-  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(
+    stack.users.alice,
+  ));
   alice = createApi(stack.urls.edge, aliceToken);
   olivia = await logIn(stack.urls.edge, stack.users.olivia);
   sku = await putTeapots(olivia, 1_000n);
@@ -64,11 +66,14 @@ function steer(url: string): void {
 const isCharge = (bytes: Buffer): boolean => bytes.includes("tok_");
 const isCharged = (bytes: Buffer): boolean => bytes.includes("CHARGE_SUCCEEDED");
 
-const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Order> => orders.createOrder(aTeapot(sku, token), options);
+const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Order> =>
+  orders.createOrder(aTeapot(sku, token), options);
 
 /** What came of each attempt at the charge; of its undoing, too. */
 const attempts = ({ timeline }: Order): string[] =>
-  timeline.filter(({ step }) => step === "charge").map(({ action, outcome }) => `${SagaAction[action]} ${SagaOutcome[outcome]}`);
+  timeline
+    .filter(({ step }) => step === "charge")
+    .map(({ action, outcome }) => `${SagaAction[action]} ${SagaOutcome[outcome]}`);
 
 test("the answer to a charge is lost: it is asked for again, not undone", async () => {
   const seen = (await seenByPayment(stack, "ProcessPayment")).length;
@@ -93,34 +98,51 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
   proxy.misbehave({ blackHole: true });
   const pending = await place(SHORT);
   expect(pending.status).toBe(OrderStatus.PENDING);
-  await alice.orders.cancelOrder({ orderId: pending.id, requestId: crypto.randomUUID(), reason: "too slow" }, SHORT);
+  await alice.orders.cancelOrder(
+    { orderId: pending.id, requestId: crypto.randomUUID(), reason: "too slow" },
+    SHORT,
+  );
   // What has been on its way until now is lost.
   proxy.reset();
   proxy.misbehave();
-  const { id: orderId, customerId, paymentId, total } = await becomes(alice, pending, OrderStatus.CANCELLED);
+  const {
+    id: orderId,
+    customerId,
+    paymentId,
+    total,
+  } = await becomes(alice, pending, OrderStatus.CANCELLED);
   expect((await olivia.payments.getPayment({ paymentId })).status).toBe(PaymentStatus.VOIDED);
   const { orderClientSecret: clientSecret } = await readSecrets(stack);
   const orderService = { clientId: "order", audience: "payment", clientSecret };
   const { accessToken } = await createApi(stack.urls.edge).identity.issueServiceToken(orderService);
   const { payments } = createApi(stack.urls.payment, accessToken);
-  const late = payments.processPayment({ paymentId, orderId, customerId, amount: total, paymentMethod: { token: "tok_visa" } });
+  const late = payments.processPayment({
+    paymentId,
+    orderId,
+    customerId,
+    amount: total,
+    paymentMethod: { token: "tok_visa" },
+  });
   expect(await failure(late)).toEqual({ code: "failed_precondition", reason: "PAYMENT_VOIDED" });
   expect(await moves(stack, pending)).toEqual([0, 0]);
 });
 
-test.each(nonsense)("Payment answers %s: nobody knows what happened, so it is asked for again", async (kind) => {
-  await using hostile = await startHostileServer(kind);
-  steer(hostile.url);
-  const pending = await place(SHORT);
-  expect(pending.status).toBe(OrderStatus.PENDING);
-  await vi.waitFor(() => expect(hostile.calls).toBeGreaterThan(1), PATIENCE);
-  steer(stack.urls.payment);
-  const order = await becomes(alice, pending, OrderStatus.CONFIRMED);
-  const [answered, ...failed] = attempts(order).reverse();
-  expect(answered).toBe("RUN SUCCEEDED");
-  for (const attempt of failed) expect(["RUN UNKNOWN", "RUN RETRY_SCHEDULED"]).toContain(attempt);
-  expect(await moves(stack, order)).toEqual([1, 0]);
-});
+test.each(nonsense)(
+  "Payment answers %s: nobody knows what happened, so it is asked for again",
+  async (kind) => {
+    await using hostile = await startHostileServer(kind);
+    steer(hostile.url);
+    const pending = await place(SHORT);
+    expect(pending.status).toBe(OrderStatus.PENDING);
+    await vi.waitFor(() => expect(hostile.calls).toBeGreaterThan(1), PATIENCE);
+    steer(stack.urls.payment);
+    const order = await becomes(alice, pending, OrderStatus.CONFIRMED);
+    const [answered, ...failed] = attempts(order).reverse();
+    expect(answered).toBe("RUN SUCCEEDED");
+    for (const attempt of failed) expect(["RUN UNKNOWN", "RUN RETRY_SCHEDULED"]).toContain(attempt);
+    expect(await moves(stack, order)).toEqual([1, 0]);
+  },
+);
 
 test("Payment charges, and answers nonsense until the order's time is over: the money goes back", async () => {
   await using hostile = await startHostileServer("gRPC internal");
@@ -162,26 +184,40 @@ test("the client goes away while its order is made: the order is settled all the
 test.each([
   ["many at a time", 50],
   ["one after the other", 1_000],
-])("a connection that has vanished without a word is found by PING; calls come %s", async (_name, everyMs) => {
-  const [pingIntervalMs, pingTimeoutMs, timeoutMs] = [500, 300, 400];
-  await using cut = await startTcpProxy(stack.urls.order);
-  await using line = await startTcpProxy(cut.url);
-  const client = createServiceClient(CatalogService, { baseUrl: line.url, timeoutMs, maxAttempts: 1, pingIntervalMs, pingTimeoutMs });
-  await client.listProducts({});
-  // New connections do not pass there.
-  line.to(stack.urls.order);
-  cut.misbehave({ blackHole: true });
-  const vanished = performance.now();
-  const codes: string[] = [];
-  while (!codes.includes("ok")) {
-    const call = outcome(client.listProducts({})).then((code) => codes.push(code));
-    await Promise.race([call, sleep(everyMs)]);
-    expect(performance.now() - vanished).toBeLessThan(pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + 500);
-  }
-  expect(codes[0]).toBe("DeadlineExceeded");
-});
+])(
+  "a connection that has vanished without a word is found by PING; calls come %s",
+  async (_name, everyMs) => {
+    const [pingIntervalMs, pingTimeoutMs, timeoutMs] = [500, 300, 400];
+    await using cut = await startTcpProxy(stack.urls.order);
+    await using line = await startTcpProxy(cut.url);
+    const client = createServiceClient(CatalogService, {
+      baseUrl: line.url,
+      timeoutMs,
+      maxAttempts: 1,
+      pingIntervalMs,
+      pingTimeoutMs,
+    });
+    await client.listProducts({});
+    // New connections do not pass there.
+    line.to(stack.urls.order);
+    cut.misbehave({ blackHole: true });
+    const vanished = performance.now();
+    const codes: string[] = [];
+    while (!codes.includes("ok")) {
+      const call = outcome(client.listProducts({})).then((code) => codes.push(code));
+      await Promise.race([call, sleep(everyMs)]);
+      expect(performance.now() - vanished).toBeLessThan(
+        pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + 500,
+      );
+    }
+    expect(codes[0]).toBe("DeadlineExceeded");
+  },
+);
 
-/** How long 200 calls that have nothing to do with Payment take, one after the other: the slowest but one, in milliseconds. */
+/**
+ * How long 200 calls that have nothing to do with Payment take, one after the other: the slowest
+ * but one, in milliseconds.
+ */
 async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
   const times: number[] = [];
   for (let n = 0; n < 200; n++) {
@@ -192,7 +228,9 @@ async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
   return times.sort((a, b) => a - b).at(-2) ?? 0;
 }
 
-test("a slow Payment is given up at its deadline, and slows nothing else down", { timeout: 60_000 }, async () => {
+test("a slow Payment is given up at its deadline, and slows nothing else down", {
+  timeout: 60_000,
+}, async () => {
   const direct = createApi(stack.urls.order, aliceToken);
   const { id } = await place();
   await p99(direct, id);
@@ -206,8 +244,11 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
     expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + 1_000);
     meanwhile.push(await p99(direct, id));
     await vi.waitFor(async () => {
-      const orders = await Promise.all(placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })));
-      for (const order of orders) expect([OrderStatus[order.status], attempts(order)[0]]).toEqual(["PENDING", "RUN UNKNOWN"]);
+      const orders = await Promise.all(
+        placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })),
+      );
+      for (const order of orders)
+        expect([OrderStatus[order.status], attempts(order)[0]]).toEqual(["PENDING", "RUN UNKNOWN"]);
     }, PATIENCE);
     proxy.misbehave();
     await Promise.all(placed.map((order) => becomes(alice, order, OrderStatus.CONFIRMED)));
@@ -228,17 +269,26 @@ test("Payment is down for a while: it is spared, orders wait, and soon after its
   onTestFinished(() => stack.services.payment.start());
   const down = performance.now();
   const placed = await Promise.all(Array.from({ length: WAITING }, () => place(MANY)));
-  const pending = async () => (await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 })).orders.length;
+  const pending = async () =>
+    (await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 })).orders.length;
   while (performance.now() - down < DOWN_MS) expect(await pending()).toBe(WAITING);
   await stack.services.payment.start();
   const back = performance.now();
-  await vi.waitFor(async () => expect(await pending()).toBe(0), { timeout: 3 * BACK_MS, interval: 50 });
+  await vi.waitFor(async () => expect(await pending()).toBe(0), {
+    timeout: 3 * BACK_MS,
+    interval: 50,
+  });
   const recovered = performance.now() - back;
-  const orders = await Promise.all(placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })));
+  const orders = await Promise.all(
+    placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })),
+  );
   expect(new Set(orders.map(({ status }) => OrderStatus[status]))).toEqual(new Set(["CONFIRMED"]));
-  const failed = orders.flatMap(({ timeline }) => timeline.filter((event) => event.outcome === SagaOutcome.UNKNOWN));
+  const failed = orders.flatMap(({ timeline }) =>
+    timeline.filter((event) => event.outcome === SagaOutcome.UNKNOWN),
+  );
   const spared = failed.filter(({ message }) => message.includes("not called"));
-  // Each order twice or thrice before the breaker knew, and a probe now and then; without a breaker there are five hundred.
+  // Each order twice or thrice before the breaker knew, and a probe now and then; without a breaker
+  // there are five hundred.
   expect(failed.length - spared.length).toBeLessThan(5 * WAITING);
   expect(spared.length).toBeGreaterThan(failed.length / 2);
   expect((await seenByPayment(stack, "ProcessPayment")).length - seen).toBe(WAITING);

@@ -11,10 +11,20 @@ export interface SeenCall {
 }
 
 /** The calls of one method that Payment has answered, in the order of its answers. */
-export async function seenByPayment({ dataDir }: Pick<Stack, "dataDir">, method: "ProcessPayment" | "RefundPayment"): Promise<SeenCall[]> {
-  const lines = (await readFile(join(dataDir, "logs", "payment.log"), "utf8")).split("\n").filter((line) => line.includes('"msg":"call"'));
+export async function seenByPayment(
+  { dataDir }: Pick<Stack, "dataDir">,
+  method: "ProcessPayment" | "RefundPayment",
+): Promise<SeenCall[]> {
+  const lines = (await readFile(join(dataDir, "logs", "payment.log"), "utf8"))
+    .split("\n")
+    .filter((line) => line.includes('"msg":"call"'));
   const calls = lines.map((line) => {
-    const { method, code, time, duration_ms } = JSON.parse(line) as { method: string; code: string; time: string; duration_ms: number };
+    const { method, code, time, duration_ms } = JSON.parse(line) as {
+      method: string;
+      code: string;
+      time: string;
+      duration_ms: number;
+    };
     const ended = Date.parse(time);
     return { method, code, began: ended - duration_ms, ended };
   });

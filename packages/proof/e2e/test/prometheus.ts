@@ -20,20 +20,43 @@ export interface Prometheus extends AsyncDisposable {
   get<T>(path: string, parameters?: Readonly<Record<string, string>>): Promise<T>;
 }
 
-/** Prometheus with the configuration of infra/, but that it looks every second, and alerts do not wait. */
-export async function startPrometheus(path: string, folder: TestFolder, collector: Collector): Promise<Prometheus> {
+/**
+ * Prometheus with the configuration of infra/, but that it looks every second, and alerts do not
+ * wait.
+ */
+export async function startPrometheus(
+  path: string,
+  folder: TestFolder,
+  collector: Collector,
+): Promise<Prometheus> {
   const home = join(folder.path, "prometheus");
   await cp(join(ROOT, "infra/prometheus"), home, { recursive: true });
   await rewrite(join(home, "prometheus.yml"), (text) => {
     const config = parse(text) as object;
-    const hurried = stringify({ ...config, global: { scrape_interval: "1s", evaluation_interval: "1s" } });
-    return hurried.replace(/collector:(8889|8888)/g, (_, port: "8889" | "8888") => collector.targets[port]);
+    const hurried = stringify({
+      ...config,
+      global: { scrape_interval: "1s", evaluation_interval: "1s" },
+    });
+    return hurried.replace(
+      /collector:(8889|8888)/g,
+      (_, port: "8889" | "8888") => collector.targets[port],
+    );
   });
-  await rewrite(join(home, "rules/alerts.yml"), (text) => text.replace(/^(\s+for:) .*$/gm, "$1 1s"));
+  await rewrite(join(home, "rules/alerts.yml"), (text) =>
+    text.replace(/^(\s+for:) .*$/gm, "$1 1s"),
+  );
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const args = [`--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/data`, `--web.listen-address=127.0.0.1:${port}`];
-  const tool = await startTool({ path, args: [...args, "--enable-feature=exemplar-storage"], readyUrl: `${url}/-/ready` });
+  const args = [
+    `--config.file=${home}/prometheus.yml`,
+    `--storage.tsdb.path=${home}/data`,
+    `--web.listen-address=127.0.0.1:${port}`,
+  ];
+  const tool = await startTool({
+    path,
+    args: [...args, "--enable-feature=exemplar-storage"],
+    readyUrl: `${url}/-/ready`,
+  });
   const get = async <T>(at: string, parameters: Readonly<Record<string, string>> = {}) => {
     const answer = await fetch(`${url}/api/v1/${at}?${new URLSearchParams(parameters)}`);
     const { data, error } = (await answer.json()) as { data: T; error?: string };
@@ -43,16 +66,23 @@ export async function startPrometheus(path: string, folder: TestFolder, collecto
   return {
     get,
     query: async (expr) => {
-      const { result } = await get<{ result: { metric: Sample["metric"]; value: [number, string] }[] }>("query", { query: expr });
+      const { result } = await get<{
+        result: { metric: Sample["metric"]; value: [number, string] }[];
+      }>("query", { query: expr });
       // Not a number: a quantile, or a share, of nothing.
-      return result.map(({ metric, value: [, value] }) => ({ metric, value: Number(value) })).filter(({ value }) => !Number.isNaN(value));
+      return result
+        .map(({ metric, value: [, value] }) => ({ metric, value: Number(value) }))
+        .filter(({ value }) => !Number.isNaN(value));
     },
     firing: async () => {
-      const { alerts } = await get<{ alerts: { state: string; labels: Record<string, string> }[] }>("alerts");
+      const { alerts } = await get<{ alerts: { state: string; labels: Record<string, string> }[] }>(
+        "alerts",
+      );
       return alerts.filter(({ state }) => state === "firing").map(({ labels }) => labels);
     },
     [Symbol.asyncDispose]: () => tool[Symbol.asyncDispose](),
   };
 }
 
-const rewrite = async (path: string, change: (text: string) => string) => writeFile(path, change(await readFile(path, "utf8")));
+const rewrite = async (path: string, change: (text: string) => string) =>
+  writeFile(path, change(await readFile(path, "utf8")));

@@ -35,7 +35,11 @@ beforeAll(async () => {
   folder = await testFolder();
   order = { name: "order", proxy: await startTcpProxy(), replicas: [] };
   payment = { name: "payment", proxy: await startTcpProxy(), replicas: [] };
-  stack = await startTestStack(folder, { SAGA_LEASE_MS: "1000" }, { PAYMENT_URL: payment.proxy.url });
+  stack = await startTestStack(
+    folder,
+    { SAGA_LEASE_MS: "1000" },
+    { PAYMENT_URL: payment.proxy.url },
+  );
   ({ accessToken: token } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
   for (const { name, proxy, replicas } of [order, payment]) {
     replicas.push(await stack.startReplica(name), await stack.startReplica(name));
@@ -67,12 +71,22 @@ function customer() {
   const nodeOptions = { agent: new Agent({ keepAlive: false }) };
   return createClient(
     OrderService,
-    createConnectTransport({ baseUrl: order.proxy.url, httpVersion: "1.1", nodeOptions, interceptors: [authorize] }),
+    createConnectTransport({
+      baseUrl: order.proxy.url,
+      httpVersion: "1.1",
+      nodeOptions,
+      interceptors: [authorize],
+    }),
   );
 }
 
-/** Calls at a constant rate while `work` lasts; answers the outcome of each, and how many were under way at once at most. */
-async function underLoad(work: () => Promise<void>): Promise<{ outcomes: string[]; atOnce: number }> {
+/**
+ * Calls at a constant rate while `work` lasts; answers the outcome of each, and how many were under
+ * way at once at most.
+ */
+async function underLoad(
+  work: () => Promise<void>,
+): Promise<{ outcomes: string[]; atOnce: number }> {
   const orders = customer();
   let [underWay, atOnce] = [0, 0];
   let over = false;
@@ -104,9 +118,12 @@ async function underLoad(work: () => Promise<void>): Promise<{ outcomes: string[
   return { outcomes: await Promise.all(placed), atOnce };
 }
 
-test("replicas are killed: only calls under way fail, and can be made again", { timeout: 90_000 }, async () => {
+test("replicas are killed: only calls under way fail, and can be made again", {
+  timeout: 90_000,
+}, async () => {
   const { outcomes, atOnce } = await underLoad(async () => {
-    for (let round = 0; round < ROUNDS; round++) for (const balanced of [order, payment]) await lose(balanced);
+    for (let round = 0; round < ROUNDS; round++)
+      for (const balanced of [order, payment]) await lose(balanced);
   });
   const failed = outcomes.filter((how) => how !== "ok");
   expect(failed.filter((how) => how !== "try again")).toEqual([]);

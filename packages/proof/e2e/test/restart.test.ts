@@ -27,7 +27,9 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
-  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice));
+  ({ accessToken: aliceToken } = await createApi(stack.urls.edge).identity.login(
+    stack.users.alice,
+  ));
   alice = createApi(stack.urls.edge, aliceToken);
 });
 // Whatever happened, it left nothing open and no cent astray.
@@ -48,7 +50,10 @@ type Requests = Awaited<ReturnType<typeof slowOrders>>;
 async function pending([request]: Requests): Promise<string[]> {
   const sku = request?.items[0]?.sku;
   return await vi.waitFor(async () => {
-    const { orders } = await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 });
+    const { orders } = await alice.orders.listOrders({
+      status: OrderStatus.PENDING,
+      pageSize: 100,
+    });
     const ours = orders.filter(({ items }) => items[0]?.sku === sku);
     expect(ours).toHaveLength(IN_FLIGHT);
     return ours.map(({ id }) => id).sort();
@@ -63,26 +68,38 @@ async function settled({ id: orderId }: Pick<Order, "id">): Promise<Order> {
   return await alice.orders.getOrder({ orderId });
 }
 
-const endings = (orders: readonly Order[]) => orders.map(({ status, failure }) => failure?.reason ?? OrderStatus[status]).sort();
-const SOLD_OUT_AFTER_STOCK = [...Array(Number(STOCK)).fill("CONFIRMED"), ...Array(IN_FLIGHT - Number(STOCK)).fill("OUT_OF_STOCK")];
+const endings = (orders: readonly Order[]) =>
+  orders.map(({ status, failure }) => failure?.reason ?? OrderStatus[status]).sort();
+const SOLD_OUT_AFTER_STOCK = [
+  ...Array(Number(STOCK)).fill("CONFIRMED"),
+  ...Array(IN_FLIGHT - Number(STOCK)).fill("OUT_OF_STOCK"),
+];
 
 test.each([
   ["Order", () => stack.services.order, ["Unavailable"]],
   ["Payment", () => stack.services.payment, ["ok"]],
   ["PostgreSQL", () => stack.postgres as StackProcess, ["ok", "Unavailable"]],
-] as const)("%s is killed with orders in flight: each of them ends, once", { timeout: 60_000 }, async (_name, victim, allowed) => {
-  const requests = await slowOrders();
-  const calls = requests.map((request) => outcome(alice.orders.createOrder(request)));
-  const ids = await pending(requests);
-  expect(await victim().kill()).toBe("SIGKILL");
-  for (const code of await Promise.all(calls)) expect(allowed).toContain(code);
-  await victim().ready();
-  const again = await Promise.all(requests.map((request) => persistently(() => alice.orders.createOrder(request))));
-  expect(again.map(({ id }) => id).sort()).toEqual(ids);
-  expect(endings(await Promise.all(again.map(settled)))).toEqual(SOLD_OUT_AFTER_STOCK);
-});
+] as const)(
+  "%s is killed with orders in flight: each of them ends, once",
+  { timeout: 60_000 },
+  async (_name, victim, allowed) => {
+    const requests = await slowOrders();
+    const calls = requests.map((request) => outcome(alice.orders.createOrder(request)));
+    const ids = await pending(requests);
+    expect(await victim().kill()).toBe("SIGKILL");
+    for (const code of await Promise.all(calls)) expect(allowed).toContain(code);
+    await victim().ready();
+    const again = await Promise.all(
+      requests.map((request) => persistently(() => alice.orders.createOrder(request))),
+    );
+    expect(again.map(({ id }) => id).sort()).toEqual(ids);
+    expect(endings(await Promise.all(again.map(settled)))).toEqual(SOLD_OUT_AFTER_STOCK);
+  },
+);
 
-test("one of two Order replicas is killed: the other finishes its sagas when the lease is over", { timeout: 60_000 }, async () => {
+test("one of two Order replicas is killed: the other finishes its sagas when the lease is over", {
+  timeout: 60_000,
+}, async () => {
   const requests = await slowOrders();
   const replica = await stack.startReplica("order");
   const { orders } = createApi(replica.url, aliceToken);
@@ -108,7 +125,9 @@ test("a stack that is stopped and started again finds its orders, and finishes t
   const { orders: before } = await alice.orders.listOrders({ pageSize: 100 });
   expect(before).not.toEqual([]);
   const requests = await slowOrders();
-  const calls = requests.map((request) => outcome(alice.orders.createOrder(request, { timeoutMs: 1_000 })));
+  const calls = requests.map((request) =>
+    outcome(alice.orders.createOrder(request, { timeoutMs: 1_000 })),
+  );
   const ids = await pending(requests);
   await stack[Symbol.asyncDispose]();
   for (const code of await Promise.all(calls)) expect(["ok", "Unavailable"]).toContain(code);

@@ -21,7 +21,8 @@ const AUDIT = resolve(ROOT, "packages/proof/audit/dist/main.js");
 const OPEN_FOR = { openForMs: 60_000 };
 
 const missing = await missingPrograms();
-if (missing.length > 0) process.stderr.write(`WITHOUT ${missing.join(", ")}: a restored backup is not put in order\n`);
+if (missing.length > 0)
+  process.stderr.write(`WITHOUT ${missing.join(", ")}: a restored backup is not put in order\n`);
 
 let folder: TestFolder;
 let stack: Stack;
@@ -34,8 +35,15 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** Of the running server, as pg_basebackup makes one: its files, then the log from before the copy until after it. */
-async function baseBackup({ databaseUrls }: Pick<Stack, "databaseUrls">, from: string, to: string): Promise<void> {
+/**
+ * Of the running server, as pg_basebackup makes one: its files, then the log from before the copy
+ * until after it.
+ */
+async function baseBackup(
+  { databaseUrls }: Pick<Stack, "databaseUrls">,
+  from: string,
+  to: string,
+): Promise<void> {
   const sql = connectPostgres(databaseUrls.order, { max: 1 });
   try {
     await sql`select pg_backup_start('nightly', true)`;
@@ -53,7 +61,11 @@ async function baseBackup({ databaseUrls }: Pick<Stack, "databaseUrls">, from: s
 
 const buy = async (sku: string, count: number, token = "tok_visa") => {
   const { orders } = await logIn(stack.urls.edge, stack.users.alice);
-  return await Promise.all(Array.from({ length: count }, () => orders.createOrder(aTeapot(sku, token), { timeoutMs: 10_000 })));
+  return await Promise.all(
+    Array.from({ length: count }, () =>
+      orders.createOrder(aTeapot(sku, token), { timeoutMs: 10_000 }),
+    ),
+  );
 };
 
 test.skipIf(missing.length > 0)(
@@ -65,7 +77,10 @@ test.skipIf(missing.length > 0)(
     const before = await buy(sku, 3);
     // Under way while the files are copied.
     const open = buy(sku, 3, "tok_slow");
-    await vi.waitFor(async () => expect(unfinished(await readEverything(stack)).length).toBeGreaterThanOrEqual(3), PATIENCE);
+    await vi.waitFor(
+      async () => expect(unfinished(await readEverything(stack)).length).toBeGreaterThanOrEqual(3),
+      PATIENCE,
+    );
     await baseBackup(stack, data, backup);
     const during = await open;
     const lost = await buy(sku, 4);
@@ -74,13 +89,24 @@ test.skipIf(missing.length > 0)(
     await rm(data, { recursive: true });
     await run("mv", [backup, data]);
     stack = await startTestStack(folder);
-    await vi.waitFor(async () => expect(unfinished(await readEverything(stack))).toEqual([]), PATIENCE);
+    await vi.waitFor(
+      async () => expect(unfinished(await readEverything(stack))).toEqual([]),
+      PATIENCE,
+    );
     const alice = await logIn(stack.urls.edge, stack.users.alice);
     const { orders } = await alice.orders.listOrders({ pageSize: 100 });
-    expect(orders.map(({ id }) => id).sort()).toEqual([...before, ...during].map(({ id }) => id).sort());
+    expect(orders.map(({ id }) => id).sort()).toEqual(
+      [...before, ...during].map(({ id }) => id).sort(),
+    );
     expect(new Set(orders.map(({ status }) => status))).toEqual(new Set([OrderStatus.CONFIRMED]));
-    const broken = (await auditMoney(stack, OPEN_FOR)).broken.filter((sentence) => sentence.startsWith("I5"));
-    expect(broken.toSorted()).toEqual(lost.map(({ paymentId }) => `I5: the charge ${paymentId} (1999 EUR) belongs to no order`).toSorted());
+    const broken = (await auditMoney(stack, OPEN_FOR)).broken.filter((sentence) =>
+      sentence.startsWith("I5"),
+    );
+    expect(broken.toSorted()).toEqual(
+      lost
+        .map(({ paymentId }) => `I5: the charge ${paymentId} (1999 EUR) belongs to no order`)
+        .toSorted(),
+    );
 
     await followRunbook(stack, "Restore", {
       ORDER_CLIENT_SECRET: (await readSecrets(stack)).orderClientSecret,
@@ -99,7 +125,9 @@ test.skipIf(missing.length > 0)(
     const report = await auditMoney(stack, OPEN_FOR);
     expect([report.broken, report.overdue]).toEqual([[], []]);
     expect(report.givenBack).toHaveLength(lost.length);
-    expect((await readBook(stack.bookDir)).filter(({ kind }) => kind === "charge")).toHaveLength(10);
+    expect((await readBook(stack.bookDir)).filter(({ kind }) => kind === "charge")).toHaveLength(
+      10,
+    );
     const [again] = await buy(sku, 1);
     expect(again?.status).toBe(OrderStatus.CONFIRMED);
   },

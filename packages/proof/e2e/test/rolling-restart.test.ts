@@ -5,11 +5,20 @@ import { testFolder } from "./stack.ts";
 /** The short form of `pnpm chaos rolling`. */
 const LANES = ["Order, HTTP/1.1", "Order, gRPC", "Payment, HTTP/1.1", "Payment, gRPC"];
 
-test("replicas of Order and Payment are replaced one by one: no call fails, over HTTP/1.1 or gRPC", { timeout: 400_000 }, async () => {
+test("replicas of Order and Payment are replaced one by one: no call fails, over HTTP/1.1 or gRPC", {
+  timeout: 400_000,
+}, async () => {
   await using folder = await testFolder();
-  const result = await runRolling({ dataDir: folder.path, rounds: 1, signal: new AbortController().signal, onProgress: () => {} });
+  const result = await runRolling({
+    dataDir: folder.path,
+    rounds: 1,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
   expect(result.breaches).toEqual([]);
   expect(result.replaced).toBe(4);
-  expect(result.lanes.map(({ name, failures }) => [name, failures])).toEqual(LANES.map((name) => [name, []]));
+  expect(result.lanes.map(({ name, failures }) => [name, failures])).toEqual(
+    LANES.map((name) => [name, []]),
+  );
   for (const { calls } of result.lanes) expect(calls).toBeGreaterThan(50);
 });

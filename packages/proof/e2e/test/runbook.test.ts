@@ -11,7 +11,8 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
 const missing = await missingPrograms();
-if (missing.length > 0) process.stderr.write(`WITHOUT ${missing.join(", ")}: the runbook's commands are not tried\n`);
+if (missing.length > 0)
+  process.stderr.write(`WITHOUT ${missing.join(", ")}: the runbook's commands are not tried\n`);
 
 let folder: TestFolder;
 let stack: Stack;
@@ -24,17 +25,27 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-test.skipIf(missing.length > 0)("a stuck saga is found, retried and finished by the runbook's commands", { timeout: 90_000 }, async () => {
-  const [alice, olivia] = [await logIn(stack.urls.edge, stack.users.alice), await logIn(stack.urls.edge, stack.users.olivia)];
-  // It is charged, there are no teapots, and the provider does not refund it.
-  const order = await alice.orders.createOrder(aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails"), { timeoutMs: 1_000 });
-  await becomes(alice, order, OrderStatus.NEEDS_ATTENTION);
-  expect(await moves(stack, order)).toEqual([1, 0]);
-  await writeFile(join(stack.bookDir, REFUNDS_WORK), "");
-  const said = await followRunbook(stack, "A saga is stuck");
-  expect(said).toContain(`\tplace-order\tcharge\t${order.id}\tthe time for compensation is over`);
-  expect(said).toContain("SAGA_STATE_COMPENSATING");
-  await becomes(alice, order, OrderStatus.CANCELLED);
-  expect(await moves(stack, order)).toEqual([1, 1]);
-  await expectInvariants(stack);
-});
+test.skipIf(missing.length > 0)(
+  "a stuck saga is found, retried and finished by the runbook's commands",
+  { timeout: 90_000 },
+  async () => {
+    const [alice, olivia] = [
+      await logIn(stack.urls.edge, stack.users.alice),
+      await logIn(stack.urls.edge, stack.users.olivia),
+    ];
+    // It is charged, there are no teapots, and the provider does not refund it.
+    const order = await alice.orders.createOrder(
+      aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails"),
+      { timeoutMs: 1_000 },
+    );
+    await becomes(alice, order, OrderStatus.NEEDS_ATTENTION);
+    expect(await moves(stack, order)).toEqual([1, 0]);
+    await writeFile(join(stack.bookDir, REFUNDS_WORK), "");
+    const said = await followRunbook(stack, "A saga is stuck");
+    expect(said).toContain(`\tplace-order\tcharge\t${order.id}\tthe time for compensation is over`);
+    expect(said).toContain("SAGA_STATE_COMPENSATING");
+    await becomes(alice, order, OrderStatus.CANCELLED);
+    expect(await moves(stack, order)).toEqual([1, 1]);
+    await expectInvariants(stack);
+  },
+);

@@ -15,7 +15,10 @@ export async function missingPrograms(): Promise<string[]> {
   return PROGRAMS.filter((_, index) => paths[index] === undefined);
 }
 
-/** The blocks of shell commands under a heading of the runbook, in their order. Throws when there are none. */
+/**
+ * The blocks of shell commands under a heading of the runbook, in their order. Throws when there
+ * are none.
+ */
 async function commandsOf(heading: string): Promise<string> {
   const [, section = ""] = (await readFile(RUNBOOK, "utf8")).split(`\n## ${heading}\n`);
   const [text = ""] = section.split("\n## ");
@@ -24,8 +27,15 @@ async function commandsOf(heading: string): Promise<string> {
   return blocks.join("");
 }
 
-/** Does what the runbook says under a heading, as an operator with a shell; answers what was said. Throws with what was said when a command fails. */
-export async function followRunbook(stack: Stack, heading: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
+/**
+ * Does what the runbook says under a heading, as an operator with a shell; answers what was said.
+ * Throws with what was said when a command fails.
+ */
+export async function followRunbook(
+  stack: Stack,
+  heading: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const script = [await commandsOf("Before you begin"), await commandsOf(heading)].join("\n");
   const { olivia } = stack.users;
   const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], {

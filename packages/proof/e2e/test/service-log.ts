@@ -5,7 +5,10 @@ import type { ServiceName, Stack } from "@tercet/stack";
 export type LogLine = Readonly<Record<string, unknown>>;
 
 /** What a service has logged so far. */
-export async function logLines({ dataDir }: Pick<Stack, "dataDir">, name: ServiceName): Promise<LogLine[]> {
+export async function logLines(
+  { dataDir }: Pick<Stack, "dataDir">,
+  name: ServiceName,
+): Promise<LogLine[]> {
   return linesOf(await readFile(join(dataDir, "logs", `${name}.log`), "utf8"));
 }
 
@@ -16,17 +19,25 @@ export async function allLines(stack: Pick<Stack, "dataDir">): Promise<LogLine[]
 
 /** What is not JSON, or not yet whole, is left out. */
 const linesOf = (text: string): LogLine[] =>
-  text.split("\n").flatMap((line) => (line.startsWith("{") && line.endsWith("}") ? [JSON.parse(line)] : []));
+  text
+    .split("\n")
+    .flatMap((line) => (line.startsWith("{") && line.endsWith("}") ? [JSON.parse(line)] : []));
 
 /** Something that nobody expected. */
 export async function loggedErrors(stack: Pick<Stack, "dataDir">): Promise<string[]> {
   const lines = await allLines(stack);
-  return lines.filter(({ level }) => level === "error" || level === "fatal").map((line) => JSON.stringify(line));
+  return lines
+    .filter(({ level }) => level === "error" || level === "fatal")
+    .map((line) => JSON.stringify(line));
 }
 
 /** All that the stack's processes have logged, PostgreSQL too, by file. */
 export async function allLogs({ dataDir }: Pick<Stack, "dataDir">): Promise<Map<string, string>> {
   const folder = join(dataDir, "logs");
   const names = await readdir(folder);
-  return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), "utf8")] as const)));
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => [name, await readFile(join(folder, name), "utf8")] as const),
+    ),
+  );
 }

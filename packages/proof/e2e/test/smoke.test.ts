@@ -7,7 +7,10 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { onPath } from "./tool.ts";
 
 const grpcurl = await onPath("grpcurl");
-if (grpcurl === undefined) process.stderr.write("WITHOUT grpcurl: infra/scripts/smoke.sh is not tried over gRPC (pnpm tools grpcurl)\n");
+if (grpcurl === undefined)
+  process.stderr.write(
+    "WITHOUT grpcurl: infra/scripts/smoke.sh is not tried over gRPC (pnpm tools grpcurl)\n",
+  );
 
 let folder: TestFolder;
 let stack: Stack;
@@ -20,11 +23,20 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** Neither the machine's settings nor its secrets reach a script: the environment is what is given. */
-function script(name: string, args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number; said: string }> {
+/**
+ * Neither the machine's settings nor its secrets reach a script: the environment is what is given.
+ */
+function script(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; said: string }> {
   const { promise, resolve } = Promise.withResolvers<{ code: number; said: string }>();
-  execFile(join(ROOT, "infra/scripts", name), args, { env: { PATH: process.env["PATH"], ...env } }, (error, stdout, stderr) =>
-    resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+  execFile(
+    join(ROOT, "infra/scripts", name),
+    args,
+    { env: { PATH: process.env["PATH"], ...env } },
+    (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }),
   );
   return promise;
 }
@@ -33,7 +45,9 @@ test("smoke.sh registers, logs in, and has an order confirmed at the edge", asyn
   const { code, said } = await script("smoke.sh", [stack.urls.edge], { GRPC_TARGET: "" });
   expect({ code, said }).toMatchObject({
     code: 0,
-    said: expect.stringMatching(/registered .*\nlogged in .*\nordered .*\nconfirmed .*and read again/),
+    said: expect.stringMatching(
+      /registered .*\nlogged in .*\nordered .*\nconfirmed .*and read again/,
+    ),
   });
 });
 
@@ -61,9 +75,13 @@ test("smoke.sh says where nobody answers, and ends with 1", async () => {
 test("smoke.sh does not take an order that is not confirmed for one that is", async () => {
   await stack.services.payment.stop();
   try {
-    // Order waits for Payment within the caller's deadline, and says PENDING; then it is asked again and again.
+    // Order waits for Payment within the caller's deadline, and says PENDING; then it is asked
+    // again and again.
     const child = script("smoke.sh", [stack.urls.edge], { GRPC_TARGET: "" });
-    expect(await child).toMatchObject({ code: 1, said: expect.stringMatching(/FAILED +order \S+ of one \S+ is ORDER_STATUS_/) });
+    expect(await child).toMatchObject({
+      code: 1,
+      said: expect.stringMatching(/FAILED +order \S+ of one \S+ is ORDER_STATUS_/),
+    });
   } finally {
     await stack.services.payment.start();
   }
@@ -71,11 +89,16 @@ test("smoke.sh does not take an order that is not confirmed for one that is", as
 
 test("seed.sh puts products into the catalog once, and leaves what an operator changed", async () => {
   const { password } = stack.users.olivia;
-  const seed = () => script("seed.sh", [stack.urls.identity, stack.urls.order], { OPERATOR_PASSWORD: password });
-  expect(await seed()).toMatchObject({ code: 0, said: expect.stringContaining("in the catalog: KETTLE") });
+  const seed = () =>
+    script("seed.sh", [stack.urls.identity, stack.urls.order], { OPERATOR_PASSWORD: password });
+  expect(await seed()).toMatchObject({
+    code: 0,
+    said: expect.stringContaining("in the catalog: KETTLE"),
+  });
   const { catalog } = await logIn(stack.urls.edge, stack.users.olivia);
   const stockOf = async (sku: string) =>
-    (await catalog.listProducts({ pageSize: 100 })).products.find((product) => product.sku === sku)?.stock;
+    (await catalog.listProducts({ pageSize: 100 })).products.find((product) => product.sku === sku)
+      ?.stock;
   expect(await stockOf("KETTLE")).toBe(150n);
   await catalog.adjustStock({ sku: "KETTLE", delta: -50n, requestId: crypto.randomUUID() });
   expect(await seed()).toMatchObject({ code: 0 });
@@ -90,12 +113,18 @@ test("seed.sh says so when olivia has another password", async () => {
   });
 });
 
-test.each(["compose-env.sh", "compose-up.sh", "seed.sh", "smoke.sh"])("%s says what it does", async (name) => {
-  expect(await script(name, ["--help"])).toMatchObject({
-    code: 0,
-    said: expect.stringMatching(new RegExp(`^Usage: infra/scripts/${name}`)),
-  });
-  // compose-up.sh hands options on.
-  if (name === "compose-up.sh") return;
-  expect(await script(name, ["--no-such-option"])).toMatchObject({ code: 2, said: expect.stringContaining("Usage: ") });
-});
+test.each(["compose-env.sh", "compose-up.sh", "seed.sh", "smoke.sh"])(
+  "%s says what it does",
+  async (name) => {
+    expect(await script(name, ["--help"])).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(new RegExp(`^Usage: infra/scripts/${name}`)),
+    });
+    // compose-up.sh hands options on.
+    if (name === "compose-up.sh") return;
+    expect(await script(name, ["--no-such-option"])).toMatchObject({
+      code: 2,
+      said: expect.stringContaining("Usage: "),
+    });
+  },
+);

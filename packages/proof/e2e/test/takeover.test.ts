@@ -13,7 +13,13 @@ afterAll(() => folder?.[Symbol.asyncDispose]());
 test("replicas are killed and frozen: others take their sagas over when the lease is over, and no write of theirs counts any more", {
   timeout: 120_000,
 }, async () => {
-  const result = await runTakeover({ dataDir: folder.path, replicas: 4, orders: 120, seconds: 12, leaseMs: LEASE_MS });
+  const result = await runTakeover({
+    dataDir: folder.path,
+    replicas: 4,
+    orders: 120,
+    seconds: 12,
+    leaseMs: LEASE_MS,
+  });
   const seed = `seed ${result.seed}`;
   expect(result.violations, seed).toEqual([]);
   expect(result.kills, seed).toBeGreaterThan(2);

@@ -3,7 +3,12 @@ import type { Api } from "@tercet/stack";
 /** A product that nobody else buys, with so many pieces; answers its SKU. */
 export async function putTeapots({ catalog }: Api, stock: bigint): Promise<string> {
   const sku = `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`;
-  const product = { sku, name: "Teapot", price: { currencyCode: "EUR", minorUnits: 1_999n }, stock };
+  const product = {
+    sku,
+    name: "Teapot",
+    price: { currencyCode: "EUR", minorUnits: 1_999n },
+    stock,
+  };
   await catalog.putProduct({ product, requestId: crypto.randomUUID() });
   return sku;
 }

@@ -25,13 +25,23 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-const newTrace = () => ({ traceId: crypto.randomUUID().replaceAll("-", ""), spanId: crypto.randomUUID().replaceAll("-", "").slice(16) });
+const newTrace = () => ({
+  traceId: crypto.randomUUID().replaceAll("-", ""),
+  spanId: crypto.randomUUID().replaceAll("-", "").slice(16),
+});
 
 /** An order whose caller has a trace of its own. */
 async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutMs = 10_000) {
   const caller = newTrace();
-  const headers = { traceparent: `00-${caller.traceId}-${caller.spanId}-01`, "x-correlation-id": `test-${caller.traceId}` };
-  const request = { requestId: crypto.randomUUID(), items: [{ sku, quantity: 1 }], paymentMethod: { token } };
+  const headers = {
+    traceparent: `00-${caller.traceId}-${caller.spanId}-01`,
+    "x-correlation-id": `test-${caller.traceId}`,
+  };
+  const request = {
+    requestId: crypto.randomUUID(),
+    items: [{ sku, quantity: 1 }],
+    paymentMethod: { token },
+  };
   const order = await orders.createOrder(request, { headers, timeoutMs });
   return { order, ...caller };
 }
@@ -41,7 +51,8 @@ const spansOf = (traceId: string) => otlp.spans.filter((span) => span.traceId ==
 /** "service name" of the spans below one, and so on, without the statements of databases. */
 function tree(traceId: string, parent: string): unknown {
   const below = spansOf(traceId).filter(
-    ({ parentSpanId, attributes }) => parentSpanId === parent && attributes["db.system.name"] === undefined,
+    ({ parentSpanId, attributes }) =>
+      parentSpanId === parent && attributes["db.system.name"] === undefined,
   );
   return below.map((span) => [`${span.service} ${span.name}`, tree(traceId, span.spanId)]).sort();
 }
@@ -50,7 +61,9 @@ const leaf = (name: string): unknown => [name, []];
 /** Its token may have been fetched for the call. */
 const withoutTokens = (spans: unknown): unknown =>
   Array.isArray(spans)
-    ? spans.filter(([name]) => !String(name).includes("IssueServiceToken")).map(([name, below]) => [name, withoutTokens(below)])
+    ? spans
+        .filter(([name]) => !String(name).includes("IssueServiceToken"))
+        .map(([name, below]) => [name, withoutTokens(below)])
     : spans;
 
 const payment = (step: string, rpc: string, ...provider: string[]): unknown => [
@@ -58,7 +71,12 @@ const payment = (step: string, rpc: string, ...provider: string[]): unknown => [
   [
     [
       `order payment.v1.PaymentService/${rpc}`,
-      [[`payment payment.v1.PaymentService/${rpc}`, provider.map((call) => leaf(`payment provider ${call}`))]],
+      [
+        [
+          `payment payment.v1.PaymentService/${rpc}`,
+          provider.map((call) => leaf(`payment provider ${call}`)),
+        ],
+      ],
     ],
   ],
 ];
@@ -69,7 +87,10 @@ const expectTree = (traceId: string, root: string, expected: unknown) =>
 describe("an order is one trace over three services", () => {
   test("that is confirmed", async () => {
     const { traceId, spanId } = await placed(alice, "tok_visa");
-    const drive = ["order saga place-order", [leaf("order allocate RUN"), payment("charge RUN", "ProcessPayment", "charge")]];
+    const drive = [
+      "order saga place-order",
+      [leaf("order allocate RUN"), payment("charge RUN", "ProcessPayment", "charge")],
+    ];
     await expectTree(traceId, spanId, [["order order.v1.OrderService/CreateOrder", [drive]]]);
     const spans = spansOf(traceId);
     expect(spans.every(({ failed }) => !failed)).toBe(true);
@@ -97,16 +118,27 @@ describe("an order is one trace over three services", () => {
       ],
     ];
     await expectTree(traceId, spanId, [["order order.v1.OrderService/CreateOrder", [drive]]]);
-    const attempts = spansOf(traceId).filter(({ attributes }) => attributes["saga.step"] !== undefined);
-    for (const { attributes } of attempts) expect(attributes).toMatchObject({ "saga.kind": "place-order", "order.id": order.id });
-    expect(attempts.map(({ attributes }) => attributes["saga.action"])).toContain(SagaAction[SagaAction.UNDO]);
+    const attempts = spansOf(traceId).filter(
+      ({ attributes }) => attributes["saga.step"] !== undefined,
+    );
+    for (const { attributes } of attempts)
+      expect(attributes).toMatchObject({ "saga.kind": "place-order", "order.id": order.id });
+    expect(attempts.map(({ attributes }) => attributes["saga.action"])).toContain(
+      SagaAction[SagaAction.UNDO],
+    );
   });
 
   test("an attempt that failed says why, and has the next one beside it", async () => {
     const { traceId } = await placed(alice, "tok_flaky");
     const attempts = () => spansOf(traceId).filter(({ name }) => name === "charge RUN");
     await vi.waitFor(() => expect(attempts()).toHaveLength(3), WITHIN);
-    expect(attempts().map(({ failed, attributes }) => [failed, attributes["error.type"], attributes["saga.attempt"]])).toEqual([
+    expect(
+      attempts().map(({ failed, attributes }) => [
+        failed,
+        attributes["error.type"],
+        attributes["saga.attempt"],
+      ]),
+    ).toEqual([
       [true, "UNKNOWN_OUTCOME", 1],
       [true, "UNKNOWN_OUTCOME", 2],
       [false, undefined, 3],
@@ -114,7 +146,12 @@ describe("an order is one trace over three services", () => {
     // Each time that it was taken up again it is linked to the call that began it.
     const [server] = spansOf(traceId).filter(({ name }) => name.endsWith("/CreateOrder"));
     const drives = spansOf(traceId).filter(({ name }) => name === "saga place-order");
-    expect(drives.map(({ links, attributes }) => [attributes["saga.resumed"], links.map((link) => link.spanId)])).toEqual([
+    expect(
+      drives.map(({ links, attributes }) => [
+        attributes["saga.resumed"],
+        links.map((link) => link.spanId),
+      ]),
+    ).toEqual([
       [false, []],
       [true, [server?.spanId]],
       [true, [server?.spanId]],
@@ -122,11 +159,20 @@ describe("an order is one trace over three services", () => {
   });
 
   test("that is taken over from a replica that was killed goes on in the same trace", async () => {
-    const replica = await stack.startReplica("order", { NODE_ENV: "test", FAILPOINTS: "before:payments.processPayment=hang" });
+    const replica = await stack.startReplica("order", {
+      NODE_ENV: "test",
+      FAILPOINTS: "before:payments.processPayment=hang",
+    });
     const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice);
-    const { traceId } = await placed(createApi(replica.url, accessToken), "tok_visa", "MUG-BLUE", 1_000);
+    const { traceId } = await placed(
+      createApi(replica.url, accessToken),
+      "tok_visa",
+      "MUG-BLUE",
+      1_000,
+    );
     replica.kill();
-    const takenOver = () => spansOf(traceId).filter(({ attributes }) => attributes["saga.taken_over"] === true);
+    const takenOver = () =>
+      spansOf(traceId).filter(({ attributes }) => attributes["saga.taken_over"] === true);
     await vi.waitFor(() => expect(takenOver()).toHaveLength(1), WITHIN);
     expect(takenOver()[0]?.links).toHaveLength(1);
   });
@@ -141,11 +187,19 @@ test.skipIf(mongoUrl === undefined)(
     const url = new URL(mongoUrl ?? "");
     url.pathname = `/telemetry_${crypto.randomUUID().replaceAll("-", "")}`;
     await using other = await testFolder();
-    await using mongo = await startTestStack(other, { ...SETTINGS, ...otlp.env, PAYMENT_DATABASE_URL: url.href });
+    await using mongo = await startTestStack(other, {
+      ...SETTINGS,
+      ...otlp.env,
+      PAYMENT_DATABASE_URL: url.href,
+    });
     const { traceId } = await placed(await logIn(mongo.urls.edge, mongo.users.alice), "tok_visa");
     await vi.waitFor(() => {
-      const commands = spansOf(traceId).filter(({ attributes }) => attributes["db.system.name"] === "mongodb");
-      expect(commands.map(({ service, name, kind }) => `${service} ${name} ${kind}`)).toContain("payment findAndModify payments 3");
+      const commands = spansOf(traceId).filter(
+        ({ attributes }) => attributes["db.system.name"] === "mongodb",
+      );
+      expect(commands.map(({ service, name, kind }) => `${service} ${name} ${kind}`)).toContain(
+        "payment findAndModify payments 3",
+      );
     }, WITHIN);
   },
 );
@@ -155,7 +209,9 @@ test("log lines of every service are found by the trace of the call", async () =
   await vi.waitFor(async () => {
     const lines = (await allLines(stack)).filter((line) => line["trace_id"] === traceId);
     expect(new Set(lines.map((line) => line["service"]))).toEqual(new Set(["order", "payment"]));
-    expect(new Set(lines.map((line) => line["correlation_id"]))).toEqual(new Set([`test-${traceId}`]));
+    expect(new Set(lines.map((line) => line["correlation_id"]))).toEqual(
+      new Set([`test-${traceId}`]),
+    );
   }, WITHIN);
 });
 
@@ -163,10 +219,19 @@ test("metrics have the names, units and attributes of docs/metrics.md", async ()
   await expect(alice.orders.getOrder({ orderId: crypto.randomUUID() })).rejects.toThrow();
   const points = (service: string, name: string) => otlp.metrics.get(`${service} ${name}`);
   await vi.waitFor(() => {
-    expect(points("order", "rpc.server.call.duration")).toMatchObject({ unit: "s", type: "histogram" });
-    expect(points("order", "rpc.server.call.duration")?.points.map(({ attributes }) => attributes)).toEqual(
+    expect(points("order", "rpc.server.call.duration")).toMatchObject({
+      unit: "s",
+      type: "histogram",
+    });
+    expect(
+      points("order", "rpc.server.call.duration")?.points.map(({ attributes }) => attributes),
+    ).toEqual(
       expect.arrayContaining([
-        { "rpc.system.name": "connectrpc", "rpc.method": "order.v1.OrderService/CreateOrder", "rpc.response.status_code": "OK" },
+        {
+          "rpc.system.name": "connectrpc",
+          "rpc.method": "order.v1.OrderService/CreateOrder",
+          "rpc.response.status_code": "OK",
+        },
         {
           "rpc.system.name": "connectrpc",
           "rpc.method": "order.v1.OrderService/GetOrder",
@@ -175,10 +240,16 @@ test("metrics have the names, units and attributes of docs/metrics.md", async ()
         },
       ]),
     );
-    expect(points("order", "rpc.client.call.duration")).toMatchObject({ unit: "s", type: "histogram" });
-    for (const [service, name, unit, type] of EXPECTED) expect(points(service, name), name).toMatchObject({ unit, type });
+    expect(points("order", "rpc.client.call.duration")).toMatchObject({
+      unit: "s",
+      type: "histogram",
+    });
+    for (const [service, name, unit, type] of EXPECTED)
+      expect(points(service, name), name).toMatchObject({ unit, type });
     // Dashboard and alert take off the 50 ms between two looks at the loop.
-    expect(points("identity", "nodejs.eventloop.delay.p50")?.points[0]?.value).toBeGreaterThan(0.049);
+    expect(points("identity", "nodejs.eventloop.delay.p50")?.points[0]?.value).toBeGreaterThan(
+      0.049,
+    );
     const started = points("order", "tercet.saga.started")?.points[0];
     expect(started).toMatchObject({ attributes: { "saga.kind": "place-order" } });
     expect(started?.value).toBeGreaterThanOrEqual(4);
@@ -211,7 +282,9 @@ const EXPECTED = [
 ] as const;
 
 test("spans carry nothing of the customer's", () => {
-  const texts = otlp.spans.flatMap(({ attributes }: ReceivedSpan) => Object.values(attributes).map(String));
+  const texts = otlp.spans.flatMap(({ attributes }: ReceivedSpan) =>
+    Object.values(attributes).map(String),
+  );
   expect(texts.length).toBeGreaterThan(100);
   expect(texts.filter((text) => /tok_|@example\.com|Bearer|eyJ/.test(text))).toEqual([]);
 });

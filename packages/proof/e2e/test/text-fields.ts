@@ -2,22 +2,35 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 
 export type Json = Record<string, unknown>;
 
-/** Where in a message of this kind text can stand, as paths of JSON names: `["items", "sku"]`. Messages of Google's have forms of their own in JSON. */
+/**
+ * Where in a message of this kind text can stand, as paths of JSON names: `["items", "sku"]`.
+ * Messages of Google's have forms of their own in JSON.
+ */
 export function textFields(message: DescMessage): string[][] {
   return message.fields.flatMap((field) => {
     if (isText(field)) return [[field.jsonName]];
-    if (field.message === undefined || field.message.typeName.startsWith("google.protobuf.")) return [];
+    if (field.message === undefined || field.message.typeName.startsWith("google.protobuf."))
+      return [];
     return textFields(field.message).map((path) => [field.jsonName, ...path]);
   });
 }
 
 const isText = (field: DescField): boolean =>
-  (field.fieldKind === "scalar" || field.fieldKind === "list") && field.scalar === ScalarType.STRING;
+  (field.fieldKind === "scalar" || field.fieldKind === "list") &&
+  field.scalar === ScalarType.STRING;
 
-/** A copy of the message with this text at the path, in the first of a list; what was not there on the way is made. */
-export function withText(message: Json, [first = "", ...rest]: readonly string[], text: string): Json {
+/**
+ * A copy of the message with this text at the path, in the first of a list; what was not there on
+ * the way is made.
+ */
+export function withText(
+  message: Json,
+  [first = "", ...rest]: readonly string[],
+  text: string,
+): Json {
   if (rest.length === 0) return { ...message, [first]: text };
   const present = message[first];
-  if (Array.isArray(present)) return { ...message, [first]: [withText(present[0] as Json, rest, text), ...present.slice(1)] };
+  if (Array.isArray(present))
+    return { ...message, [first]: [withText(present[0] as Json, rest, text), ...present.slice(1)] };
   return { ...message, [first]: withText((present ?? {}) as Json, rest, text) };
 }

@@ -43,10 +43,19 @@ const charge = ({ payments }: Api) =>
 
 describe("charging is for the order service", () => {
   test("which gets a token by its secret, good for Payment alone", async () => {
-    const { accessToken } = await anybody().identity.issueServiceToken({ ...orderService, clientSecret });
-    expect((await charge(createApi(stack.urls.payment, accessToken))).status).toBe(PaymentStatus.DECLINED);
-    expect(await failure(createApi(stack.urls.order, accessToken).orders.listOrders({}))).toEqual(unauthenticated);
-    expect(await failure(createApi(stack.urls.identity, accessToken).identity.getMe({}))).toEqual(unauthenticated);
+    const { accessToken } = await anybody().identity.issueServiceToken({
+      ...orderService,
+      clientSecret,
+    });
+    expect((await charge(createApi(stack.urls.payment, accessToken))).status).toBe(
+      PaymentStatus.DECLINED,
+    );
+    expect(await failure(createApi(stack.urls.order, accessToken).orders.listOrders({}))).toEqual(
+      unauthenticated,
+    );
+    expect(await failure(createApi(stack.urls.identity, accessToken).identity.getMe({}))).toEqual(
+      unauthenticated,
+    );
   });
 
   test.each(["alice", "olivia", "admin"] as const)("and not for %s", async (name) => {
@@ -54,12 +63,15 @@ describe("charging is for the order service", () => {
   });
 
   test("nor for anybody without a token, through the edge or beside it", async () => {
-    for (const url of [stack.urls.edge, stack.urls.payment]) expect(await failure(charge(createApi(url)))).toEqual(unauthenticated);
+    for (const url of [stack.urls.edge, stack.urls.payment])
+      expect(await failure(charge(createApi(url)))).toEqual(unauthenticated);
   });
 
   test("a token for another service is refused by Payment", async () => {
     const elsewhere = await signToken(stack, { sub: "order", roles: ["service"], aud: "identity" });
-    expect(await failure(charge(createApi(stack.urls.payment, elsewhere)))).toEqual(unauthenticated);
+    expect(await failure(charge(createApi(stack.urls.payment, elsewhere)))).toEqual(
+      unauthenticated,
+    );
     const here = await signToken(stack, { sub: "order", roles: ["service"], aud: "payment" });
     expect(await failure(charge(createApi(stack.urls.payment, here)))).toEqual({ code: "ok" });
   });
@@ -67,7 +79,11 @@ describe("charging is for the order service", () => {
   test.each([
     ["a wrong secret", { clientSecret: "a-guess-that-is-long-enough" }, invalidCredentials],
     ["an unknown client", { clientId: "stranger" }, invalidCredentials],
-    ["an audience that is not the client's", { audience: "identity" }, { code: "permission_denied", reason: "AUDIENCE_NOT_ALLOWED" }],
+    [
+      "an audience that is not the client's",
+      { audience: "identity" },
+      { code: "permission_denied", reason: "AUDIENCE_NOT_ALLOWED" },
+    ],
   ])("no token is issued for %s", async (_what, change, refusal) => {
     const request = { ...orderService, clientSecret, ...change };
     expect(await failure(anybody().identity.issueServiceToken(request))).toEqual(refusal);
@@ -80,7 +96,10 @@ describe("a token that Identity did not issue", () => {
     const claims = { sub: user?.id ?? "", roles: ["customer", "operator", "admin", "service"] };
     const [ours] = (await readSecrets(stack)).signingKeys.keys;
     const kid = ours?.kid ?? "";
-    const theirs = { ...(await exportJWK((await generateKeyPair("ES256", { extractable: true })).privateKey)), kid };
+    const theirs = {
+      ...(await exportJWK((await generateKeyPair("ES256", { extractable: true })).privateKey)),
+      kid,
+    };
     const read = async (token: string) => {
       const api = createApi(stack.urls[service], token);
       const paymentId = crypto.randomUUID();
@@ -92,12 +111,21 @@ describe("a token that Identity did not issue", () => {
         }[service](),
       );
     };
-    expect(await read(await signTokenWith(theirs, stack.urls.identity, claims))).toEqual(unauthenticated);
-    expect(await read(await signToken({ ...stack, urls: { ...stack.urls, identity: "http://elsewhere.test" } }, claims))).toEqual(
+    expect(await read(await signTokenWith(theirs, stack.urls.identity, claims))).toEqual(
       unauthenticated,
     );
+    expect(
+      await read(
+        await signToken(
+          { ...stack, urls: { ...stack.urls, identity: "http://elsewhere.test" } },
+          claims,
+        ),
+      ),
+    ).toEqual(unauthenticated);
     // The same, signed as it should be, is let in.
-    expect((await read(await signToken(stack, claims))).reason).toBe(service === "payment" ? "NOT_FOUND" : undefined);
+    expect((await read(await signToken(stack, claims))).reason).toBe(
+      service === "payment" ? "NOT_FOUND" : undefined,
+    );
   });
 });
 
@@ -105,7 +133,10 @@ describe("roles", () => {
   const sagas = async (url: string, name: "alice" | "olivia") => {
     const { accessToken } = await anybody().identity.login(stack.users[name]);
     const authorization = `Bearer ${accessToken}`;
-    return createClient(SagaService, createGrpcTransport({ baseUrl: url })).listSagas({}, { headers: { authorization } });
+    return createClient(SagaService, createGrpcTransport({ baseUrl: url })).listSagas(
+      {},
+      { headers: { authorization } },
+    );
   };
 
   test("sagas are for operators", async () => {
@@ -120,16 +151,30 @@ describe("roles", () => {
       headers: { "content-type": "application/json", authorization: `Bearer ${accessToken}` },
       body: "{}",
     });
-    expect([response.status, await response.json()]).toMatchObject([404, { code: "unimplemented" }]);
+    expect([response.status, await response.json()]).toMatchObject([
+      404,
+      { code: "unimplemented" },
+    ]);
   });
 
   test("a role that the admin gives is in the next token, and in every service", async () => {
-    const user = { email: `${crypto.randomUUID()}@example.com`, password: "correct horse battery", displayName: "Bob" };
-    const { id: userId } = await anybody().identity.register({ ...user, requestId: crypto.randomUUID() });
+    const user = {
+      email: `${crypto.randomUUID()}@example.com`,
+      password: "correct horse battery",
+      displayName: "Bob",
+    };
+    const { id: userId } = await anybody().identity.register({
+      ...user,
+      requestId: crypto.randomUUID(),
+    });
     const before = await logIn(stack.urls.edge, user);
     expect(await failure(before.payments.listPayments({}))).toEqual(denied);
     const admin = await logIn(stack.urls.edge, stack.users.admin);
-    await admin.identity.setRoles({ userId, roles: [Role.OPERATOR], requestId: crypto.randomUUID() });
+    await admin.identity.setRoles({
+      userId,
+      roles: [Role.OPERATOR],
+      requestId: crypto.randomUUID(),
+    });
     const after = await logIn(stack.urls.edge, user);
     expect(await failure(after.payments.listPayments({}))).toEqual({ code: "ok" });
     expect(await failure(after.orders.listOrders({}))).toEqual({ code: "ok" });

@@ -12,11 +12,22 @@ export interface Tool {
 }
 
 /** A program of others, running. Throws with its last words when it ends before it is up. */
-export async function startTool({ path, args, env = {}, readyUrl }: Tool): Promise<AsyncDisposable> {
-  const child = spawn(path, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+export async function startTool({
+  path,
+  args,
+  env = {},
+  readyUrl,
+}: Tool): Promise<AsyncDisposable> {
+  const child = spawn(path, args, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => void said.push(String(chunk)));
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => void said.push(String(chunk)));
+  const ended = new Promise<void>((resolve) =>
+    child.once("close", () => resolve()).once("error", () => resolve()),
+  );
   const stop = async () => {
     child.kill();
     await ended;

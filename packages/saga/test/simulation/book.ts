@@ -8,7 +8,10 @@ export interface Account {
   refunded: bigint;
 }
 
-/** The provider's own book: where the money is, whatever the services believe. Both moves are idempotent by their key, as providers' are. */
+/**
+ * The provider's own book: where the money is, whatever the services believe. Both moves are
+ * idempotent by their key, as providers' are.
+ */
 export class Book {
   readonly accounts = new Map<string, Account>();
   readonly #journal: Journal;
@@ -20,7 +23,12 @@ export class Book {
   }
 
   account(orderId: string): Account {
-    const account = this.accounts.get(orderId) ?? { captures: 0, refunds: 0, captured: 0n, refunded: 0n };
+    const account = this.accounts.get(orderId) ?? {
+      captures: 0,
+      refunds: 0,
+      captured: 0n,
+      refunded: 0n,
+    };
     this.accounts.set(orderId, account);
     return account;
   }

@@ -21,10 +21,16 @@ export interface ConnectionDependencies {
   readonly faults: DatabaseFaults;
 }
 
-/** A statement that its client believes lost is carried out this much later at most, in milliseconds: the server's statement timeout. */
+/**
+ * A statement that its client believes lost is carried out this much later at most, in
+ * milliseconds: the server's statement timeout.
+ */
 const LATE_MS = 10_000;
 
-/** One process's way to the database. Statements take time and happen at one instant; some never arrive, and of some the answer never comes back. */
+/**
+ * One process's way to the database. Statements take time and happen at one instant; some never
+ * arrive, and of some the answer never comes back.
+ */
 export class Connection {
   readonly #deps: ConnectionDependencies;
   readonly #process: Process;
@@ -37,7 +43,10 @@ export class Connection {
   query<T>(statement: (database: MemoryDatabase) => T): Promise<T> {
     const { time, random, profile, database, journal } = this.#deps;
     const { resolve, reject, promise } = Promise.withResolvers<T>();
-    const fail = (ms: number) => void this.#process.deliver(ms, () => reject(new Error("the connection to the database was lost")));
+    const fail = (ms: number) =>
+      void this.#process.deliver(ms, () =>
+        reject(new Error("the connection to the database was lost")),
+      );
     const there = random.skewed(1, 100);
     const back = random.skewed(1, 100);
     if (this.#fails(profile.statementLost)) fail(there + back);
@@ -49,7 +58,8 @@ export class Connection {
       time.after(there, () => {
         if (time.now < this.#deps.faults.downUntil) return fail(back);
         const answer = statement(database);
-        if (!this.#fails(profile.statementReplyLost)) return void this.#process.deliver(back, () => resolve(answer));
+        if (!this.#fails(profile.statementReplyLost))
+          return void this.#process.deliver(back, () => resolve(answer));
         journal.saw("statement's answer lost");
         fail(back);
       });
@@ -63,7 +73,10 @@ export class Connection {
 }
 
 /** The engine's store, as it looks from one process. */
-export function memoryStore(connection: Connection, worker: () => { readonly id: string; readonly name: string }): SagaStore {
+export function memoryStore(
+  connection: Connection,
+  worker: () => { readonly id: string; readonly name: string },
+): SagaStore {
   return {
     heartbeat: (beating) => connection.query((database) => database.heartbeat(beating)),
     claimDue: (claim) => connection.query((database) => database.claimDue(claim)),

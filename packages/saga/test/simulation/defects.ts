@@ -1,4 +1,6 @@
-/** Known mistakes in a saga, put back in on purpose: a simulator that does not notice them is blind. */
+/**
+ * Known mistakes in a saga, put back in on purpose: a simulator that does not notice them is blind.
+ */
 export const DEFECTS = [
   "undo registered after the step",
   "missing fence",

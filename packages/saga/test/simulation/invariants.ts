@@ -31,7 +31,8 @@ const STATUS_DURING_CANCELLATION: Readonly<Partial<Record<SagaState, OrderStatus
 };
 
 /** Nothing more happens to it by itself. */
-export const isClosed = (status: OrderStatus): boolean => status === "CONFIRMED" || TRANSITIONS[status].length === 0;
+export const isClosed = (status: OrderStatus): boolean =>
+  status === "CONFIRMED" || TRANSITIONS[status].length === 0;
 
 /** What must hold at every instant. */
 export class Invariants {
@@ -59,9 +60,11 @@ export class Invariants {
       if (order.status === "CONFIRMED") confirmed += order.amount;
       if (this.#holdsStock(order)) sold += order.quantity;
     }
-    if (kept < confirmed) throw new Violation("I12", `${kept} is kept, and ${confirmed} is confirmed`);
+    if (kept < confirmed)
+      throw new Violation("I12", `${kept} is kept, and ${confirmed} is confirmed`);
     const { stock } = this.#database;
-    if (stock < 0 || stock !== this.#initialStock - sold) throw new Violation("stock", `${stock} of ${this.#initialStock}, ${sold} sold`);
+    if (stock < 0 || stock !== this.#initialStock - sold)
+      throw new Violation("stock", `${stock} of ${this.#initialStock}, ${sold} sold`);
   }
 
   /** What must hold when nothing is left to happen. */
@@ -74,7 +77,8 @@ export class Invariants {
       if (!isClosed(status)) throw new Violation("I3", `${id} is ${status} at the end`);
       if (status === "CONFIRMED") confirmed += amount;
     }
-    if (kept !== confirmed) throw new Violation("I1", `${kept} is kept, and ${confirmed} is confirmed, at the end`);
+    if (kept !== confirmed)
+      throw new Violation("I1", `${kept} is kept, and ${confirmed} is confirmed, at the end`);
   }
 
   #checkHistory({ id, status }: OrderRow): void {
@@ -83,7 +87,8 @@ export class Invariants {
     this.#seen.set(id, status);
     this.#journal.note(`${id} ${status}`);
     this.#journal.saw(status);
-    if (!TRANSITIONS[before].includes(status)) throw new Violation("I6", `${id} went from ${before} to ${status}`);
+    if (!TRANSITIONS[before].includes(status))
+      throw new Violation("I6", `${id} went from ${before} to ${status}`);
   }
 
   #checkSaga({ id, status }: OrderRow): void {
@@ -93,23 +98,32 @@ export class Invariants {
       cancelling === undefined
         ? placing !== undefined && STATUSES_DURING[placing].includes(status)
         : placing === "COMPLETED" && STATUS_DURING_CANCELLATION[cancelling] === status;
-    if (!agreed) throw new Violation("I8", `${id} is ${status}, its sagas ${placing} and ${cancelling}`);
+    if (!agreed)
+      throw new Violation("I8", `${id} is ${status}, its sagas ${placing} and ${cancelling}`);
   }
 
   /** From when it is confirmed until its cancellation has ended. */
   #holdsStock({ id, status }: OrderRow): boolean {
-    return status === "CONFIRMED" || (this.#database.cancellations.get(id)?.state ?? "COMPLETED") !== "COMPLETED";
+    return (
+      status === "CONFIRMED" ||
+      (this.#database.cancellations.get(id)?.state ?? "COMPLETED") !== "COMPLETED"
+    );
   }
 
-  /** Answers what is kept of the customer's money. Closed orders are exact at once: none says CANCELLED before the money is back. */
+  /**
+   * Answers what is kept of the customer's money. Closed orders are exact at once: none says
+   * CANCELLED before the money is back.
+   */
   #checkMoney({ id, status, amount }: OrderRow): bigint {
     const { captures, refunds, captured, refunded } = this.#book.account(id);
     const kept = captured - refunded;
-    if (captures > 1 || refunds > 1 || kept < 0n) throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
+    if (captures > 1 || refunds > 1 || kept < 0n)
+      throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
     if (!isClosed(status)) return kept;
     const due = status === "CONFIRMED" ? amount : 0n;
     if (kept < due) throw new Violation("I12", `${id} is ${status}, and ${kept} of ${due} is kept`);
-    if (kept > due) throw new Violation("I1", `${id} is ${status}, and ${kept} is kept instead of ${due}`);
+    if (kept > due)
+      throw new Violation("I1", `${id} is ${status}, and ${kept} is kept instead of ${due}`);
     return kept;
   }
 }

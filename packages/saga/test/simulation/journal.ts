@@ -1,6 +1,9 @@
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** What was seen in one simulation, or in many: a simulation that never met a fault proves nothing about it. */
+/**
+ * What was seen in one simulation, or in many: a simulation that never met a fault proves nothing
+ * about it.
+ */
 export type Sightings = Map<string, number>;
 
 /** Remembers what happened, for whoever has to understand a failure. */

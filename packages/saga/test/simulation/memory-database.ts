@@ -6,7 +6,13 @@ import type { Journal } from "./journal.ts";
 import { Violation } from "./violation.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-export type OrderStatus = "PENDING" | "CONFIRMED" | "REJECTED" | "CANCELLING" | "CANCELLED" | "NEEDS_ATTENTION";
+export type OrderStatus =
+  | "PENDING"
+  | "CONFIRMED"
+  | "REJECTED"
+  | "CANCELLING"
+  | "CANCELLED"
+  | "NEEDS_ATTENTION";
 
 export interface OrderRow {
   readonly id: string;
@@ -32,8 +38,9 @@ export interface SagaRow extends Omit<HeldSaga, "state" | "overdue"> {
 const FORGET_WORKER_MS = 3_600_000;
 
 /**
- * The tables, and each statement of `postgres-store.ts`, `moves.ts` and the order service's `store.ts` as one function: it happens at one instant.
- * Who calls over which connection, and what goes wrong there, is the connection's business.
+ * The tables, and each statement of `postgres-store.ts`, `moves.ts` and the order service's
+ * `store.ts` as one function: it happens at one instant. Who calls over which connection, and what
+ * goes wrong there, is the connection's business.
  */
 export class MemoryDatabase {
   readonly orders = new Map<string, OrderRow>();
@@ -55,18 +62,30 @@ export class MemoryDatabase {
   }
 
   heartbeat(worker: Worker): void {
-    for (const [id, seenAt] of this.#workers) if (seenAt < this.#time.now - FORGET_WORKER_MS) this.#workers.delete(id);
+    for (const [id, seenAt] of this.#workers)
+      if (seenAt < this.#time.now - FORGET_WORKER_MS) this.#workers.delete(id);
     this.#workers.set(worker.id, this.#time.now);
   }
 
   claimDue({ worker, limit, leaseMs, known, held, adrift }: Claim): readonly ClaimedSaga[] {
     const now = this.#time.now;
     const mayTake = (saga: SagaRow): boolean => {
-      if (saga.owner === worker.id) return !held.includes(saga.id) && (adrift.includes(saga.id) || saga.updateTime < now - leaseMs);
-      return saga.owner === null || (this.#workers.get(saga.owner) ?? Number.NEGATIVE_INFINITY) <= now - leaseMs;
+      if (saga.owner === worker.id)
+        return (
+          !held.includes(saga.id) && (adrift.includes(saga.id) || saga.updateTime < now - leaseMs)
+        );
+      return (
+        saga.owner === null ||
+        (this.#workers.get(saga.owner) ?? Number.NEGATIVE_INFINITY) <= now - leaseMs
+      );
     };
     const due = [...this.#allSagas()]
-      .filter((saga) => isOpen(saga) && saga.nextRunAt <= now && known.some((k) => k.kind === saga.kind && k.version === saga.version))
+      .filter(
+        (saga) =>
+          isOpen(saga) &&
+          saga.nextRunAt <= now &&
+          known.some((k) => k.kind === saga.kind && k.version === saga.version),
+      )
       .filter(mayTake);
     due.sort((a, b) => a.nextRunAt - b.nextRunAt);
     return due.slice(0, limit).map((saga) => this.#claim(saga, worker));
@@ -79,7 +98,12 @@ export class MemoryDatabase {
     saga.owner = worker.id;
     if (this.#defect !== "take-over keeps the fence") saga.fence++;
     saga.updateTime = this.#time.now;
-    return { ...saga, state: saga.state as OpenState, overdue: saga.deadlineAt <= this.#time.now, takenOver };
+    return {
+      ...saga,
+      state: saga.state as OpenState,
+      overdue: saga.deadlineAt <= this.#time.now,
+      takenOver,
+    };
   }
 
   release(worker: Worker): void {
@@ -93,7 +117,10 @@ export class MemoryDatabase {
   }
 
   move(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
-    return moves.map((move) => ({ sagaId: move.sagaId, moved: this.#advance(move, worker) !== undefined }));
+    return moves.map((move) => ({
+      sagaId: move.sagaId,
+      moved: this.#advance(move, worker) !== undefined,
+    }));
   }
 
   insertOrder(order: OrderRow, saga: NewSaga): boolean {
@@ -115,7 +142,13 @@ export class MemoryDatabase {
 
   #begun({ deadlineMs, event: _, overdue: __, ...saga }: NewSaga): SagaRow {
     const { now } = this.#time;
-    return { ...saga, resumeState: null, nextRunAt: now, deadlineAt: now + deadlineMs, updateTime: now };
+    return {
+      ...saga,
+      resumeState: null,
+      nextRunAt: now,
+      deadlineAt: now + deadlineMs,
+      updateTime: now,
+    };
   }
 
   /** Takes the stock and confirms, or refuses for want of stock. */
@@ -125,7 +158,11 @@ export class MemoryDatabase {
       const order = this.#order(saga);
       const { sagaId } = move;
       if (saga.fence === move.fence && order.quantity > this.stock) {
-        return { sagaId, moved: false, refused: { reason: "OUT_OF_STOCK", message: "there is not enough" } };
+        return {
+          sagaId,
+          moved: false,
+          refused: { reason: "OUT_OF_STOCK", message: "there is not enough" },
+        };
       }
       if (this.#advance(move, worker) === undefined) return { sagaId, moved: false };
       this.stock -= order.quantity;
@@ -136,7 +173,9 @@ export class MemoryDatabase {
 
   /** Ends orders whose saga has undone everything. */
   close(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
-    return this.#changing(moves, worker, (saga) => (saga.failure?.reason === "PAYMENT_DECLINED" ? "REJECTED" : "CANCELLED"));
+    return this.#changing(moves, worker, (saga) =>
+      saga.failure?.reason === "PAYMENT_DECLINED" ? "REJECTED" : "CANCELLED",
+    );
   }
 
   /** Returns the stock and ends the cancellation. */
@@ -158,10 +197,15 @@ export class MemoryDatabase {
     });
   }
 
-  #changing(moves: readonly Move[], worker: Worker | undefined, status: (saga: SagaRow) => OrderStatus): readonly MoveResult[] {
+  #changing(
+    moves: readonly Move[],
+    worker: Worker | undefined,
+    status: (saga: SagaRow) => OrderStatus,
+  ): readonly MoveResult[] {
     return moves.map((move) => {
       const saga = this.#advance(move, worker);
-      const written = saga ?? (this.#defect === "order written without its saga" ? this.#saga(move) : undefined);
+      const written =
+        saga ?? (this.#defect === "order written without its saga" ? this.#saga(move) : undefined);
       if (written !== undefined) this.#order(written).status = status(written);
       return { sagaId: move.sagaId, moved: saga !== undefined };
     });
@@ -173,9 +217,14 @@ export class MemoryDatabase {
     const fenced = saga.fence !== move.fence;
     if (fenced) this.#journal.saw("write fenced");
     if ((fenced && this.#defect !== "missing fence") || saga.state !== move.from) return undefined;
-    // Told by who holds it, and not by the fence alone: a fence that was not raised would tell nothing.
+    // Told by who holds it, and not by the fence alone: a fence that was not raised would tell
+    // nothing.
     const foreign = worker !== undefined && saga.owner !== null && saga.owner !== worker.id;
-    if (fenced || foreign) throw new Violation("I7", `a write under a stale fence took effect: ${move.from} to ${move.state}`);
+    if (fenced || foreign)
+      throw new Violation(
+        "I7",
+        `a write under a stale fence took effect: ${move.from} to ${move.state}`,
+      );
     const now = this.#time.now;
     saga.state = move.state;
     saga.resumeState = move.resumeState;
@@ -185,7 +234,8 @@ export class MemoryDatabase {
     saga.results = { ...saga.results, ...move.results };
     if (move.budgetMs !== null) saga.deadlineAt = now + move.budgetMs;
     saga.nextRunAt = now + move.delayMs;
-    if (move.state === "NEEDS_ATTENTION" && saga.kind === "cancel-order") this.#journal.saw("cancellation parked");
+    if (move.state === "NEEDS_ATTENTION" && saga.kind === "cancel-order")
+      this.#journal.saw("cancellation parked");
     if (move.release) saga.owner = null;
     if (move.evict) saga.fence++;
     saga.updateTime = now;

@@ -1,11 +1,15 @@
 import { FAULTS_END_MS } from "./profile.ts";
 import type { World } from "./world.ts";
 
-/** Everything that happens to whole processes, and the customers who change their mind; how often, the profile says. */
+/**
+ * Everything that happens to whole processes, and the customers who change their mind; how often,
+ * the profile says.
+ */
 export function bringMisfortunes(world: World): void {
   const { profile, random, time } = world;
   const schedule = (times: number, happen: (world: World) => void) => {
-    for (let n = 0; n < times; n++) time.after(random.between(0, FAULTS_END_MS), () => happen(world));
+    for (let n = 0; n < times; n++)
+      time.after(random.between(0, FAULTS_END_MS), () => happen(world));
   };
   schedule(profile.crashes, crash);
   schedule(profile.freezes, freeze);
@@ -58,13 +62,21 @@ function turnBack(world: World): void {
   });
 }
 
-/** The customer of a confirmed order; of one that is not, nothing comes of it. Asks twice, now and then at two workers at once. */
+/**
+ * The customer of a confirmed order; of one that is not, nothing comes of it. Asks twice, now and
+ * then at two workers at once.
+ */
 function cancel(world: World): void {
   const { random } = world;
-  const order = random.pick([...world.database.orders.values()].filter(({ status }) => status === "CONFIRMED"));
+  const order = random.pick(
+    [...world.database.orders.values()].filter(({ status }) => status === "CONFIRMED"),
+  );
   if (order === undefined) return;
   for (let times = random.between(1, 2); times > 0; times--) {
     const worker = world.anyWorker();
-    worker?.process.deliver(random.skewed(0, 500), () => void worker.cancel(order.id, world.nextCancellation()));
+    worker?.process.deliver(
+      random.skewed(0, 500),
+      () => void worker.cancel(order.id, world.nextCancellation()),
+    );
   }
 }

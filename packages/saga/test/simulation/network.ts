@@ -6,7 +6,10 @@ import { FAULTS_END_MS, type Profile } from "./profile.ts";
 import type { Random } from "./random.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** Some messages arrive this much later, in milliseconds: long after their sender gave up, or is gone. */
+/**
+ * Some messages arrive this much later, in milliseconds: long after their sender gave up, or is
+ * gone.
+ */
 const DELAY_MS = 300_000;
 
 const WORDS = {
@@ -33,10 +36,17 @@ export class Network {
   /** Rejects when the signal aborts, as real clients do; what was sent travels on. */
   call(caller: Process, handle: (reply: Reply) => void, signal: AbortSignal): Promise<Answer> {
     const { resolve, reject, promise } = Promise.withResolvers<Answer>();
-    signal.addEventListener("abort", () => reject(new UnknownOutcomeError("the call was given up")), { once: true });
+    signal.addEventListener(
+      "abort",
+      () => reject(new UnknownOutcomeError("the call was given up")),
+      { once: true },
+    );
     if (this.#happens("connectionReset"))
-      caller.deliver(this.#random.skewed(1, 500), () => reject(new UnknownOutcomeError("connection reset")));
-    const reply: Reply = (answer) => this.#send((ms) => void caller.deliver(ms, () => resolve(answer)));
+      caller.deliver(this.#random.skewed(1, 500), () =>
+        reject(new UnknownOutcomeError("connection reset")),
+      );
+    const reply: Reply = (answer) =>
+      this.#send((ms) => void caller.deliver(ms, () => resolve(answer)));
     this.#send((ms) => void this.#time.after(ms, () => handle(reply)));
     return promise;
   }
@@ -48,7 +58,9 @@ export class Network {
   }
 
   #latency(): number {
-    return this.#happens("messageDelayed") ? this.#random.skewed(100, DELAY_MS) : this.#random.skewed(1, 300);
+    return this.#happens("messageDelayed")
+      ? this.#random.skewed(100, DELAY_MS)
+      : this.#random.skewed(1, 300);
   }
 
   #happens(fault: keyof typeof WORDS): boolean {

@@ -43,7 +43,10 @@ export interface PaymentDependencies {
   readonly defect: Defect | undefined;
 }
 
-/** A model of the Payment service: a record for each payment, and the provider at the end of a slow line. A restart forgets calls in flight, and nothing else. */
+/**
+ * A model of the Payment service: a record for each payment, and the provider at the end of a slow
+ * line. A restart forgets calls in flight, and nothing else.
+ */
 export class Payment {
   readonly #records = new Map<string, PaymentRecord>();
   /** Orders whose refund fails until an operator mends it. */
@@ -62,11 +65,19 @@ export class Payment {
   }
 
   charge(charge: Charge, reply: Reply): void {
-    this.#answer(`charge ${charge.orderId}`, this.#isDown() ? "UNAVAILABLE" : this.#charge(charge, reply), reply);
+    this.#answer(
+      `charge ${charge.orderId}`,
+      this.#isDown() ? "UNAVAILABLE" : this.#charge(charge, reply),
+      reply,
+    );
   }
 
   refund(refund: Refund, reply: Reply): void {
-    this.#answer(`refund ${refund.orderId}`, this.#isDown() ? "UNAVAILABLE" : this.#refund(refund, reply), reply);
+    this.#answer(
+      `refund ${refund.orderId}`,
+      this.#isDown() ? "UNAVAILABLE" : this.#refund(refund, reply),
+      reply,
+    );
   }
 
   #answer(request: string, answer: Answer | undefined, reply: Reply): void {
@@ -77,7 +88,10 @@ export class Payment {
   /** The answer, when there is one at once. */
   #charge({ paymentId, orderId, amount, declined }: Charge, reply: Reply): Answer | undefined {
     const { time, book, journal } = this.#deps;
-    const record: PaymentRecord = this.#records.get(paymentId) ?? { status: "PENDING", wantedAt: time.now };
+    const record: PaymentRecord = this.#records.get(paymentId) ?? {
+      status: "PENDING",
+      wantedAt: time.now,
+    };
     this.#records.set(paymentId, record);
     if (record.status === "VOIDED") journal.saw("late charge refused");
     if (record.status !== "PENDING") return record.status;
@@ -117,7 +131,10 @@ export class Payment {
     return this.#deps.time.now < this.#downUntil;
   }
 
-  /** Asks the provider what became of the charge; gives up one that the provider has not heard of, and will not hear of. */
+  /**
+   * Asks the provider what became of the charge; gives up one that the provider has not heard of,
+   * and will not hear of.
+   */
   #settlePending(paymentId: string, record: PaymentRecord): void {
     const { time, book, journal } = this.#deps;
     if (book.has(paymentId)) record.status = "SUCCEEDED";
@@ -131,11 +148,15 @@ export class Payment {
   #void(paymentId: string): Answer {
     const { defect, journal, time } = this.#deps;
     journal.saw("tombstone");
-    if (defect !== "lost tombstone") this.#records.set(paymentId, { status: "VOIDED", wantedAt: time.now });
+    if (defect !== "lost tombstone")
+      this.#records.set(paymentId, { status: "VOIDED", wantedAt: time.now });
     return "VOIDED";
   }
 
-  /** The provider moves money at one moment; Payment hears of it at a later one, if it still runs then. */
+  /**
+   * The provider moves money at one moment; Payment hears of it at a later one, if it still runs
+   * then.
+   */
   #atProvider(move: () => void, reply: Reply, done: () => void): void {
     const { time, random, profile } = this.#deps;
     const starts = this.#starts;

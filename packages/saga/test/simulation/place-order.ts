@@ -36,7 +36,10 @@ export interface SagaDependencies {
   readonly registered: Set<string>;
 }
 
-/** In milliseconds. Nobody is to be asked about a fault that passed: the budget is far longer than any backoff has become when the faults end. */
+/**
+ * In milliseconds. Nobody is to be asked about a fault that passed: the budget is far longer than
+ * any backoff has become when the faults end.
+ */
 export const TIMES = { deadlineMs: 12_000, compensationBudgetMs: 300_000 };
 
 /** The saga of the order service, step by step: packages/order/src/sagas.ts. */
@@ -46,28 +49,49 @@ export function placeOrder(deps: SagaDependencies): SagaDefinition<PlaceInput> {
     kind: "place-order",
     version: 1,
     steps: [
-      begun({ name: "create", undo: (moves) => connection.query((database) => database.close(moves, worker())) }),
+      begun({
+        name: "create",
+        undo: (moves) => connection.query((database) => database.close(moves, worker())),
+      }),
       remote<PlaceInput>({
         name: "charge",
         run: ({ input, subject, attempt, signal }) => charge(deps, subject, input, attempt, signal),
         undo: ({ input, subject, key, signal }) => undoCharge(deps, subject, input, key, signal),
       }),
-      local({ name: "allocate", run: (moves) => connection.query((database) => database.confirm(moves, worker())) }),
+      local({
+        name: "allocate",
+        run: (moves) => connection.query((database) => database.confirm(moves, worker())),
+      }),
     ],
     recovery: "backward",
     ...TIMES,
     deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "too late" },
-    reflect: (moves: readonly Move[]) => connection.query((database) => database.reflect(moves, worker())),
+    reflect: (moves: readonly Move[]) =>
+      connection.query((database) => database.reflect(moves, worker())),
     parse: (input) => input as PlaceInput,
   };
 }
 
-async function charge(deps: SagaDependencies, orderId: string, input: PlaceInput, attempt: number, signal: AbortSignal): Promise<void> {
+async function charge(
+  deps: SagaDependencies,
+  orderId: string,
+  input: PlaceInput,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { process, network, payment, defect, registered } = deps;
-  const paymentId = defect === "charge without key" ? `${input.paymentId}, attempt ${attempt} of ${process.name}` : input.paymentId;
-  const answer = await network.call(process, (reply) => payment.charge({ ...input, paymentId, orderId }, reply), signal);
+  const paymentId =
+    defect === "charge without key"
+      ? `${input.paymentId}, attempt ${attempt} of ${process.name}`
+      : input.paymentId;
+  const answer = await network.call(
+    process,
+    (reply) => payment.charge({ ...input, paymentId, orderId }, reply),
+    signal,
+  );
   if (answer === "DECLINED") throw new TerminalError("PAYMENT_DECLINED", "declined");
-  if (answer === "ABANDONED" || answer === "VOIDED" || answer === "REFUNDED") throw new TerminalError("PAYMENT_UNAVAILABLE", answer);
+  if (answer === "ABANDONED" || answer === "VOIDED" || answer === "REFUNDED")
+    throw new TerminalError("PAYMENT_UNAVAILABLE", answer);
   if (answer !== "SUCCEEDED") throw unsettled(answer);
   registered.add(orderId);
 }
@@ -83,11 +107,18 @@ async function undoCharge(
   await refund(deps, { paymentId, refundId: key, orderId }, signal);
 }
 
-/** All of it; where there was no charge there is nothing to give back, and nothing can come after. */
-export async function refund({ process, network, payment }: SagaDependencies, request: Refund, signal: AbortSignal): Promise<void> {
+/**
+ * All of it; where there was no charge there is nothing to give back, and nothing can come after.
+ */
+export async function refund(
+  { process, network, payment }: SagaDependencies,
+  request: Refund,
+  signal: AbortSignal,
+): Promise<void> {
   const answer = await network.call(process, (reply) => payment.refund(request, reply), signal);
   const over: readonly Answer[] = ["REFUNDED", "VOIDED", "DECLINED", "ABANDONED"];
   if (!over.includes(answer)) throw unsettled(answer);
 }
 
-const unsettled = (answer: Answer): Error => (answer === "IN_PROGRESS" ? new RetryableError(answer) : new UnknownOutcomeError(answer));
+const unsettled = (answer: Answer): Error =>
+  answer === "IN_PROGRESS" ? new RetryableError(answer) : new UnknownOutcomeError(answer);

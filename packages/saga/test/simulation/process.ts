@@ -2,7 +2,10 @@ import type { Clock } from "../../src/clock.ts";
 import type { Random } from "./random.ts";
 import type { Happening, VirtualTime } from "./virtual-time.ts";
 
-/** A process that can die or stand still at any moment. Whatever reaches it (answers, timers) comes through `deliver`. */
+/**
+ * A process that can die or stand still at any moment. Whatever reaches it (answers, timers) comes
+ * through `deliver`.
+ */
 export class Process {
   readonly name: string;
   dead = false;
@@ -13,7 +16,11 @@ export class Process {
   constructor(name: string, time: VirtualTime, random: Random) {
     this.name = name;
     this.#time = time;
-    this.clock = { now: () => time.now, random: random.next, sleep: (ms, signal) => this.#sleep(ms, signal) };
+    this.clock = {
+      now: () => time.now,
+      random: random.next,
+      sleep: (ms, signal) => this.#sleep(ms, signal),
+    };
   }
 
   /** Never when the process is dead by then; when it stands still, as soon as it moves again. */

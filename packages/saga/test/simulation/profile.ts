@@ -1,6 +1,9 @@
 import type { Random } from "./random.ts";
 
-/** How bad a world is. Every kind of fault is absent from some worlds: many kinds at once hide each other. */
+/**
+ * How bad a world is. Every kind of fault is absent from some worlds: many kinds at once hide each
+ * other.
+ */
 export interface Profile {
   readonly workers: number;
   readonly orders: number;
@@ -33,7 +36,10 @@ export interface Profile {
   readonly paymentRestarts: number;
 }
 
-/** Faults begin before this virtual time, in milliseconds; messages on their way may arrive long after. */
+/**
+ * Faults begin before this virtual time, in milliseconds; messages on their way may arrive long
+ * after.
+ */
 export const FAULTS_END_MS = 15_000;
 
 export function randomProfile(random: Random): Profile {

@@ -1,4 +1,7 @@
-/** Chance that repeats itself: mulberry32 (Tommy Ettinger, public domain), good enough to make schedules, and small. */
+/**
+ * Chance that repeats itself: mulberry32 (Tommy Ettinger, public domain), good enough to make
+ * schedules, and small.
+ */
 export class Random {
   #state: number;
 

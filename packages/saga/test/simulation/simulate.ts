@@ -6,7 +6,10 @@ import { bringMisfortunes } from "./misfortunes.ts";
 import { Violation } from "./violation.ts";
 import { World } from "./world.ts";
 
-/** A world in which something went wrong that must never go wrong. The message tells how to see it again. */
+/**
+ * A world in which something went wrong that must never go wrong. The message tells how to see it
+ * again.
+ */
 export class SimulationError extends Error {
   override readonly name = "SimulationError";
   readonly seed: number;
@@ -51,14 +54,16 @@ export async function simulateAll(seeds: Iterable<number>, defect?: Defect): Pro
   const sightings: Sightings = new Map();
   for (const seed of seeds) {
     const simulated = await simulate(seed, defect);
-    for (const [what, times] of simulated.sightings) sightings.set(what, (sightings.get(what) ?? 0) + times);
+    for (const [what, times] of simulated.sightings)
+      sightings.set(what, (sightings.get(what) ?? 0) + times);
     // A simulation never leaves the queue of promises; the test runner has messages to read.
     await new Promise((resolve) => setImmediate(resolve));
   }
   return sightings;
 }
 
-export const traceHash = ({ trace }: Simulated): string => createHash("sha256").update(trace.join("\n")).digest("hex");
+export const traceHash = ({ trace }: Simulated): string =>
+  createHash("sha256").update(trace.join("\n")).digest("hex");
 
 export function* seedsFrom(first: number, count: number): Generator<number> {
   for (let seed = first; seed < first + count; seed++) yield seed;

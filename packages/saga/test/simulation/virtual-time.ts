@@ -8,7 +8,10 @@ export interface Happening {
   cancelled: boolean;
 }
 
-/** Time that passes only from one happening to the next; a binary heap. What happens at the same time happens in random order. */
+/**
+ * Time that passes only from one happening to the next; a binary heap. What happens at the same
+ * time happens in random order.
+ */
 export class VirtualTime {
   now = 0;
   /** How many happenings there have been. */
@@ -26,7 +29,10 @@ export class VirtualTime {
     return happening;
   }
 
-  /** The next thing happens, and everything that follows from it at once. False when nothing is left. */
+  /**
+   * The next thing happens, and everything that follows from it at once. False when nothing is
+   * left.
+   */
   async step(): Promise<boolean> {
     let next = this.#next();
     if (next === undefined) {
@@ -80,7 +86,11 @@ export class VirtualTime {
   }
 }
 
-const before = (a: Happening, b: Happening): boolean => a.at < b.at || (a.at === b.at && a.tie < b.tie);
+const before = (a: Happening, b: Happening): boolean =>
+  a.at < b.at || (a.at === b.at && a.tie < b.tie);
 
-/** Node runs a tick only when no promise has anything left to do: then every chain of promises has come to its next wait. */
+/**
+ * Node runs a tick only when no promise has anything left to do: then every chain of promises has
+ * come to its next wait.
+ */
 const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));

@@ -1,4 +1,9 @@
-import { createSagaEngine, type Move, type SagaDefinition, type SagaEngine } from "../../src/index.ts";
+import {
+  createSagaEngine,
+  type Move,
+  type SagaDefinition,
+  type SagaEngine,
+} from "../../src/index.ts";
 import { type CancelInput, cancelOrder } from "./cancel-order.ts";
 import { Connection, memoryStore } from "./connection.ts";
 import type { MemoryDatabase, OrderRow, SagaRow } from "./memory-database.ts";
@@ -6,8 +11,17 @@ import { type PlaceInput, paymentOf, placeOrder, TIMES } from "./place-order.ts"
 import { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
-/** Times of the engine, in milliseconds: the defaults' proportions, with fewer polls, which are most of what happens in a quiet world. */
-const ENGINE = { leaseMs: 5_000, heartbeatMs: 1_500, pollMs: 2_000, stepTimeoutMs: 1_500, stopGraceMs: 2_000 };
+/**
+ * Times of the engine, in milliseconds: the defaults' proportions, with fewer polls, which are most
+ * of what happens in a quiet world.
+ */
+const ENGINE = {
+  leaseMs: 5_000,
+  heartbeatMs: 1_500,
+  pollMs: 2_000,
+  stepTimeoutMs: 1_500,
+  stopGraceMs: 2_000,
+};
 const START_AGAIN_MS = 500;
 
 /** A replica of the order service: a process with the real engine in it. */
@@ -24,7 +38,15 @@ export class OrderWorker {
     this.#connection = new Connection(world, this.process);
     const worker = () => this.engine.worker;
     const { process } = this;
-    const dependencies = { process, connection: this.#connection, network, payment, worker, defect, registered };
+    const dependencies = {
+      process,
+      connection: this.#connection,
+      network,
+      payment,
+      worker,
+      defect,
+      registered,
+    };
     this.#placeOrder = placeOrder(dependencies);
     this.#cancelOrder = cancelOrder(dependencies);
     this.engine = createSagaEngine({
@@ -35,9 +57,11 @@ export class OrderWorker {
       maxHeld: world.profile.maxHeld,
       ...ENGINE,
       observer: {
-        onHeld: ({ subject, step, state, fence }) => journal.note(`${name} holds ${subject} ${state} ${step} fence ${fence}`),
+        onHeld: ({ subject, step, state, fence }) =>
+          journal.note(`${name} holds ${subject} ${state} ${step} fence ${fence}`),
         onMoved: ({ subject }, state) => journal.note(`${name} moved ${subject} to ${state}`),
-        onAttemptFailed: ({ subject, step }, error) => journal.note(`${name} ${subject} ${step} failed: ${(error as Error).message}`),
+        onAttemptFailed: ({ subject, step }, error) =>
+          journal.note(`${name} ${subject} ${step} failed: ${(error as Error).message}`),
         onParked: ({ subject }) => journal.note(`${name} parked ${subject}`),
         onFenced: ({ subject }) => journal.note(`${name} lost ${subject}`),
         onEngineError: (error) => journal.note(`${name} error: ${(error as Error).message}`),
@@ -67,7 +91,8 @@ export class OrderWorker {
   async place(order: OrderRow, input: PlaceInput, sagaId: string): Promise<boolean> {
     const saga = { ...this.engine.prepare(this.#placeOrder, order.id, input), id: sagaId };
     try {
-      if (await this.#connection.query((database) => database.insertOrder(order, saga))) this.engine.drive(saga);
+      if (await this.#connection.query((database) => database.insertOrder(order, saga)))
+        this.engine.drive(saga);
       return true;
     } catch {
       return false;
@@ -76,9 +101,13 @@ export class OrderWorker {
 
   /** A confirmed order's customer, by way of this worker's API. */
   async cancel(orderId: string, sagaId: string): Promise<void> {
-    const saga = { ...this.engine.prepare(this.#cancelOrder, orderId, { paymentId: paymentOf(orderId) }), id: sagaId };
+    const saga = {
+      ...this.engine.prepare(this.#cancelOrder, orderId, { paymentId: paymentOf(orderId) }),
+      id: sagaId,
+    };
     try {
-      if (await this.#connection.query((database) => database.cancelConfirmed(orderId, saga))) this.engine.drive(saga);
+      if (await this.#connection.query((database) => database.cancelConfirmed(orderId, saga)))
+        this.engine.drive(saga);
     } catch {
       // The customer does not know either.
     }
@@ -97,11 +126,17 @@ export class OrderWorker {
   resume(orderId: string): Promise<boolean> {
     return this.#intervene(
       (database) => database.cancellations.get(orderId) ?? database.sagas.get(orderId),
-      ({ state, resumeState }) => (state === "NEEDS_ATTENTION" && resumeState !== null ? { state: resumeState, failure: null } : undefined),
+      ({ state, resumeState }) =>
+        state === "NEEDS_ATTENTION" && resumeState !== null
+          ? { state: resumeState, failure: null }
+          : undefined,
     );
   }
 
-  /** From outside, by way of this worker's API: it reads the saga, and moves it if it is still the same. */
+  /**
+   * From outside, by way of this worker's API: it reads the saga, and moves it if it is still the
+   * same.
+   */
   async #intervene(
     find: (database: MemoryDatabase) => SagaRow | undefined,
     decide: (saga: SagaRow) => Pick<Move, "state" | "failure"> | undefined,
@@ -111,9 +146,28 @@ export class OrderWorker {
       const decided = found && decide(found);
       if (found === undefined || decided === undefined) return false;
       const { id: sagaId, fence, step, state: from } = found;
-      const rest = { attempt: 0, resumeState: null, lastError: null, results: {}, events: [], delayMs: 0, release: true, evict: true };
-      const move = { sagaId, fence, from, step, budgetMs: TIMES.compensationBudgetMs, ...rest, ...decided };
-      const [result] = await this.#connection.query((database) => database.reflect([move], undefined));
+      const rest = {
+        attempt: 0,
+        resumeState: null,
+        lastError: null,
+        results: {},
+        events: [],
+        delayMs: 0,
+        release: true,
+        evict: true,
+      };
+      const move = {
+        sagaId,
+        fence,
+        from,
+        step,
+        budgetMs: TIMES.compensationBudgetMs,
+        ...rest,
+        ...decided,
+      };
+      const [result] = await this.#connection.query((database) =>
+        database.reflect([move], undefined),
+      );
       this.engine.poke();
       return result?.moved === true;
     } catch {

@@ -12,12 +12,18 @@ import { Violation } from "./violation.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { OrderWorker } from "./worker.ts";
 
-/** By then everything must have come to rest, in virtual milliseconds; and a world in which so much happens goes round in circles. */
+/**
+ * By then everything must have come to rest, in virtual milliseconds; and a world in which so much
+ * happens goes round in circles.
+ */
 const QUIET_BY_MS = 2 * 3_600_000;
 const MOST_HAPPENINGS = 20_000;
 const OPERATOR_MS = 5_000;
 
-/** Several workers on one database, Payment behind a bad network, customers, and everything that goes wrong; all of it follows from the seed. */
+/**
+ * Several workers on one database, Payment behind a bad network, customers, and everything that
+ * goes wrong; all of it follows from the seed.
+ */
 export class World {
   readonly random: Random;
   readonly profile: Profile;
@@ -70,7 +76,9 @@ export class World {
     return this.random.pick([...this.workers]);
   }
 
-  /** To the end: first until every order is closed, then until the last late message has arrived. */
+  /**
+   * To the end: first until every order is closed, then until the last late message has arrived.
+   */
   async run(): Promise<void> {
     await this.#operate();
     // An order that came in by a late statement when everybody had gone is for whoever comes next.
@@ -80,7 +88,8 @@ export class World {
     }
     this.#invariants.checkEnd();
     for (const id of this.acknowledged)
-      if (!this.database.orders.has(id)) throw new Violation("I4", `${id} was promised, and is not there`);
+      if (!this.database.orders.has(id))
+        throw new Violation("I4", `${id} was promised, and is not there`);
   }
 
   async #operate(): Promise<void> {
@@ -106,20 +115,24 @@ export class World {
 
   #settled(): boolean {
     if (this.waiting.size > 0) return false;
-    for (const { id, status } of this.database.orders.values()) if (!isClosed(status) && !this.#isParkedForGood(id, status)) return false;
+    for (const { id, status } of this.database.orders.values())
+      if (!isClosed(status) && !this.#isParkedForGood(id, status)) return false;
     return true;
   }
 
   /** Only what fails for good may wait for an operator. */
   #isParkedForGood(id: string, status: string): boolean {
     if (status !== "NEEDS_ATTENTION") return false;
-    if (!this.payment.refundsFail.has(id)) throw new Violation("I3", `${id} is parked, and nothing hinders it`);
+    if (!this.payment.refundsFail.has(id))
+      throw new Violation("I3", `${id} is parked, and nothing hinders it`);
     return true;
   }
 
   /** An operator mends what failed for good, and sends the parked sagas on. */
   async #repair(): Promise<void> {
-    const parked = [...this.database.orders.values()].filter(({ status }) => status === "NEEDS_ATTENTION");
+    const parked = [...this.database.orders.values()].filter(
+      ({ status }) => status === "NEEDS_ATTENTION",
+    );
     this.payment.refundsFail.clear();
     for (const { id } of parked) this.#resume(id);
     await this.#until(() => this.#settled());

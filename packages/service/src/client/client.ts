@@ -7,7 +7,12 @@ import { untilAborted } from "../abort.ts";
 import { CORRELATION_HEADER } from "../host/call.ts";
 import { logContext } from "../telemetry/log-context.ts";
 import { observeClient } from "../telemetry/rpc-telemetry.ts";
-import { type BreakerState, createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
+import {
+  type BreakerState,
+  createResilience,
+  type Resilience,
+  type ResilienceOptions,
+} from "./resilience.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
@@ -17,7 +22,9 @@ export interface ServiceClientOptions extends Partial<ResilienceOptions>, Connec
   readonly token?: () => Promise<string>;
   /** For calls that bring no deadline of their own; covers all attempts. */
   readonly timeoutMs: number;
-  /** What carries the calls: gRPC by default. Pacts are made with Connect JSON, which Pact can read. */
+  /**
+   * What carries the calls: gRPC by default. Pacts are made with Connect JSON, which Pact can read.
+   */
   readonly transport?: CreateTransport;
 }
 
@@ -28,10 +35,14 @@ export type CreateTransport = (options: {
 }) => Transport;
 
 /**
- * A typed client of another service over gRPC. The deadline and the cancellation of the call it serves go along by `forward(context)`, the correlation
- * id by itself. A call that timed out is unknown, not failed.
+ * A typed client of another service over gRPC. The deadline and the cancellation of the call it
+ * serves go along by `forward(context)`, the correlation id by itself. A call that timed out is
+ * unknown, not failed.
  */
-export function createServiceClient<S extends DescService>(service: S, options: ServiceClientOptions): Client<S> {
+export function createServiceClient<S extends DescService>(
+  service: S,
+  options: ServiceClientOptions,
+): Client<S> {
   const retries = retryCounter(service);
   const resilience = createResilience({
     attemptTimeoutMs: options.timeoutMs,
@@ -62,7 +73,10 @@ export function createServiceClient<S extends DescService>(service: S, options: 
 const grpcOver =
   (connection: ConnectionOptions): CreateTransport =>
   (options) =>
-    createGrpcTransport({ ...options, sessionManager: new WatchedConnection(options.baseUrl, connection) });
+    createGrpcTransport({
+      ...options,
+      sessionManager: new WatchedConnection(options.baseUrl, connection),
+    });
 
 const SCOPE = "@tercet/service";
 
@@ -84,12 +98,15 @@ function observeBreaker({ typeName }: DescService, resilience: Resilience): void
   const gauge = metrics.getMeter(SCOPE).createObservableGauge("tercet.breaker.state", {
     description: "Of a client's circuit breaker: 0 closed, 1 half open, 2 open",
   });
-  gauge.addCallback((result) => result.observe(LEVELS[resilience.state], { "rpc.service": typeName }));
+  gauge.addCallback((result) =>
+    result.observe(LEVELS[resilience.state], { "rpc.service": typeName }),
+  );
 }
 
 const correlated: Interceptor = (next) => (req) => {
   const { correlationId } = logContext();
-  if (correlationId !== undefined && !req.header.has(CORRELATION_HEADER)) req.header.set(CORRELATION_HEADER, correlationId);
+  if (correlationId !== undefined && !req.header.has(CORRELATION_HEADER))
+    req.header.set(CORRELATION_HEADER, correlationId);
   return next(req);
 };
 

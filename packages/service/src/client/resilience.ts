@@ -19,7 +19,10 @@ import {
 } from "cockatiel";
 import { untilAborted } from "../abort.ts";
 
-/** How calls to one other service are kept from doing harm when it is slow or down. Times in milliseconds. */
+/**
+ * How calls to one other service are kept from doing harm when it is slow or down. Times in
+ * milliseconds.
+ */
 export interface ResilienceOptions {
   /** One attempt. */
   readonly attemptTimeoutMs: number;
@@ -27,7 +30,10 @@ export interface ResilienceOptions {
   readonly maxAttempts: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /** How long the breaker stays open at most before one call probes, and half of it at least; 2 s by default. */
+  /**
+   * How long the breaker stays open at most before one call probes, and half of it at least; 2 s by
+   * default.
+   */
   readonly halfOpenAfterMs?: number;
   readonly onRetry?: () => void;
   readonly onBreak?: () => void;
@@ -42,11 +48,22 @@ const BACKOFF = { generator: fullJitterGenerator, initialDelay: 100, maxDelay: 2
 
 const RETRYABLE = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted]);
 /** What tells that the other side is unwell; answers about the request itself do not. */
-const UNWELL = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Internal, Code.Unknown, Code.ResourceExhausted]);
+const UNWELL = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Internal,
+  Code.Unknown,
+  Code.ResourceExhausted,
+]);
 
-/** A connection that is reset is "aborted" to connect-node; a service that says so means the request. */
-const isReset = (error: unknown) => error instanceof ConnectError && error.code === Code.Aborted && !error.isWireError;
-const hasCode = (error: unknown, codes: ReadonlySet<Code>) => error instanceof ConnectError && codes.has(error.code);
+/**
+ * A connection that is reset is "aborted" to connect-node; a service that says so means the
+ * request.
+ */
+const isReset = (error: unknown) =>
+  error instanceof ConnectError && error.code === Code.Aborted && !error.isWireError;
+const hasCode = (error: unknown, codes: ReadonlySet<Code>) =>
+  error instanceof ConnectError && codes.has(error.code);
 
 /** Callers that were spared the same outage do not probe together. */
 const probeDelay =
@@ -56,7 +73,11 @@ const probeDelay =
 
 /** Runs calls; `idempotent` ones may be tried again. */
 export interface Resilience {
-  run<T>(idempotent: boolean, call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>;
+  run<T>(
+    idempotent: boolean,
+    call: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T>;
   /** Of the breaker. */
   readonly state: BreakerState;
 }
@@ -80,7 +101,10 @@ export function createResilience(options: ResilienceOptions): Resilience {
   );
   const breaker = circuitBreaker(
     handleWhen((error) => hasCode(error, UNWELL) || isReset(error)),
-    { breaker: new CountBreaker(BREAKER), halfOpenAfter: new DelegateBackoff(probeDelay(options.halfOpenAfterMs)) },
+    {
+      breaker: new CountBreaker(BREAKER),
+      halfOpenAfter: new DelegateBackoff(probeDelay(options.halfOpenAfterMs)),
+    },
   );
   const limit = bulkhead(options.maxInFlight, options.maxQueued);
   again.onRetry(() => {
@@ -100,7 +124,10 @@ export function createResilience(options: ResilienceOptions): Resilience {
       try {
         // A call that waits for its turn, or for its next attempt, does not outlive its caller.
         const result = await untilAborted(
-          policy.execute((context) => timedCall(call, context.signal, signal, options.attemptTimeoutMs), signal),
+          policy.execute(
+            (context) => timedCall(call, context.signal, signal, options.attemptTimeoutMs),
+            signal,
+          ),
           signal,
         );
         budget.earn();
@@ -112,7 +139,10 @@ export function createResilience(options: ResilienceOptions): Resilience {
   };
 }
 
-/** A caller that gives up before this part of the time an attempt may take says nothing about the other side. */
+/**
+ * A caller that gives up before this part of the time an attempt may take says nothing about the
+ * other side.
+ */
 const FAIR_PART = 0.9;
 
 /** Inside the breaker and the retries a failure must already look like what it is. */
@@ -128,19 +158,26 @@ async function timedCall<T>(
   } catch (error) {
     const hurried = whole.aborted && performance.now() - started < timeoutMs * FAIR_PART;
     if (hurried) throw new ConnectError("the caller gave up", Code.Canceled);
-    if (attempt.aborted) throw new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
+    if (attempt.aborted)
+      throw new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
     throw error;
   }
 }
 
 function toConnectError(error: unknown): unknown {
-  if (error instanceof BrokenCircuitError) return new ConnectError("the other service has been failing; not called", Code.Unavailable);
-  if (error instanceof BulkheadRejectedError) return new ConnectError("too many calls to the other service in flight", Code.Unavailable);
-  if (error instanceof TaskCancelledError) return new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
+  if (error instanceof BrokenCircuitError)
+    return new ConnectError("the other service has been failing; not called", Code.Unavailable);
+  if (error instanceof BulkheadRejectedError)
+    return new ConnectError("too many calls to the other service in flight", Code.Unavailable);
+  if (error instanceof TaskCancelledError)
+    return new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
   return error;
 }
 
-/** Retries stay a tenth of the traffic: a success earns a tenth of a token, a retry costs one (gRFC A6, retry throttling). */
+/**
+ * Retries stay a tenth of the traffic: a success earns a tenth of a token, a retry costs one (gRFC
+ * A6, retry throttling).
+ */
 function retryBudget(max = 10, ratio = 0.1) {
   let tokens = max;
   return {

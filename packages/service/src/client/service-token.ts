@@ -24,11 +24,20 @@ interface Issued {
 }
 
 /**
- * Client credentials: fetches a token when one is needed, keeps it, and asks once however many calls wait. A token that is due is renewed while it is
- * still in use, so that an outage of Identity is not felt before the token expires.
+ * Client credentials: fetches a token when one is needed, keeps it, and asks once however many
+ * calls wait. A token that is due is renewed while it is still in use, so that an outage of
+ * Identity is not felt before the token expires.
  */
-export function serviceToken({ identityUrl, transport, ...request }: ServiceTokenOptions): () => Promise<string> {
-  const identity = createServiceClient(IdentityService, { baseUrl: identityUrl, timeoutMs: TIMEOUT_MS, ...(transport && { transport }) });
+export function serviceToken({
+  identityUrl,
+  transport,
+  ...request
+}: ServiceTokenOptions): () => Promise<string> {
+  const identity = createServiceClient(IdentityService, {
+    baseUrl: identityUrl,
+    timeoutMs: TIMEOUT_MS,
+    ...(transport && { transport }),
+  });
   let current: Issued | undefined;
   let fetching: Promise<Issued> | undefined;
   const fetchToken = async (): Promise<Issued> => {
@@ -36,10 +45,15 @@ export function serviceToken({ identityUrl, transport, ...request }: ServiceToke
       const asked = performance.now();
       const { accessToken, expiresIn } = await identity.issueServiceToken(request);
       const life = expiresIn === undefined ? 0 : durationMs(expiresIn);
-      current = { token: accessToken, renewAt: asked + life * RENEW_AFTER, expiresAt: asked + life };
+      current = {
+        token: accessToken,
+        renewAt: asked + life * RENEW_AFTER,
+        expiresAt: asked + life,
+      };
       return current;
     } catch (error) {
-      if (current !== undefined) current = { ...current, renewAt: performance.now() + RETRY_AFTER_MS };
+      if (current !== undefined)
+        current = { ...current, renewAt: performance.now() + RETRY_AFTER_MS };
       throw error;
     } finally {
       fetching = undefined;

@@ -4,9 +4,15 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 
 /** Times in milliseconds. */
 export interface ConnectionOptions {
-  /** A connection that says nothing for this long is asked whether it is still there; 10 s by default. */
+  /**
+   * A connection that says nothing for this long is asked whether it is still there; 10 s by
+   * default.
+   */
   readonly pingIntervalMs?: number;
-  /** How long its answer may take; 3 s by default. A connection that vanished without a word is found within the sum of both. */
+  /**
+   * How long its answer may take; 3 s by default. A connection that vanished without a word is
+   * found within the sum of both.
+   */
   readonly pingTimeoutMs?: number;
 }
 
@@ -17,10 +23,13 @@ type Request = Http2SessionManager["request"];
 
 /**
  * The HTTP/2 connection of a client, by connect-node, with two holes closed (seen in 2.2.0):
- * - It asks a silent connection whether it is there before it gives it to the next call, but forgets the question when the last call that is open on it ends
- *   meanwhile; then every later call would wait for an answer that never comes. So the wait has a bound, after which calls get a new connection.
- * - It stops listening to a connection that it gave up as soon as a call needs another one, which may be before that connection emits its error; an error that
- *   nobody listens to ends the process.
+ * - It asks a silent connection whether it is there before it gives it to the next call, but
+ *   forgets the question when the last call that is open on it ends meanwhile; then every later
+ *   call would wait for an answer that never comes. So the wait has a bound, after which calls get
+ *   a new connection.
+ * - It stops listening to a connection that it gave up as soon as a call needs another one, which
+ *   may be before that connection emits its error; an error that nobody listens to ends the
+ *   process.
  */
 export class WatchedConnection {
   readonly authority: string;
@@ -29,7 +38,10 @@ export class WatchedConnection {
   readonly #heard = new WeakSet<Http2Session>();
   #current: Http2SessionManager;
 
-  constructor(url: string, { pingIntervalMs = PING_INTERVAL_MS, pingTimeoutMs = PING_TIMEOUT_MS }: ConnectionOptions) {
+  constructor(
+    url: string,
+    { pingIntervalMs = PING_INTERVAL_MS, pingTimeoutMs = PING_TIMEOUT_MS }: ConnectionOptions,
+  ) {
     this.#pings = { pingIntervalMs, pingTimeoutMs };
     this.#current = new Http2SessionManager(url, this.#pings);
     this.authority = this.#current.authority;

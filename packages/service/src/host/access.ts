@@ -3,17 +3,27 @@ import { type Access, access } from "@tercet/gen/common/v1/access";
 import { RequestError } from "../errors.ts";
 import { type Principal, roleName } from "./principal.ts";
 
-/** The method's own access rule; undefined when it declares none, or one that says nothing, so that it is denied to everybody. */
+/**
+ * The method's own access rule; undefined when it declares none, or one that says nothing, so that
+ * it is denied to everybody.
+ */
 export function accessOf(method: DescMethod): Access | undefined {
   if (!hasOption(method, access)) return undefined;
   const rule = getOption(method, access);
-  return rule.public || rule.authenticated || rule.owner || rule.roles.length > 0 ? rule : undefined;
+  return rule.public || rule.authenticated || rule.owner || rule.roles.length > 0
+    ? rule
+    : undefined;
 }
 
-/** The methods that nobody could ever call, by name: a mistake in the contract, found at boot and by `pnpm verify`. */
+/**
+ * The methods that nobody could ever call, by name: a mistake in the contract, found at boot and by
+ * `pnpm verify`.
+ */
 export function methodsWithoutAccess(services: Iterable<DescService>): string[] {
   return [...services].flatMap((service) =>
-    service.methods.filter((m) => accessOf(m) === undefined).map((m) => `${service.typeName}/${m.name}`),
+    service.methods
+      .filter((m) => accessOf(m) === undefined)
+      .map((m) => `${service.typeName}/${m.name}`),
   );
 }
 

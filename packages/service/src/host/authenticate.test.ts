@@ -8,17 +8,33 @@ import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.t
 
 const issuer = "http://issuer.test";
 const policy = { issuer, audiences: ["tercet", "shop"] };
-const REFUSAL = { reason: "UNAUTHENTICATED", message: "a valid bearer token is required", metadata: {} };
+const REFUSAL = {
+  reason: "UNAUTHENTICATED",
+  message: "a valid bearer token is required",
+  metadata: {},
+};
 const now = () => Math.floor(Date.now() / 1000);
 
 const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
 const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "ES256", use: "sig" };
 
-const claims = () => ({ sub: "user-1", roles: ["customer"], iss: issuer, aud: "tercet", jti: "j", iat: now(), exp: now() + 600 });
+const claims = () => ({
+  sub: "user-1",
+  roles: ["customer"],
+  iss: issuer,
+  aud: "tercet",
+  jti: "j",
+  iat: now(),
+  exp: now() + 600,
+});
 const header = { alg: "ES256", typ: "at+jwt", kid: "k1" };
-const sign = (payload: object, protectedHeader: object = header, key: Parameters<SignJWT["sign"]>[0] = privateKey) =>
-  new SignJWT(payload as never).setProtectedHeader(protectedHeader as never).sign(key);
-const without = (name: string) => Object.fromEntries(Object.entries(claims()).filter(([key]) => key !== name));
+const sign = (
+  payload: object,
+  protectedHeader: object = header,
+  key: Parameters<SignJWT["sign"]>[0] = privateKey,
+) => new SignJWT(payload as never).setProtectedHeader(protectedHeader as never).sign(key);
+const without = (name: string) =>
+  Object.fromEntries(Object.entries(claims()).filter(([key]) => key !== name));
 
 describe("createAuthenticate with a published key", () => {
   let authenticate: ReturnType<typeof createAuthenticate>;
@@ -28,8 +44,13 @@ describe("createAuthenticate with a published key", () => {
   });
 
   test("a good token names its caller", async () => {
-    expect(await authenticate(`Bearer ${await sign(claims())}`)).toEqual({ subject: "user-1", roles: new Set(["customer"]) });
-    expect(await authenticate(`bearer ${await sign({ ...claims(), aud: ["x", "shop"] })}`)).toMatchObject({ subject: "user-1" });
+    expect(await authenticate(`Bearer ${await sign(claims())}`)).toEqual({
+      subject: "user-1",
+      roles: new Set(["customer"]),
+    });
+    expect(
+      await authenticate(`bearer ${await sign({ ...claims(), aud: ["x", "shop"] })}`),
+    ).toMatchObject({ subject: "user-1" });
   });
 
   const spki = () => exportSPKI(publicKey).then((pem) => new TextEncoder().encode(pem));
@@ -43,29 +64,38 @@ describe("createAuthenticate with a published key", () => {
     "white space inside": async () => `Bearer ${(await sign(claims())).replace(".", " .")}`,
     nonsense: () => "Bearer a.b.c",
     "more than 8 KiB": async () => `Bearer ${await sign({ ...claims(), pad: "x".repeat(8_192) })}`,
-    expired: async () => `Bearer ${await sign({ ...claims(), iat: now() - 700, exp: now() - 100 })}`,
+    expired: async () =>
+      `Bearer ${await sign({ ...claims(), iat: now() - 700, exp: now() - 100 })}`,
     "not yet valid": async () => `Bearer ${await sign({ ...claims(), nbf: now() + 60 })}`,
-    "issued in the future": async () => `Bearer ${await sign({ ...claims(), iat: now() + 60, exp: now() + 660 })}`,
+    "issued in the future": async () =>
+      `Bearer ${await sign({ ...claims(), iat: now() + 60, exp: now() + 660 })}`,
     "valid for too long": async () => `Bearer ${await sign({ ...claims(), exp: now() + 901 })}`,
-    "valid for ever": async () => `Bearer ${await sign({ ...claims(), exp: Number.MAX_SAFE_INTEGER })}`,
-    "issued long ago": async () => `Bearer ${await sign({ ...claims(), iat: now() - 1_000, exp: now() + 10 })}`,
+    "valid for ever": async () =>
+      `Bearer ${await sign({ ...claims(), exp: Number.MAX_SAFE_INTEGER })}`,
+    "issued long ago": async () =>
+      `Bearer ${await sign({ ...claims(), iat: now() - 1_000, exp: now() + 10 })}`,
     "exp as text": async () => `Bearer ${await sign({ ...claims(), exp: "2099" as never })}`,
     "another audience": async () => `Bearer ${await sign({ ...claims(), aud: "payment" })}`,
     "another issuer": async () => `Bearer ${await sign({ ...claims(), iss: "http://evil.test" })}`,
     "an id token": async () => `Bearer ${await sign(claims(), { ...header, typ: "JWT" })}`,
     "no type": async () => `Bearer ${await sign(claims(), { alg: "ES256", kid: "k1" })}`,
     "no kid": async () => `Bearer ${await sign(claims(), { alg: "ES256", typ: "at+jwt" })}`,
-    "an unknown kid": async () => `Bearer ${await sign(claims(), { ...header, kid: "../../etc/passwd" })}`,
-    "another's key": async () => `Bearer ${await sign(claims(), header, (await generateKeyPair("ES256")).privateKey)}`,
+    "an unknown kid": async () =>
+      `Bearer ${await sign(claims(), { ...header, kid: "../../etc/passwd" })}`,
+    "another's key": async () =>
+      `Bearer ${await sign(claims(), header, (await generateKeyPair("ES256")).privateKey)}`,
     "a key of its own": async () => `Bearer ${await sign(claims(), { ...header, kid: "k2", jwk })}`,
     "no roles": async () => `Bearer ${await sign(without("roles"))}`,
     "roles as text": async () => `Bearer ${await sign({ ...claims(), roles: "admin" })}`,
-    "17 roles": async () => `Bearer ${await sign({ ...claims(), roles: Array.from({ length: 17 }, String) })}`,
+    "17 roles": async () =>
+      `Bearer ${await sign({ ...claims(), roles: Array.from({ length: 17 }, String) })}`,
     "alg none": () => `Bearer ${new UnsecuredJWT(claims()).encode()}`,
     "alg nOnE": () =>
       `Bearer ${[{ ...header, alg: "nOnE" }, claims()].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")}.`,
-    "HS256 with the public key": async () => `Bearer ${await sign(claims(), { ...header, alg: "HS256" }, await spki())}`,
-    RS256: async () => `Bearer ${await sign(claims(), { ...header, alg: "RS256" }, (await generateKeyPair("RS256")).privateKey)}`,
+    "HS256 with the public key": async () =>
+      `Bearer ${await sign(claims(), { ...header, alg: "HS256" }, await spki())}`,
+    RS256: async () =>
+      `Bearer ${await sign(claims(), { ...header, alg: "RS256" }, (await generateKeyPair("RS256")).privateKey)}`,
     "a changed payload": async () => {
       const [head, , signature] = (await sign(claims())).split(".");
       return `Bearer ${head}.${Buffer.from(JSON.stringify({ ...claims(), roles: ["admin"] })).toString("base64url")}.${signature}`;
@@ -77,11 +107,15 @@ describe("createAuthenticate with a published key", () => {
   });
 
   test.each(["sub", "iss", "aud", "jti", "iat", "exp"])("refused: no %s", async (name) => {
-    await expect(authenticate(`Bearer ${await sign(without(name))}`)).rejects.toMatchObject(REFUSAL);
+    await expect(authenticate(`Bearer ${await sign(without(name))}`)).rejects.toMatchObject(
+      REFUSAL,
+    );
   });
 
   test("refused: anything else that somebody makes up", async () => {
-    const part = fc.oneof(fc.json(), fc.string()).map((text) => Buffer.from(text).toString("base64url"));
+    const part = fc
+      .oneof(fc.json(), fc.string())
+      .map((text) => Buffer.from(text).toString("base64url"));
     await fc.assert(
       fc.asyncProperty(fc.array(part, { maxLength: 5 }), async (parts) => {
         await expect(authenticate(`Bearer ${parts.join(".")}`)).rejects.toMatchObject(REFUSAL);
@@ -95,22 +129,31 @@ test("with a shared secret only HS256 counts", async () => {
   const secret = new TextEncoder().encode("a secret of thirty-two characters");
   const authenticate = createAuthenticate({ secret }, policy);
   const head = { alg: "HS256", typ: "at+jwt" };
-  expect(await authenticate(`Bearer ${await sign(claims(), head, secret)}`)).toMatchObject({ subject: "user-1" });
+  expect(await authenticate(`Bearer ${await sign(claims(), head, secret)}`)).toMatchObject({
+    subject: "user-1",
+  });
   const other = new TextEncoder().encode("another secret of 32 characters..");
-  await expect(authenticate(`Bearer ${await sign(claims(), head, other)}`)).rejects.toMatchObject(REFUSAL);
+  await expect(authenticate(`Bearer ${await sign(claims(), head, other)}`)).rejects.toMatchObject(
+    REFUSAL,
+  );
   await expect(authenticate(`Bearer ${await sign(claims())}`)).rejects.toMatchObject(REFUSAL);
-  await expect(authenticate(`Bearer ${await sign(claims(), { ...head, alg: "HS512" }, secret)}`)).rejects.toMatchObject(REFUSAL);
+  await expect(
+    authenticate(`Bearer ${await sign(claims(), { ...head, alg: "HS512" }, secret)}`),
+  ).rejects.toMatchObject(REFUSAL);
 });
 
 test("the tokens of the tests pass, and an expired one does not", async () => {
   const { keys, sign: make } = await testTokens();
   const authenticate = createAuthenticate(keys, policy);
   await authenticate(`Bearer ${await make({ sub: "a", roles: [] })}`);
-  await expect(authenticate(`Bearer ${await make({ sub: "a", roles: [], expiresIn: -10 })}`)).rejects.toMatchObject(REFUSAL);
+  await expect(
+    authenticate(`Bearer ${await make({ sub: "a", roles: [], expiresIn: -10 })}`),
+  ).rejects.toMatchObject(REFUSAL);
 });
 
 describe("a token that comes again", () => {
-  const bearer = async (lifetime: number) => `Bearer ${await sign({ ...claims(), exp: now() + lifetime })}`;
+  const bearer = async (lifetime: number) =>
+    `Bearer ${await sign({ ...claims(), exp: now() + lifetime })}`;
   let looked: number;
   let withdrawn: boolean;
   let authenticate: ReturnType<typeof createAuthenticate>;
@@ -160,7 +203,9 @@ describe("a token that comes again", () => {
     await authenticate(token);
     const at = token.length - 40;
     const other = token[at] === "A" ? "B" : "A";
-    await expect(authenticate(token.slice(0, at) + other + token.slice(at + 1))).rejects.toMatchObject(REFUSAL);
+    await expect(
+      authenticate(token.slice(0, at) + other + token.slice(at + 1)),
+    ).rejects.toMatchObject(REFUSAL);
   });
 
   test("was refused: it is verified each time", async () => {
@@ -182,7 +227,9 @@ describe("remoteKeys", () => {
     server = createServer((_request, response) => {
       fetches += 1;
       const { status, body } = answer();
-      response.writeHead(status, { "content-type": "application/json", connection: "close" }).end(body);
+      response
+        .writeHead(status, { "content-type": "application/json", connection: "close" })
+        .end(body);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`;
@@ -210,7 +257,8 @@ describe("remoteKeys", () => {
     const tokens = await Promise.all(Array.from({ length: 50 }, (_, i) => unknown(`k-${i}`)));
     for (const half of [tokens.slice(0, 25), tokens.slice(25)]) {
       const outcomes = await Promise.allSettled(half.map(authenticate));
-      for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: REFUSAL });
+      for (const outcome of outcomes)
+        expect(outcome).toMatchObject({ status: "rejected", reason: REFUSAL });
     }
     expect(fetches).toBe(1);
   });
@@ -225,14 +273,20 @@ describe("remoteKeys", () => {
     const authenticate = withKeys(remoteKeys(url));
     const token = await good();
     for (let i = 0; i < 20; i++) {
-      await expect(authenticate(token)).rejects.toMatchObject({ reason: "UNAVAILABLE", retryAfterMs: 1_000, cause: expect.anything() });
+      await expect(authenticate(token)).rejects.toMatchObject({
+        reason: "UNAVAILABLE",
+        retryAfterMs: 1_000,
+        cause: expect.anything(),
+      });
     }
     expect(fetches).toBe(1);
   });
 
   test("nobody listens: unavailable", async () => {
     await down();
-    await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({
+      reason: "UNAVAILABLE",
+    });
   });
 
   test.each([
@@ -242,7 +296,9 @@ describe("remoteKeys", () => {
     [200, '{"keys":7}'],
   ])("an answer of %i %s is the issuer's fault: unavailable", async (status, body) => {
     answer = () => ({ status, body });
-    await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({
+      reason: "UNAVAILABLE",
+    });
   });
 
   test("are used on while the issuer is down, for a quarter of an hour and more, and not for ever", async () => {
@@ -253,7 +309,9 @@ describe("remoteKeys", () => {
     vi.advanceTimersByTime(19 * 60_000);
     await authenticate(await good());
     // A kid that was never seen cannot be judged without the issuer.
-    await expect(authenticate(await unknown("k-new"))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    await expect(authenticate(await unknown("k-new"))).rejects.toMatchObject({
+      reason: "UNAVAILABLE",
+    });
     vi.advanceTimersByTime(2 * 60_000);
     await expect(authenticate(await good())).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });

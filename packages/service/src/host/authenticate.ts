@@ -1,4 +1,11 @@
-import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey, jwtVerify } from "jose";
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type FetchImplementation,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from "jose";
 import { z } from "zod";
 import { RequestError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
@@ -10,11 +17,17 @@ export type TokenKeys = JWTVerifyGetKey | { readonly secret: Uint8Array };
 /** What a token must say to be believed. */
 export interface TokenPolicy {
   readonly issuer: string;
-  /** A token is accepted for any of these: the system's name for users' tokens, the service's own for those of other services. */
+  /**
+   * A token is accepted for any of these: the system's name for users' tokens, the service's own
+   * for those of other services.
+   */
   readonly audiences: readonly string[];
 }
 
-/** Verifies an `authorization` header. Throws UNAUTHENTICATED with one message for every cause, or UNAVAILABLE when the keys cannot be had. */
+/**
+ * Verifies an `authorization` header. Throws UNAUTHENTICATED with one message for every cause, or
+ * UNAVAILABLE when the keys cannot be had.
+ */
 export type Authenticate = (authorization: string | null) => Promise<Principal>;
 
 const MAX_TOKEN_CHARS = 8_192;
@@ -36,8 +49,9 @@ const KEYS_TIMEOUT_MS = 2_000;
 const KEYS_RETRY_MS = 1_000;
 
 /**
- * The keys that `url` publishes: fetched when first needed, and for an unknown key at most every 30 s; after a failure, at most every second. When 5
- * minutes old they are fetched anew behind the calls that use them, and they are good for 20: an issuer may be away for a quarter of an hour.
+ * The keys that `url` publishes: fetched when first needed, and for an unknown key at most every 30
+ * s; after a failure, at most every second. When 5 minutes old they are fetched anew behind the
+ * calls that use them, and they are good for 20: an issuer may be away for a quarter of an hour.
  */
 export function remoteKeys(url: string): TokenKeys {
   const remote = createRemoteJWKSet(new URL(url), {
@@ -84,7 +98,8 @@ export function createAuthenticate(keys: TokenKeys, policy: TokenPolicy): Authen
       const { payload, protectedHeader } = await verify(token);
       const { sub, iat, exp, roles } = claims.parse(payload);
       // jose accepts a token without `kid` while there is one key, and any lifetime.
-      if (protectedHeader.alg !== "HS256" && protectedHeader.kid === undefined) throw unauthenticated();
+      if (protectedHeader.alg !== "HS256" && protectedHeader.kid === undefined)
+        throw unauthenticated();
       if (exp - iat > MAX_LIFETIME_S) throw unauthenticated();
       const caller = { subject: sub, roles: new Set(roles) };
       verified.add(token, caller, (exp + CLOCK_TOLERANCE_S) * 1_000 - Date.now());
@@ -120,7 +135,11 @@ const ABOUT_THE_KEYS = new Set(["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWK
 
 function refusal(error: unknown): RequestError {
   if (error instanceof RequestError) return error;
-  if (error instanceof z.ZodError || (error instanceof errors.JOSEError && !ABOUT_THE_KEYS.has(error.code))) return unauthenticated();
+  if (
+    error instanceof z.ZodError ||
+    (error instanceof errors.JOSEError && !ABOUT_THE_KEYS.has(error.code))
+  )
+    return unauthenticated();
   return new RequestError(
     "UNAVAILABLE",
     "the keys that verify tokens cannot be had at the moment; try again",
@@ -129,4 +148,5 @@ function refusal(error: unknown): RequestError {
   );
 }
 
-const unauthenticated = () => new RequestError("UNAUTHENTICATED", "a valid bearer token is required");
+const unauthenticated = () =>
+  new RequestError("UNAUTHENTICATED", "a valid bearer token is required");

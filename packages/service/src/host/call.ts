@@ -15,7 +15,10 @@ export interface Call {
   readonly observed?: ObservedCall;
 }
 
-export const callKey = createContextKey<Call>({ correlationId: "", deadline: undefined }, { description: "correlation id and deadline" });
+export const callKey = createContextKey<Call>(
+  { correlationId: "", deadline: undefined },
+  { description: "correlation id and deadline" },
+);
 
 /** The caller's correlation id when it is well formed, else a new one. */
 export const correlationId = (given: string | null): string =>
@@ -27,7 +30,10 @@ export function remainingMs(context: Pick<HandlerContext, "values">): number | u
   return deadline === undefined ? undefined : Math.max(0, deadline - performance.now());
 }
 
-/** Options for a call made on behalf of this one: its deadline, its cancellation, its correlation id. */
+/**
+ * Options for a call made on behalf of this one: its deadline, its cancellation, its correlation
+ * id.
+ */
 export function forward(context: Pick<HandlerContext, "values" | "signal">): CallOptions {
   const left = remainingMs(context);
   return {

@@ -3,7 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 const LONGEST_MS = 2_000;
 const work: (() => Promise<unknown>)[] = [];
 
-/** What is to be done between the end of a service and that of its process: to send what is still buffered. */
+/**
+ * What is to be done between the end of a service and that of its process: to send what is still
+ * buffered.
+ */
 export function beforeExit(finish: () => Promise<unknown>): void {
   work.push(finish);
 }

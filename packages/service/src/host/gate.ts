@@ -11,7 +11,9 @@ import { principalKey } from "./principal.ts";
 
 export interface GateOptions {
   readonly authenticate: Authenticate;
-  /** Services that anybody may call although their methods declare no access: health, reflection. */
+  /**
+   * Services that anybody may call although their methods declare no access: health, reflection.
+   */
   readonly openServices: ReadonlySet<DescService>;
   /** Given to unary calls that bring no deadline of their own, in milliseconds. */
   readonly defaultTimeoutMs: number;
@@ -19,7 +21,10 @@ export interface GateOptions {
   readonly observe: ObserveCall;
 }
 
-/** Runs when a call's headers are there and before its body is read: notes deadline and correlation id, then lets the caller in or refuses. */
+/**
+ * Runs when a call's headers are there and before its body is read: notes deadline and correlation
+ * id, then lets the caller in or refuses.
+ */
 export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
   return (context) => {
     const observed = options.observe(context.method, context.protocolName, context.requestHeader);
@@ -38,9 +43,14 @@ export function createGate(options: GateOptions): (context: HandlerContext) => P
   };
 }
 
-function noteCall(context: HandlerContext, defaultTimeoutMs: number, observed: ObservedCall): string {
+function noteCall(
+  context: HandlerContext,
+  defaultTimeoutMs: number,
+  observed: ObservedCall,
+): string {
   const id = correlationId(context.requestHeader.get(CORRELATION_HEADER));
-  const timeoutMs = context.timeoutMs() ?? (context.method.methodKind === "unary" ? defaultTimeoutMs : undefined);
+  const timeoutMs =
+    context.timeoutMs() ?? (context.method.methodKind === "unary" ? defaultTimeoutMs : undefined);
   context.responseHeader.set(CORRELATION_HEADER, id);
   context.values.set(callKey, {
     correlationId: id,
@@ -50,7 +60,10 @@ function noteCall(context: HandlerContext, defaultTimeoutMs: number, observed: O
   return id;
 }
 
-async function admit(context: HandlerContext, { openServices, authenticate }: GateOptions): Promise<void> {
+async function admit(
+  context: HandlerContext,
+  { openServices, authenticate }: GateOptions,
+): Promise<void> {
   const rule = accessOf(context.method);
   if (rule?.public || openServices.has(context.service)) return;
   const caller = await authenticate(context.requestHeader.get("authorization"));

@@ -1,6 +1,9 @@
 import { once, setMaxListeners } from "node:events";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "@tercet/gen/grpc/health/v1/health";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "@tercet/gen/grpc/health/v1/health";
 
 const CHECK_INTERVAL_MS = 1_000;
 const CHECK_TIMEOUT_MS = 1_000;
@@ -14,7 +17,10 @@ export interface HealthReport {
   readonly dependencies: Readonly<Record<string, "up" | "down">>;
 }
 
-/** Looks at the real dependencies once a second, so that a probe costs nothing and a failure shows within two seconds. */
+/**
+ * Looks at the real dependencies once a second, so that a probe costs nothing and a failure shows
+ * within two seconds.
+ */
 export class HealthMonitor {
   readonly #checks: Readonly<Record<string, DependencyCheck>>;
   readonly #onChange: (name: string, error: unknown) => void;
@@ -24,7 +30,10 @@ export class HealthMonitor {
   #serving = false;
   #stopped = false;
 
-  constructor(checks: Readonly<Record<string, DependencyCheck>>, onChange: (name: string, error: unknown) => void) {
+  constructor(
+    checks: Readonly<Record<string, DependencyCheck>>,
+    onChange: (name: string, error: unknown) => void,
+  ) {
     this.#checks = checks;
     this.#onChange = onChange;
     // One listener for each stream that watches.
@@ -32,8 +41,13 @@ export class HealthMonitor {
   }
 
   report(): HealthReport {
-    const dependencies = Object.fromEntries(Object.keys(this.#checks).map((name) => [name, this.#states.get(name) ?? "down"] as const));
-    return { ready: this.#serving && Object.values(dependencies).every((state) => state === "up"), dependencies };
+    const dependencies = Object.fromEntries(
+      Object.keys(this.#checks).map((name) => [name, this.#states.get(name) ?? "down"] as const),
+    );
+    return {
+      ready: this.#serving && Object.values(dependencies).every((state) => state === "up"),
+      dependencies,
+    };
   }
 
   async start(): Promise<void> {
@@ -62,7 +76,9 @@ export class HealthMonitor {
 
   async #look(): Promise<void> {
     const before = this.report().ready;
-    await Promise.all(Object.entries(this.#checks).map(([name, check]) => this.#lookAt(name, check)));
+    await Promise.all(
+      Object.entries(this.#checks).map(([name, check]) => this.#lookAt(name, check)),
+    );
     if (this.report().ready !== before) this.#changes.dispatchEvent(new Event("change"));
   }
 
@@ -96,7 +112,11 @@ export function healthRoutes(monitor: HealthMonitor, serviceNames: ReadonlySet<s
         return { status: status() };
       },
       list() {
-        return { statuses: Object.fromEntries(["", ...serviceNames].map((name) => [name, { status: status() }])) };
+        return {
+          statuses: Object.fromEntries(
+            ["", ...serviceNames].map((name) => [name, { status: status() }]),
+          ),
+        };
       },
       async *watch({ service }, { signal }) {
         let last: ServingStatus | undefined;

@@ -8,7 +8,10 @@ export interface SessionLimits {
   readonly maxConnectionAgeMs: number;
 }
 
-/** GOAWAY for no error that refuses no stream: its last one is the highest that there can be (RFC 9113 section 6.8). */
+/**
+ * GOAWAY for no error that refuses no stream: its last one is the highest that there can be (RFC
+ * 9113 section 6.8).
+ */
 const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex");
 /** How long a peer may take to say that it has heard. */
 const HEARD_WITHIN_MS = 1_000;
@@ -43,18 +46,24 @@ export class Http2Sessions {
 }
 
 /**
- * A session that ends without refusing a call, in cleartext. One GOAWAY refuses the calls that cross it, so there are two: a notice that asks the peer to
- * begin no more, and the one that names the last stream when the peer has answered a ping, after whatever it had sent before it knew. Node 24 has no API
- * for the notice (nghttp2_submit_shutdown_notice), and after any GOAWAY of its own it takes no further stream, whatever that says; so the notice goes by
- * the socket. It stands between two frames, for Node writes whole ones. Through TLS that is not possible: there the one GOAWAY must do, and calls that
- * cross it are refused as unprocessed, for the client to make again.
+ * A session that ends without refusing a call, in cleartext. One GOAWAY refuses the calls that
+ * cross it, so there are two: a notice that asks the peer to begin no more, and the one that names
+ * the last stream when the peer has answered a ping, after whatever it had sent before it knew.
+ * Node 24 has no API for the notice (nghttp2_submit_shutdown_notice), and after any GOAWAY of its
+ * own it takes no further stream, whatever that says; so the notice goes by the socket. It stands
+ * between two frames, for Node writes whole ones. Through TLS that is not possible: there the one
+ * GOAWAY must do, and calls that cross it are refused as unprocessed, for the client to make again.
  */
 class Session {
   readonly #http2: ServerHttp2Session;
   readonly #socket: Socket | undefined;
   #leaving = false;
 
-  constructor(http2: ServerHttp2Session, socket: Socket | undefined, { keepAliveTimeoutMs, maxConnectionAgeMs }: SessionLimits) {
+  constructor(
+    http2: ServerHttp2Session,
+    socket: Socket | undefined,
+    { keepAliveTimeoutMs, maxConnectionAgeMs }: SessionLimits,
+  ) {
     this.#http2 = http2;
     this.#socket = socket;
     http2.setTimeout(keepAliveTimeoutMs, () => this.leave());

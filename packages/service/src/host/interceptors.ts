@@ -1,4 +1,10 @@
-import { Code, ConnectError, type Interceptor, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type Interceptor,
+  type StreamResponse,
+  type UnaryResponse,
+} from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -10,14 +16,22 @@ import { principalKey } from "./principal.ts";
 
 /**
  * What every call passes through after its body is read, outermost first:
- * 1. the span of the call and the log context, so that every line the call writes names it, first of all those of
+ * 1. the span of the call and the log context, so that every line the call writes names it, first
+ *    of all those of
  * 2. logging, which sees the outcome as the caller gets it and ends the span, so it is outside of
  * 3. error mapping, which must see every failure, also those of
  * 4. the deadline, which ends a call whose handler does not, and
  * 5. validation, so that a handler only ever sees messages that keep the rules of the schema.
  */
 export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
-  return [inSpanOfCall, inLogContext, logging(log), errorMapping(toConnectError), deadline, createValidateInterceptor()];
+  return [
+    inSpanOfCall,
+    inLogContext,
+    logging(log),
+    errorMapping(toConnectError),
+    deadline,
+    createValidateInterceptor(),
+  ];
 }
 
 const inLogContext: Interceptor = (next) => (req) =>
@@ -56,8 +70,9 @@ function errorMapping(toConnectError: ToConnectError): Interceptor {
 }
 
 /**
- * Connect signals a deadline, a shutdown and a caller that has gone, but leaves the answer to the handler; nobody must depend on the handler to listen.
- * For a stream that brings a deadline, Connect's own signal has it.
+ * Connect signals a deadline, a shutdown and a caller that has gone, but leaves the answer to the
+ * handler; nobody must depend on the handler to listen. For a stream that brings a deadline,
+ * Connect's own signal has it.
  */
 const deadline: Interceptor = (next) => async (req) => {
   const { deadline: at } = req.contextValues.get(callKey);
@@ -71,7 +86,8 @@ const deadline: Interceptor = (next) => async (req) => {
   return await untilAborted(next({ ...req, signal: timed.signal }), timed.signal);
 };
 
-const deadlineExceeded = () => new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
+const deadlineExceeded = () =>
+  new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
 
 async function observe(
   call: () => Promise<UnaryResponse | StreamResponse>,
@@ -88,7 +104,10 @@ async function observe(
   }
 }
 
-async function* observeStream<T>(messages: AsyncIterable<T>, finish: (error?: unknown) => void): AsyncIterable<T> {
+async function* observeStream<T>(
+  messages: AsyncIterable<T>,
+  finish: (error?: unknown) => void,
+): AsyncIterable<T> {
   let failure: unknown;
   try {
     yield* messages;
@@ -100,7 +119,10 @@ async function* observeStream<T>(messages: AsyncIterable<T>, finish: (error?: un
   }
 }
 
-async function* mapFailure<T>(messages: AsyncIterable<T>, map: (error: unknown) => ConnectError): AsyncIterable<T> {
+async function* mapFailure<T>(
+  messages: AsyncIterable<T>,
+  map: (error: unknown) => ConnectError,
+): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (error) {

@@ -15,14 +15,20 @@ export interface PortLimits {
   readonly requestTimeoutMs: number;
   readonly connectionsCheckingIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
-  /** A connection this old, a fifth more or less, is closed when its calls have ended, so that new replicas receive load from clients that keep theirs. */
+  /**
+   * A connection this old, a fifth more or less, is closed when its calls have ended, so that new
+   * replicas receive load from clients that keep theirs.
+   */
   readonly maxConnectionAgeMs: number;
   readonly maxConnections: number;
   readonly maxConcurrentStreams: number;
   readonly maxHeaderBytes: number;
   /** MiB of memory that one HTTP/2 session may hold. */
   readonly maxSessionMemory: number;
-  /** A connection may reset this many streams at once, and this many more each second (CVE-2023-44487). */
+  /**
+   * A connection may reset this many streams at once, and this many more each second
+   * (CVE-2023-44487).
+   */
   readonly streamResetBurst: number;
   readonly streamResetRate: number;
 }
@@ -45,32 +51,47 @@ export const hardenedLimits: PortLimits = {
 export interface TlsOptions {
   readonly cert: string;
   readonly key: string;
-  /** Certificates of the authorities whose clients may connect; when given, a client without a certificate is refused. */
+  /**
+   * Certificates of the authorities whose clients may connect; when given, a client without a
+   * certificate is refused.
+   */
   readonly clientCa?: string;
 }
 
 /** A server that speaks HTTP/1.1 and HTTP/2 on one port. */
 export interface OnePort {
   readonly server: http.Server;
-  /** From now on an answer over HTTP/1.1 is the last one on its connection, so that few are left when the port closes. */
+  /**
+   * From now on an answer over HTTP/1.1 is the last one on its connection, so that few are left
+   * when the port closes.
+   */
   retire(): void;
-  /** Sends GOAWAY to every HTTP/2 session and keeps closing idle HTTP/1.1 connections until the server is closed; calls in flight finish. */
+  /**
+   * Sends GOAWAY to every HTTP/2 session and keeps closing idle HTTP/1.1 connections until the
+   * server is closed; calls in flight finish.
+   */
   drain(): void;
   /** Ends every connection, whatever is in flight. */
   destroy(): void;
 }
 
 /**
- * Cleartext, or TLS with ALPN when a certificate is given. Node has no cleartext server for both protocols, and its secure one keeps the two protocols'
- * limits apart; so an HTTP/1.1 server listens, whose own timeouts and idle tracking then work, its connection listener is taken off, and each
- * connection goes to HTTP/2 when it asks for it, else back to that listener.
+ * Cleartext, or TLS with ALPN when a certificate is given. Node has no cleartext server for both
+ * protocols, and its secure one keeps the two protocols' limits apart; so an HTTP/1.1 server
+ * listens, whose own timeouts and idle tracking then work, its connection listener is taken off,
+ * and each connection goes to HTTP/2 when it asks for it, else back to that listener.
  */
-export function createOnePort(handler: RequestListener, limits: PortLimits, tls?: TlsOptions): OnePort {
+export function createOnePort(
+  handler: RequestListener,
+  limits: PortLimits,
+  tls?: TlsOptions,
+): OnePort {
   let retired = false;
   /** When each HTTP/1.1 connection is old, on the clock of `performance.now()`. */
   const oldAt = new WeakMap<Socket, number>();
   const http1Handler: RequestListener = (request, response) => {
-    if (retired || performance.now() > (oldAt.get(request.socket) ?? 0)) response.setHeader("connection", "close");
+    if (retired || performance.now() > (oldAt.get(request.socket) ?? 0))
+      response.setHeader("connection", "close");
     handler(request, response);
   };
   const server =
@@ -82,7 +103,8 @@ export function createOnePort(handler: RequestListener, limits: PortLimits, tls?
   const sessions = new Http2Sessions(limits);
   let accepted: Socket;
   h2.on("session", (session) => sessions.add(session, tls === undefined ? accepted : undefined));
-  // A peer that breaks the protocol ends its own session; without a listener it would end the process.
+  // A peer that breaks the protocol ends its own session; without a listener it would end the
+  // process.
   h2.on("sessionError", () => {});
   const connected = tls === undefined ? "connection" : "secureConnection";
   const [serveHttp1] = server.listeners(connected) as ((socket: Socket) => void)[];
@@ -96,7 +118,10 @@ export function createOnePort(handler: RequestListener, limits: PortLimits, tls?
     oldAt.set(socket, performance.now() + jittered(limits.maxConnectionAgeMs));
     serveHttp1?.call(server, socket);
   };
-  if (tls === undefined) server.on(connected, (socket: Socket) => decideProtocol(socket, limits.firstByteTimeoutMs, serve));
+  if (tls === undefined)
+    server.on(connected, (socket: Socket) =>
+      decideProtocol(socket, limits.firstByteTimeoutMs, serve),
+    );
   else server.on(connected, (socket: TLSSocket) => serve(socket, socket.alpnProtocol === "h2"));
   return {
     server,
@@ -105,8 +130,9 @@ export function createOnePort(handler: RequestListener, limits: PortLimits, tls?
     },
     drain: () => {
       sessions.close();
-      // A keep-alive connection that is busy now becomes idle later and would hold the port for its whole keep-alive time. Not in the timer's own phase
-      // of the event loop, but after the next one, which reads: a request that has come already must not be met by a closed connection.
+      // A keep-alive connection that is busy now becomes idle later and would hold the port for its
+      // whole keep-alive time. Not in the timer's own phase of the event loop, but after the next
+      // one, which reads: a request that has come already must not be met by a closed connection.
       const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), 100);
       server.once("close", () => clearInterval(sweep));
     },
@@ -129,7 +155,10 @@ function http1Options(limits: PortLimits) {
 
 function http2Options(limits: PortLimits) {
   return {
-    settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes },
+    settings: {
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxHeaderListSize: limits.maxHeaderBytes,
+    },
     maxSessionMemory: limits.maxSessionMemory,
     streamResetBurst: limits.streamResetBurst,
     streamResetRate: limits.streamResetRate,
@@ -137,7 +166,8 @@ function http2Options(limits: PortLimits) {
 }
 
 function secureOptions(limits: PortLimits, { cert, key, clientCa }: TlsOptions) {
-  const clientAuth = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  const clientAuth =
+    clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   return {
     ...http1Options(limits),
     ...clientAuth,
@@ -148,8 +178,15 @@ function secureOptions(limits: PortLimits, { cert, key, clientCa }: TlsOptions) 
   };
 }
 
-/** Reads until the first bytes tell the protocol, puts them back, and says which; a socket silent for too long is closed. */
-function decideProtocol(socket: Socket, timeoutMs: number, decided: (socket: Socket, isHttp2: boolean) => void): void {
+/**
+ * Reads until the first bytes tell the protocol, puts them back, and says which; a socket silent
+ * for too long is closed.
+ */
+function decideProtocol(
+  socket: Socket,
+  timeoutMs: number,
+  decided: (socket: Socket, isHttp2: boolean) => void,
+): void {
   let head: Buffer = Buffer.alloc(0);
   const onReadable = () => {
     const chunk = socket.read() as Buffer | null;

@@ -15,17 +15,25 @@ export interface Principal {
   readonly roles: ReadonlySet<string>;
 }
 
-export const principalKey = createContextKey<Principal | undefined>(undefined, { description: "the authenticated caller" });
+export const principalKey = createContextKey<Principal | undefined>(undefined, {
+  description: "the authenticated caller",
+});
 
 /** The caller of a method that is not public. */
 export function principal(context: Pick<HandlerContext, "values">): Principal {
   const caller = context.values.get(principalKey);
-  if (caller === undefined) throw new RequestError("UNAUTHENTICATED", "a valid bearer token is required");
+  if (caller === undefined)
+    throw new RequestError("UNAUTHENTICATED", "a valid bearer token is required");
   return caller;
 }
 
-/** On a method with `access.owner`: the subject whose things alone may be seen; undefined when the caller's roles show everything. */
-export function visibleOwner(context: Pick<HandlerContext, "values" | "method">): string | undefined {
+/**
+ * On a method with `access.owner`: the subject whose things alone may be seen; undefined when the
+ * caller's roles show everything.
+ */
+export function visibleOwner(
+  context: Pick<HandlerContext, "values" | "method">,
+): string | undefined {
   const caller = principal(context);
   const { roles } = getOption(context.method, access);
   return roles.some((role) => caller.roles.has(roleName(role))) ? undefined : caller.subject;

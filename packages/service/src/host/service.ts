@@ -2,7 +2,12 @@ import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
-import { Code, type ConnectRouter, cors as connectCors, createConnectRouter } from "@connectrpc/connect";
+import {
+  Code,
+  type ConnectRouter,
+  cors as connectCors,
+  createConnectRouter,
+} from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import fastifyCors from "@fastify/cors";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
@@ -33,23 +38,34 @@ export interface ServiceOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** The Connect code of each reason that this service's own errors carry. */
   readonly errors: ErrorCodes;
-  /** The keys that verify tokens, for the one service that has them; by default those of the configuration. */
+  /**
+   * The keys that verify tokens, for the one service that has them; by default those of the
+   * configuration.
+   */
   readonly keys?: TokenKeys;
   /** What the service cannot work without; each is looked at once a second. */
   readonly dependencies?: Readonly<Record<string, DependencyCheck>>;
   /** Routes that are not RPCs. */
   readonly http?: (app: FastifyInstance) => void;
-  /** Services that need no token although their methods declare no access: only for protocol suites. */
+  /**
+   * Services that need no token although their methods declare no access: only for protocol suites.
+   */
   readonly openServices?: readonly DescService[];
   /** Once the port is open: start what works in the background. */
   readonly onReady?: () => Promise<void> | void;
-  /** Once the calls in flight have finished: stop what works in the background. When `hurry` aborts, what is not finished must be left as it is. */
+  /**
+   * Once the calls in flight have finished: stop what works in the background. When `hurry` aborts,
+   * what is not finished must be left as it is.
+   */
   readonly onDrain?: (hurry: AbortSignal) => Promise<void>;
   /** Last: close the stores. */
   readonly onClose?: () => Promise<void>;
 }
 
-/** A running service. Disposing of it drains it: not ready, GOAWAY, calls in flight finish, background work is handed over, stores are closed. */
+/**
+ * A running service. Disposing of it drains it: not ready, GOAWAY, calls in flight finish,
+ * background work is handed over, stores are closed.
+ */
 export interface Service extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
@@ -57,7 +73,10 @@ export interface Service extends AsyncDisposable {
   readonly url: string;
 }
 
-/** How long calls that were ended by the drain have to tell their callers, and stores that are closed by it to say goodbye. */
+/**
+ * How long calls that were ended by the drain have to tell their callers, and stores that are
+ * closed by it to say goodbye.
+ */
 const LAST_WORDS_MS = 500;
 /** How long background work that is told to hurry may take. */
 const HANDOVER_MS = 1_000;
@@ -65,7 +84,12 @@ const HANDOVER_MS = 1_000;
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { name, config, log } = options;
   const declared = declaredServices(options.routes);
-  const open = new Set<DescService>([Health, ServerReflection, ServerReflectionV1Alpha, ...(options.openServices ?? [])]);
+  const open = new Set<DescService>([
+    Health,
+    ServerReflection,
+    ServerReflectionV1Alpha,
+    ...(options.openServices ?? []),
+  ]);
   refuseUndeclaredAccess(name, declared, open);
   const monitor = new HealthMonitor(options.dependencies ?? {}, (dependency, error) => {
     if (error === undefined) log.info({ dependency }, "dependency is up");
@@ -79,16 +103,23 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       return port.server;
     },
     routerOptions: { maxParamLength: 128 },
-    // While the port closes, a request on a connection that is already there is answered, and the connection then closed.
+    // While the port closes, a request on a connection that is already there is answered, and the
+    // connection then closed.
     return503OnClosing: false,
   }) as unknown as FastifyInstance;
   limitBodyTime(app, config.limits.requestTimeoutMs, requestStreams([...declared, ...open]));
   discardUnreadBodies(app);
-  if (config.corsOrigins.length > 0) await app.register(fastifyCors, corsOptions(config.corsOrigins));
+  if (config.corsOrigins.length > 0)
+    await app.register(fastifyCors, corsOptions(config.corsOrigins));
   healthPages(app, monitor);
   options.http?.(app);
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: "unimplemented", message: "there is no such method" }));
-  await app.register(fastifyConnectPlugin, rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal }));
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
+  );
+  await app.register(
+    fastifyConnectPlugin,
+    rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal }),
+  );
   await app.listen({ host: config.host, port: config.port });
   try {
     await options.onReady?.();
@@ -108,14 +139,18 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     port?.retire();
     await sleep(config.drainDelayMs);
     const overAt = performance.now() + config.drainTimeoutMs;
-    const late = reasonToConnectError(new RequestError("UNAVAILABLE", "the service is shutting down; try again"), Code.Unavailable);
+    const late = reasonToConnectError(
+      new RequestError("UNAVAILABLE", "the service is shutting down; try again"),
+      Code.Unavailable,
+    );
     const timers = [
       setTimeout(() => shutdown.abort(late), config.drainTimeoutMs),
       // A peer that does not read what it is told must not hold the process.
       setTimeout(() => port?.destroy(), config.drainTimeoutMs + LAST_WORDS_MS),
     ];
     port?.drain();
-    // Closing the server closes connections that idle: not those whose next request has come while the loop was busy.
+    // Closing the server closes connections that idle: not those whose next request has come while
+    // the loop was busy.
     await setImmediate();
     await app.close();
     timers.forEach(clearTimeout);
@@ -128,8 +163,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 }
 
 /**
- * Background work ends with the time for draining, or soon after when the calls have used that up: whatever it waits for, a database that is silent
- * for instance, must not hold the process. What is cut off here is what a crash would have cut off.
+ * Background work ends with the time for draining, or soon after when the calls have used that up:
+ * whatever it waits for, a database that is silent for instance, must not hold the process. What is
+ * cut off here is what a crash would have cut off.
  */
 async function handOver({ onDrain, onClose, log }: ServiceOptions, leftMs: number): Promise<void> {
   const cutOffMs = Math.max(leftMs - LAST_WORDS_MS, HANDOVER_MS);
@@ -139,7 +175,10 @@ async function handOver({ onDrain, onClose, log }: ServiceOptions, leftMs: numbe
     log.warn("background work did not end in time and is cut off");
     resolve();
   };
-  const timers = [setTimeout(() => hurry.abort(), cutOffMs - HANDOVER_MS), setTimeout(cutOff, cutOffMs)];
+  const timers = [
+    setTimeout(() => hurry.abort(), cutOffMs - HANDOVER_MS),
+    setTimeout(cutOff, cutOffMs),
+  ];
   try {
     await Promise.race([onDrain?.(hurry.signal), over]);
   } finally {
@@ -148,7 +187,9 @@ async function handOver({ onDrain, onClose, log }: ServiceOptions, leftMs: numbe
   }
 }
 
-/** Which services the routes implement: known before they are mounted, for reflection and health. */
+/**
+ * Which services the routes implement: known before they are mounted, for reflection and health.
+ */
 function declaredServices(routes: (router: ConnectRouter) => void): DescService[] {
   const router = createConnectRouter();
   routes(router);
@@ -158,13 +199,22 @@ function declaredServices(routes: (router: ConnectRouter) => void): DescService[
 /** The paths of the methods whose callers send a stream of messages. */
 function requestStreams(services: readonly DescService[]): ReadonlySet<string> {
   const methods = services.flatMap((service) => service.methods);
-  const streaming = methods.filter((method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming");
+  const streaming = methods.filter(
+    (method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+  );
   return new Set(streaming.map((method) => `/${method.parent.typeName}/${method.name}`));
 }
 
-function refuseUndeclaredAccess(name: string, declared: readonly DescService[], open: ReadonlySet<DescService>): void {
+function refuseUndeclaredAccess(
+  name: string,
+  declared: readonly DescService[],
+  open: ReadonlySet<DescService>,
+): void {
   const undeclared = methodsWithoutAccess(declared.filter((service) => !open.has(service)));
-  if (undeclared.length > 0) throw new Error(`${name}: these methods declare no (common.v1.access): ${undeclared.join(", ")}`);
+  if (undeclared.length > 0)
+    throw new Error(
+      `${name}: these methods declare no (common.v1.access): ${undeclared.join(", ")}`,
+    );
 }
 
 interface Mounted {
@@ -174,7 +224,10 @@ interface Mounted {
   readonly shutdown: AbortSignal;
 }
 
-function rpcOptions({ name, config, log, routes, errors, keys }: ServiceOptions, { declared, open, monitor, shutdown }: Mounted) {
+function rpcOptions(
+  { name, config, log, routes, errors, keys }: ServiceOptions,
+  { declared, open, monitor, shutdown }: Mounted,
+) {
   const toConnectError = createErrorMapping(errors, log);
   const policy = { issuer: config.token.issuer, audiences: [config.token.audience, name] };
   const authenticate = createAuthenticate(keys ?? configuredKeys(config), policy);
@@ -192,7 +245,8 @@ function rpcOptions({ name, config, log, routes, errors, keys }: ServiceOptions,
       observe: observeServer(),
     }),
     interceptors: serverInterceptors(log, toConnectError),
-    // What is in a google.protobuf.Any can be written as JSON when it is a message of the same files.
+    // What is in a google.protobuf.Any can be written as JSON when it is a message of the same
+    // files.
     jsonOptions: { registry: createRegistry(...declared.map((service) => service.file)) },
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,
@@ -209,8 +263,19 @@ function corsOptions(origins: readonly string[]) {
   return {
     origin: [...origins],
     methods: [...connectCors.allowedMethods],
-    allowedHeaders: [...connectCors.allowedHeaders, "authorization", CORRELATION_HEADER, "traceparent", "tracestate"],
-    exposedHeaders: [...connectCors.exposedHeaders, CORRELATION_HEADER, "idempotent-replayed", "retry-after"],
+    allowedHeaders: [
+      ...connectCors.allowedHeaders,
+      "authorization",
+      CORRELATION_HEADER,
+      "traceparent",
+      "tracestate",
+    ],
+    exposedHeaders: [
+      ...connectCors.exposedHeaders,
+      CORRELATION_HEADER,
+      "idempotent-replayed",
+      "retry-after",
+    ],
     maxAge: 7_200,
   };
 }

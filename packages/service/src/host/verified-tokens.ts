@@ -12,9 +12,9 @@ interface Verified {
 }
 
 /**
- * Tokens that were verified lately: a caller brings the same one again and again. Only what was verified gets in, under its digest, so that
- * neither tokens nor their length are kept; the oldest makes room. It says who is known, never who is refused:
- * what it does not know is verified.
+ * Tokens that were verified lately: a caller brings the same one again and again. Only what was
+ * verified gets in, under its digest, so that neither tokens nor their length are kept; the oldest
+ * makes room. It says who is known, never who is refused: what it does not know is verified.
  */
 export class VerifiedTokens {
   readonly #byDigest = new Map<string, Verified>();
@@ -33,7 +33,10 @@ export class VerifiedTokens {
   add(token: string, principal: Principal, goodForMs: number): void {
     const [oldest] = this.#byDigest.keys();
     if (this.#byDigest.size >= this.#max && oldest !== undefined) this.#byDigest.delete(oldest);
-    this.#byDigest.set(digestOf(token), { principal, until: performance.now() + Math.min(BELIEVED_MS, goodForMs) });
+    this.#byDigest.set(digestOf(token), {
+      principal,
+      until: performance.now() + Math.min(BELIEVED_MS, goodForMs),
+    });
   }
 }
 

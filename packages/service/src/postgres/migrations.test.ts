@@ -13,9 +13,18 @@ async function writeMigrations(folder: string, count: number): Promise<URL> {
     // Each run would add a row, and each takes its time.
     "insert into things select coalesce(max(id), 0) + 1 from things;--> statement-breakpoint\nselect pg_sleep(0.2);",
   ].slice(0, count);
-  const entries = steps.map((_, idx) => ({ idx, version: "7", when: 1_700_000_000_000 + idx, tag: `000${idx}_step`, breakpoints: true }));
+  const entries = steps.map((_, idx) => ({
+    idx,
+    version: "7",
+    when: 1_700_000_000_000 + idx,
+    tag: `000${idx}_step`,
+    breakpoints: true,
+  }));
   await mkdir(join(folder, "meta"), { recursive: true });
-  await writeFile(join(folder, "meta/_journal.json"), JSON.stringify({ version: "7", dialect: "postgresql", entries }));
+  await writeFile(
+    join(folder, "meta/_journal.json"),
+    JSON.stringify({ version: "7", dialect: "postgresql", entries }),
+  );
   await Promise.all(steps.map((sql, idx) => writeFile(join(folder, `000${idx}_step.sql`), sql)));
   return pathToFileURL(`${folder}/`);
 }
@@ -25,7 +34,10 @@ let both: URL;
 let first: URL;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), "tercet migrations "));
-  [first, both] = await Promise.all([writeMigrations(join(scratch, "first"), 1), writeMigrations(join(scratch, "both"), 2)]);
+  [first, both] = await Promise.all([
+    writeMigrations(join(scratch, "first"), 1),
+    writeMigrations(join(scratch, "both"), 2),
+  ]);
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
@@ -48,9 +60,13 @@ test("five replicas that migrate one fresh database at once all succeed, and eac
 describe("where a job migrates", () => {
   test("a service refuses to run on a schema that is behind, says what is missing, and changes nothing", async () => {
     await using database = await testDatabase();
-    await expect(prepareSchema(database.url, both, false)).rejects.toMatchObject({ missing: ["0000_step", "0001_step"] });
+    await expect(prepareSchema(database.url, both, false)).rejects.toMatchObject({
+      missing: ["0000_step", "0001_step"],
+    });
     await migratePostgres(database.url, first);
-    await expect(prepareSchema(database.url, both, false)).rejects.toThrow("it lacks 0001_step; run dist/migrate.js");
+    await expect(prepareSchema(database.url, both, false)).rejects.toThrow(
+      "it lacks 0001_step; run dist/migrate.js",
+    );
     expect(await things(database)).toEqual([]);
   });
 

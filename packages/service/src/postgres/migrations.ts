@@ -10,18 +10,26 @@ const CONNECT_TIMEOUT_S = 10;
 const MIGRATION_LOCK = 7_237_238;
 const UNDEFINED_TABLE = "42P01";
 
-/** The database's schema is older than the program, which must not work on it. `missing` names what has not been run there. */
+/**
+ * The database's schema is older than the program, which must not work on it. `missing` names what
+ * has not been run there.
+ */
 export class SchemaBehindError extends Error {
   readonly missing: readonly string[];
 
   constructor(missing: readonly string[]) {
-    super(`the database's schema is behind: it lacks ${missing.join(", ")}; run dist/migrate.js first, or set MIGRATE_AT_START=true`);
+    super(
+      `the database's schema is behind: it lacks ${missing.join(", ")}; run dist/migrate.js first, or set MIGRATE_AT_START=true`,
+    );
     this.name = "SchemaBehindError";
     this.missing = missing;
   }
 }
 
-/** Brings the schema up to date. Replicas that start at once wait for each other on an advisory lock, held by the one connection that migrates. */
+/**
+ * Brings the schema up to date. Replicas that start at once wait for each other on an advisory
+ * lock, held by the one connection that migrates.
+ */
 export async function migratePostgres(url: string, folder: URL): Promise<void> {
   await withConnection(url, async (sql) => {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
@@ -30,10 +38,20 @@ export async function migratePostgres(url: string, folder: URL): Promise<void> {
   });
 }
 
-/** What a service does before it opens its database: it migrates, or, where a job does that, throws SchemaBehindError unless the job has. A schema that is ahead will do: a roll-back meets one. */
-export async function prepareSchema(url: string, folder: URL, migrateAtStart: boolean): Promise<void> {
+/**
+ * What a service does before it opens its database: it migrates, or, where a job does that, throws
+ * SchemaBehindError unless the job has. A schema that is ahead will do: a roll-back meets one.
+ */
+export async function prepareSchema(
+  url: string,
+  folder: URL,
+  migrateAtStart: boolean,
+): Promise<void> {
   if (migrateAtStart) return await migratePostgres(url, folder);
-  const [steps, last] = await Promise.all([readJournal(folder), withConnection(url, lastMigration)]);
+  const [steps, last] = await Promise.all([
+    readJournal(folder),
+    withConnection(url, lastMigration),
+  ]);
   const missing = steps.filter(({ when }) => when > last).map(({ tag }) => tag);
   if (missing.length > 0) throw new SchemaBehindError(missing);
 }
@@ -52,7 +70,9 @@ async function readJournal(folder: URL): Promise<readonly Step[]> {
 /** 0 where nothing was ever migrated. */
 async function lastMigration(sql: postgres.Sql): Promise<number> {
   try {
-    const [row] = await sql<{ last: string | null }[]>`select max(created_at) as last from drizzle.__drizzle_migrations`;
+    const [row] = await sql<
+      { last: string | null }[]
+    >`select max(created_at) as last from drizzle.__drizzle_migrations`;
     return Number(row?.last ?? 0);
   } catch (error) {
     if (error instanceof postgres.PostgresError && error.code === UNDEFINED_TABLE) return 0;
@@ -61,7 +81,12 @@ async function lastMigration(sql: postgres.Sql): Promise<number> {
 }
 
 async function withConnection<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-  const sql = postgres(url, { max: 1, fetch_types: false, connect_timeout: CONNECT_TIMEOUT_S, onnotice: () => {} });
+  const sql = postgres(url, {
+    max: 1,
+    fetch_types: false,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    onnotice: () => {},
+  });
   try {
     return await work(sql);
   } finally {

@@ -49,15 +49,20 @@ async function ending(statement: PromiseLike<readonly unknown[]>): Promise<Endin
   return { ...result, ms: performance.now() - started };
 }
 
-const isBusy = ({ error }: Ending) => (error as { reason?: string } | undefined)?.reason === "DATABASE_BUSY";
+const isBusy = ({ error }: Ending) =>
+  (error as { reason?: string } | undefined)?.reason === "DATABASE_BUSY";
 /** A statement timeout, the time to notice that nobody answers, and the time to connect. */
 const ALL_WAITS_MS = 5_000 + 1_000 + 2_000;
 const SLACK_MS = 1_000;
 
 describe("a server that has gone silent", () => {
-  test("statements end, every connection is given up, and the first statement after it works at once", { timeout: 30_000 }, async () => {
+  test("statements end, every connection is given up, and the first statement after it works at once", {
+    timeout: 30_000,
+  }, async () => {
     const sql = connect(front.url, 4);
-    const slept = await Promise.all(Array.from({ length: 4 }, () => ending(sql.lane("lease")`select pg_sleep(0.1)`)));
+    const slept = await Promise.all(
+      Array.from({ length: 4 }, () => ending(sql.lane("lease")`select pg_sleep(0.1)`)),
+    );
     expect(slept.map(({ error }) => error)).toEqual(Array(4).fill(undefined));
     expect(front.open).toBe(4);
     front.behave("silent");
@@ -75,7 +80,8 @@ describe("a server that has gone silent", () => {
     front.behave("silent");
     const sql = connect(front.url, 2);
     const ends = await Promise.all(Array.from({ length: 20 }, () => ending(sql`select 1`)));
-    for (const { error } of ends) expect(isDatabaseUnavailable(error) || isBusy({ error, ms: 0 })).toBe(true);
+    for (const { error } of ends)
+      expect(isDatabaseUnavailable(error) || isBusy({ error, ms: 0 })).toBe(true);
     expect(Math.max(...ends.map(({ ms }) => ms))).toBeLessThan(2_000 + 2_000 + SLACK_MS);
   });
 
@@ -93,7 +99,9 @@ describe("a server that has gone silent", () => {
 });
 
 describe("connections that break", () => {
-  test("no statement gets another's answer, hangs, or fails without having been under way", { timeout: 60_000 }, async () => {
+  test("no statement gets another's answer, hangs, or fails without having been under way", {
+    timeout: 60_000,
+  }, async () => {
     const sql = connect(front.url, 4);
     const ends: (Ending & { n: number })[] = [];
     for (let round = 0; round < 30; round++) {
@@ -108,7 +116,8 @@ describe("connections that break", () => {
     }
     expect(ends).toHaveLength(30 * 40);
     const failed = ends.filter(({ error }) => error !== undefined);
-    for (const { rows, n } of ends.filter(({ error }) => error === undefined)) expect(rows).toEqual([{ n }]);
+    for (const { rows, n } of ends.filter(({ error }) => error === undefined))
+      expect(rows).toEqual([{ n }]);
     for (const { error } of failed) expect(isDatabaseUnavailable(error)).toBe(true);
     // Those that were on one of the four connections at the time.
     expect(failed.length).toBeLessThanOrEqual(30 * 4);
@@ -150,7 +159,11 @@ describe("more to do than the database does", () => {
       holder`with held as (select pg_sleep(2.5)), one as (insert into busy select 1 from held returning n) select count(*) from one`,
     );
     await vi.waitFor(async () =>
-      expect(await sql.lane("lease")`select from pg_locks where relation = 'busy'::regclass and mode = 'RowExclusiveLock'`).toHaveLength(1),
+      expect(
+        await sql.lane(
+          "lease",
+        )`select from pg_locks where relation = 'busy'::regclass and mode = 'RowExclusiveLock'`,
+      ).toHaveLength(1),
     );
     await work(sql);
     expect((await held).error).toBeUndefined();
@@ -201,15 +214,25 @@ describe("statements that lose against others", () => {
     await sql`create table counters (id int primary key, n int not null)`;
     await sql`insert into counters values (1, 0)`;
     const conflicts = async () =>
-      (await sql<{ n: bigint }[]>`select xact_rollback as n from pg_stat_database where datname = current_database()`)[0]?.n ?? 0n;
+      (
+        await sql<
+          { n: bigint }[]
+        >`select xact_rollback as n from pg_stat_database where datname = current_database()`
+      )[0]?.n ?? 0n;
     const before = await conflicts();
-    const ends = await Promise.all(Array.from({ length: 50 }, () => ending(sql`update counters set n = n + 1, id = id where id = 1`)));
+    const ends = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        ending(sql`update counters set n = n + 1, id = id where id = 1`),
+      ),
+    );
     const failed = ends.filter(({ error }) => error !== undefined);
     for (const { error } of failed) expect(isConflict(error)).toBe(true);
     expect(await sql`select n from counters`).toEqual([{ n: 50 - failed.length }]);
     expect(failed.length).toBeLessThan(10);
     // It did happen that one lost.
-    await vi.waitFor(async () => expect(await conflicts()).toBeGreaterThan(before), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await conflicts()).toBeGreaterThan(before), {
+      timeout: 5_000,
+    });
   });
 
   test("are given up after a few tries", async () => {
@@ -228,8 +251,11 @@ describe("statements that lose against others", () => {
 describe("a server that has run out of something", () => {
   test("of disk: unavailable, and the session goes on", async () => {
     const sql = connect(database.url, 1);
-    await sql.unsafe("create function full_disk() returns int language plpgsql as $$ begin raise sqlstate '53100'; end $$");
-    const backend = async () => (await sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid;
+    await sql.unsafe(
+      "create function full_disk() returns int language plpgsql as $$ begin raise sqlstate '53100'; end $$",
+    );
+    const backend = async () =>
+      (await sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid;
     const pid = await backend();
     expect(isDatabaseUnavailable((await ending(sql`select full_disk()`)).error)).toBe(true);
     expect(await backend()).toBe(pid);
@@ -241,7 +267,10 @@ describe("a server that has run out of something", () => {
     await admin.unsafe(`create role ${role} login password 'few' connection limit 1`);
     const url = Object.assign(new URL(database.url), { username: role, password: "few" });
     const sql = connect(url, 4);
-    const sleeps = () => Promise.all(Array.from({ length: 3 }, () => ending(sql`select pg_sleep(0.3) as nap`.then(() => []))));
+    const sleeps = () =>
+      Promise.all(
+        Array.from({ length: 3 }, () => ending(sql`select pg_sleep(0.3) as nap`.then(() => []))),
+      );
     const ends = await sleeps();
     const failed = ends.filter(({ error }) => error !== undefined);
     expect(failed.length).toBe(2);
@@ -279,7 +308,10 @@ describe("over TLS", () => {
       cert,
     ];
     execFileSync("openssl", args, { stdio: "pipe" });
-    secure = await postgresFront(database.url, { key: readFileSync(key), cert: readFileSync(cert) });
+    secure = await postgresFront(database.url, {
+      key: readFileSync(key),
+      cert: readFileSync(cert),
+    });
   });
   afterEach(() => secure.behave("passes"));
   afterAll(async () => {
@@ -298,14 +330,19 @@ describe("over TLS", () => {
     expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
     for (let round = 0; round < 10; round++) {
       secure.reset();
-      await vi.waitFor(async () => expect(await sql`select 2 as two`).toEqual([{ two: 2 }]), { timeout: SLACK_MS, interval: 5 });
+      await vi.waitFor(async () => expect(await sql`select 2 as two`).toEqual([{ two: 2 }]), {
+        timeout: SLACK_MS,
+        interval: 5,
+      });
     }
   });
 
   test("a certificate that nobody vouches for is refused where it is verified, and so is a client without TLS", async () => {
     const verifying = await ending(connect(withTls("verify-full", "localhost"), 1)`select 1`);
     expect(verifying.error).toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
-    expect(isDatabaseUnavailable((await ending(connect(secure.url, 1)`select 1`)).error)).toBe(true);
+    expect(isDatabaseUnavailable((await ending(connect(secure.url, 1)`select 1`)).error)).toBe(
+      true,
+    );
   });
 
   test("a host that hangs up when the line is secure is not connected to in a loop", async () => {

@@ -13,8 +13,10 @@ import {
 import { observePool, type PoolTelemetry, type PoolUse } from "./postgres-telemetry.ts";
 
 /**
- * Who waits for a statement, least urgent first. "calls": a caller, who can be told to come again. "work": what was begun and must be finished, as a saga's steps;
- * never refused for the length of its queue. "lease": short statements that say that this process is alive, or find out whether the database is.
+ * Who waits for a statement, least urgent first. "calls": a caller, who can be told to come again.
+ * "work": what was begun and must be finished, as a saga's steps; never refused for the length of
+ * its queue. "lease": short statements that say that this process is alive, or find out whether the
+ * database is.
  */
 export type Lane = "calls" | "work" | "lease";
 
@@ -26,7 +28,10 @@ export interface PoolOptions extends Omit<SessionOptions, "address"> {
   readonly database: string;
 }
 
-/** For each connection so many calls may wait. At a millisecond for a statement the last of them waits 100 ms. */
+/**
+ * For each connection so many calls may wait. At a millisecond for a statement the last of them
+ * waits 100 ms.
+ */
 const QUEUE_PER_CONNECTION = 100;
 const MAX_WAIT_MS = 2_000;
 /** How exactly waits end. */
@@ -39,7 +44,8 @@ const CONFLICT = { tries: 8, initialMs: 5, maxMs: 100 };
 const CONFLICT_SQLSTATE = /^(40001|40P01)$/;
 
 /** The database undid the statement for the sake of another one that ran at the same time. */
-export const isConflict = (error: unknown): boolean => error instanceof postgres.PostgresError && CONFLICT_SQLSTATE.test(error.code);
+export const isConflict = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && CONFLICT_SQLSTATE.test(error.code);
 
 /** A statement on its way through the pool. */
 interface Entry {
@@ -54,14 +60,19 @@ interface Entry {
 }
 
 /**
- * Sessions, and a bounded queue before them. Every wait in it ends: for a session by MAX_WAIT_MS, for the next attempt to connect by the backoff, for an
- * answer by the session. The last sessions are kept free for the more urgent lanes, which also go first.
+ * Sessions, and a bounded queue before them. Every wait in it ends: for a session by MAX_WAIT_MS,
+ * for the next attempt to connect by the backoff, for an answer by the session. The last sessions
+ * are kept free for the more urgent lanes, which also go first.
  */
 export class Pool {
   readonly #options: PoolOptions;
   /** How many statements there may be under way for one of the lane to begin. */
   readonly #limits: Readonly<Record<Lane, number>>;
-  readonly #waiting: Readonly<Record<Lane, Set<Entry>>> = { lease: new Set(), work: new Set(), calls: new Set() };
+  readonly #waiting: Readonly<Record<Lane, Set<Entry>>> = {
+    lease: new Set(),
+    work: new Set(),
+    calls: new Set(),
+  };
   readonly #pending = new Set<Entry>();
   readonly #sessions = new Set<Session>();
   /** Used last, used first: the rest may rest. */
@@ -85,7 +96,14 @@ export class Pool {
 
   admit(statement: Statement, lane: Lane): void {
     if (this.#ended !== undefined) return void statement.reject(ended());
-    const entry: Entry = { statement, lane, observed: this.#telemetry.statement(statement), tries: 1, settled: false, expiresAt: 0 };
+    const entry: Entry = {
+      statement,
+      lane,
+      observed: this.#telemetry.statement(statement),
+      tries: 1,
+      settled: false,
+      expiresAt: 0,
+    };
     const free = this.#busy < this.#limits[lane];
     const full = this.#waiting[lane].size >= this.#options.size * QUEUE_PER_CONNECTION;
     this.#pending.add(entry);
@@ -95,7 +113,10 @@ export class Pool {
     else this.#wait(entry);
   }
 
-  /** Lets what is under way finish, for so many seconds; without a limit each statement's own still holds. */
+  /**
+   * Lets what is under way finish, for so many seconds; without a limit each statement's own still
+   * holds.
+   */
   end({ timeout }: { timeout?: number } = {}): Promise<void> {
     this.#ended ??= this.#end(timeout);
     return this.#ended;
@@ -107,14 +128,21 @@ export class Pool {
       if (this.#pending.size === 0) resolve();
     });
     const cut = new AbortController();
-    const late = timeout === undefined ? [] : [sleep(timeout * 1_000, undefined, { signal: cut.signal }).catch(() => {})];
+    const late =
+      timeout === undefined
+        ? []
+        : [sleep(timeout * 1_000, undefined, { signal: cut.signal }).catch(() => {})];
     await Promise.race([drained, ...late]);
     cut.abort();
     for (const waiting of Object.values(this.#waiting)) waiting.clear();
     for (const entry of this.#pending) this.#settle(entry, { error: ended() });
     clearInterval(this.#sweeper);
     this.#telemetry[Symbol.dispose]();
-    await Promise.all([...this.#sessions].map((session) => (this.#idle.includes(session) ? session.end() : session.close())));
+    await Promise.all(
+      [...this.#sessions].map((session) =>
+        this.#idle.includes(session) ? session.end() : session.close(),
+      ),
+    );
   }
 
   #wait(entry: Entry): void {
@@ -152,7 +180,8 @@ export class Pool {
     else
       session.execute(entry.statement, (outcome) => {
         this.#note(session, outcome);
-        if ("error" in outcome && isConflict(outcome.error) && entry.tries < CONFLICT.tries) this.#tryAgain(entry);
+        if ("error" in outcome && isConflict(outcome.error) && entry.tries < CONFLICT.tries)
+          this.#tryAgain(entry);
         else this.#settle(entry, outcome);
         this.#leave(session);
       });
@@ -197,7 +226,8 @@ export class Pool {
       return;
     }
     this.#down = outcome.error;
-    // A server that has gone silent has done so on its other connections too, and each would take its time to find out.
+    // A server that has gone silent has done so on its other connections too, and each would take
+    // its time to find out.
     if (isSilence(outcome.error)) for (const idle of this.#idle.splice(0)) this.#discard(idle);
     if (session.answered) return;
     this.#address++;
@@ -206,7 +236,10 @@ export class Pool {
     if (![...this.#sessions].some((other) => other.usable)) this.#refuseAll();
   }
 
-  /** Nobody is there: whoever waits for a session is told now, while there is time to do something about it. */
+  /**
+   * Nobody is there: whoever waits for a session is told now, while there is time to do something
+   * about it.
+   */
   #refuseAll(): void {
     for (const waiting of Object.values(this.#waiting)) {
       const entries = [...waiting];
@@ -248,16 +281,29 @@ export class Pool {
 
   /** Whoever is refused is told which it was: too much to do, or nobody there. */
   #refusal(): Error {
-    if (this.#down !== undefined) return new SessionError("CONNECTION_DOWN", "the database cannot be reached", { cause: this.#down });
-    return new RequestError("DATABASE_BUSY", "the database is busy; try again later", {}, { retryAfterMs: RETRY_AFTER_MS });
+    if (this.#down !== undefined)
+      return new SessionError("CONNECTION_DOWN", "the database cannot be reached", {
+        cause: this.#down,
+      });
+    return new RequestError(
+      "DATABASE_BUSY",
+      "the database is busy; try again later",
+      {},
+      { retryAfterMs: RETRY_AFTER_MS },
+    );
   }
 }
 
 /** Of ten sessions callers may take seven and sagas nine; of three, one and two. */
 function limitsOf(size: number): Record<Lane, number> {
-  return { lease: size, work: Math.max(1, size - 1), calls: Math.max(1, size - Math.max(2, Math.floor(size * 0.3))) };
+  return {
+    lease: size,
+    work: Math.max(1, size - 1),
+    calls: Math.max(1, size - Math.max(2, Math.floor(size * 0.3))),
+  };
 }
 
-const isSilence = (error: unknown): boolean => error instanceof SessionError && error.code === "CONNECTION_TIMED_OUT";
+const isSilence = (error: unknown): boolean =>
+  error instanceof SessionError && error.code === "CONNECTION_TIMED_OUT";
 
 const ended = () => new SessionError("CONNECTION_ENDED", "the pool was closed");

@@ -2,8 +2,9 @@ import { connect, Socket } from "node:net";
 import postgres from "postgres";
 
 /**
- * A statement of the driver. It is handed to `handler` when somebody waits for it; a piece of another statement never is. The driver settles it by
- * `resolve` or `reject`, which can be replaced.
+ * A statement of the driver. It is handed to `handler` when somebody waits for it; a piece of
+ * another statement never is. The driver settles it by `resolve` or `reject`, which can be
+ * replaced.
  */
 export interface Statement {
   handler: (statement: Statement) => void;
@@ -15,7 +16,11 @@ export type Outcome = { readonly result: unknown } | { readonly error: unknown }
 
 /** The session, not the statement, failed. `code` begins as the driver's own codes do. */
 export class SessionError extends Error {
-  readonly code: "CONNECTION_CLOSED" | "CONNECTION_TIMED_OUT" | "CONNECTION_DOWN" | "CONNECTION_ENDED";
+  readonly code:
+    | "CONNECTION_CLOSED"
+    | "CONNECTION_TIMED_OUT"
+    | "CONNECTION_DOWN"
+    | "CONNECTION_ENDED";
 
   constructor(code: SessionError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
@@ -36,17 +41,24 @@ export interface SessionOptions {
   readonly driver: postgres.Options<{ bigint: postgres.PostgresType<bigint> }>;
   readonly address: Address;
   readonly connectTimeoutMs: number;
-  /** How long the server may be silent about a statement; longer than the server's own limits, which come first where the server is alive. */
+  /**
+   * How long the server may be silent about a statement; longer than the server's own limits, which
+   * come first where the server is alive.
+   */
   readonly answerTimeoutMs: number;
 }
 
-/** Sessions end after 30 to 60 minutes, so that servers which came later get their share and memory does not grow. */
+/**
+ * Sessions end after 30 to 60 minutes, so that servers which came later get their share and memory
+ * does not grow.
+ */
 const LIFETIME_MS = 1_800_000;
 
 /**
- * One session with the server, for one statement at a time. It is a driver of its own with a pool of one, thrown away with the connection: the driver
- * carries what it was about to write over into its next connection, which then never opens, and it never gives up a socket that has gone silent. So its
- * sockets are made here.
+ * One session with the server, for one statement at a time. It is a driver of its own with a pool
+ * of one, thrown away with the connection: the driver carries what it was about to write over into
+ * its next connection, which then never opens, and it never gives up a socket that has gone silent.
+ * So its sockets are made here.
  */
 export class Session {
   readonly #options: SessionOptions;
@@ -83,7 +95,9 @@ export class Session {
     return this.#answered;
   }
 
-  /** Whether it can take another statement. A socket knows that it is lost before the driver does. */
+  /**
+   * Whether it can take another statement. A socket knows that it is lost before the driver does.
+   */
   get usable(): boolean {
     return !this.#closed && this.#socket?.writable !== false && performance.now() < this.#retireAt;
   }
@@ -108,7 +122,10 @@ export class Session {
     this.#hand(statement);
   }
 
-  /** Ends the session if its statement should have been answered by now; to be called now and then, for a timer for each statement costs more than that. */
+  /**
+   * Ends the session if its statement should have been answered by now; to be called now and then,
+   * for a timer for each statement costs more than that.
+   */
   expire(now: number): void {
     if (this.#settle !== undefined && now > this.#expiresAt)
       this.#fail(new SessionError("CONNECTION_TIMED_OUT", "the server has not answered in time"));
@@ -130,7 +147,10 @@ export class Session {
     this.close();
   }
 
-  /** The socket is connecting when the driver gets it: what is written before waits in it. Must not throw, the driver would lose its one connection. */
+  /**
+   * The socket is connecting when the driver gets it: what is written before waits in it. Must not
+   * throw, the driver would lose its one connection.
+   */
   #connect(): Socket {
     if (this.#socket !== undefined) return this.#doomed();
     const { host, port, path } = this.#options.address;
@@ -142,7 +162,10 @@ export class Session {
     return socket;
   }
 
-  /** The driver connects once more when the server hangs up before it said a word; it would go on for ever. */
+  /**
+   * The driver connects once more when the server hangs up before it said a word; it would go on
+   * for ever.
+   */
   #doomed(): Socket {
     this.#lost();
     const socket = new Socket();
@@ -162,5 +185,9 @@ export class Session {
 
 /** An error that is the server's answer to the statement; the session goes on. */
 export function isOfStatement(error: unknown): boolean {
-  return error instanceof postgres.PostgresError && error.severity !== "FATAL" && error.severity !== "PANIC";
+  return (
+    error instanceof postgres.PostgresError &&
+    error.severity !== "FATAL" &&
+    error.severity !== "PANIC"
+  );
 }

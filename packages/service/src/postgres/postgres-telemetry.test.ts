@@ -8,9 +8,21 @@ test.each([
     "INSERT",
     "INSERT requests, INSERT orders",
   ],
-  ["with due as (select id from sagas s for update of s skip locked) update sagas s set a = 1 from due", "UPDATE", "UPDATE sagas"],
-  ["insert into workers (id) values (1) on conflict (id) do update set seen_at = now()", "INSERT", "INSERT workers"],
-  ["with gone as (delete from workers where id = 1) update sagas set owner = null", "DELETE", "DELETE workers, UPDATE sagas"],
+  [
+    "with due as (select id from sagas s for update of s skip locked) update sagas s set a = 1 from due",
+    "UPDATE",
+    "UPDATE sagas",
+  ],
+  [
+    "insert into workers (id) values (1) on conflict (id) do update set seen_at = now()",
+    "INSERT",
+    "INSERT workers",
+  ],
+  [
+    "with gone as (delete from workers where id = 1) update sagas set owner = null",
+    "DELETE",
+    "DELETE workers, UPDATE sagas",
+  ],
   ["select 1", "SELECT", "SELECT"],
 ])("%s", (text, operation, summary) => {
   expect(summarize(text)).toEqual({ operation, summary });

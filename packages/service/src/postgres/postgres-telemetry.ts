@@ -1,4 +1,12 @@
-import { type Attributes, context, metrics, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  type Attributes,
+  context,
+  metrics,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 
 const SCOPE = "@tercet/service";
 /** Semantic conventions, database client metrics. */
@@ -21,7 +29,10 @@ export interface PoolTelemetry extends Disposable {
   timedOut(): void;
 }
 
-/** Spans and metrics of a pool, by the semantic conventions for database clients. `name` is the pool's, `database` the database's. */
+/**
+ * Spans and metrics of a pool, by the semantic conventions for database clients. `name` is the
+ * pool's, `database` the database's.
+ */
 export function observePool(name: string, database: string, use: () => PoolUse): PoolTelemetry {
   const tracer = trace.getTracer(SCOPE);
   const meter = metrics.getMeter(SCOPE);
@@ -38,7 +49,10 @@ export function observePool(name: string, database: string, use: () => PoolUse):
   });
   // A series that is not there until something happens hides the first time that it does.
   timeouts.add(0, pool);
-  const count = meter.createObservableGauge("db.client.connection.count", { unit: "{connection}", description: "Connections, by state" });
+  const count = meter.createObservableGauge("db.client.connection.count", {
+    unit: "{connection}",
+    description: "Connections, by state",
+  });
   const max = meter.createObservableGauge("db.client.connection.max", {
     unit: "{connection}",
     description: "Connections that there may be",
@@ -47,7 +61,9 @@ export function observePool(name: string, database: string, use: () => PoolUse):
     unit: "{request}",
     description: "Statements that wait for a connection",
   });
-  const observe = (result: { observe(gauge: typeof count, value: number, attributes: Attributes): void }) => {
+  const observe = (result: {
+    observe(gauge: typeof count, value: number, attributes: Attributes): void;
+  }) => {
     const now = use();
     result.observe(count, now.used, { ...pool, "db.client.connection.state": "used" });
     result.observe(count, now.idle, { ...pool, "db.client.connection.state": "idle" });
@@ -64,7 +80,11 @@ export function observePool(name: string, database: string, use: () => PoolUse):
       const inside = context.active();
       // What nobody asked for, as heartbeats, belongs to no trace and begins none.
       const span = trace.getSpan(inside)?.isRecording()
-        ? tracer.startSpan(summary, { kind: SpanKind.CLIENT, attributes: { ...attributes, "db.query.summary": summary } }, inside)
+        ? tracer.startSpan(
+            summary,
+            { kind: SpanKind.CLIENT, attributes: { ...attributes, "db.query.summary": summary } },
+            inside,
+          )
         : undefined;
       return (error) => {
         const failed = error === undefined ? {} : { "error.type": errorType(error) };
@@ -113,11 +133,17 @@ function describe(statement: object): Described {
 
 /** With the pieces that it is made of. */
 function textOf(statement: object): string {
-  const { strings = [], args = [] } = statement as { strings?: readonly string[]; args?: readonly unknown[] };
-  return strings.map((text, index) => text + (hasText(args[index]) ? textOf(args[index]) : "")).join("");
+  const { strings = [], args = [] } = statement as {
+    strings?: readonly string[];
+    args?: readonly unknown[];
+  };
+  return strings
+    .map((text, index) => text + (hasText(args[index]) ? textOf(args[index]) : ""))
+    .join("");
 }
 
-const hasText = (value: unknown): value is object => typeof value === "object" && value !== null && "strings" in value;
+const hasText = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && "strings" in value;
 
 const CHANGES = /\b(insert) into (\w+)|(?<!for |do )\b(update) (\w+)|\b(delete) from (\w+)/gi;
 const READS = /\bfrom (?!jsonb_)(\w+)/i;
@@ -128,7 +154,11 @@ export function summarize(text: string): Described {
     return { verb: verb.toUpperCase(), table };
   });
   const [first] = changes;
-  if (first !== undefined) return { operation: first.verb, summary: changes.map(({ verb, table }) => `${verb} ${table}`).join(", ") };
+  if (first !== undefined)
+    return {
+      operation: first.verb,
+      summary: changes.map(({ verb, table }) => `${verb} ${table}`).join(", "),
+    };
   const table = READS.exec(text)?.[1];
   return { operation: "SELECT", summary: table === undefined ? "SELECT" : `SELECT ${table}` };
 }

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestDatabase, testDatabase } from "../testing.ts";
-import { connectPostgres, isCheckViolation, isDatabaseUnavailable, isUniqueViolation, pingPostgres, type Sql } from "./postgres.ts";
+import {
+  connectPostgres,
+  isCheckViolation,
+  isDatabaseUnavailable,
+  isUniqueViolation,
+  pingPostgres,
+  type Sql,
+} from "./postgres.ts";
 
 describe("a pool", () => {
   let database: TestDatabase;
@@ -23,7 +30,9 @@ describe("a pool", () => {
   test("maps int8 to bigint and snake_case to camelCase, both ways", async () => {
     const big = 9_007_199_254_740_993n;
     await sql`insert into things ${sql({ id: big, givenName: "big" })}`;
-    expect(await sql`select id, given_name from things where id = ${big}`).toEqual([{ id: big, givenName: "big" }]);
+    expect(await sql`select id, given_name from things where id = ${big}`).toEqual([
+      { id: big, givenName: "big" },
+    ]);
   });
 
   test("bounds every wait", async () => {
@@ -33,7 +42,9 @@ describe("a pool", () => {
   });
 
   test("tells which constraint was violated", async () => {
-    const twice = await failure(sql`insert into things (id, given_name) values (70, 'dup'), (71, 'dup')`);
+    const twice = await failure(
+      sql`insert into things (id, given_name) values (70, 'dup'), (71, 'dup')`,
+    );
     expect(isUniqueViolation(twice)).toBe(true);
     expect(isUniqueViolation(twice, "things_given_name_key")).toBe(true);
     expect(isUniqueViolation(twice, "things_pkey")).toBe(false);
@@ -61,7 +72,9 @@ describe("a pool", () => {
     await one`select set_config('statement_timeout', '50', false)`;
     expect(isDatabaseUnavailable(await failure(one`select pg_sleep(5)`))).toBe(true);
     await one`select set_config('default_transaction_read_only', 'on', false)`;
-    expect(isDatabaseUnavailable(await failure(one`insert into things (id) values (99)`))).toBe(true);
+    expect(isDatabaseUnavailable(await failure(one`insert into things (id) values (99)`))).toBe(
+      true,
+    );
     await one.end();
   });
 
@@ -85,9 +98,12 @@ describe("a pool", () => {
   });
 });
 
-test.each(["127.0.0.1:1", "nowhere.invalid:5432"])("a server at %s that is not there is unavailable, soon", async (address) => {
-  const sql = connectPostgres(`postgres://postgres@${address}/x`, { max: 1 });
-  const error = await pingPostgres(sql).catch((e: unknown) => e);
-  expect(isDatabaseUnavailable(error)).toBe(true);
-  await sql.end({ timeout: 0 });
-});
+test.each(["127.0.0.1:1", "nowhere.invalid:5432"])(
+  "a server at %s that is not there is unavailable, soon",
+  async (address) => {
+    const sql = connectPostgres(`postgres://postgres@${address}/x`, { max: 1 });
+    const error = await pingPostgres(sql).catch((e: unknown) => e);
+    expect(isDatabaseUnavailable(error)).toBe(true);
+    await sql.end({ timeout: 0 });
+  },
+);

@@ -4,7 +4,10 @@ import type { Statement } from "./postgres-session.ts";
 
 /** A pool of connections; statements are tagged templates, prepared once per connection. */
 export interface Sql extends postgres.Sql<{ bigint: bigint }> {
-  /** The same pool for statements of another urgency. Callers' are "calls", which is what the pool itself is for. */
+  /**
+   * The same pool for statements of another urgency. Callers' are "calls", which is what the pool
+   * itself is for.
+   */
   lane(lane: Lane): Sql;
 }
 
@@ -16,11 +19,17 @@ const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
 const POOL_SIZE = 10;
 
 /**
- * Opens a pool. Columns are snake_case in SQL and camelCase in rows; int8 is bigint. Every wait is bounded, on this side too; the driver's own waits are not
- * (docs/decisions, sessions of our own). `fetch_types` is off, which keeps connections whole when the server ends them (docs/decisions, one statement per transition);
- * so arrays cannot be parameters: send a set as `jsonb_to_recordset(${sql.json(rows)})`, bigints as text. A URL may name several hosts; each is tried in turn.
+ * Opens a pool. Columns are snake_case in SQL and camelCase in rows; int8 is bigint. Every wait is
+ * bounded, on this side too; the driver's own waits are not (docs/decisions, sessions of our own).
+ * `fetch_types` is off, which keeps connections whole when the server ends them (docs/decisions,
+ * one statement per transition); so arrays cannot be parameters: send a set as
+ * `jsonb_to_recordset(${sql.json(rows)})`, bigints as text. A URL may name several hosts; each is
+ * tried in turn.
  */
-export function connectPostgres(url: string, options: { max?: number | undefined; applicationName?: string } = {}): Sql {
+export function connectPostgres(
+  url: string,
+  options: { max?: number | undefined; applicationName?: string } = {},
+): Sql {
   const driver = {
     max: 1,
     fetch_types: false,
@@ -40,7 +49,11 @@ export function connectPostgres(url: string, options: { max?: number | undefined
   const pool = new Pool({
     url,
     driver,
-    addresses: host.map((name, index) => ({ host: name, port: port[index] ?? 5432, path: path || undefined })),
+    addresses: host.map((name, index) => ({
+      host: name,
+      port: port[index] ?? 5432,
+      path: path || undefined,
+    })),
     size: options.max ?? POOL_SIZE,
     name: options.applicationName ?? "tercet",
     database: template.options.database,
@@ -50,11 +63,15 @@ export function connectPostgres(url: string, options: { max?: number | undefined
   return laneOf(template, pool, "calls");
 }
 
-/** The driver's template function, whose statements go through the pool when they are executed; pieces of statements never are. */
+/**
+ * The driver's template function, whose statements go through the pool when they are executed;
+ * pieces of statements never are.
+ */
 function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: Lane): Sql {
   const handler = (statement: Statement) => pool.admit(statement, lane);
   const pooled = <T>(value: T): T => {
-    if (typeof (value as Partial<Statement>).handler === "function") (value as Statement).handler = handler;
+    if (typeof (value as Partial<Statement>).handler === "function")
+      (value as Statement).handler = handler;
     return value;
   };
   const own = {
@@ -64,13 +81,17 @@ function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: La
   };
   return new Proxy(template, {
     apply: (make, _this, args) => pooled(Reflect.apply(make, undefined, args)),
-    get: (target, key) => (Object.hasOwn(own, key) ? Reflect.get(own, key) : Reflect.get(target, key)),
+    get: (target, key) =>
+      Object.hasOwn(own, key) ? Reflect.get(own, key) : Reflect.get(target, key),
   }) as Sql;
 }
 
 const pings = new WeakMap<Sql, Promise<void>>();
 
-/** Throws unless the database answers. One that is not answered is waited for, not sent again and again: it would take up the pool. */
+/**
+ * Throws unless the database answers. One that is not answered is waited for, not sent again and
+ * again: it would take up the pool.
+ */
 export function pingPostgres(sql: Sql): Promise<void> {
   const ping = pings.get(sql) ?? ask(sql).finally(() => pings.delete(sql));
   pings.set(sql, ping);
@@ -92,17 +113,25 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 }
 
 export function isCheckViolation(error: unknown, constraint: string): boolean {
-  return error instanceof postgres.PostgresError && error.code === "23514" && error.constraint_name === constraint;
+  return (
+    error instanceof postgres.PostgresError &&
+    error.code === "23514" &&
+    error.constraint_name === constraint
+  );
 }
 
 /**
- * SQLSTATE classes: connection, resources, operator intervention; and a serialization failure, a deadlock, a lock that could not be had, a server that
- * has become a standby.
+ * SQLSTATE classes: connection, resources, operator intervention; and a serialization failure, a
+ * deadlock, a lock that could not be had, a server that has become a standby.
  */
 const TRANSIENT_SQLSTATE = /^(08|53|57)|^(40001|40P01|55P03|25006)$/;
-const TRANSIENT_DRIVER = /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
+const TRANSIENT_DRIVER =
+  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
 
-/** Whether the database could not be reached, or ended the statement for its own reasons: the statement may be tried again. */
+/**
+ * Whether the database could not be reached, or ended the statement for its own reasons: the
+ * statement may be tried again.
+ */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return TRANSIENT_SQLSTATE.test(error.code);
   const code = (error as { code?: unknown } | null)?.code;

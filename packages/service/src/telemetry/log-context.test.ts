@@ -11,13 +11,19 @@ describe("the context of work", () => {
         await sleep(1);
         return logContext();
       });
-    expect(await Promise.all([work("a"), work("b")])).toEqual([{ correlationId: "a" }, { correlationId: "b" }]);
+    expect(await Promise.all([work("a"), work("b")])).toEqual([
+      { correlationId: "a" },
+      { correlationId: "b" },
+    ]);
     expect(logContext()).toEqual({});
   });
 
   test("is the outer one with the new fields over it; an undefined field takes one away", () => {
     withLogContext({ correlationId: "a", orderId: "1" }, () => {
-      expect(withLogContext({ orderId: "2" }, logContext)).toEqual({ correlationId: "a", orderId: "2" });
+      expect(withLogContext({ orderId: "2" }, logContext)).toEqual({
+        correlationId: "a",
+        orderId: "2",
+      });
       expect(withLogContext({ correlationId: undefined }, logContext)).toEqual({ orderId: "1" });
       expect(logContext()).toEqual({ correlationId: "a", orderId: "1" });
     });
@@ -53,7 +59,10 @@ describe("the context of work", () => {
 
 test("a line names the work it belongs to; what it says itself comes first", () => {
   const written: string[] = [];
-  const log = createLogger({ name: "shop", level: "info", environment: "test" }, { write: (line) => void written.push(line) });
+  const log = createLogger(
+    { name: "shop", level: "info", environment: "test" },
+    { write: (line) => void written.push(line) },
+  );
   withLogContext({ correlationId: "c-1", orderId: "o-1" }, () => {
     log.info("inside");
     log.info({ order_id: "o-2" }, "of another order");
@@ -70,15 +79,31 @@ test("a line names the work it belongs to; what it says itself comes first", () 
 
 test("a line names the active span", () => {
   const written: string[] = [];
-  const log = createLogger({ name: "shop", level: "info" }, { write: (line) => void written.push(line) });
-  const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
+  const log = createLogger(
+    { name: "shop", level: "info" },
+    { write: (line) => void written.push(line) },
+  );
+  const span = {
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId: "b7ad6b7169203331",
+    traceFlags: 1,
+  };
   // What an SDK's context manager does, at its smallest.
   const active = trace.setSpanContext(otel.active(), span);
-  const manager = { active: () => active, with: () => {}, bind: () => {}, enable: () => manager, disable: () => manager };
+  const manager = {
+    active: () => active,
+    with: () => {},
+    bind: () => {},
+    enable: () => manager,
+    disable: () => manager,
+  };
   otel.setGlobalContextManager(manager as never);
   log.info("inside");
   otel.disable();
   log.info("outside");
-  expect(JSON.parse(written[0] ?? "")).toMatchObject({ trace_id: span.traceId, span_id: span.spanId });
+  expect(JSON.parse(written[0] ?? "")).toMatchObject({
+    trace_id: span.traceId,
+    span_id: span.spanId,
+  });
   expect(written[1]).not.toContain("trace_id");
 });

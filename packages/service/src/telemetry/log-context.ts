@@ -8,18 +8,28 @@ export interface LogContext {
 
 const storage = new AsyncLocalStorage<LogContext>();
 
-/** Does the work, and whatever it begins, in a context of its own: the present one with these fields over it. An undefined field takes one away. */
-export const withLogContext = <T>(fields: LogContext, work: () => T): T => storage.run({ ...storage.getStore(), ...fields }, work);
+/**
+ * Does the work, and whatever it begins, in a context of its own: the present one with these fields
+ * over it. An undefined field takes one away.
+ */
+export const withLogContext = <T>(fields: LogContext, work: () => T): T =>
+  storage.run({ ...storage.getStore(), ...fields }, work);
 
 /** The context of the work that asks. */
 export const logContext = (): LogContext => storage.getStore() ?? {};
 
-/** Tells what the work under way turned out to be about, also for the lines of those who began it. Outside of any context it does nothing. */
+/**
+ * Tells what the work under way turned out to be about, also for the lines of those who began it.
+ * Outside of any context it does nothing.
+ */
 export function noteLogContext(fields: LogContext): void {
   Object.assign(storage.getStore() ?? {}, fields);
 }
 
-/** The messages of a stream are made when they are asked for, by somebody who stands outside: this takes the context of now along. */
+/**
+ * The messages of a stream are made when they are asked for, by somebody who stands outside: this
+ * takes the context of now along.
+ */
 export function inPresentContext<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
   const ended = { done: true as const, value: undefined };
   const enter = AsyncLocalStorage.snapshot();

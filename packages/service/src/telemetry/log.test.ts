@@ -18,7 +18,10 @@ const SECRET_NAMES = [
 
 function lines(level = "info") {
   const written: string[] = [];
-  return { written, log: createLogger({ name: "shop", level }, { write: (line) => void written.push(line) }) };
+  return {
+    written,
+    log: createLogger({ name: "shop", level }, { write: (line) => void written.push(line) }),
+  };
 }
 
 test("a line is JSON with the service, a readable level and time", () => {
@@ -45,7 +48,12 @@ test.each(SECRET_NAMES)("%s never gets out, at the top or below", (name) => {
   log.info({ [name]: "canary-0" });
   log.info({ request: { [name]: "canary-1" }, list: [{ [name]: "canary-6" }] });
   log.error({ request: { headers: { [name]: ["canary-2"] } } });
-  log.error({ err: Object.assign(new Error("failed"), { [name]: "canary-4", options: { [name]: "canary-5" } }) });
+  log.error({
+    err: Object.assign(new Error("failed"), {
+      [name]: "canary-4",
+      options: { [name]: "canary-5" },
+    }),
+  });
   expect(written).toHaveLength(4);
   expect(written.join()).not.toContain("canary");
 });
@@ -64,7 +72,10 @@ test("what is logged is not changed by it", () => {
   expect(request.headers.cookie).toBe("c");
   const { cookie, host } = JSON.parse(written[0] ?? "").request.headers;
   expect({ cookie, host }).toEqual({ cookie: "[redacted]", host: "h" });
-  expect(JSON.parse(written[0] ?? "").request).toMatchObject({ tries: [1, 2], when: "1970-01-01T00:00:00.000Z" });
+  expect(JSON.parse(written[0] ?? "").request).toMatchObject({
+    tries: [1, 2],
+    when: "1970-01-01T00:00:00.000Z",
+  });
 });
 
 test("an error keeps its kind, message and stack", () => {

@@ -17,17 +17,24 @@ export interface LogOptions {
 }
 
 /**
- * JSON lines to stdout, and to Loki where it is named. Each says what its work is about (`withLogContext`) and names the active span. Secrets are taken out of
- * all fields (see redact.ts), but not out of a `child`'s own fields nor of messages, which are constants.
+ * JSON lines to stdout, and to Loki where it is named. Each says what its work is about
+ * (`withLogContext`) and names the active span. Secrets are taken out of all fields (see
+ * redact.ts), but not out of a `child`'s own fields nor of messages, which are constants.
  */
-export function createLogger({ name, level, environment, lokiUrl }: LogOptions, destination: DestinationStream = stdout()): Logger {
+export function createLogger(
+  { name, level, environment, lokiUrl }: LogOptions,
+  destination: DestinationStream = stdout(),
+): Logger {
   const base = { service: name, ...(environment !== undefined && { environment }) };
   const settings = {
     level,
     base,
     mixin: presentFields,
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }), log: (fields: Record<string, unknown>) => redact(fields) },
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (fields: Record<string, unknown>) => redact(fields),
+    },
     serializers: { err: (error: Error) => redact(pino.stdSerializers.err(error)) },
   };
   if (lokiUrl === undefined) return pino(settings, destination);
@@ -46,10 +53,15 @@ export function createLogger({ name, level, environment, lokiUrl }: LogOptions, 
   return log;
 }
 
-/** Resolves when the log's last line is where it goes, or when that has taken too long. Call it at the end. */
-export const flushLog = (log: Logger): Promise<void> => new Promise((resolve) => log.flush(() => resolve()));
+/**
+ * Resolves when the log's last line is where it goes, or when that has taken too long. Call it at
+ * the end.
+ */
+export const flushLog = (log: Logger): Promise<void> =>
+  new Promise((resolve) => log.flush(() => resolve()));
 
-// Synchronous: what is buffered would be written at exit, and where nobody reads any more that never ends (sonic-boom retries EPIPE for ever).
+// Synchronous: what is buffered would be written at exit, and where nobody reads any more that
+// never ends (sonic-boom retries EPIPE for ever).
 const stdout = () => pino.destination({ fd: 1, sync: true });
 
 function presentFields(): Record<string, string | undefined> {

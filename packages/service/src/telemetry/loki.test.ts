@@ -11,7 +11,10 @@ beforeEach(async () => {
 afterEach(() => loki[Symbol.asyncDispose]());
 
 const logTo = (lokiUrl: string): Logger =>
-  createLogger({ name: "shop", level: "debug", environment: "staging", lokiUrl }, { write: (line) => void written.push(line) });
+  createLogger(
+    { name: "shop", level: "debug", environment: "staging", lokiUrl },
+    { write: (line) => void written.push(line) },
+  );
 const taken = () => loki.entries.map(({ line }) => line);
 const lines = () => written.map((line) => line.trimEnd());
 const messages = (all: readonly string[]): string[] => all.map((line) => JSON.parse(line).msg);
@@ -45,7 +48,9 @@ test("credentials of the address are sent as basic authentication, and are in no
   const log = logTo(loki.url.replace("//", "//shop:pass%20word@"));
   log.info("hello");
   await flushLog(log);
-  expect(loki.pushes[0]?.authorization).toBe(`Basic ${Buffer.from("shop:pass word").toString("base64")}`);
+  expect(loki.pushes[0]?.authorization).toBe(
+    `Basic ${Buffer.from("shop:pass word").toString("base64")}`,
+  );
   loki.behaviour = "broken";
   log.info("and again");
   await flushLog(log);
@@ -58,14 +63,21 @@ test("what Loki did not take while it was broken comes when it is well again, on
   const log = logTo(loki.url);
   log.info("one");
   await vi.waitFor(
-    () => expect(messages(written)).toContain("Loki does not take the log; lines are kept for it while there is room"),
+    () =>
+      expect(messages(written)).toContain(
+        "Loki does not take the log; lines are kept for it while there is room",
+      ),
     5_000,
   );
   loki.behaviour = "well";
   await vi.waitFor(() => expect(messages(taken())).toContain("one"), 5_000);
   await flushLog(log);
   expect(taken()).toEqual(lines());
-  expect(messages(written)).toEqual(["one", expect.stringMatching(/does not take/), "Loki takes the log again"]);
+  expect(messages(written)).toEqual([
+    "one",
+    expect.stringMatching(/does not take/),
+    "Loki takes the log again",
+  ]);
 });
 
 test("while Loki is away the newest ten thousand lines are kept, and no more", async () => {
@@ -83,14 +95,17 @@ test("while Loki is away the newest ten thousand lines are kept, and no more", a
   expect(kept.filter((line, index) => line !== newest[index]).slice(0, 3)).toEqual([]);
 });
 
-test.each(["silent", "broken"] as const)("a flush ends in time when Loki is %s, and nobody waits to log", async (behaviour) => {
-  loki.behaviour = behaviour;
-  const log = logTo(loki.url);
-  const began = performance.now();
-  for (let n = 0; n < 1_000; n++) log.info({ n }, "busy");
-  // Without Loki it is about 20 us a line; a wait for an answer would be seconds.
-  expect(performance.now() - began).toBeLessThan(1_000);
-  await flushLog(log);
-  expect(performance.now() - began).toBeLessThan(4_000);
-  expect(written).not.toEqual([]);
-});
+test.each(["silent", "broken"] as const)(
+  "a flush ends in time when Loki is %s, and nobody waits to log",
+  async (behaviour) => {
+    loki.behaviour = behaviour;
+    const log = logTo(loki.url);
+    const began = performance.now();
+    for (let n = 0; n < 1_000; n++) log.info({ n }, "busy");
+    // Without Loki it is about 20 us a line; a wait for an answer would be seconds.
+    expect(performance.now() - began).toBeLessThan(1_000);
+    await flushLog(log);
+    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(written).not.toEqual([]);
+  },
+);

@@ -24,19 +24,27 @@ export interface TestLoki extends AsyncDisposable {
 }
 
 interface PushBody {
-  readonly streams: readonly { readonly stream: Record<string, string>; readonly values: readonly [string, string][] }[];
+  readonly streams: readonly {
+    readonly stream: Record<string, string>;
+    readonly values: readonly [string, string][];
+  }[];
 }
 
-export async function startTestLoki(behaviour: LokiBehaviour = "well", port = 0): Promise<TestLoki> {
+export async function startTestLoki(
+  behaviour: LokiBehaviour = "well",
+  port = 0,
+): Promise<TestLoki> {
   const entries: LokiEntry[] = [];
   const pushes: IncomingMessage["headers"][] = [];
   const server = createServer(async (request, response) => {
-    if (request.method !== "POST" || request.url !== "/loki/api/v1/push") return response.writeHead(404).end();
+    if (request.method !== "POST" || request.url !== "/loki/api/v1/push")
+      return response.writeHead(404).end();
     const { streams } = (await json(request)) as PushBody;
     pushes.push(request.headers);
     if (loki.behaviour === "silent") return;
     if (loki.behaviour === "broken") return response.writeHead(500).end("no");
-    for (const { stream, values } of streams) entries.push(...values.map(([time, line]) => ({ labels: stream, time, line })));
+    for (const { stream, values } of streams)
+      entries.push(...values.map(([time, line]) => ({ labels: stream, time, line })));
     return response.writeHead(204).end();
   });
   await once(server.listen(port, "127.0.0.1"), "listening");

@@ -24,11 +24,12 @@ const DRAIN_MS = 2_000;
 const DRAIN_FAILING_MS = 250;
 
 /**
- * Lines on their way to Loki. Nobody ever waits for it: lines are held, one batch at a time is pushed, and what Loki does not take is pushed again, until
- * there is no room for it any more.
+ * Lines on their way to Loki. Nobody ever waits for it: lines are held, one batch at a time is
+ * pushed, and what Loki does not take is pushed again, until there is no room for it any more.
  *
- * pino-loki (3.0) pushes what it holds when it is closed, and says when that is over; when it pushes by its own clock, nothing tells when and whether a push
- * has ended. So each batch is a stream of its own, closed at once. What came of it is read from Node's channel of HTTP answers.
+ * pino-loki (3.0) pushes what it holds when it is closed, and says when that is over; when it
+ * pushes by its own clock, nothing tells when and whether a push has ended. So each batch is a
+ * stream of its own, closed at once. What came of it is read from Node's channel of HTTP answers.
  */
 export class Loki {
   readonly #target: ReturnType<typeof target>;
@@ -52,10 +53,14 @@ export class Loki {
     else this.#timer ??= setTimeout(() => void this.#push(), BATCH_MS).unref();
   }
 
-  /** Resolves when all lines are with Loki, or soon after when it does not take them; never rejects. */
+  /**
+   * Resolves when all lines are with Loki, or soon after when it does not take them; never rejects.
+   */
   async drain(): Promise<void> {
     const over = new AbortController();
-    const patience = sleep(this.#takes ? DRAIN_MS : DRAIN_FAILING_MS, undefined, { signal: over.signal }).catch(() => {});
+    const patience = sleep(this.#takes ? DRAIN_MS : DRAIN_FAILING_MS, undefined, {
+      signal: over.signal,
+    }).catch(() => {});
     await Promise.race([this.#push(), patience]);
     over.abort();
   }
@@ -65,7 +70,8 @@ export class Loki {
     this.#timer = undefined;
     this.#pushing ??= this.#pushAll().finally(() => {
       this.#pushing = undefined;
-      if (this.#held.length > 0) this.#timer ??= setTimeout(() => void this.#push(), BATCH_MS).unref();
+      if (this.#held.length > 0)
+        this.#timer ??= setTimeout(() => void this.#push(), BATCH_MS).unref();
     });
     return this.#pushing;
   }
@@ -91,7 +97,10 @@ export class Loki {
     const { origin, path, ...settings } = this.#target;
     let status = 0;
     const heard = (message: unknown) => {
-      const { request, response } = message as { request: { origin: string; path: string }; response: { statusCode: number } };
+      const { request, response } = message as {
+        request: { origin: string; path: string };
+        response: { statusCode: number };
+      };
       if (request.origin === origin && request.path === path) status = response.statusCode;
     };
     subscribe(ANSWERS, heard);
@@ -115,15 +124,20 @@ export class Loki {
   }
 
   #makeRoom(): void {
-    while (this.#held.length > MAX_LINES || this.#characters > MAX_CHARACTERS) this.#characters -= this.#held.shift()?.length ?? 0;
+    while (this.#held.length > MAX_LINES || this.#characters > MAX_CHARACTERS)
+      this.#characters -= this.#held.shift()?.length ?? 0;
   }
 }
 
 const ANSWERS = "undici:request:headers";
 
-const length = (lines: readonly string[]): number => lines.reduce((total, line) => total + line.length, 0);
+const length = (lines: readonly string[]): number =>
+  lines.reduce((total, line) => total + line.length, 0);
 
-/** The line as it is, with what pino-loki looks at: a level, and a time in nanoseconds, where our lines have ISO 8601. */
+/**
+ * The line as it is, with what pino-loki looks at: a level, and a time in nanoseconds, where our
+ * lines have ISO 8601.
+ */
 function envelope(line: string): string {
   const [, level, time = ""] = /^\{"level":"(\w+)","time":"([^"]+)"/.exec(line) ?? [];
   return `${JSON.stringify({ level, time: `${Date.parse(time) || Date.now()}000000`, line: line.trimEnd() })}\n`;
@@ -135,6 +149,15 @@ function target(text: string) {
   const { username, password, origin, pathname } = url;
   const base = pathname.replace(/\/*$/, "/");
   const endpoint = "loki/api/v1/push";
-  const basicAuth = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
-  return { origin, path: `${base}${endpoint}`, host: `${origin}${base}`, endpoint, ...(username !== "" && { basicAuth }) };
+  const basicAuth = {
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+  };
+  return {
+    origin,
+    path: `${base}${endpoint}`,
+    host: `${origin}${base}`,
+    endpoint,
+    ...(username !== "" && { basicAuth }),
+  };
 }

@@ -17,7 +17,8 @@ test("each kind of text is found by the first look too", () => {
     email: "a@b.example",
     card: "4111 1111 1111 1111",
   };
-  for (const text of Object.values(examples)) expect(redactText(`so ${text} it is`)).toMatch(/^so .*\[redacted\].* it is$/);
+  for (const text of Object.values(examples))
+    expect(redactText(`so ${text} it is`)).toMatch(/^so .*\[redacted\].* it is$/);
 });
 
 describe("redactText", () => {
@@ -30,7 +31,10 @@ describe("redactText", () => {
     ["the token eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln is old", "the token [redacted] is old"],
     ["no such token tok_visa_1", "no such token [redacted]"],
     ["Key (email)=(ada.l+x@mail.example.com) exists", "Key (email)=([redacted]) exists"],
-    ["connect postgres://order:hunter2@db:5432/orders", "connect postgres://[redacted]@db:5432/orders"],
+    [
+      "connect postgres://order:hunter2@db:5432/orders",
+      "connect postgres://[redacted]@db:5432/orders",
+    ],
   ])("%j becomes %j", (text, clean) => {
     expect(redactText(text)).toBe(clean);
   });
@@ -52,7 +56,9 @@ describe("redactText", () => {
 });
 
 test("text is looked at wherever it stands", () => {
-  expect(redact({ err: { message: "4111111111111111", causes: ["tok_visa"] }, subject: "a@b.example" })).toEqual({
+  expect(
+    redact({ err: { message: "4111111111111111", causes: ["tok_visa"] }, subject: "a@b.example" }),
+  ).toEqual({
     err: { message: "[redacted]", causes: ["[redacted]"] },
     subject: "[redacted]",
   });

@@ -28,7 +28,10 @@ export interface ObservedCall {
   end(error?: unknown): void;
 }
 
-/** Starts to observe a call that has arrived; its trace goes on where the caller's `traceparent` says. */
+/**
+ * Starts to observe a call that has arrived; its trace goes on where the caller's `traceparent`
+ * says.
+ */
 export type ObserveCall = (method: DescMethod, protocol: string, headers: Headers) => ObservedCall;
 
 /** A span, and `rpc.server.call.duration`, for each call of a service. */
@@ -50,18 +53,26 @@ export const inSpanOfCall: Interceptor = (next) => (req) => {
   return call === undefined ? next(req) : context.with(call.context, () => next(req));
 };
 
-/** A span, and `rpc.client.call.duration`, for each attempt of a call to another service, which goes on with the trace. */
+/**
+ * A span, and `rpc.client.call.duration`, for each attempt of a call to another service, which goes
+ * on with the trace.
+ */
 export function observeClient(baseUrl: string): Interceptor {
   const tracer = trace.getTracer(SCOPE);
   const duration = durationOf("client");
   const { hostname, port, protocol } = new URL(baseUrl);
-  const server = { "server.address": hostname, "server.port": Number(port || (protocol === "https:" ? 443 : 80)) };
+  const server = {
+    "server.address": hostname,
+    "server.port": Number(port || (protocol === "https:" ? 443 : 80)),
+  };
   return (next) => async (req) => {
     const name = methodName(req.method);
     const attributes = { "rpc.system.name": "grpc", "rpc.method": name, ...server };
     const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes });
     const call = observed(trace.setSpan(context.active(), span), duration, attributes, ALL_FAULTS);
-    propagation.inject(call.context, req.header, { set: (headers, key, value) => headers.set(key, value) });
+    propagation.inject(call.context, req.header, {
+      set: (headers, key, value) => headers.set(key, value),
+    });
     try {
       const res = await context.with(call.context, () => next(req));
       call.end();
@@ -76,12 +87,20 @@ export function observeClient(baseUrl: string): Interceptor {
 function durationOf(side: "client" | "server"): Histogram {
   return metrics.getMeter(SCOPE).createHistogram(`rpc.${side}.call.duration`, {
     unit: "s",
-    description: side === "server" ? "From a call's headers until its answer" : "One attempt of a call to another service",
+    description:
+      side === "server"
+        ? "From a call's headers until its answer"
+        : "One attempt of a call to another service",
     advice: { explicitBucketBoundaries: BUCKETS_S },
   });
 }
 
-function observed(inside: Context, duration: Histogram, attributes: Attributes, faults: ReadonlySet<string>): ObservedCall {
+function observed(
+  inside: Context,
+  duration: Histogram,
+  attributes: Attributes,
+  faults: ReadonlySet<string>,
+): ObservedCall {
   const start = performance.now();
   let ended = false;
   return {
@@ -91,13 +110,17 @@ function observed(inside: Context, duration: Histogram, attributes: Attributes, 
       ended = true;
       const failure = error === undefined ? undefined : ConnectError.from(error);
       const status = failure === undefined ? "OK" : statusName(failure.code);
-      const outcome = { "rpc.response.status_code": status, ...(failure !== undefined && { "error.type": status }) };
+      const outcome = {
+        "rpc.response.status_code": status,
+        ...(failure !== undefined && { "error.type": status }),
+      };
       duration.record((performance.now() - start) / 1_000, { ...attributes, ...outcome }, inside);
       const span = trace.getSpan(inside);
       if (span === undefined) return;
       span.setAttribute("rpc.response.status_code", status);
       if (failure !== undefined) span.setAttribute("error.type", reasonOf(failure) ?? status);
-      if (failure !== undefined && faults.has(status)) span.setStatus({ code: SpanStatusCode.ERROR });
+      if (failure !== undefined && faults.has(status))
+        span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     },
   };
@@ -108,9 +131,13 @@ const methodName = (method: DescMethod): string => `${method.parent.typeName}/${
 const systemOf = (protocol: string): string => (protocol === "connect" ? "connectrpc" : "grpc");
 /** As gRPC spells it, whatever the protocol, so that one query finds all: "DEADLINE_EXCEEDED". */
 const statusName = (code: Code): string =>
-  code === Code.Canceled ? "CANCELLED" : (Code[code] ?? "UNKNOWN").replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+  code === Code.Canceled
+    ? "CANCELLED"
+    : (Code[code] ?? "UNKNOWN").replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 
-/** Semantic conventions, gRPC: what a server answers about the request is not the server's error. */
+/**
+ * Semantic conventions, gRPC: what a server answers about the request is not the server's error.
+ */
 const SERVER_FAULTS: ReadonlySet<string> = new Set([
   "UNKNOWN",
   "DEADLINE_EXCEEDED",
@@ -119,7 +146,9 @@ const SERVER_FAULTS: ReadonlySet<string> = new Set([
   "UNAVAILABLE",
   "DATA_LOSS",
 ]);
-const ALL_FAULTS = new Set(Object.values(Code).flatMap((code) => (typeof code === "number" ? [statusName(code)] : [])));
+const ALL_FAULTS = new Set(
+  Object.values(Code).flatMap((code) => (typeof code === "number" ? [statusName(code)] : [])),
+);
 
 const HEADERS: TextMapGetter<Headers> = {
   get: (headers, key) => headers.get(key) ?? undefined,

@@ -4,12 +4,19 @@ import { NodeSDK } from "@opentelemetry/sdk-node";
 import { beforeExit } from "../host/exit.ts";
 
 const MICROSECONDS = 1_000_000;
-/** How often the event loop is looked at, which wakes an idle process up; 10 ms by default. The dashboard and the alert take it off what they show. */
+/**
+ * How often the event loop is looked at, which wakes an idle process up; 10 ms by default. The
+ * dashboard and the alert take it off what they show.
+ */
 const EVENT_LOOP_SAMPLE_MS = 50;
 
 /** The SDK, configured by OTEL_* alone. */
 export function startTelemetry(): void {
-  const sdk = new NodeSDK({ instrumentations: [new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_SAMPLE_MS })] });
+  const sdk = new NodeSDK({
+    instrumentations: [
+      new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_SAMPLE_MS }),
+    ],
+  });
   sdk.start();
   observeProcess();
   beforeExit(() => sdk.shutdown());
@@ -18,9 +25,15 @@ export function startTelemetry(): void {
 /** Semantic conventions, process metrics. */
 function observeProcess(): void {
   const meter = metrics.getMeter("@tercet/service");
-  const memory = meter.createObservableGauge("process.memory.usage", { unit: "By", description: "Memory of the process that is resident" });
+  const memory = meter.createObservableGauge("process.memory.usage", {
+    unit: "By",
+    description: "Memory of the process that is resident",
+  });
   memory.addCallback((result) => result.observe(process.memoryUsage.rss()));
-  const cpu = meter.createObservableCounter("process.cpu.time", { unit: "s", description: "CPU time, by process.cpu.state" });
+  const cpu = meter.createObservableCounter("process.cpu.time", {
+    unit: "s",
+    description: "CPU time, by process.cpu.state",
+  });
   cpu.addCallback((result) => {
     const { user, system } = process.cpuUsage();
     result.observe(user / MICROSECONDS, { "process.cpu.state": "user" });

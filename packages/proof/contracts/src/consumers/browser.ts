@@ -6,7 +6,11 @@ import { reasonOf } from "@tercet/service";
 import { EXAMPLE_TOKEN, type Refusal } from "../pact.ts";
 
 /** A page's client, over its `fetch`. */
-export function browserClient<S extends DescService>(service: S, baseUrl: string, { token }: { readonly token: boolean }): Client<S> {
+export function browserClient<S extends DescService>(
+  service: S,
+  baseUrl: string,
+  { token }: { readonly token: boolean },
+): Client<S> {
   const transport = createConnectTransport({
     baseUrl,
     interceptors: [
@@ -20,7 +24,10 @@ export function browserClient<S extends DescService>(service: S, baseUrl: string
 }
 
 /** A page switches on the code and the reason. */
-export async function refusedWith({ code, reason }: Refusal, call: Promise<unknown>): Promise<void> {
+export async function refusedWith(
+  { code, reason }: Refusal,
+  call: Promise<unknown>,
+): Promise<void> {
   await assert.rejects(call, (error) => {
     assert.ok(error instanceof ConnectError);
     assert.deepEqual({ code: error.code, reason: reasonOf(error) }, { code, reason });

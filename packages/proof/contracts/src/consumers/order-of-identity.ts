@@ -4,18 +4,32 @@ import { Matchers, type Pact } from "@pact-foundation/pact";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { remoteKeys, serviceToken } from "@tercet/service";
 import { connectJson } from "../connect-json.ts";
-import { duration, EXAMPLE_TOKEN, exchange, fetched, fromState, jwt, Refusal, text } from "../pact.ts";
+import {
+  duration,
+  EXAMPLE_TOKEN,
+  exchange,
+  fetched,
+  fromState,
+  jwt,
+  Refusal,
+  text,
+} from "../pact.ts";
 
 const { issueServiceToken } = IdentityService.method;
 const SECRET = "the-secret-of-the-order-service";
 
 /** The public key of RFC 7517, appendix A.1: an example must lie on the curve. */
-const KEY = { kid: "2026-01", x: "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", y: "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM" };
+const KEY = {
+  kid: "2026-01",
+  x: "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+  y: "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+};
 
 /** Order's own way to a token for Payment, and to the keys that verify everybody's. */
 export async function orderOfIdentity(pact: Pact): Promise<void> {
   const credentials = { clientId: "order", clientSecret: SECRET, audience: "payment" };
-  const tokenAt = (identityUrl: string) => serviceToken({ identityUrl, ...credentials, transport: connectJson })();
+  const tokenAt = (identityUrl: string) =>
+    serviceToken({ identityUrl, ...credentials, transport: connectJson })();
   const issue = {
     receiving: "a service that asks for a token",
     given: [{ name: "Order is a client of Identity" }],
@@ -32,13 +46,30 @@ export async function orderOfIdentity(pact: Pact): Promise<void> {
     answer: new Refusal(Code.Unauthenticated, "INVALID_CREDENTIALS"),
   };
   await exchange(pact, wrongSecret, (url) =>
-    assert.rejects(tokenAt(url), (error) => error instanceof ConnectError && error.code === Code.Unauthenticated),
+    assert.rejects(
+      tokenAt(url),
+      (error) => error instanceof ConnectError && error.code === Code.Unauthenticated,
+    ),
   );
-  const key = { kty: "EC", crv: "P-256", alg: "ES256", use: "sig", kid: text(KEY.kid), x: text(KEY.x), y: text(KEY.y) };
-  await fetched(pact, "a service that needs the keys", "/.well-known/jwks.json", { keys: Matchers.eachLike(key) }, async (url) => {
-    const keys = remoteKeys(url);
-    assert.ok(typeof keys === "function");
-    const found = await keys({ alg: "ES256", kid: KEY.kid }, { payload: "", signature: "" });
-    assert.ok("type" in found && found.type === "public");
-  });
+  const key = {
+    kty: "EC",
+    crv: "P-256",
+    alg: "ES256",
+    use: "sig",
+    kid: text(KEY.kid),
+    x: text(KEY.x),
+    y: text(KEY.y),
+  };
+  await fetched(
+    pact,
+    "a service that needs the keys",
+    "/.well-known/jwks.json",
+    { keys: Matchers.eachLike(key) },
+    async (url) => {
+      const keys = remoteKeys(url);
+      assert.ok(typeof keys === "function");
+      const found = await keys({ alg: "ES256", kid: KEY.kid }, { payload: "", signature: "" });
+      assert.ok("type" in found && found.type === "public");
+    },
+  );
 }

@@ -1,7 +1,14 @@
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { ROOT } from "@tercet/cli";
-import { type CallOptions, type ErrorJson, type Json, jsonShop, toFailure, type Wire } from "./json-shop.ts";
+import {
+  type CallOptions,
+  type ErrorJson,
+  type Json,
+  jsonShop,
+  toFailure,
+  type Wire,
+} from "./json-shop.ts";
 import { REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 
 const BUF = resolve(ROOT, "node_modules/.bin/buf");
@@ -9,11 +16,16 @@ const BUF = resolve(ROOT, "node_modules/.bin/buf");
 export type BufProtocol = "grpc" | "grpcweb" | "connect";
 
 /**
- * `buf curl`, a process for each call: the clients of connect-go. It takes the contracts from `proto/`; over gRPC it asks the services themselves, by reflection,
- * which it cannot over HTTP/1.1.
+ * `buf curl`, a process for each call: the clients of connect-go. It takes the contracts from
+ * `proto/`; over gRPC it asks the services themselves, by reflection, which it cannot over
+ * HTTP/1.1.
  */
 export function bufCurl(protocol: BufProtocol, targets: Targets): ShopClient {
-  const flags = ["--protocol", protocol, ...(protocol === "grpc" ? ["--http2-prior-knowledge"] : ["--schema", "proto"])];
+  const flags = [
+    "--protocol",
+    protocol,
+    ...(protocol === "grpc" ? ["--http2-prior-knowledge"] : ["--schema", "proto"]),
+  ];
   const call = (method: string, message: Json, options: CallOptions) => {
     const url = `${targets[method.split(".")[0] as keyof Targets]}/${method}`;
     return run([...flags, ...flagsOf(options), "--data", JSON.stringify(message), url]);
@@ -22,8 +34,12 @@ export function bufCurl(protocol: BufProtocol, targets: Targets): ShopClient {
     unary: async (method, message, options) => {
       const { documents, said } = await call(method, message, options);
       const [answer] = documents;
-      if (answer === undefined || documents.length > 1) throw new Error(`${documents.length} answers to one call`);
-      return { message: answer, replayed: new RegExp(`^buf: < .*${REPLAYED}: true$`, "im").test(said) };
+      if (answer === undefined || documents.length > 1)
+        throw new Error(`${documents.length} answers to one call`);
+      return {
+        message: answer,
+        replayed: new RegExp(`^buf: < .*${REPLAYED}: true$`, "im").test(said),
+      };
     },
     async *stream(method, message, options) {
       yield* (await call(method, message, options)).documents;

@@ -14,7 +14,8 @@ export async function failure(call: Promise<unknown>): Promise<Failure> {
     return { code: "ok" };
   } catch (error) {
     if (error instanceof CallFailure) return { code: error.code, reason: error.reason };
-    if (error instanceof ConnectError) return { code: snakeCase(Code[error.code]), reason: reasonOf(error) };
+    if (error instanceof ConnectError)
+      return { code: snakeCase(Code[error.code]), reason: reasonOf(error) };
     throw error;
   }
 }

@@ -1,18 +1,44 @@
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
-import { CatalogService, type Product as ProductMessage } from "@tercet/gen/order/v1/catalog_service";
-import { type Order as OrderMessage, OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
-import { type Payment as PaymentMessage, PaymentService, PaymentStatus, RefundStatus } from "@tercet/gen/payment/v1/payment_service";
+import {
+  CatalogService,
+  type Product as ProductMessage,
+} from "@tercet/gen/order/v1/catalog_service";
+import {
+  type Order as OrderMessage,
+  OrderService,
+  OrderStatus,
+} from "@tercet/gen/order/v1/order_service";
+import {
+  type Payment as PaymentMessage,
+  PaymentService,
+  PaymentStatus,
+  RefundStatus,
+} from "@tercet/gen/payment/v1/payment_service";
 import type { Money } from "@tercet/service";
-import { type Order, type Payment, type Product, REPLAYED, type Shop, type ShopClient, type Targets } from "./shop.ts";
+import {
+  type Order,
+  type Payment,
+  type Product,
+  REPLAYED,
+  type Shop,
+  type ShopClient,
+  type Targets,
+} from "./shop.ts";
 
 interface TransportOptions {
   readonly baseUrl: string;
   readonly interceptors: Interceptor[];
 }
 
-/** The shop by the clients that are generated from the contracts, over any transport. A browser loads this too, so that nothing here needs Node. */
-export const generatedClient = (transport: (options: TransportOptions) => Transport, targets: Targets): ShopClient => ({
+/**
+ * The shop by the clients that are generated from the contracts, over any transport. A browser
+ * loads this too, so that nothing here needs Node.
+ */
+export const generatedClient = (
+  transport: (options: TransportOptions) => Transport,
+  targets: Targets,
+): ShopClient => ({
   shop: (token) => {
     const interceptors = token === undefined ? [] : [bearer(token)];
     const to = (baseUrl: string) => transport({ baseUrl, interceptors });
@@ -50,19 +76,25 @@ function generatedShop({ identity, catalog, orders, payments }: Clients): Shop {
       const { products, nextPageToken } = await catalog.listProducts(page);
       return { products: products.map(toProduct), nextPageToken };
     },
-    putProduct: async (product) => toProduct(await catalog.putProduct({ product, requestId: requestId() })),
+    putProduct: async (product) =>
+      toProduct(await catalog.putProduct({ product, requestId: requestId() })),
     createOrder: async ({ requestId, sku, quantity, paymentToken }, options = {}) => {
       let replayed = false;
       const onHeader = (header: Headers) => {
         replayed = header.get(REPLAYED) === "true";
       };
-      const request = { requestId, items: [{ sku, quantity }], paymentMethod: { token: paymentToken } };
+      const request = {
+        requestId,
+        items: [{ sku, quantity }],
+        paymentMethod: { token: paymentToken },
+      };
       const order = await orders.createOrder(request, { ...options, onHeader });
       return toOrder(order, replayed);
     },
     getOrder: async (orderId) => toOrder(await orders.getOrder({ orderId })),
     listOrders: async () => (await orders.listOrders({})).orders.map((order) => toOrder(order)),
-    cancelOrder: async (orderId) => toOrder(await orders.cancelOrder({ orderId, requestId: requestId() })),
+    cancelOrder: async (orderId) =>
+      toOrder(await orders.cancelOrder({ orderId, requestId: requestId() })),
     async *watchOrder(orderId) {
       for await (const { order } of orders.watchOrder({ orderId })) yield toOrder(known(order));
     },
@@ -75,9 +107,17 @@ const toMoney = (money: Money | undefined): Money => {
   return { currencyCode, minorUnits };
 };
 
-const toProduct = ({ sku, name, price, stock }: ProductMessage): Product => ({ sku, name, price: toMoney(price), stock });
+const toProduct = ({ sku, name, price, stock }: ProductMessage): Product => ({
+  sku,
+  name,
+  price: toMoney(price),
+  stock,
+});
 
-const toOrder = ({ id, customerId, status, total, paymentId, failure }: OrderMessage, replayed = false): Order => ({
+const toOrder = (
+  { id, customerId, status, total, paymentId, failure }: OrderMessage,
+  replayed = false,
+): Order => ({
   id,
   customerId,
   status: OrderStatus[status],
@@ -92,7 +132,11 @@ const toPayment = ({ id, status, amount, declineReason, refunds }: PaymentMessag
   status: PaymentStatus[status],
   amount: toMoney(amount),
   declineReason,
-  refunds: refunds.map((refund) => ({ id: refund.id, amount: toMoney(refund.amount), status: RefundStatus[refund.status] })),
+  refunds: refunds.map((refund) => ({
+    id: refund.id,
+    amount: toMoney(refund.amount),
+    status: RefundStatus[refund.status],
+  })),
 });
 
 function known<T>(value: T | undefined): T {

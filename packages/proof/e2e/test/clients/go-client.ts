@@ -11,7 +11,10 @@ import { CallFailure, collect, type ShopClient, type Targets } from "./shop.ts";
 const SOURCE = join(import.meta.dirname, "go");
 const PROGRAM = join(SOURCE, "gen/client");
 
-/** Generates Go from the contracts and compiles the client; answers the program's path. Both go to a folder that git ignores. */
+/**
+ * Generates Go from the contracts and compiles the client; answers the program's path. Both go to a
+ * folder that git ignores.
+ */
 export async function buildGoClient(): Promise<string> {
   const run = (tool: string, ...args: string[]) => promisify(execFile)(tool, args, { cwd: SOURCE });
   await run(join(ROOT, "node_modules/.bin/buf"), "generate");
@@ -19,14 +22,18 @@ export async function buildGoClient(): Promise<string> {
   return PROGRAM;
 }
 
-/** grpc-go with the code that protoc-gen-go and protoc-gen-go-grpc make of the contracts: one process for all calls, a line for each. */
+/**
+ * grpc-go with the code that protoc-gen-go and protoc-gen-go-grpc make of the contracts: one
+ * process for all calls, a line for each.
+ */
 export function goClient(program: string, targets: Targets): ShopClient {
   const hosts = [targets.identity, targets.order, targets.payment].map((url) => new URL(url).host);
   const lines = new Lines(spawn(program, hosts, { stdio: ["pipe", "pipe", "inherit"] }));
   const wire: Wire = {
     unary: async (method, message, options) => {
       const [answer, ...more] = await collect(lines.call(method, message, options));
-      if (answer === undefined || more.length > 0) throw new Error(`${more.length + 1} answers to one call`);
+      if (answer === undefined || more.length > 0)
+        throw new Error(`${more.length + 1} answers to one call`);
       return answer;
     },
     async *stream(method, message, options) {
@@ -64,12 +71,19 @@ class Lines {
     });
   }
 
-  async *call(method: string, message: Json, { token, timeoutMs }: CallOptions): AsyncGenerator<Answer> {
+  async *call(
+    method: string,
+    message: Json,
+    { token, timeoutMs }: CallOptions,
+  ): AsyncGenerator<Answer> {
     const id = ++this.#last;
-    const answers = new ReadableStream<Line>({ start: (controller) => void this.#calls.set(id, controller) });
+    const answers = new ReadableStream<Line>({
+      start: (controller) => void this.#calls.set(id, controller),
+    });
     this.#process.stdin.write(`${JSON.stringify({ id, method, message, token, timeoutMs })}\n`);
     for await (const { message: answer = {}, replayed = false, error, end } of answers) {
-      if (error !== undefined) throw new CallFailure(grpcCode(error.code), error.reason || undefined, error.message);
+      if (error !== undefined)
+        throw new CallFailure(grpcCode(error.code), error.reason || undefined, error.message);
       if (end !== true) yield { message: answer, replayed };
     }
   }

@@ -1,6 +1,11 @@
 import { join } from "node:path";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { fromJSON, loadSync, type MethodDefinition, type ServiceDefinition } from "@grpc/proto-loader";
+import {
+  fromJSON,
+  loadSync,
+  type MethodDefinition,
+  type ServiceDefinition,
+} from "@grpc/proto-loader";
 import { ROOT } from "@tercet/cli";
 import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, reasonIn, type Wire } from "./json-shop.ts";
@@ -16,14 +21,23 @@ const FILES = [
 
 type Method = MethodDefinition<Json, Json>;
 
-/** gRPC's own client for Node, with the contracts as it loads them itself: neither generated code nor Connect's. */
+/**
+ * gRPC's own client for Node, with the contracts as it loads them itself: neither generated code
+ * nor Connect's.
+ */
 export function grpcJs(targets: Targets): ShopClient {
   const contracts = loadSync(FILES, { includeDirs: [PROTO], longs: String, enums: String });
   const channelTo = (url: string) => new Client(new URL(url).host, credentials.createInsecure());
-  const channels = { identity: channelTo(targets.identity), order: channelTo(targets.order), payment: channelTo(targets.payment) };
+  const channels = {
+    identity: channelTo(targets.identity),
+    order: channelTo(targets.order),
+    payment: channelTo(targets.payment),
+  };
   const find = (path: string): { channel: Client; method: Method } => {
     const [service = "", name = ""] = path.split("/");
-    const method = (contracts[service] as ServiceDefinition | undefined)?.[name] as Method | undefined;
+    const method = (contracts[service] as ServiceDefinition | undefined)?.[name] as
+      | Method
+      | undefined;
     const channel = channels[service.split(".")[0] as keyof Targets];
     if (method === undefined) throw new Error(`the contracts have no ${path}`);
     return { channel, method };
@@ -45,21 +59,39 @@ interface Target {
   readonly method: Method;
 }
 
-function unary({ channel, method }: Target, message: Json, options: CallOptions): ReturnType<Wire["unary"]> {
+function unary(
+  { channel, method }: Target,
+  message: Json,
+  options: CallOptions,
+): ReturnType<Wire["unary"]> {
   const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Wire["unary"]>>>();
   let replayed = false;
   const answered = (error: ServiceError | null, answer: Json | undefined) =>
-    answer === undefined ? reject(toFailure(error as ServiceError)) : resolve({ message: answer, replayed });
+    answer === undefined
+      ? reject(toFailure(error as ServiceError))
+      : resolve({ message: answer, replayed });
   const { path, requestSerialize, responseDeserialize } = method;
   channel
-    .makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadataOf(options), callOptions(options), answered)
+    .makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      message,
+      metadataOf(options),
+      callOptions(options),
+      answered,
+    )
     .on("metadata", (header: Metadata) => {
       replayed = header.get(REPLAYED)[0] === "true";
     });
   return promise;
 }
 
-async function* stream({ channel, method }: Target, message: Json, options: CallOptions): AsyncIterable<Json> {
+async function* stream(
+  { channel, method }: Target,
+  message: Json,
+  options: CallOptions,
+): AsyncIterable<Json> {
   const { path, requestSerialize, responseDeserialize } = method;
   const call = channel.makeServerStreamRequest(
     path,
@@ -82,7 +114,8 @@ function metadataOf({ token }: CallOptions): Metadata {
   return metadata;
 }
 
-const callOptions = ({ timeoutMs }: CallOptions) => (timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs });
+const callOptions = ({ timeoutMs }: CallOptions) =>
+  timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 
 function toFailure({ code, details, metadata }: ServiceError): CallFailure {
   const [binary] = metadata.get("grpc-status-details-bin");
@@ -95,15 +128,22 @@ interface RpcStatus {
   readonly details?: readonly { readonly type_url: string; readonly value: Uint8Array }[];
 }
 
-/** `google.rpc.Status` is in none of our files. The loader makes codecs for the messages of methods only, so a method there must be. */
+/**
+ * `google.rpc.Status` is in none of our files. The loader makes codecs for the messages of methods
+ * only, so a method there must be.
+ */
 const { Decoder } = fromJSON(
   {
     nested: {
       Detail: { fields: { type_url: { type: "string", id: 1 }, value: { type: "bytes", id: 2 } } },
       Status: { fields: { details: { rule: "repeated", type: "Detail", id: 3 } } },
-      Decoder: { methods: { decode: { requestType: "Status", responseType: "Status", comment: "" } } },
+      Decoder: {
+        methods: { decode: { requestType: "Status", responseType: "Status", comment: "" } },
+      },
     },
   },
   { keepCase: true },
 );
-const decodeStatus = (Decoder as unknown as { decode: Method }).decode.requestDeserialize as (binary: Buffer) => RpcStatus;
+const decodeStatus = (Decoder as unknown as { decode: Method }).decode.requestDeserialize as (
+  binary: Buffer,
+) => RpcStatus;

@@ -3,7 +3,10 @@ import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, type Wire } from "./json-shop.ts";
 import { CallFailure, REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 
-/** grpcurl, a process for each call, which knows of the contracts what the services' reflection tells. */
+/**
+ * grpcurl, a process for each call, which knows of the contracts what the services' reflection
+ * tells.
+ */
 export function grpcurl(program: string, targets: Targets): ShopClient {
   const call = (method: string, message: Json, options: CallOptions) => {
     const { host } = new URL(targets[method.split(".")[0] as keyof Targets]);
@@ -13,7 +16,8 @@ export function grpcurl(program: string, targets: Targets): ShopClient {
     unary: async (method, message, options) => {
       const said = await call(method, message, options);
       const [answer, ...more] = messagesIn(said);
-      if (answer === undefined || more.length > 0) throw new Error(`${more.length + 1} answers to one call`);
+      if (answer === undefined || more.length > 0)
+        throw new Error(`${more.length + 1} answers to one call`);
       return { message: answer, replayed: said.includes(`\n${REPLAYED}: true\n`) };
     },
     async *stream(method, message, options) {
@@ -39,15 +43,21 @@ function run(program: string, args: readonly string[]): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   execFile(program, args, (error, stdout, stderr) => {
     if (error === null) resolve(stdout);
-    else if (typeof error.code === "number" && error.code > RPC_FAILED) reject(toFailure(documentIn(stderr)));
+    else if (typeof error.code === "number" && error.code > RPC_FAILED)
+      reject(toFailure(documentIn(stderr)));
     else reject(error);
   });
   return promise;
 }
 
-/** Each stands under a line that says so, and ends where a line is a closing brace; an empty one is on one line. */
+/**
+ * Each stands under a line that says so, and ends where a line is a closing brace; an empty one is
+ * on one line.
+ */
 const messagesIn = (said: string): Json[] =>
-  [...said.matchAll(/^Response contents:\n(\{\}|\{\n(?:.|\n)*?\n\})$/gm)].map(([, document = ""]) => JSON.parse(document));
+  [...said.matchAll(/^Response contents:\n(\{\}|\{\n(?:.|\n)*?\n\})$/gm)].map(([, document = ""]) =>
+    JSON.parse(document),
+  );
 
 interface StatusJson {
   readonly code: number;
@@ -58,6 +68,8 @@ interface StatusJson {
 const documentIn = (text: string): StatusJson => JSON.parse(text.slice(text.indexOf("{")));
 
 function toFailure({ code, message = "", details = [] }: StatusJson): CallFailure {
-  const info = details.find((detail) => detail["@type"] === "type.googleapis.com/common.v1.ErrorInfo");
+  const info = details.find(
+    (detail) => detail["@type"] === "type.googleapis.com/common.v1.ErrorInfo",
+  );
   return new CallFailure(grpcCode(code), info?.reason, message);
 }

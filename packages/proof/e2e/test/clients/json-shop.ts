@@ -1,7 +1,10 @@
 import type { Money } from "@tercet/service";
 import { CallFailure, type Order, type Payment, type Product, type Shop } from "./shop.ts";
 
-/** A message as proto3 JSON has it: 64 bit integers are strings, enums are names, and what has its default value is absent. */
+/**
+ * A message as proto3 JSON has it: 64 bit integers are strings, enums are names, and what has its
+ * default value is absent.
+ */
 export type Json = Readonly<Record<string, unknown>>;
 
 export interface CallOptions {
@@ -9,9 +12,16 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** A client without generated code: it knows methods by their paths ("order.v1.OrderService/GetOrder") and messages as JSON. Throws CallFailure. */
+/**
+ * A client without generated code: it knows methods by their paths
+ * ("order.v1.OrderService/GetOrder") and messages as JSON. Throws CallFailure.
+ */
 export interface Wire {
-  unary(method: string, message: Json, options: CallOptions): Promise<{ message: Json; replayed: boolean }>;
+  unary(
+    method: string,
+    message: Json,
+    options: CallOptions,
+  ): Promise<{ message: Json; replayed: boolean }>;
   stream(method: string, message: Json, options: CallOptions): AsyncIterable<Json>;
 }
 
@@ -20,7 +30,10 @@ const CATALOG = "order.v1.CatalogService";
 const ORDERS = "order.v1.OrderService";
 const PAYMENTS = "payment.v1.PaymentService";
 
-/** The shop by literal paths and literal JSON, as somebody writes them who has read the contracts only. */
+/**
+ * The shop by literal paths and literal JSON, as somebody writes them who has read the contracts
+ * only.
+ */
 export function jsonShop(wire: Wire, token: string | undefined): Shop {
   const call = async <Answer>(method: string, message: Json): Promise<Answer> =>
     (await wire.unary(method, message, { token })).message as Answer;
@@ -30,7 +43,10 @@ export function jsonShop(wire: Wire, token: string | undefined): Shop {
     login: ({ email, password }) => call(`${IDENTITY}/Login`, { email, password }),
     listProducts: async (page) => {
       const answer = await call<ProductListJson>(`${CATALOG}/ListProducts`, { ...page });
-      return { products: (answer.products ?? []).map(toProduct), nextPageToken: answer.nextPageToken ?? "" };
+      return {
+        products: (answer.products ?? []).map(toProduct),
+        nextPageToken: answer.nextPageToken ?? "",
+      };
     },
     putProduct: async ({ sku, name, price, stock }) => {
       const product = {
@@ -42,16 +58,27 @@ export function jsonShop(wire: Wire, token: string | undefined): Shop {
       return toProduct(await call(`${CATALOG}/PutProduct`, { product, requestId: requestId() }));
     },
     createOrder: async ({ requestId, sku, quantity, paymentToken }, options) => {
-      const request = { requestId, items: [{ sku, quantity }], paymentMethod: { token: paymentToken } };
-      const { message, replayed } = await wire.unary(`${ORDERS}/CreateOrder`, request, { token, ...options });
+      const request = {
+        requestId,
+        items: [{ sku, quantity }],
+        paymentMethod: { token: paymentToken },
+      };
+      const { message, replayed } = await wire.unary(`${ORDERS}/CreateOrder`, request, {
+        token,
+        ...options,
+      });
       return toOrder(message as unknown as OrderJson, replayed);
     },
     getOrder: async (orderId) => toOrder(await call(`${ORDERS}/GetOrder`, { orderId })),
     listOrders: async () =>
-      ((await call<{ orders?: OrderJson[] }>(`${ORDERS}/ListOrders`, {})).orders ?? []).map((order) => toOrder(order)),
-    cancelOrder: async (orderId) => toOrder(await call(`${ORDERS}/CancelOrder`, { orderId, requestId: requestId() })),
+      ((await call<{ orders?: OrderJson[] }>(`${ORDERS}/ListOrders`, {})).orders ?? []).map(
+        (order) => toOrder(order),
+      ),
+    cancelOrder: async (orderId) =>
+      toOrder(await call(`${ORDERS}/CancelOrder`, { orderId, requestId: requestId() })),
     async *watchOrder(orderId) {
-      for await (const message of wire.stream(`${ORDERS}/WatchOrder`, { orderId }, { token })) yield toOrder(message["order"] as OrderJson);
+      for await (const message of wire.stream(`${ORDERS}/WatchOrder`, { orderId }, { token }))
+        yield toOrder(message["order"] as OrderJson);
     },
     getPayment: async (paymentId) => toPayment(await call(`${PAYMENTS}/GetPayment`, { paymentId })),
   };
@@ -87,17 +114,32 @@ interface PaymentJson {
   readonly refunds?: { readonly id: string; readonly amount: MoneyJson; readonly status: string }[];
 }
 
-const toMoney = ({ currencyCode, minorUnits }: MoneyJson): Money => ({ currencyCode, minorUnits: toBigInt(minorUnits) });
+const toMoney = ({ currencyCode, minorUnits }: MoneyJson): Money => ({
+  currencyCode,
+  minorUnits: toBigInt(minorUnits),
+});
 
-/** A number here would mean that a 64 bit integer was sent as one, and may have lost digits on its way. */
+/**
+ * A number here would mean that a 64 bit integer was sent as one, and may have lost digits on its
+ * way.
+ */
 function toBigInt(text: string | undefined): bigint {
-  if (text !== undefined && typeof text !== "string") throw new TypeError(`a 64 bit integer came as a ${typeof text}`);
+  if (text !== undefined && typeof text !== "string")
+    throw new TypeError(`a 64 bit integer came as a ${typeof text}`);
   return BigInt(text ?? 0);
 }
 
-const toProduct = ({ sku, name, price, stock }: ProductJson): Product => ({ sku, name, price: toMoney(price), stock: toBigInt(stock) });
+const toProduct = ({ sku, name, price, stock }: ProductJson): Product => ({
+  sku,
+  name,
+  price: toMoney(price),
+  stock: toBigInt(stock),
+});
 
-const toOrder = ({ id, customerId, status, total, paymentId, failure }: OrderJson, replayed = false): Order => ({
+const toOrder = (
+  { id, customerId, status, total, paymentId, failure }: OrderJson,
+  replayed = false,
+): Order => ({
   id,
   customerId,
   status: status.replace("ORDER_STATUS_", ""),
@@ -112,7 +154,11 @@ const toPayment = ({ id, status, amount, declineReason, refunds = [] }: PaymentJ
   status: status.replace("PAYMENT_STATUS_", ""),
   amount: toMoney(amount),
   declineReason,
-  refunds: refunds.map((refund) => ({ ...refund, amount: toMoney(refund.amount), status: refund.status.replace("REFUND_STATUS_", "") })),
+  refunds: refunds.map((refund) => ({
+    ...refund,
+    amount: toMoney(refund.amount),
+    status: refund.status.replace("REFUND_STATUS_", ""),
+  })),
 });
 
 /** An error as Connect's JSON has it; `buf curl` prints the same. */
@@ -127,7 +173,9 @@ export function toFailure({ code, message = "", details = [] }: ErrorJson): Call
   return new CallFailure(code, info && reasonIn(Buffer.from(info.value, "base64")), message);
 }
 
-/** The first field of a `common.v1.ErrorInfo`, read by hand: a tag, a length below 128, the text. */
+/**
+ * The first field of a `common.v1.ErrorInfo`, read by hand: a tag, a length below 128, the text.
+ */
 export function reasonIn(errorInfo: Uint8Array): string {
   const [tag, length = 0] = errorInfo;
   if (tag !== 0x0a || length > 127) throw new Error("the ErrorInfo does not begin with a reason");

@@ -9,11 +9,24 @@ export interface ShopClient extends Disposable {
   shop(token?: string): Shop;
 }
 
-/** What customers and operators do, in plain values. What is refused throws what the client throws; `failure` reads it. */
+/**
+ * What customers and operators do, in plain values. What is refused throws what the client throws;
+ * `failure` reads it.
+ */
 export interface Shop {
-  register(user: { readonly email: string; readonly password: string; readonly displayName: string }): Promise<{ id: string }>;
-  login(credentials: { readonly email: string; readonly password: string }): Promise<{ accessToken: string }>;
-  listProducts(page: { readonly pageSize: number; readonly pageToken: string }): Promise<{ products: Product[]; nextPageToken: string }>;
+  register(user: {
+    readonly email: string;
+    readonly password: string;
+    readonly displayName: string;
+  }): Promise<{ id: string }>;
+  login(credentials: {
+    readonly email: string;
+    readonly password: string;
+  }): Promise<{ accessToken: string }>;
+  listProducts(page: {
+    readonly pageSize: number;
+    readonly pageToken: string;
+  }): Promise<{ products: Product[]; nextPageToken: string }>;
   putProduct(product: Product): Promise<Product>;
   createOrder(order: OrderRequest, options?: { readonly timeoutMs?: number }): Promise<Order>;
   getOrder(orderId: string): Promise<Order>;
@@ -55,7 +68,11 @@ export interface Payment {
   readonly status: string;
   readonly amount: Money;
   readonly declineReason: string | undefined;
-  readonly refunds: readonly { readonly id: string; readonly amount: Money; readonly status: string }[];
+  readonly refunds: readonly {
+    readonly id: string;
+    readonly amount: Money;
+    readonly status: string;
+  }[];
 }
 
 export const REPLAYED = "idempotent-replayed";

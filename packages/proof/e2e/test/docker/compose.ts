@@ -16,7 +16,11 @@ export interface ComposeFile {
 export interface ComposeService {
   readonly profiles?: readonly string[];
   readonly image?: string;
-  readonly build?: { readonly context: string; readonly dockerfile: string; readonly args: Readonly<Record<string, string>> };
+  readonly build?: {
+    readonly context: string;
+    readonly dockerfile: string;
+    readonly args: Readonly<Record<string, string>>;
+  };
   readonly restart?: string;
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
@@ -42,32 +46,52 @@ export async function readCompose(): Promise<ComposeFile> {
 /** `NAME=value`, `NAME='value'`; comments and empty lines are not. */
 export function parseEnvFile(text: string): Record<string, string> {
   const lines = [...text.matchAll(/^([A-Z][A-Z0-9_]*)=(.*)$/gm)];
-  return Object.fromEntries(lines.map(([, name = "", value = ""]) => [name, value.replace(/^'(.*)'$/, "$1")]));
+  return Object.fromEntries(
+    lines.map(([, name = "", value = ""]) => [name, value.replace(/^'(.*)'$/, "$1")]),
+  );
 }
 
 const VARIABLE = /\$\$|\$\{(\w+)(?::([-+?])([^}]*))?\}/g;
 
 /** The variables that a text of the file asks for. */
-export const variablesIn = (text: string): string[] => [...text.matchAll(VARIABLE)].flatMap(([, name]) => name ?? []);
+export const variablesIn = (text: string): string[] =>
+  [...text.matchAll(VARIABLE)].flatMap(([, name]) => name ?? []);
 
-/** Replaces `${NAME}`, `${NAME:-else}`, `${NAME:+then}` and `${NAME:?must}`, as Compose does. Throws what a missing one asks for. */
+/**
+ * Replaces `${NAME}`, `${NAME:-else}`, `${NAME:+then}` and `${NAME:?must}`, as Compose does. Throws
+ * what a missing one asks for.
+ */
 function interpolate(text: string, variables: Env): string {
-  return text.replaceAll(VARIABLE, (whole, name: string | undefined, operator: string | undefined, word: string) => {
-    if (name === undefined) return whole.slice(1);
-    const value = variables[name] ?? "";
-    if (operator === "+") return value === "" ? "" : word;
-    if (value !== "") return value;
-    if (operator === "?") throw new Error(`${name}: ${word}`);
-    return operator === "-" ? word : "";
-  });
+  return text.replaceAll(
+    VARIABLE,
+    (whole, name: string | undefined, operator: string | undefined, word: string) => {
+      if (name === undefined) return whole.slice(1);
+      const value = variables[name] ?? "";
+      if (operator === "+") return value === "" ? "" : word;
+      if (value !== "") return value;
+      if (operator === "?") throw new Error(`${name}: ${word}`);
+      return operator === "-" ? word : "";
+    },
+  );
 }
 
 /** The environment of a container. */
-export function environmentOf({ environment = {} }: ComposeService, variables: Env): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, interpolate(String(value), variables)]));
+export function environmentOf(
+  { environment = {} }: ComposeService,
+  variables: Env,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      interpolate(String(value), variables),
+    ]),
+  );
 }
 
-/** Besides the sizes that Docker's programs take, a version says which one it is: "latest" and "18" are other images next month. */
+/**
+ * Besides the sizes that Docker's programs take, a version says which one it is: "latest" and "18"
+ * are other images next month.
+ */
 const EXACT_VERSION = /:v?\d+\.\d+(\.\d+)?(-[\w.]+)?(@sha256:[0-9a-f]{64})?$/;
 const PUBLISHED_TO_ALL = new Set(["8000:8000", "9080:9080"]);
 /** Their images hold no program that could ask, and nothing waits for their health. */
@@ -77,23 +101,47 @@ const WITHOUT_HEALTHCHECK = new Set(["collector", "jaeger"]);
 export function composeProblems({ services, networks, volumes }: ComposeFile): string[] {
   const one = (name: string, service: ComposeService): string[] => {
     const problem = (found: boolean, what: string) => (found ? [`${name}: ${what}`] : []);
-    const { image = "", build, ports = [], volumes: mounts = [], depends_on: needs = {}, healthcheck } = service;
+    const {
+      image = "",
+      build,
+      ports = [],
+      volumes: mounts = [],
+      depends_on: needs = {},
+      healthcheck,
+    } = service;
     const probe = healthcheck?.test?.[0] === "CMD";
     return [
       ...problem(service.read_only !== true, "its root can be written to"),
-      ...problem(!service.cap_drop?.includes("ALL") || service.cap_add !== undefined, "it has capabilities"),
+      ...problem(
+        !service.cap_drop?.includes("ALL") || service.cap_add !== undefined,
+        "it has capabilities",
+      ),
       ...problem(service.privileged !== undefined, "it says something of privileges"),
-      ...problem(!service.security_opt?.includes("no-new-privileges:true"), "it may gain privileges"),
-      ...problem(service.mem_limit === undefined || service.pids_limit === undefined, "its memory or its processes are not limited"),
+      ...problem(
+        !service.security_opt?.includes("no-new-privileges:true"),
+        "it may gain privileges",
+      ),
+      ...problem(
+        service.mem_limit === undefined || service.pids_limit === undefined,
+        "its memory or its processes are not limited",
+      ),
       ...problem(service.logging?.options?.["max-size"] === undefined, "its log grows for ever"),
       ...problem(service.restart !== "unless-stopped", "nobody starts it again"),
-      ...problem(build === undefined && !EXACT_VERSION.test(image), `${image} is not one exact version`),
+      ...problem(
+        build === undefined && !EXACT_VERSION.test(image),
+        `${image} is not one exact version`,
+      ),
       ...problem(
         !probe && !(healthcheck?.disable === true && WITHOUT_HEALTHCHECK.has(name)),
         "nobody asks whether it is healthy, or a shell does",
       ),
-      ...problem((service.networks ?? []).length === 0, "it is on the network that everybody is on"),
-      ...(service.networks ?? []).flatMap((network) => problem(!(network in networks), `there is no network ${network}`)),
+      ...problem(
+        (service.networks ?? []).length === 0,
+        "it is on the network that everybody is on",
+      ),
+      ...(service.networks ?? []).flatMap((network) =>
+        problem(!(network in networks), `there is no network ${network}`),
+      ),
       ...ports.flatMap((port) =>
         problem(
           !(port.startsWith("127.0.0.1:") || (name === "kong" && PUBLISHED_TO_ALL.has(port))),
@@ -112,7 +160,8 @@ export function composeProblems({ services, networks, volumes }: ComposeFile): s
       ...problem(!service.profiles?.includes("full"), "full leaves it out"),
       ...Object.entries(needs).flatMap(([needed, { condition }]) => {
         const other = services[needed];
-        const there = service.profiles?.every((profile) => other?.profiles?.includes(profile)) === true;
+        const there =
+          service.profiles?.every((profile) => other?.profiles?.includes(profile)) === true;
         const known = condition !== "service_healthy" || other?.healthcheck?.test !== undefined;
         return problem(!there || !known, `it waits in vain for ${needed}`);
       }),

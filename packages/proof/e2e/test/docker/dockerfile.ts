@@ -13,7 +13,17 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-const KEYWORDS = new Set(["ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "LABEL", "RUN", "USER", "WORKDIR"]);
+const KEYWORDS = new Set([
+  "ARG",
+  "CMD",
+  "COPY",
+  "ENTRYPOINT",
+  "ENV",
+  "LABEL",
+  "RUN",
+  "USER",
+  "WORKDIR",
+]);
 
 export function parseDockerfile(text: string): Stage[] {
   const stages: { from: string; name: string | undefined; instructions: Instruction[] }[] = [];
@@ -22,7 +32,8 @@ export function parseDockerfile(text: string): Stage[] {
     if (keyword === "FROM") {
       const [from = "", , name] = rest.split(/\s+/);
       stages.push({ from, name, instructions: [] });
-    } else if (KEYWORDS.has(keyword) && stages.length > 0) stages.at(-1)?.instructions.push({ keyword, flags, rest });
+    } else if (KEYWORDS.has(keyword) && stages.length > 0)
+      stages.at(-1)?.instructions.push({ keyword, flags, rest });
     else throw new Error(`Dockerfile: cannot interpret "${line}"`);
   }
   return stages;
@@ -40,7 +51,11 @@ function parseLine(line: string): Instruction {
   const [, keyword = "", after = ""] = /^(\w+)\s+(.*)$/.exec(line) ?? [];
   const flags: Record<string, string> = {};
   let rest = after;
-  for (let flag = /^--([\w-]+)=(\S+)\s+/.exec(rest); flag !== null; flag = /^--([\w-]+)=(\S+)\s+/.exec(rest)) {
+  for (
+    let flag = /^--([\w-]+)=(\S+)\s+/.exec(rest);
+    flag !== null;
+    flag = /^--([\w-]+)=(\S+)\s+/.exec(rest)
+  ) {
     flags[flag[1] ?? ""] = flag[2] ?? "";
     rest = rest.slice(flag[0].length);
   }
@@ -49,7 +64,9 @@ function parseLine(line: string): Instruction {
 
 /** `A=1 B="two words"` */
 export function assignments(rest: string): [name: string, value: string][] {
-  return [...rest.matchAll(/([\w.-]+)=(?:"([^"]*)"|(\S*))/g)].map(([, name = "", quoted, bare = ""]) => [name, quoted ?? bare]);
+  return [...rest.matchAll(/([\w.-]+)=(?:"([^"]*)"|(\S*))/g)].map(
+    ([, name = "", quoted, bare = ""]) => [name, quoted ?? bare],
+  );
 }
 
 /** `["a", "b"]`; undefined for the form that a shell reads. */
@@ -65,9 +82,14 @@ export function execForm(rest: string): string[] | undefined {
 export const expand = (text: string, variables: Readonly<Record<string, string>>): string =>
   text.replaceAll(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced, bare) => variables[braced ?? bare] ?? "");
 
-/** What a .dockerignore leaves of these paths, by Docker's rules: the last pattern that matches the path, or a folder above it, decides. */
+/**
+ * What a .dockerignore leaves of these paths, by Docker's rules: the last pattern that matches the
+ * path, or a folder above it, decides.
+ */
 export function withoutIgnored(paths: readonly string[], dockerignore: string): string[] {
-  const patterns = dockerignore.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  const patterns = dockerignore
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.startsWith("#"));
   const rules = patterns.map((line) => {
     const keep = line.startsWith("!");
     return { keep, matches: toRegExp(keep ? line.slice(1) : line) };
@@ -75,7 +97,10 @@ export function withoutIgnored(paths: readonly string[], dockerignore: string): 
   return paths.filter((path) => rules.findLast(({ matches }) => matches.test(path))?.keep ?? true);
 }
 
-/** `**` is any number of folders, `*` anything but a slash; what is in a folder that matches, matches. */
+/**
+ * `**` is any number of folders, `*` anything but a slash; what is in a folder that matches,
+ * matches.
+ */
 function toRegExp(pattern: string): RegExp {
   const source = pattern
     .replaceAll(/[.+^${}()|[\]\\]/g, "\\$&")

@@ -3,7 +3,14 @@ import { chown, cp, link, mkdir, readFile, realpath, rename, symlink } from "nod
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "@tercet/cli";
-import { assignments, execForm, expand, type Instruction, parseDockerfile, withoutIgnored } from "./dockerfile.ts";
+import {
+  assignments,
+  execForm,
+  expand,
+  type Instruction,
+  parseDockerfile,
+  withoutIgnored,
+} from "./dockerfile.ts";
 import { type Sandbox, startInSandbox } from "./sandbox.ts";
 
 const run = promisify(execFile);
@@ -26,27 +33,37 @@ interface Build {
   readonly scratch: string;
   /** What SERVICE is, for each image. */
   readonly services: readonly string[];
-  /** The folder of the host behind each cache mount, by its path: what one build fetched, the next one need not. */
+  /**
+   * The folder of the host behind each cache mount, by its path: what one build fetched, the next
+   * one need not.
+   */
   readonly caches: Readonly<Record<string, string>>;
 }
 
 /**
- * Does what the Dockerfile says, step by step: what comes before `ARG SERVICE` once, as an engine's cache has it, the rest for each service. In the place of
- * its base image stand this machine's system and the Node that the repository pins.
+ * Does what the Dockerfile says, step by step: what comes before `ARG SERVICE` once, as an engine's
+ * cache has it, the rest for each service. In the place of its base image stand this machine's
+ * system and the Node that the repository pins.
  */
 export async function buildImages({ scratch, services, caches }: Build): Promise<Image[]> {
   const [first, last] = parseDockerfile(await readFile(join(ROOT, DOCKERFILE), "utf8"));
-  if (first?.name === undefined || last === undefined) throw new Error("the Dockerfile has not the two stages that this knows");
-  const shared = first.instructions.findIndex(({ keyword, rest }) => keyword === "ARG" && rest === "SERVICE");
+  if (first?.name === undefined || last === undefined)
+    throw new Error("the Dockerfile has not the two stages that this knows");
+  const shared = first.instructions.findIndex(
+    ({ keyword, rest }) => keyword === "ARG" && rest === "SERVICE",
+  );
   const stage = await Layer.of(join(scratch, first.name));
   await giveSystem(stage);
-  for (const instruction of first.instructions.slice(0, shared)) await buildStep(stage, instruction, caches);
+  for (const instruction of first.instructions.slice(0, shared))
+    await buildStep(stage, instruction, caches);
   const images: Image[] = [];
   for (const service of services) {
     stage.given = { SERVICE: service };
-    for (const instruction of first.instructions.slice(shared)) await buildStep(stage, instruction, caches);
+    for (const instruction of first.instructions.slice(shared))
+      await buildStep(stage, instruction, caches);
     const image = await Layer.of(join(scratch, service), stage.given);
-    for (const instruction of last.instructions) await imageStep(image, instruction, { [first.name]: stage });
+    for (const instruction of last.instructions)
+      await imageStep(image, instruction, { [first.name]: stage });
     images.push(image.finished());
   }
   return images;
@@ -84,7 +101,10 @@ class Layer {
     return join(this.root, resolve(this.workdir, path));
   }
 
-  /** What changes how later steps, or the container, run. False for an instruction that does something. */
+  /**
+   * What changes how later steps, or the container, run. False for an instruction that does
+   * something.
+   */
   async configure({ keyword, rest }: Instruction): Promise<boolean> {
     const text = expand(rest, this.variables);
     if (keyword === "ARG") {
@@ -111,18 +131,23 @@ class Layer {
 
 function owner(text: string): { uid: number; gid: number } {
   const [uid, gid] = text.split(":").map(Number);
-  // A name would have to be looked up in an image's own list of users, and Kubernetes cannot tell that it is not root.
-  if (!Number.isInteger(uid) || !Number.isInteger(gid)) throw new Error(`"${text}" is not a number of a user and one of a group`);
+  // A name would have to be looked up in an image's own list of users, and Kubernetes cannot tell
+  // that it is not root.
+  if (!Number.isInteger(uid) || !Number.isInteger(gid))
+    throw new Error(`"${text}" is not a number of a user and one of a group`);
   return { uid: uid ?? 0, gid: gid ?? 0 };
 }
 
 /** Debian's folders, Node, npm, and what tells this machine's programs where to fetch from. */
 async function giveSystem({ root }: Layer): Promise<void> {
-  for (const folder of ["bin", "lib", "lib64", "sbin"]) await symlink(`usr/${folder}`, join(root, folder));
+  for (const folder of ["bin", "lib", "lib64", "sbin"])
+    await symlink(`usr/${folder}`, join(root, folder));
   const npm = dirname(dirname(await realpath((await run("which", ["npm"])).stdout.trim())));
   const local = usrLocal(root);
   await mkdir(join(local, "bin"), { recursive: true });
-  await link(process.execPath, join(local, "bin/node")).catch(() => cp(process.execPath, join(local, "bin/node")));
+  await link(process.execPath, join(local, "bin/node")).catch(() =>
+    cp(process.execPath, join(local, "bin/node")),
+  );
   // Seen in the sandbox too, as all of /usr is.
   await mkdir(join(local, "lib/node_modules"), { recursive: true });
   await symlink(npm, join(local, "lib/node_modules/npm"));
@@ -134,17 +159,26 @@ async function giveSystem({ root }: Layer): Promise<void> {
 /** Beside the root, in which the machine's own /usr will lie over it. */
 const usrLocal = (root: string): string => `${root}.usr-local`;
 
-async function buildStep(layer: Layer, instruction: Instruction, caches: Readonly<Record<string, string>>): Promise<void> {
+async function buildStep(
+  layer: Layer,
+  instruction: Instruction,
+  caches: Readonly<Record<string, string>>,
+): Promise<void> {
   if (await layer.configure(instruction)) return;
   if (instruction.keyword === "COPY") return await copyContext(layer, instruction);
   const command = expand(instruction.rest, layer.variables);
-  const { target } = Object.fromEntries(assignments(instruction.flags["mount"]?.replaceAll(",", " ") ?? ""));
+  const { target } = Object.fromEntries(
+    assignments(instruction.flags["mount"]?.replaceAll(",", " ") ?? ""),
+  );
   const cache = target === undefined ? undefined : caches[target];
   const child = await startInSandbox(
     {
       root: layer.root,
       readOnly: { "/usr": "/usr", "/etc": "/etc" },
-      writable: { "/usr/local": usrLocal(layer.root), ...(target !== undefined && cache !== undefined && { [target]: cache }) },
+      writable: {
+        "/usr/local": usrLocal(layer.root),
+        ...(target !== undefined && cache !== undefined && { [target]: cache }),
+      },
       readOnlyRoot: false,
       user: layer.user,
       workdir: layer.workdir,
@@ -159,9 +193,12 @@ async function buildStep(layer: Layer, instruction: Instruction, caches: Readonl
 
 /** Where this machine's certificates and registries are. */
 function passedOn(): Record<string, string> {
-  const names = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
+  const names =
+    /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
   return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) => (names.test(name) && value !== undefined ? [[name, value]] : [])),
+    Object.entries(process.env).flatMap(([name, value]) =>
+      names.test(name) && value !== undefined ? [[name, value]] : [],
+    ),
   );
 }
 
@@ -169,15 +206,27 @@ function passedOn(): Record<string, string> {
 async function copyContext(layer: Layer, { rest, flags }: Instruction): Promise<void> {
   const [from = "", to = ""] = rest.split(/\s+/);
   if (Object.keys(flags).length > 0) throw new Error(`COPY ${rest}: a flag that is not known`);
-  const { stdout } = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], { cwd: ROOT });
-  const files = withoutIgnored(stdout.split("\0").filter(Boolean), await readFile(join(ROOT, ".dockerignore"), "utf8"));
+  const { stdout } = await run(
+    "git",
+    ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"],
+    { cwd: ROOT },
+  );
+  const files = withoutIgnored(
+    stdout.split("\0").filter(Boolean),
+    await readFile(join(ROOT, ".dockerignore"), "utf8"),
+  );
   const wanted = from === "." ? files : files.filter((file) => file === from);
   if (wanted.length === 0) throw new Error(`COPY ${rest}: there is no such file in the context`);
   const folder = layer.at(to);
-  for (const file of wanted) await cp(join(ROOT, file), join(folder, file), { preserveTimestamps: true });
+  for (const file of wanted)
+    await cp(join(ROOT, file), join(folder, file), { preserveTimestamps: true });
 }
 
-async function imageStep(layer: Layer, instruction: Instruction, stages: Readonly<Record<string, Layer>>): Promise<void> {
+async function imageStep(
+  layer: Layer,
+  instruction: Instruction,
+  stages: Readonly<Record<string, Layer>>,
+): Promise<void> {
   if (await layer.configure(instruction)) return;
   const { keyword, flags, rest } = instruction;
   // There is nothing of the base image here that could be removed.
@@ -201,16 +250,31 @@ export interface RunOptions {
   readonly env: Readonly<Record<string, string>>;
   /** In the place of the image's CMD. */
   readonly args?: readonly string[];
-  /** Folders of the host by path. As an engine's new volume, each is given the owner of the image's folder at that path. */
+  /**
+   * Folders of the host by path. As an engine's new volume, each is given the owner of the image's
+   * folder at that path.
+   */
   readonly volumes?: Readonly<Record<string, string>>;
 }
 
-/** Starts a container: the image's root, which cannot be written to, the system's libraries, Node, and no other program. */
-export async function runImage(image: Image, { env, args = image.cmd, volumes = {} }: RunOptions): Promise<ChildProcess> {
-  for (const folder of ["lib", "lib64"]) await symlink(`usr/${folder}`, join(image.root, folder)).catch(ifThere);
+/**
+ * Starts a container: the image's root, which cannot be written to, the system's libraries, Node,
+ * and no other program.
+ */
+export async function runImage(
+  image: Image,
+  { env, args = image.cmd, volumes = {} }: RunOptions,
+): Promise<ChildProcess> {
+  for (const folder of ["lib", "lib64"])
+    await symlink(`usr/${folder}`, join(image.root, folder)).catch(ifThere);
   const sandbox: Sandbox = {
     root: image.root,
-    readOnly: { "/usr/lib": "/usr/lib", "/usr/lib64": "/usr/lib64", "/etc/hosts": "/etc/hosts", "/usr/local/bin/node": process.execPath },
+    readOnly: {
+      "/usr/lib": "/usr/lib",
+      "/usr/lib64": "/usr/lib64",
+      "/etc/hosts": "/etc/hosts",
+      "/usr/local/bin/node": process.execPath,
+    },
     writable: volumes,
     readOnlyRoot: true,
     user: image.user,
@@ -232,7 +296,10 @@ export interface Finished {
 /** Waits for its end. */
 export async function finished(child: ChildProcess): Promise<Finished> {
   const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => void said.push(String(chunk)));
-  const code = await new Promise<number | null>((done, fail) => child.once("close", done).once("error", fail));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk) => void said.push(String(chunk)));
+  const code = await new Promise<number | null>((done, fail) =>
+    child.once("close", done).once("error", fail),
+  );
   return { code, said: said.join("") };
 }

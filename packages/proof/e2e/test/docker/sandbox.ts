@@ -3,7 +3,10 @@ import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { vi } from "vitest";
 
-/** What a container engine makes: a root, a process namespace and mounts of its own. The network is the host's. */
+/**
+ * What a container engine makes: a root, a process namespace and mounts of its own. The network is
+ * the host's.
+ */
 export interface Sandbox {
   /** The folder that the process sees as "/". */
   readonly root: string;
@@ -26,20 +29,36 @@ const CAPABILITIES = "-all,+sys_chroot,+setuid,+setgid,+chown,+dac_override,+fow
 /** Why there can be none here; undefined when there can. */
 export async function whyNoSandbox(): Promise<string | undefined> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "it takes Linux, and root";
-  const probe = spawn("unshare", ["--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "none", "/mnt"], { stdio: "ignore" });
+  const probe = spawn(
+    "unshare",
+    ["--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "none", "/mnt"],
+    { stdio: "ignore" },
+  );
   const code = await new Promise((resolve) => probe.once("close", resolve).once("error", resolve));
   return code === 0 ? undefined : "this account may make no namespaces, or not mount";
 }
 
-/** Starts a program as process 1. No shell is left between it and this process, and none is in the sandbox unless it was put there. */
-export async function startInSandbox(sandbox: Sandbox, command: readonly string[]): Promise<ChildProcess> {
+/**
+ * Starts a program as process 1. No shell is left between it and this process, and none is in the
+ * sandbox unless it was put there.
+ */
+export async function startInSandbox(
+  sandbox: Sandbox,
+  command: readonly string[],
+): Promise<ChildProcess> {
   const { root, readOnly, writable, user, workdir, env } = sandbox;
   for (const [path, from] of Object.entries({ ...readOnly, ...writable }))
     await makeMountPoint(root + path, (await stat(from)).isDirectory());
   for (const device of DEVICES) await makeMountPoint(root + device, false);
   for (const folder of ["/proc", "/tmp"]) await makeMountPoint(root + folder, true);
   const enter = ["setpriv", "--no-new-privs", `--bounding-set=${CAPABILITIES}`];
-  const change = ["unshare", `--root=${root}`, `--wd=${workdir}`, `--setgid=${user.gid}`, `--setuid=${user.uid}`];
+  const change = [
+    "unshare",
+    `--root=${root}`,
+    `--wd=${workdir}`,
+    `--setgid=${user.gid}`,
+    `--setuid=${user.uid}`,
+  ];
   const args = ["-euc", mountScript(sandbox), "sandbox", ...enter, ...change, ...command];
   return spawn("unshare", ["--mount", "--pid", "--fork", "--kill-child", "sh", ...args], {
     env: { PATH, ...env },

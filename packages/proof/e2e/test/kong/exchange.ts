@@ -1,4 +1,8 @@
-import type { IncomingHttpHeaders as Http1Headers, IncomingMessage, ServerResponse } from "node:http";
+import type {
+  IncomingHttpHeaders as Http1Headers,
+  IncomingMessage,
+  ServerResponse,
+} from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Duplex, Readable } from "node:stream";
 
@@ -61,7 +65,15 @@ export function overHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeader
 }
 
 /** What is between two neighbours and goes no further. `te` too: Kong sets its own. */
-const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings", "te"];
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "te",
+];
 
 /** End to end, each one text; the pseudo headers of HTTP/2 are not among them. */
 export function flat(headers: Http1Headers | IncomingHttpHeaders): Headers {

@@ -6,7 +6,10 @@ import type { KongConfig } from "@tercet/gateway";
 import { overHttp1, overHttp2 } from "./exchange.ts";
 import { KongProxy } from "./proxy.ts";
 
-/** Something that does with requests what Kong would do by this configuration. It is what a test can have of Kong where Kong cannot run. */
+/**
+ * Something that does with requests what Kong would do by this configuration. It is what a test can
+ * have of Kong where Kong cannot run.
+ */
 export interface Kong extends AsyncDisposable {
   /** HTTP/1.1, as Kong's 8000. */
   readonly url: string;
@@ -14,13 +17,26 @@ export interface Kong extends AsyncDisposable {
   readonly grpcUrl: string;
 }
 
-/** `upstreams`: where the hosts of the configuration are. Throws when one is missing, or when the configuration asks for what is not interpreted here. */
-export async function startKong(config: KongConfig, upstreams: Readonly<Record<string, string>>): Promise<Kong> {
+/**
+ * `upstreams`: where the hosts of the configuration are. Throws when one is missing, or when the
+ * configuration asks for what is not interpreted here.
+ */
+export async function startKong(
+  config: KongConfig,
+  upstreams: Readonly<Record<string, string>>,
+): Promise<Kong> {
   const proxy = new KongProxy(config, upstreams);
-  const http1 = http.createServer((request, response) => void proxy.handle(overHttp1(request, response)));
-  const h2 = http2.createServer().on("stream", (stream, headers) => void proxy.handle(overHttp2(stream, headers)));
+  const http1 = http.createServer(
+    (request, response) => void proxy.handle(overHttp1(request, response)),
+  );
+  const h2 = http2
+    .createServer()
+    .on("stream", (stream, headers) => void proxy.handle(overHttp2(stream, headers)));
   const sessions = new Set<http2.ServerHttp2Session>();
-  h2.on("session", (session) => void sessions.add(session.once("close", () => sessions.delete(session))));
+  h2.on(
+    "session",
+    (session) => void sessions.add(session.once("close", () => sessions.delete(session))),
+  );
   const [url, grpcUrl] = await Promise.all([listen(http1), listen(h2)]);
   return {
     url,

@@ -25,14 +25,22 @@ interface Behaviour {
 }
 
 type ConfigOf<N extends KongPlugin["name"]> = Extract<KongPlugin, { name: N }>["config"];
-type Interpretations = { readonly [N in KongPlugin["name"]]: (config: ConfigOf<N>, scope: string) => Behaviour };
+type Interpretations = {
+  readonly [N in KongPlugin["name"]]: (config: ConfigOf<N>, scope: string) => Behaviour;
+};
 
-/** In the order in which Kong runs them, by their PRIORITY. A plugin that is not here cannot be in a configuration that was parsed. */
+/**
+ * In the order in which Kong runs them, by their PRIORITY. A plugin that is not here cannot be in a
+ * configuration that was parsed.
+ */
 const interpretations = (counters: Map<string, number>): Interpretations => ({
   "correlation-id": correlationId,
   cors,
   "request-size-limiting": ({ allowed_payload_size }) => ({
-    access: ({ body }) => (body.length > allowed_payload_size ? { status: 413, message: "Request size limit exceeded" } : undefined),
+    access: ({ body }) =>
+      body.length > allowed_payload_size
+        ? { status: 413, message: "Request size limit exceeded" }
+        : undefined,
   }),
   "rate-limiting": (config, scope) => rateLimiting(config, scope, counters),
   "request-transformer": requestTransformer,
@@ -42,8 +50,15 @@ const interpretations = (counters: Map<string, number>): Interpretations => ({
   prometheus: () => ({}),
 });
 
-/** For one call: of the plugins of its route, its service and the whole configuration, each name once, the nearest one. */
-export function behavioursFor({ plugins }: KongConfig, { service, route }: Routed, counters: Map<string, number>): Behaviour[] {
+/**
+ * For one call: of the plugins of its route, its service and the whole configuration, each name
+ * once, the nearest one.
+ */
+export function behavioursFor(
+  { plugins }: KongConfig,
+  { service, route }: Routed,
+  counters: Map<string, number>,
+): Behaviour[] {
   const nearest = new Map<string, { plugin: KongPlugin; scope: string }>();
   for (const { name, own = [] } of [
     { name: "", own: plugins },
@@ -57,7 +72,10 @@ export function behavioursFor({ plugins }: KongConfig, { service, route }: Route
   });
 }
 
-function correlationId({ header_name: name, echo_downstream: echo }: ConfigOf<"correlation-id">): Behaviour {
+function correlationId({
+  header_name: name,
+  echo_downstream: echo,
+}: ConfigOf<"correlation-id">): Behaviour {
   return {
     access: ({ headers }) => {
       headers[name] ||= crypto.randomUUID();
@@ -69,7 +87,14 @@ function correlationId({ header_name: name, echo_downstream: echo }: ConfigOf<"c
   };
 }
 
-function cors({ origins, methods, headers: allowed, exposed_headers: exposed, max_age, credentials }: ConfigOf<"cors">): Behaviour {
+function cors({
+  origins,
+  methods,
+  headers: allowed,
+  exposed_headers: exposed,
+  max_age,
+  credentials,
+}: ConfigOf<"cors">): Behaviour {
   const origin = (asked: string | undefined): Record<string, string> => {
     const found = origins.length === 1 ? origins[0] : origins.find((one) => one === asked);
     return {
@@ -80,7 +105,11 @@ function cors({ origins, methods, headers: allowed, exposed_headers: exposed, ma
   };
   return {
     access: ({ method, headers }) => {
-      if (method !== "OPTIONS" || headers["origin"] === undefined || headers["access-control-request-method"] === undefined)
+      if (
+        method !== "OPTIONS" ||
+        headers["origin"] === undefined ||
+        headers["access-control-request-method"] === undefined
+      )
         return undefined;
       const answer = {
         ...origin(headers["origin"]),
@@ -93,7 +122,9 @@ function cors({ origins, methods, headers: allowed, exposed_headers: exposed, ma
     headerFilter: (headers, call) => {
       if (call.headers["origin"] === undefined || call.method === "OPTIONS") return;
       delete headers["access-control-allow-origin"];
-      Object.assign(headers, origin(call.headers["origin"]), { "access-control-expose-headers": exposed.join(",") });
+      Object.assign(headers, origin(call.headers["origin"]), {
+        "access-control-expose-headers": exposed.join(","),
+      });
     },
   };
 }
@@ -101,19 +132,29 @@ function cors({ origins, methods, headers: allowed, exposed_headers: exposed, ma
 const PERIODS = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const;
 
 /** Fixed windows of the clock. Whatever the plugin belongs to shares its counters. */
-function rateLimiting(config: ConfigOf<"rate-limiting">, scope: string, counters: Map<string, number>): Behaviour {
+function rateLimiting(
+  config: ConfigOf<"rate-limiting">,
+  scope: string,
+  counters: Map<string, number>,
+): Behaviour {
   return {
     access: ({ clientIp }) => {
       const now = Date.now();
       const windows = Object.entries(PERIODS).flatMap(([period, ms]) => {
         const limit = config[period as keyof typeof PERIODS];
         const begin = now - (now % ms);
-        return limit === undefined ? [] : [{ key: `${scope} ${clientIp} ${period} ${begin}`, limit, leftMs: begin + ms - now }];
+        return limit === undefined
+          ? []
+          : [{ key: `${scope} ${clientIp} ${period} ${begin}`, limit, leftMs: begin + ms - now }];
       });
       const full = windows.filter(({ key, limit }) => (counters.get(key) ?? 0) >= limit);
       if (full.length > 0) {
         const seconds = Math.ceil(Math.max(...full.map(({ leftMs }) => leftMs)) / 1_000);
-        return { status: 429, message: "API rate limit exceeded", headers: { "retry-after": String(seconds) } };
+        return {
+          status: 429,
+          message: "API rate limit exceeded",
+          headers: { "retry-after": String(seconds) },
+        };
       }
       for (const { key } of windows) counters.set(key, (counters.get(key) ?? 0) + 1);
       return undefined;
@@ -125,7 +166,8 @@ function requestTransformer({ replace, add }: ConfigOf<"request-transformer">): 
   return {
     access: (call) => {
       call.path = replace.uri;
-      for (const [name, value] of (add?.querystring ?? []).map(split)) if (!call.query.has(name)) call.query.set(name, value);
+      for (const [name, value] of (add?.querystring ?? []).map(split))
+        if (!call.query.has(name)) call.query.set(name, value);
       return undefined;
     },
   };

@@ -6,7 +6,18 @@ import { type KongConfig, normalized, type Routed, routeOf } from "@tercet/gatew
 import { type Exchange, flat, type Headers } from "./exchange.ts";
 import { behavioursFor, type Call, type Refusal } from "./plugins.ts";
 
-const GRPC_STATUS: Readonly<Record<number, number>> = { 400: 3, 404: 5, 413: 3, 415: 3, 426: 3, 429: 8, 500: 13, 502: 13, 503: 14, 504: 4 };
+const GRPC_STATUS: Readonly<Record<number, number>> = {
+  400: 3,
+  404: 5,
+  413: 3,
+  415: 3,
+  426: 3,
+  429: 8,
+  500: 13,
+  502: 13,
+  503: 14,
+  504: 4,
+};
 
 /** Routes a call, runs the plugins over it, and asks the service. */
 export class KongProxy {
@@ -23,7 +34,10 @@ export class KongProxy {
     const unknown = hosts.filter((host) => !Object.hasOwn(upstreams, host));
     if (unknown.length > 0) throw new Error(`no upstream for ${unknown.join(", ")}`);
     const repeating = config.services.filter(({ retries }) => retries > 0);
-    if (repeating.length > 0) throw new Error(`retries of ${repeating.map(({ name }) => name).join(", ")} are not interpreted`);
+    if (repeating.length > 0)
+      throw new Error(
+        `retries of ${repeating.map(({ name }) => name).join(", ")} are not interpreted`,
+      );
     this.#upstreams = new Map(hosts.map((host) => [host, new URL(String(upstreams[host]))]));
   }
 
@@ -45,10 +59,13 @@ export class KongProxy {
     const contentType = exchange.headers["content-type"];
     const isGrpc = contentType?.startsWith("application/grpc") === true;
     const routed = routeOf(this.#config, { method: exchange.method, path, contentType });
-    if (routed === undefined) return refuse(exchange, { status: 404, message: "no Route matched with those values" });
+    if (routed === undefined)
+      return refuse(exchange, { status: 404, message: "no Route matched with those values" });
     if (routed.service.protocol === "grpc") {
-      if (!isGrpc) return refuse(exchange, { status: 415, message: "Non-gRPC request matched gRPC route" });
-      if (exchange.version !== 2) return refuse(exchange, { status: 426, message: "Please use HTTP2 protocol" });
+      if (!isGrpc)
+        return refuse(exchange, { status: 415, message: "Non-gRPC request matched gRPC route" });
+      if (exchange.version !== 2)
+        return refuse(exchange, { status: 426, message: "Please use HTTP2 protocol" });
     }
     // Kong reads a request's body before it asks the service; no method takes a stream of messages.
     const call: Call = {
@@ -72,7 +89,12 @@ export class KongProxy {
     else this.#byHttp(routed, call, exchange, filter);
   }
 
-  #byHttp({ service, route }: Routed, { method, path, query, headers, body }: Call, exchange: Exchange, filter: Filter): void {
+  #byHttp(
+    { service, route }: Routed,
+    { method, path, query, headers, body }: Call,
+    exchange: Exchange,
+    filter: Filter,
+  ): void {
     const { hostname, port } = this.#upstreamOf(service.host);
     const { "content-length": _, ...others } = headers;
     const asked = http.request({
@@ -81,7 +103,11 @@ export class KongProxy {
       agent: this.#agent,
       method,
       path: query.size === 0 ? path : `${path}?${query}`,
-      headers: { ...others, ...(body.length > 0 && { "content-length": body.length }), "x-forwarded-for": exchange.clientIp },
+      headers: {
+        ...others,
+        ...(body.length > 0 && { "content-length": body.length }),
+        "x-forwarded-for": exchange.clientIp,
+      },
     });
     asked.setTimeout(service.read_timeout, () => asked.destroy(new Late()));
     asked.on("error", (error) => failed(exchange, error, filter));
@@ -93,12 +119,24 @@ export class KongProxy {
     asked.end(body);
   }
 
-  #byGrpc({ service }: Routed, { method, path, headers, body }: Call, exchange: Exchange, filter: Filter): void {
+  #byGrpc(
+    { service }: Routed,
+    { method, path, headers, body }: Call,
+    exchange: Exchange,
+    filter: Filter,
+  ): void {
     const { host: _, "content-length": __, ...others } = headers;
-    const asked = this.#session(service.host).request({ ":method": method, ":path": path, ...others, te: "trailers" });
+    const asked = this.#session(service.host).request({
+      ":method": method,
+      ":path": path,
+      ...others,
+      te: "trailers",
+    });
     asked.setTimeout(service.read_timeout, () => asked.destroy(new Late()));
     asked.on("error", (error) => failed(exchange, error, filter));
-    asked.on("response", ({ ":status": status = 0, ...answer }) => exchange.respond(status, filter(flat(answer))));
+    asked.on("response", ({ ":status": status = 0, ...answer }) =>
+      exchange.respond(status, filter(flat(answer))),
+    );
     asked.on("trailers", (trailers) => exchange.trailers(flat(trailers)));
     asked.pipe(exchange.duplex);
     exchange.duplex.once("close", () => asked.close(http2.constants.NGHTTP2_CANCEL));
@@ -125,28 +163,53 @@ type Filter = (headers: Headers) => Headers;
 class Late extends Error {}
 
 /** nginx holds an answer back until its buffers are full; at worst until its end. */
-async function passOn(answer: http.IncomingMessage, held: boolean, exchange: Exchange, filter: Filter): Promise<void> {
+async function passOn(
+  answer: http.IncomingMessage,
+  held: boolean,
+  exchange: Exchange,
+  filter: Filter,
+): Promise<void> {
   const body = held ? [await buffer(answer)] : answer;
   exchange.respond(answer.statusCode ?? 0, filter(flat(answer.headers)));
   await pipeline(body, exchange.duplex);
 }
 
 function failed(exchange: Exchange, error: Error, filter: Filter): void {
-  if (error instanceof Late) refuse(exchange, { status: 504, message: "The upstream server is timing out" }, filter);
-  else refuse(exchange, { status: 502, message: "An invalid response was received from the upstream server" }, filter);
+  if (error instanceof Late)
+    refuse(exchange, { status: 504, message: "The upstream server is timing out" }, filter);
+  else
+    refuse(
+      exchange,
+      { status: 502, message: "An invalid response was received from the upstream server" },
+      filter,
+    );
 }
 
 /** To a call by gRPC Kong says it in headers, and keeps the status of HTTP. */
-function refuse(exchange: Exchange, { status, message, headers = {} }: Refusal, filter: Filter = (same) => same): void {
+function refuse(
+  exchange: Exchange,
+  { status, message, headers = {} }: Refusal,
+  filter: Filter = (same) => same,
+): void {
   if (exchange.headersSent) exchange.duplex.destroy();
   if (exchange.duplex.destroyed) return;
-  const isGrpc = exchange.version === 2 && exchange.headers["content-type"]?.startsWith("application/grpc");
+  const isGrpc =
+    exchange.version === 2 && exchange.headers["content-type"]?.startsWith("application/grpc");
   if (message === undefined) exchange.respond(status, filter({ ...headers }));
   else if (isGrpc)
     exchange.respond(
       status,
-      filter({ ...headers, "content-type": "application/grpc", "grpc-status": String(GRPC_STATUS[status] ?? 2), "grpc-message": message }),
+      filter({
+        ...headers,
+        "content-type": "application/grpc",
+        "grpc-status": String(GRPC_STATUS[status] ?? 2),
+        "grpc-message": message,
+      }),
     );
-  else exchange.respond(status, filter({ ...headers, "content-type": "application/json; charset=utf-8" }));
+  else
+    exchange.respond(
+      status,
+      filter({ ...headers, "content-type": "application/json; charset=utf-8" }),
+    );
   exchange.duplex.end(message === undefined || isGrpc ? undefined : JSON.stringify({ message }));
 }

@@ -14,7 +14,10 @@ export interface Site extends AsyncDisposable {
 
 export async function servePage(script: string): Promise<Site> {
   const server = createServer(({ url }, response) => {
-    const [type, body] = url === "/page.js" ? ["text/javascript", script] : ["text/html", '<!doctype html><script src="page.js"></script>'];
+    const [type, body] =
+      url === "/page.js"
+        ? ["text/javascript", script]
+        : ["text/html", '<!doctype html><script src="page.js"></script>'];
     response.setHeader("content-type", `${type}; charset=utf-8`).end(body);
   });
   server.listen(0, "127.0.0.1");
@@ -32,13 +35,22 @@ export async function servePage(script: string): Promise<Site> {
 /** The page's script, as a browser takes it. */
 export async function bundlePage(): Promise<string> {
   const entryPoints = [join(import.meta.dirname, "page.ts")];
-  const { outputFiles } = await build({ entryPoints, bundle: true, write: false, format: "iife", platform: "browser", target: "es2022" });
+  const { outputFiles } = await build({
+    entryPoints,
+    bundle: true,
+    write: false,
+    format: "iife",
+    platform: "browser",
+    target: "es2022",
+  });
   return outputFiles[0]?.text ?? "";
 }
 
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page;
-  /** Questions that the browser itself asked a service before it let the page's own request through. */
+  /**
+   * Questions that the browser itself asked a service before it let the page's own request through.
+   */
   readonly preflights: readonly string[];
   /** What it wrote to the console. */
   readonly console: readonly string[];
@@ -46,7 +58,13 @@ export interface OpenPage extends AsyncDisposable {
 
 /** A browser of its own, with a fresh profile, that shows the site. */
 export async function openPage(executablePath: string, { origin }: Site): Promise<OpenPage> {
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+  const args = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+  ];
   const browser = await chromium.launch({
     executablePath,
     args: [...args, "--disable-component-update", "--disable-sync"],
@@ -56,7 +74,10 @@ export async function openPage(executablePath: string, { origin }: Site): Promis
   const [preflights, said]: [string[], string[]] = [[], []];
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Network.enable");
-  devtools.on("Network.responseReceived", ({ type, response }) => void (type === "Preflight" && preflights.push(response.url)));
+  devtools.on(
+    "Network.responseReceived",
+    ({ type, response }) => void (type === "Preflight" && preflights.push(response.url)),
+  );
   page.on("console", (message) => void said.push(message.text()));
   await page.goto(origin);
   return { page, preflights, console: said, [Symbol.asyncDispose]: () => browser.close() };
@@ -67,7 +88,10 @@ export function browserClient({ page }: OpenPage, targets: Targets): ShopClient 
   const shop = (token: string | undefined): Shop => {
     const perform = async <T>(method: keyof Shop, ...parameters: unknown[]): Promise<T> => {
       const task: Task = { targets, token, method, parameters };
-      const outcome = await page.evaluate<Outcome, Task>((asked) => (globalThis as unknown as PageScope).perform(asked), task);
+      const outcome = await page.evaluate<Outcome, Task>(
+        (asked) => (globalThis as unknown as PageScope).perform(asked),
+        task,
+      );
       if ("value" in outcome) return outcome.value as T;
       throw new CallFailure(outcome.error.code, outcome.error.reason, outcome.error.message);
     };

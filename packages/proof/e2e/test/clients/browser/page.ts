@@ -1,4 +1,6 @@
-/** The script of the page: the generated clients over gRPC-Web, which do what `browser.ts` asks for. */
+/**
+ * The script of the page: the generated clients over gRPC-Web, which do what `browser.ts` asks for.
+ */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
@@ -10,12 +12,20 @@ async function perform({ targets, token, method, parameters }: Task): Promise<Ou
   using client = generatedClient(createGrpcWebTransport, targets);
   const shop = client.shop(token);
   try {
-    const answer = (shop[method] as (...given: readonly unknown[]) => Promise<unknown> | AsyncIterable<unknown>)(...parameters);
+    const answer = (
+      shop[method] as (...given: readonly unknown[]) => Promise<unknown> | AsyncIterable<unknown>
+    )(...parameters);
     return { value: Symbol.asyncIterator in answer ? await collect(answer) : await answer };
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const code = (Code[error.code] ?? "").replace(/(?<=.)[A-Z]/g, "_$&").toLowerCase();
-    return { error: { code, reason: error.findDetails(ErrorInfoSchema)[0]?.reason, message: error.rawMessage } };
+    return {
+      error: {
+        code,
+        reason: error.findDetails(ErrorInfoSchema)[0]?.reason,
+        message: error.rawMessage,
+      },
+    };
   }
 }
 

@@ -10,7 +10,13 @@ export interface Task {
 
 export type Outcome =
   | { readonly value: unknown }
-  | { readonly error: { readonly code: string; readonly reason: string | undefined; readonly message: string } };
+  | {
+      readonly error: {
+        readonly code: string;
+        readonly reason: string | undefined;
+        readonly message: string;
+      };
+    };
 
 /** The page's one function. */
 export interface PageScope {
