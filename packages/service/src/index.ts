@@ -45,6 +45,24 @@ export {
 } from "./host/principal.ts";
 export { runMigration, runService } from "./host/run.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";
+export {
+  assertSameRequest,
+  findReplay,
+  findRequest,
+  fingerprint,
+  type Once,
+  once,
+  REQUEST_RETENTION_MS,
+  type RequestRecord,
+  type RequestStore,
+  requests,
+  requestsIn,
+  sweepRequests,
+  toRequest,
+  useRequest,
+} from "./idempotency.ts";
+export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
+export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
 export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
@@ -54,21 +72,6 @@ export {
   pingPostgres,
   type Sql,
 } from "./postgres/postgres.ts";
-export {
-  decodePageToken,
-  encodePageToken,
-  fingerprint,
-  type Money,
-  pageSize,
-  toPage,
-} from "./request.ts";
-export {
-  assertSameRequest,
-  findRequest,
-  type RequestRecord,
-  requests,
-  useRequest,
-} from "./requests.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
 export {
   type LogContext,

@@ -1,28 +1,7 @@
-import { createHash } from "node:crypto";
-import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { invalidField } from "./errors.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 100;
-
-/** An exact amount in the currency's minor unit; the shape of `common.v1.Money`. */
-export interface Money {
-  readonly currencyCode: string;
-  readonly minorUnits: bigint;
-}
-
-/**
- * Tells two requests under one id apart: SHA-256, in hex, of the message's binary form, which is
- * deterministic for messages without maps.
- */
-export function fingerprint<Desc extends DescMessage>(
-  schema: Desc,
-  message: MessageShape<Desc>,
-): string {
-  return createHash("sha256")
-    .update(toBinary(schema, message, { writeUnknownFields: false }))
-    .digest("hex");
-}
 
 /** 0 means 50; more than 100 means 100. */
 export const pageSize = (requested: number): number =>

@@ -1,0 +1,185 @@
+import { createHash } from "node:crypto";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { index, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { requestIdReused } from "./errors.ts";
+import { principal } from "./host/principal.ts";
+import { isDatabaseUnavailable, type Sql } from "./postgres/postgres.ts";
+
+/**
+ * What callers have asked for under which id; a row is written by the statement that does what was
+ * asked.
+ */
+export const requests = pgTable(
+  "requests",
+  {
+    caller: text("caller").notNull(),
+    requestId: uuid("request_id").notNull(),
+    method: text("method").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    resourceId: text("resource_id").notNull(),
+    createTime: timestamp("create_time", { withTimezone: true }).notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.caller, table.requestId] }),
+    index("requests_create_time_idx").on(table.createTime),
+  ],
+);
+
+/** One use of a `request_id`, scoped to its caller. */
+export interface RequestRecord {
+  /** Whose ids they are: the token's subject, or what stands for it where nobody is logged in. */
+  readonly caller: string;
+  readonly requestId: string;
+  readonly method: string;
+  /** Of the request without its secrets; see `fingerprint`. */
+  readonly fingerprint: string;
+  /** What it makes or changes. */
+  readonly resourceId: string;
+}
+
+/**
+ * Returns the SHA-256, in hex, of the message's binary form, which is deterministic for messages
+ * without maps. Two requests under one id are the same request when their fingerprints are equal.
+ */
+export function fingerprint<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): string {
+  return createHash("sha256")
+    .update(toBinary(schema, message, { writeUnknownFields: false }))
+    .digest("hex");
+}
+
+/** The record of a request by a caller who is logged in. */
+export function toRequest<Desc extends DescMessage>(
+  context: HandlerContext,
+  schema: Desc,
+  message: MessageShape<Desc> & { readonly requestId: string },
+  resourceId: string,
+): RequestRecord {
+  return {
+    caller: principal(context).subject,
+    requestId: message.requestId,
+    method: context.method.name,
+    fingerprint: fingerprint(schema, message),
+    resourceId,
+  };
+}
+
+/**
+ * The insert that uses up the id, for a statement to begin with: it answers a row only if the id
+ * was not used before and `source` has a row, so that a request which cannot be carried out leaves
+ * its id free. Of two statements with one id the second waits here for the first.
+ */
+export function useRequest(
+  sql: Sql,
+  request: RequestRecord,
+  source: ReturnType<Sql> = sql`(select) as always`,
+) {
+  const { caller, requestId, method, fingerprint, resourceId } = request;
+  return sql`
+    insert into requests (caller, request_id, method, fingerprint, resource_id)
+    select ${caller}, ${requestId}::uuid, ${method}, ${fingerprint}, ${resourceId} from ${source}
+    on conflict do nothing
+    returning resource_id`;
+}
+
+/** What the id was used for before; undefined when it was not. */
+export async function findRequest(
+  sql: Sql,
+  caller: string,
+  requestId: string,
+): Promise<RequestRecord | undefined> {
+  const [used] = await sql<RequestRecord[]>`
+    select caller, request_id, method, fingerprint, resource_id from requests where caller = ${caller} and request_id = ${requestId}`;
+  return used;
+}
+
+/** Throws REQUEST_ID_REUSED when the id was used for something else than it is used for now. */
+export function assertSameRequest(used: RequestRecord, request: RequestRecord): void {
+  if (used.method !== request.method || used.fingerprint !== request.fingerprint)
+    throw requestIdReused();
+}
+
+/** Where the requests of the past are kept: a store of a service, or `requestsIn(sql)`. */
+export interface RequestStore {
+  /** Returns what the id was used for before; undefined when it was not used. */
+  findRequest(caller: string, requestId: string): Promise<RequestRecord | undefined>;
+}
+
+export const requestsIn = (sql: Sql): RequestStore => ({
+  findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
+});
+
+/**
+ * What became of one request:
+ * - `done`: it was carried out just now, on `resourceId`;
+ * - `replayed`: it was carried out before, on `resourceId`;
+ * - `unchanged`: its id is unused, and there was nothing to change (no such resource, or not in a
+ *   state that allows it).
+ */
+export type Once =
+  | { readonly kind: "done" | "replayed"; readonly resourceId: string }
+  | { readonly kind: "unchanged" };
+
+/**
+ * Carries a request out once. `change` is one statement that begins with `useRequest` and resolves
+ * to whether it changed anything. Throws REQUEST_ID_REUSED when the id was used for another request.
+ */
+export async function once(
+  store: RequestStore,
+  request: RequestRecord,
+  change: () => Promise<boolean>,
+): Promise<Once> {
+  const { done, lost } = await attempt(change);
+  if (done) return { kind: "done", resourceId: request.resourceId };
+  const resourceId = await findReplay(store, request);
+  if (resourceId === undefined && lost !== undefined) throw lost;
+  if (resourceId === undefined) return { kind: "unchanged" };
+  return { kind: lost === undefined ? "replayed" : "done", resourceId };
+}
+
+/**
+ * Returns the resource of the same request when it was carried out before, else undefined. Throws
+ * REQUEST_ID_REUSED when the id was used for another request.
+ */
+export async function findReplay(
+  store: RequestStore,
+  request: RequestRecord,
+): Promise<string | undefined> {
+  const used = await store.findRequest(request.caller, request.requestId);
+  if (used !== undefined) assertSameRequest(used, request);
+  return used?.resourceId;
+}
+
+/** A commit may have happened although its reply was lost: then the outcome is read, not guessed. */
+async function attempt(change: () => Promise<boolean>): Promise<{ done: boolean; lost?: unknown }> {
+  try {
+    return { done: await change() };
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) return { done: false, lost: error };
+    throw error;
+  }
+}
+
+/** How long a `request_id` is remembered: a replay within this time has no second effect. */
+export const REQUEST_RETENTION_MS = 7 * 24 * 60 * 60_000;
+
+/**
+ * Deletes at most `limit` requests that are older than `retentionMs`, oldest first, and resolves to
+ * how many it deleted. Rows that another replica is deleting are skipped.
+ */
+export async function sweepRequests(
+  sql: Sql,
+  limit: number,
+  retentionMs = REQUEST_RETENTION_MS,
+): Promise<number> {
+  const { count } = await sql`
+    delete from requests where (caller, request_id) in (
+      select caller, request_id from requests
+      where create_time <= now() - ${retentionMs} * interval '1 millisecond'
+      order by create_time limit ${limit} for update skip locked
+    )`;
+  return count;
+}
