@@ -75,6 +75,7 @@ export {
   pingPostgres,
   type Sql,
 } from "./postgres/postgres.ts";
+export { runSweeper } from "./sweeper.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
 export {
   type LogContext,
