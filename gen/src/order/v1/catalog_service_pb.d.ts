@@ -184,7 +184,7 @@ export declare const CatalogService: GenService<{
    * taken meanwhile. Idempotent by `request_id`.
    *
    * Reasons:
-   * - CURRENCY_MISMATCH (failed_precondition): the currency of a product cannot change
+   * - CURRENCY_MISMATCH (invalid_argument): the currency of a product cannot change
    * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.CatalogService.PutProduct
@@ -198,7 +198,7 @@ export declare const CatalogService: GenService<{
    * Adds to or subtracts from the stock of a product. Idempotent by `request_id`.
    *
    * Reasons:
-   * - UNKNOWN_SKU (not_found)
+   * - UNKNOWN_SKU (invalid_argument): no such product
    * - OUT_OF_STOCK (failed_precondition): stock cannot fall below 0
    * - REQUEST_ID_REUSED (invalid_argument)
    *
