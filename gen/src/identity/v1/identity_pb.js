@@ -105,10 +105,10 @@ export const SetRolesRequestSchema = /*@__PURE__*/
   messageDesc(file_identity_v1_identity, 12);
 
 /**
- * Users, and the tokens that tell the other services who calls.
+ * Manages users and issues the tokens that authenticate callers to the other services.
  *
- * Beside the RPCs it serves `/.well-known/jwks.json` (the public keys that verify access tokens)
- * and `/.well-known/openid-configuration` (where they are).
+ * It also serves `/.well-known/jwks.json` (the public keys that verify access tokens) and
+ * `/.well-known/openid-configuration` (discovery) over HTTP.
  *
  * @generated from service identity.v1.IdentityService
  */
