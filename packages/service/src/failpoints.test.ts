@@ -13,7 +13,7 @@ import {
 } from "./failpoints.ts";
 
 const names = failpointNames({ store: ["add", "read"], provider: ["charge"] });
-const shape = z.object(failpointEnv(names)).refine(...failpointsOnlyInTests);
+const shape = failpointsOnlyInTests(z.object(failpointEnv(names)));
 const arm = (FAILPOINTS: string, NODE_ENV = "test"): Failpoints =>
   parseEnv("order", shape, { FAILPOINTS, NODE_ENV }).FAILPOINTS;
 
@@ -48,8 +48,14 @@ describe("FAILPOINTS", () => {
 
   test("arms several", () => {
     expect(arm(" before:store.add=kill; after:provider.charge=delay(500)@2 ;")).toEqual([
-      { name: "before:store.add", action: { kind: "kill" }, hit: 1 },
-      { name: "after:provider.charge", action: { kind: "delay", ms: 500 }, hit: 2 },
+      { when: "before", area: "store", method: "add", action: { kind: "kill" }, hit: 1 },
+      {
+        when: "after",
+        area: "provider",
+        method: "charge",
+        action: { kind: "delay", ms: 500 },
+        hit: 2,
+      },
     ]);
     expect(parseEnv("order", shape, { NODE_ENV: "production" }).FAILPOINTS).toEqual([]);
   });
