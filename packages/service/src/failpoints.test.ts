@@ -70,7 +70,7 @@ describe("FAILPOINTS", () => {
     expect(problems(() => arm(text))).toContain(`FAILPOINTS: "${text}" is not NAME=kill`);
   });
 
-  test("an unknown name is refused, and the known ones are told", () => {
+  test("an unknown name is refused, and the known ones are listed", () => {
     const found = problems(() => arm("before:store.sub=kill;during:store.add=kill"));
     expect(found).toContain(
       'there is no failpoint "before:store.sub"; there are before:store.add, after:store.add,',
@@ -129,17 +129,17 @@ describe("withFailpoints", () => {
   test("kills the process", async () => {
     const script = `
       import { withFailpoints } from ${JSON.stringify(new URL("failpoints.ts", import.meta.url).href)};
-      const armed = [{ name: "after:store.add", action: { kind: "kill" }, hit: 1 }];
+      const armed = [{ when: "after", area: "store", method: "add", action: { kind: "kill" }, hit: 1 }];
       await withFailpoints(armed, "store", { add: async () => console.log("added") }).add();
       console.log("alive");`;
     const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    let said = "";
+    let output = "";
     child.stdout.on("data", (text) => {
-      said += text;
+      output += text;
     });
     const [, signal] = await once(child, "close");
-    expect({ signal, said }).toEqual({ signal: "SIGKILL", said: "added\n" });
+    expect({ signal, output }).toEqual({ signal: "SIGKILL", output: "added\n" });
   });
 });

@@ -67,7 +67,7 @@ export const failpointsOnlyInTests = <S extends z.ZodType<FailpointEnv>>(schema:
   });
 
 const FAILPOINT =
-  /^(?<name>(?<when>before|after):(?<area>[^.=]+)\.(?<method>[^=]+))=(?<kind>kill|throw|hang|delay\((?<ms>\d{1,7})\))(@(?<hit>[1-9]\d{0,5}))?$/;
+  /^(?<name>(?<when>[^:=]+):(?<area>[^.=]+)\.(?<method>[^=]+))=(?<kind>kill|throw|hang|delay\((?<ms>\d{1,7})\))(@(?<hit>[1-9]\d{0,5}))?$/;
 
 /** Returns the failpoint, or what is wrong with it. */
 function parseFailpoint(text: string, names: readonly string[]): Failpoint | string {
