@@ -7,18 +7,20 @@ import {
 import type { Move, SagaDefinition, SagaEngine } from "@tercet/saga";
 import {
   decodePageToken,
+  markReplayed,
   notFound,
+  once,
   pageSize,
   type RequestRecord,
   type Sql,
   toPage,
+  toRequest,
 } from "@tercet/service";
 import { OrderError, type OrderReason } from "./errors.ts";
 import { retryNow, turnBack } from "./interventions.ts";
 import { fromStateMessage, toSagaMessage } from "./message.ts";
-import type { OrderStore } from "./order-store.ts";
-import { once, toRequest } from "./requests.ts";
 import { findSaga, listSagas, type SagaView } from "./saga-store.ts";
+import type { OrderStore } from "./store.ts";
 
 export interface SagaDependencies {
   readonly sql: Sql;
@@ -54,13 +56,13 @@ export function sagaRoutes({
   ) => {
     const saga = await existing(request.resourceId);
     const move = decide(saga);
-    const done = await once(
-      sql,
-      context,
+    const result = await once(
+      orders,
       request,
       async () => move !== undefined && orders.intervene(request, move, saga.kind),
     );
-    if (done === undefined)
+    if (result.kind === "replayed") markReplayed(context);
+    if (result.kind === "unchanged")
       throw new OrderError(
         refusal,
         `a saga that is ${saga.state} does not allow this, or it has just changed`,

@@ -1,21 +1,21 @@
 import { begun, local, remote, type SagaDefinition } from "@tercet/saga";
+import { moneyJson } from "@tercet/service";
 import { z } from "zod";
-import { CANCEL_ORDER, money, PLACE_ORDER } from "./order.ts";
-import type { OrderStore } from "./order-store.ts";
-import { charge, type PaymentClient, refundAll } from "./payments.ts";
+import { CANCEL_ORDER, PLACE_ORDER } from "./order.ts";
+import { charge, type PaymentClient, refundAll } from "./payment-client.ts";
+import type { OrderStore } from "./store.ts";
 
 const placeInput = z.object({
   customerId: z.uuid(),
   paymentId: z.uuid(),
-  currency: z.string(),
-  /** Minor units, as text: JSON has no bigint. */
-  total: z.string().regex(/^\d+$/),
+  amount: moneyJson,
   token: z.string(),
 });
 const cancelInput = z.object({ paymentId: z.uuid(), reason: z.string() });
 
-export type PlaceInput = z.infer<typeof placeInput>;
-export type CancelInput = z.infer<typeof cancelInput>;
+/** The inputs as they are stored: JSON. */
+export type PlaceInput = z.input<typeof placeInput>;
+export type CancelInput = z.input<typeof cancelInput>;
 
 export interface SagaTimes {
   /** How long an order may be PENDING before it is undone, in milliseconds. */
@@ -31,7 +31,7 @@ export interface SagaDependencies {
 }
 
 /** Charge the customer, then take the stock and confirm. What cannot be confirmed is refunded. */
-export function placeOrder({
+export function placeOrderSaga({
   orders,
   payments,
   times,
@@ -43,16 +43,8 @@ export function placeOrder({
       begun({ name: "create", undo: orders.closeOrders }),
       remote<PlaceInput>({
         name: "charge",
-        run: ({
-          input: { customerId, paymentId, currency, total, token },
-          subject: orderId,
-          ...call
-        }) =>
-          charge(
-            payments,
-            { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token },
-            call,
-          ),
+        run: ({ input, subject: orderId, ...call }) =>
+          charge(payments, { ...input, orderId, amount: moneyJson.parse(input.amount) }, call),
         undo: ({ input: { paymentId }, key, failure, signal }) =>
           refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),
@@ -65,12 +57,15 @@ export function placeOrder({
       message: "the payment could not be settled in time",
     },
     reflect: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
-    parse: (input) => placeInput.parse(input),
+    parse(input) {
+      placeInput.parse(input);
+      return input as PlaceInput;
+    },
   };
 }
 
 /** Refund, then return the stock. There is no way back: what cannot go on waits for an operator. */
-export function cancelOrder({
+export function cancelOrderSaga({
   orders,
   payments,
   times,

@@ -107,7 +107,7 @@ function booksThatDiffer({ orders, book }: Everything): string[] {
   const sold = sums(
     orders
       .filter(({ status }) => status === "CONFIRMED")
-      .map(({ currency, total }) => [currency, total]),
+      .map(({ currencyCode, minorUnits }) => [currencyCode, minorUnits]),
   );
   const paid = kept(book);
   return [...new Set([...sold.keys(), ...paid.keys()])]
@@ -154,13 +154,15 @@ const NEVER_ASKED_FOR = "not there";
  * once, if it was charged; Payment says the same.
  */
 function wrongMoney(
-  { id, status, currency, total }: OrderRow,
+  { id, status, currencyCode, minorUnits }: OrderRow,
   { charges, refunds }: Moved,
   paymentStatus: string,
 ): string[] {
   const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
   const all = (amounts: readonly Money[]) =>
-    amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
+    amounts.every(
+      (amount) => amount.currencyCode === currencyCode && amount.minorUnits === minorUnits,
+    );
   const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", NEVER_ASKED_FOR] }[
     status as string
   ] ?? ["REFUNDED", "VOIDED", "DECLINED"];
