@@ -1,12 +1,8 @@
-import type { SagaFailure } from "@tercet/saga";
+import { compensateNow, findSagaOf, type SagaFailure } from "@tercet/saga";
 import { notFound, type Once, once, type RequestRecord } from "@tercet/service";
 import { OrderError } from "./errors.ts";
-import { sagaStarted } from "./events.ts";
-import { turnBack } from "./interventions.ts";
 import type { OrderStatus } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
-import { findPlacingSaga } from "./saga-store.ts";
-import { originOfCall } from "./saga-tracer.ts";
 
 /** Each try means that the order changed between its read and the statement that cancels it. */
 const MAX_TRIES = 5;
@@ -46,13 +42,9 @@ async function cancelConfirmed(
   paymentId: string,
 ): Promise<boolean> {
   const orderId = request.resourceId;
-  const input = { paymentId, reason: failure.reason };
-  const saga = engine.prepare(cancelOrder, orderId, input, originOfCall());
+  const saga = engine.prepare(cancelOrder, orderId, { paymentId, reason: failure.reason });
   const cancelling = await store.cancelConfirmed(request, orderId, failure, saga);
-  if (cancelling) {
-    sagaStarted(saga);
-    engine.drive(saga);
-  }
+  if (cancelling) engine.drive(saga);
   return cancelling;
 }
 
@@ -62,10 +54,11 @@ async function compensatePending(
   request: RequestRecord,
   failure: SagaFailure,
 ): Promise<boolean> {
-  const saga = await findPlacingSaga(sql, request.resourceId);
+  const saga = await findSagaOf(sql, request.resourceId, placeOrder.kind);
   if (saga?.state !== "RUNNING") return false;
-  const move = turnBack(saga, failure, placeOrder, engine.worker);
+  const move = compensateNow(saga, placeOrder, failure, engine.worker);
+  if (move === undefined) return false;
   const compensating = await store.intervene(request, move, placeOrder.kind);
-  if (compensating) engine.poke();
+  if (compensating) engine.wake();
   return compensating;
 }

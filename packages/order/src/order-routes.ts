@@ -25,11 +25,9 @@ import {
 } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { cancelPlacedOrder } from "./cancel.ts";
-import { sagaStarted } from "./events.ts";
 import { fromStatusMessage, toEventMessage, toOrderMessage } from "./message.ts";
 import { paymentIdOf, priceItems } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
-import { originOfCall } from "./saga-tracer.ts";
 import { settledOrder, watchOrder } from "./watch-order.ts";
 
 /** The part of the caller's time that is kept for the last read of the order and the response. */
@@ -127,13 +125,10 @@ async function placeOrder(
     amount: toMoneyJson(order.total),
     token: message.paymentMethod?.token ?? "",
   };
-  const saga = engine.prepare(deps.placeOrder, id, input, originOfCall());
+  const saga = engine.prepare(deps.placeOrder, id, input);
   const result = await once(store, request, () => store.insertOrder(request, order, saga));
   if (result.kind === "replayed") markReplayed(context);
-  if (result.kind === "done") {
-    sagaStarted(saga);
-    engine.drive(saga);
-  }
+  if (result.kind === "done") engine.drive(saga);
   return result.kind === "unchanged" ? id : result.resourceId;
 }
 

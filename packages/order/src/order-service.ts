@@ -1,29 +1,28 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { createSagaEngine, postgresSagaStore } from "@tercet/saga";
+import { observeSagas, sagaEvents, sagaTracer } from "@tercet/saga/telemetry";
 import {
   connectPostgres,
   createLogger,
   createService,
   type Logger,
+  logContext,
   pingPostgres,
   prepareSchema,
   runSweeper,
   type Service,
   type TokenKeys,
   withFailpoints,
+  withLogContext,
 } from "@tercet/service";
 import { catalogRoutes } from "./catalog-routes.ts";
 import type { OrderConfig } from "./config.ts";
 import { orderErrorCodes } from "./errors.ts";
-import { sagaEvents } from "./events.ts";
-import { observeSagas } from "./metrics.ts";
 import { createOrderChanges } from "./order-changes.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { type PaymentClient, paymentClient } from "./payment-client.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { sagaRoutes } from "./saga-routes.ts";
-import { sagaTracer } from "./saga-tracer.ts";
 import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
 
 const NAME = "order";
@@ -59,11 +58,20 @@ export async function createOrderService(
   const placeOrder = placeOrderSaga(sagaDeps);
   const cancelOrder = cancelOrderSaga(sagaDeps);
   const definitions = [placeOrder, cancelOrder];
+  const subjectAttribute = "order.id";
   const engine = createSagaEngine({
     store: withFailpoints(failpoints, "sagas", postgresSagaStore(work, lease)),
     definitions,
-    observer: sagaEvents(log, changes.publish),
-    tracer: sagaTracer(),
+    observer: sagaEvents({ log, definitions, subjectAttribute, notify: changes.publish }),
+    tracer: sagaTracer({
+      subjectAttribute,
+      origin: () => {
+        const { correlationId } = logContext();
+        return correlationId === undefined ? {} : { correlationId };
+      },
+      inContext: ({ subject, origin }, work) =>
+        withLogContext({ orderId: subject, correlationId: origin["correlationId"] }, work),
+    }),
     stepTimeoutMs: config.saga.stepTimeoutMs,
     leaseMs: config.saga.leaseMs,
   });
@@ -79,7 +87,7 @@ export async function createOrderService(
     routes: (router: ConnectRouter) => {
       catalogRoutes({ store })(router);
       orderRoutes({ sql, store, engine, changes, placeOrder, cancelOrder })(router);
-      router.service(SagaService, sagaRoutes({ sql, orders: store, engine, definitions }));
+      sagaRoutes({ sql, store, engine, definitions })(router);
     },
     dependencies: { postgres: () => pingPostgres(sql) },
     onReady: () => {

@@ -1,4 +1,10 @@
-import { createSagaEngine, type Move, postgresSagaStore, type SagaEngine } from "@tercet/saga";
+import {
+  createMove,
+  createSagaEngine,
+  type Move,
+  postgresSagaStore,
+  type SagaEngine,
+} from "@tercet/saga";
 import {
   connectPostgres,
   REQUEST_RETENTION_MS,
@@ -88,24 +94,8 @@ async function placed(tea: number, pots = 0): Promise<{ id: string; sagaId: stri
   return { id, sagaId: saga.id, move: move(saga.id, "COMPLETED") };
 }
 
-const move = (sagaId: string, state: Move["state"], over: Partial<Move> = {}): Move => ({
-  sagaId,
-  fence: 1n,
-  from: "RUNNING",
-  state,
-  step: "allocate",
-  attempt: 0,
-  resumeState: null,
-  failure: null,
-  lastError: null,
-  results: {},
-  events: [],
-  delayMs: 0,
-  release: false,
-  budgetMs: null,
-  evict: false,
-  ...over,
-});
+const move = (id: string, state: Move["state"], over: Partial<Move> = {}): Move =>
+  createMove({ id, fence: 1n, state: "RUNNING", step: "allocate" }, { state, ...over });
 
 const stock = async (sku: string) =>
   (await sql<{ stock: bigint }[]>`select stock from products where sku = ${sku}`)[0]?.stock;
@@ -194,7 +184,7 @@ test("a parked order needs attention, and resumes in the direction it was going"
     PLACE_ORDER,
   );
   expect(await status(id)).toBe("NEEDS_ATTENTION");
-  const resume = move(sagaId, "COMPENSATING", { from: "NEEDS_ATTENTION", evict: true });
+  const resume = move(sagaId, "COMPENSATING", { from: "NEEDS_ATTENTION", bumpFence: true });
   expect(
     await store.intervene(request(sagaId, crypto.randomUUID(), "RetrySaga"), resume, PLACE_ORDER),
   ).toBe(true);
@@ -209,7 +199,7 @@ test("of a concurrent confirmation and compensation one wins, and the order agre
   for (let round = 0; round < 10; round++) {
     const { id, sagaId, move: confirm } = await placed(1);
     const back = move(sagaId, "COMPENSATING", {
-      evict: true,
+      bumpFence: true,
       failure: { reason: "CANCELLED_BY_CUSTOMER", message: "" },
     });
     const [[confirmed], turned] = await Promise.all([

@@ -1,6 +1,6 @@
 import { findRequest, type Sql, sweepRequests } from "@tercet/service";
-import * as catalog from "./catalog-statements.ts";
-import * as orders from "./order-statements.ts";
+import * as orders from "./postgres-orders.ts";
+import * as products from "./postgres-products.ts";
 import type { OrderStore } from "./store.ts";
 
 /** The folder that drizzle-kit writes, seen from `src` and from `dist`. */
@@ -20,10 +20,10 @@ export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
     findOrder: (id, customerId) => orders.findOrder(sql, id, customerId),
     listOrders: (filter, after, limit) => orders.listOrders(sql, filter, after, limit),
     listVersions: (ids) => orders.listVersions(work, ids),
-    putProduct: (request, product) => catalog.putProduct(sql, request, product),
-    adjustStock: (request, sku, delta) => catalog.adjustStock(sql, request, sku, delta),
-    findProducts: (skus) => catalog.findProducts(sql, skus),
-    listProducts: (after, limit) => catalog.listProducts(sql, after, limit),
+    putProduct: (request, product) => products.putProduct(sql, request, product),
+    adjustStock: (request, sku, delta) => products.adjustStock(sql, request, sku, delta),
+    findProducts: (skus) => products.findProducts(sql, skus),
+    listProducts: (after, limit) => products.listProducts(sql, after, limit),
     findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
     sweepRequests: (limit) => sweepRequests(work, limit),
   };

@@ -63,12 +63,15 @@ export {
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
 export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
+export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
+  type Fragment,
   isCheckViolation,
   isDatabaseUnavailable,
   isUniqueViolation,
+  milliseconds,
   pingPostgres,
   type Sql,
 } from "./postgres/postgres.ts";

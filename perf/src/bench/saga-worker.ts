@@ -15,6 +15,7 @@ import {
   postgresStore,
 } from "@tercet/order";
 import {
+  createMove,
   createSagaEngine,
   type Move,
   type NewSaga,
@@ -96,7 +97,7 @@ async function inAStraightLine(): Promise<void> {
 }
 
 /** The same two events as the engine's. */
-function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
+function confirmation(saga: NewSaga, tookMs: number): Move {
   const event = {
     action: "RUN",
     outcome: "SUCCEEDED",
@@ -106,26 +107,14 @@ function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
     worker: "bench",
     agoMs: 0,
   } as const;
-  return {
-    sagaId: id,
-    fence,
-    from: "RUNNING",
+  return createMove(saga, {
     state: "COMPLETED",
     step: "allocate",
-    attempt: 0,
-    resumeState: null,
-    failure: null,
-    lastError: null,
-    results: {},
     events: [
       { step: "charge", ...event },
       { step: "allocate", ...event },
     ],
-    delayMs: 0,
-    release: false,
-    budgetMs: null,
-    evict: false,
-  };
+  });
 }
 
 const ways: Readonly<Record<string, () => Promise<void>>> = {
