@@ -5,7 +5,6 @@
  */
 import {
   charge,
-  createOrderStore,
   type Order,
   envToConfig as orderConfig,
   PLACE_ORDER,
@@ -13,6 +12,7 @@ import {
   paymentClient,
   paymentIdOf,
   placeOrderSaga,
+  postgresStore,
 } from "@tercet/order";
 import {
   createMove,
@@ -22,7 +22,7 @@ import {
   postgresSagaStore,
   type SagaObserver,
 } from "@tercet/saga";
-import { connectPostgres, readEnv } from "@tercet/service";
+import { connectPostgres, readEnv, toMoneyJson } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import type { ToCall } from "./call-client.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
@@ -35,7 +35,7 @@ const sql = connectPostgres(config.databaseUrl, {
   max: config.service.databasePoolSize,
 });
 const work = sql.priority("work");
-const orders = createOrderStore(sql, work);
+const orders = postgresStore(sql, work);
 const payments = paymentClient(config);
 const definition = placeOrderSaga({ orders, payments, times: config.saga });
 
@@ -58,14 +58,9 @@ async function store(): Promise<Placed & { readonly saga: NewSaga }> {
   const { sku, name, price } = anyProduct();
   const id = uuidv7();
   const paymentId = paymentIdOf(id);
-  const items = [{ sku, name, quantity: 1, unitPrice: String(price) }];
-  const input: PlaceInput = {
-    customerId,
-    paymentId,
-    currency: CURRENCY,
-    total: String(price),
-    token: TOKEN,
-  };
+  const total = { currencyCode: CURRENCY, minorUnits: price };
+  const items = [{ sku, name, quantity: 1, unitPrice: total }];
+  const input: PlaceInput = { customerId, paymentId, amount: toMoneyJson(total), token: TOKEN };
   const saga = engine.prepare(definition, id, input);
   const request = {
     caller: customerId,
@@ -74,12 +69,8 @@ async function store(): Promise<Placed & { readonly saga: NewSaga }> {
     fingerprint: id,
     resourceId: id,
   };
-  await orders.insertOrder(
-    request,
-    { id, customerId, items, currency: CURRENCY, total: price, paymentId },
-    saga,
-  );
-  return { id, paymentId, total: price, saga };
+  await orders.insertOrder(request, { id, customerId, items, total, paymentId }, saga);
+  return { id, paymentId, total, saga };
 }
 
 async function byEngine(): Promise<void> {
@@ -93,9 +84,8 @@ async function byEngine(): Promise<void> {
 }
 
 async function inAStraightLine(): Promise<void> {
-  const { id, paymentId, total, saga } = await store();
+  const { id, paymentId, total: amount, saga } = await store();
   const start = performance.now();
-  const amount = { currencyCode: CURRENCY, minorUnits: total };
   const signal = AbortSignal.timeout(config.saga.stepTimeoutMs);
   await charge(
     payments,
