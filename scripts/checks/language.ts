@@ -40,8 +40,7 @@ export async function checkLanguage(): Promise<Outcome> {
 /** Returns each word of the glossary in comments, strings and documents; not in quotes or code. */
 export function wordProblems(path: string, text: string): string[] {
   const { comments, strings } = proseOf(path, text);
-  const prose = [unquoted(comments), strings];
-  return prose.flatMap((masked) =>
+  return [unquoted(comments), unquoted(strings)].flatMap((masked) =>
     glossary.flatMap(([words, instead]) =>
       [...masked.matchAll(acrossLines(words))].map(
         ({ 0: found, index }) =>
@@ -98,9 +97,10 @@ function proseOfScript(path: string, text: string): Prose {
   };
   new Visitor({
     Literal: (node) => {
-      if (typeof node.value === "string") add(node);
+      if (typeof node.value === "string") add({ start: node.start + 1, end: node.end - 1 });
     },
-    TemplateElement: add,
+    // Its span may include the backticks.
+    TemplateElement: (node) => add({ start: node.start + 1, end: node.end - 1 }),
   }).visit(program);
   return {
     comments: only(
