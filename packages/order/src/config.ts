@@ -65,3 +65,6 @@ export function envToConfig(given: Env): OrderConfig {
     failpoints: parsed.FAILPOINTS,
   };
 }
+
+/** The variables that this service reads. */
+export const orderSettings: readonly string[] = Object.keys(env.shape);
