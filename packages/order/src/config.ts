@@ -64,3 +64,6 @@ export function envToConfig(env: Env): OrderConfig {
     failpoints: parsed.FAILPOINTS,
   };
 }
+
+/** The variables that this service reads. */
+export const orderSettings: readonly string[] = Object.keys(env.shape);
