@@ -2,9 +2,9 @@ import { availableParallelism, loadavg } from "node:os";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import type { Reporter } from "vitest/node";
 
-/** 1 on an idle machine. Limits of time are multiplied by it. */
+/** Limits of time are multiplied by it. The tests themselves load each core with one worker. */
 const timeFactor = Number(
-  process.env["TEST_TIME_FACTOR"] ?? 1 + (loadavg()[0] ?? 0) / availableParallelism(),
+  process.env["TEST_TIME_FACTOR"] ?? 1.5 + (loadavg()[0] ?? 0) / availableParallelism(),
 );
 
 /** A hang ends here; what must be fast, a test says itself. */
@@ -73,6 +73,8 @@ export default defineConfig({
         : [["json", { outputFile: report }] satisfies [string, object]]),
     ],
     pool: "forks",
+    // Vitest would leave one core to itself.
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: LIMIT_MS * timeFactor,
     hookTimeout: LIMIT_MS * timeFactor,
     projects: [
