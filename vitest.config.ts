@@ -9,6 +9,7 @@ const timeFactor = Number(
 
 /** A hang ends here; what must be fast, a test says itself. */
 const LIMIT_MS = 180_000;
+const WAIT_LIMIT_MS = 10_000;
 
 interface Options {
   readonly exclude?: string[];
@@ -77,6 +78,7 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: LIMIT_MS * timeFactor,
     hookTimeout: LIMIT_MS * timeFactor,
+    expect: { poll: { timeout: WAIT_LIMIT_MS * timeFactor } },
     projects: [
       project("journey", journey),
       project("sample", sample, { crashes: "sample" }),

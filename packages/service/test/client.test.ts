@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
 import { serviceToken } from "../src/client/service-token.ts";
 import { forward, remainingMs } from "../src/host/call.ts";
@@ -169,7 +169,7 @@ describe("retries", () => {
 
 test("a service that is slow to one call in four gets little more than a tenth more calls", async () => {
   const onRetry = vi.fn();
-  const client = catalog({ attemptTimeoutMs: 250, onRetry });
+  const client = catalog({ attemptTimeoutMs: 250 * inject("timeFactor"), onRetry });
   const REQUESTS = 400;
   let left = 0;
   list = () => (calls % 4 === 0 ? never : {});
@@ -189,15 +189,17 @@ test("a service that is slow to one call in four gets little more than a tenth m
 describe("timeouts", () => {
   test("an attempt that hangs is given up, and the next one may succeed", async () => {
     list = () => (calls === 1 ? never : {});
-    await catalog({ attemptTimeoutMs: 100 }).listProducts({});
+    await catalog({ attemptTimeoutMs: 100 * inject("timeFactor") }).listProducts({});
     expect(calls).toBe(2);
   });
 
   test("an attempt that hangs is a deadline exceeded: unknown, not failed", async () => {
     list = () => never;
-    expect(await codeOf(catalog({ attemptTimeoutMs: 100, maxAttempts: 1 }).listProducts({}))).toBe(
-      Code.DeadlineExceeded,
-    );
+    expect(
+      await codeOf(
+        catalog({ attemptTimeoutMs: 100 * inject("timeFactor"), maxAttempts: 1 }).listProducts({}),
+      ),
+    ).toBe(Code.DeadlineExceeded);
   });
 
   test("the whole call has the client's timeout, or the caller's own", async () => {
@@ -208,12 +210,16 @@ describe("timeouts", () => {
     ]) {
       const started = performance.now();
       expect(await codeOf(call)).toBe(Code.DeadlineExceeded);
-      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
     }
   });
 
   test("a token that does not come does not hold the call", async () => {
-    const client = catalog({ token: () => never, attemptTimeoutMs: 100, maxAttempts: 1 });
+    const client = catalog({
+      token: () => never,
+      attemptTimeoutMs: 100 * inject("timeFactor"),
+      maxAttempts: 1,
+    });
     expect(await codeOf(client.listProducts({}))).toBe(Code.DeadlineExceeded);
     expect(calls).toBe(0);
   });
@@ -292,7 +298,7 @@ describe("the breaker", () => {
     list = () => ({});
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
     expect(performance.now() - opened).toBeGreaterThan(950);
-    expect(performance.now() - opened).toBeLessThan(2_500);
+    expect(performance.now() - opened).toBeLessThan(2_500 * inject("timeFactor"));
     expect(onReset).toHaveBeenCalledOnce();
   });
 
@@ -358,7 +364,7 @@ describe("the bulkhead", () => {
     const first = client.listProducts({});
     const started = performance.now();
     expect(await codeOf(client.listProducts({}, { timeoutMs: 100 }))).toBe(Code.DeadlineExceeded);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
     release.open();
     await first;
     await client.listProducts({});
