@@ -1,14 +1,10 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import type { SagaFailure } from "@tercet/saga";
+import { compensateNow, findSagaOf, type SagaFailure } from "@tercet/saga";
 import { notFound, type RequestRecord } from "@tercet/service";
 import { OrderError } from "./errors.ts";
-import { sagaStarted } from "./events.ts";
-import { turnBack } from "./interventions.ts";
 import type { OrderStatus } from "./order.ts";
 import type { OrderDependencies } from "./order-routes.ts";
 import { once } from "./requests.ts";
-import { findPlacingSaga } from "./saga-store.ts";
-import { originOfCall } from "./saga-tracer.ts";
 import { findOrder } from "./store.ts";
 
 /**
@@ -54,18 +50,13 @@ function confirmation(
   failure: SagaFailure,
   paymentId: string,
 ) {
-  const saga = engine.prepare(
-    cancelOrder,
-    request.resourceId,
-    { paymentId, reason: failure.reason },
-    originOfCall(),
-  );
+  const saga = engine.prepare(cancelOrder, request.resourceId, {
+    paymentId,
+    reason: failure.reason,
+  });
   return async () => {
     const begun = await orders.cancelConfirmed(request, request.resourceId, failure, saga);
-    if (begun) {
-      sagaStarted(saga);
-      engine.drive(saga);
-    }
+    if (begun) engine.drive(saga);
     return begun;
   };
 }
@@ -75,15 +66,13 @@ async function compensation(
   request: RequestRecord,
   failure: SagaFailure,
 ) {
-  const saga = await findPlacingSaga(sql, request.resourceId);
+  const saga = await findSagaOf(sql, request.resourceId, placeOrder.kind);
   return async () => {
     if (saga?.state !== "RUNNING") return false;
-    const turned = await orders.intervene(
-      request,
-      turnBack(saga, failure, placeOrder, engine.worker),
-      placeOrder.kind,
-    );
-    if (turned) engine.poke();
+    const move = compensateNow(saga, placeOrder, failure, engine.worker);
+    if (move === undefined) return false;
+    const turned = await orders.intervene(request, move, placeOrder.kind);
+    if (turned) engine.wake();
     return turned;
   };
 }

@@ -4,4 +4,4 @@ export { type Order, PLACE_ORDER, paymentIdOf } from "./order.ts";
 export { createOrderService, type OrderOverrides, paymentClient } from "./order-service.ts";
 export { createOrderStore } from "./order-store.ts";
 export { charge, refundAll } from "./payments.ts";
-export { type PlaceInput, placeOrder } from "./sagas.ts";
+export { type PlaceInput, placeOrderSaga } from "./sagas.ts";

@@ -4,7 +4,7 @@ import type { ProductSchema } from "@tercet/gen/order/v1/catalog_service";
 import { type OrderSchema, OrderStatus as WireStatus } from "@tercet/gen/order/v1/order_service";
 import { SagaAction, type SagaEventSchema, SagaOutcome } from "@tercet/gen/order/v1/saga_event";
 import { type SagaSchema, SagaState as WireState } from "@tercet/gen/order/v1/saga_service";
-import type { SagaEvent, SagaState } from "@tercet/saga";
+import { isOpen, type SagaEvent, type SagaState, type SagaView } from "@tercet/saga";
 import {
   money,
   type Order,
@@ -13,7 +13,6 @@ import {
   type OrderWithTimeline,
 } from "./order.ts";
 import type { Product } from "./product.ts";
-import type { SagaView } from "./saga-store.ts";
 
 export const toProductMessage = (product: Product): MessageInitShape<typeof ProductSchema> => ({
   sku: product.sku,
@@ -80,8 +79,6 @@ export const toSagaMessage = (
   createTime: timestampFromDate(saga.createTime),
   updateTime: timestampFromDate(saga.updateTime),
 });
-
-const isOpen = (state: SagaState): boolean => state === "RUNNING" || state === "COMPENSATING";
 
 /** A filter on the wire: unspecified is none. */
 export const fromStatusMessage = (status: WireStatus): OrderStatus | undefined =>

@@ -23,13 +23,11 @@ import {
 import { v7 as uuidv7 } from "uuid";
 import { cancelPlacedOrder } from "./cancel.ts";
 import { findProducts } from "./catalog-store.ts";
-import { sagaStarted } from "./events.ts";
 import { follow, settledOrder } from "./follow.ts";
 import { fromStatusMessage, toEventMessage, toOrderMessage } from "./message.ts";
 import { paymentIdOf, priceItems } from "./order.ts";
 import type { OrderStore } from "./order-store.ts";
 import { once, toRequest } from "./requests.ts";
-import { originOfCall } from "./saga-tracer.ts";
 import type { CancelInput, PlaceInput } from "./sagas.ts";
 import { findOrder, listOrders } from "./store.ts";
 import type { OrderWatch } from "./watch.ts";
@@ -113,20 +111,18 @@ async function place(
   const paymentId = paymentIdOf(id);
   const { items, total, currency } = priceItems(message.items, await findProducts(sql, skus));
   const token = message.paymentMethod?.token ?? "";
-  const saga = engine.prepare(
-    placeOrder,
-    id,
-    { customerId, paymentId, currency, total: String(total), token },
-    originOfCall(),
-  );
+  const saga = engine.prepare(placeOrder, id, {
+    customerId,
+    paymentId,
+    currency,
+    total: String(total),
+    token,
+  });
   const request = toRequest(context, CreateOrderRequestSchema, message, id);
   const placed = await once(sql, context, request, () =>
     orders.insertOrder(request, { id, customerId, items, currency, total, paymentId }, saga),
   );
-  if (placed === id) {
-    sagaStarted(saga);
-    engine.drive(saga);
-  }
+  if (placed === id) engine.drive(saga);
   return placed ?? id;
 }
 

@@ -4,30 +4,30 @@ import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { createSagaEngine, postgresSagaStore } from "@tercet/saga";
+import { observeSagas, sagaEvents, sagaTracer } from "@tercet/saga/telemetry";
 import {
   connectPostgres,
   createLogger,
   createService,
   createServiceClient,
+  logContext,
   pingPostgres,
   prepareSchema,
   type Service,
   type ServiceOptions,
   serviceToken,
   withFailpoints,
+  withLogContext,
 } from "@tercet/service";
 import { catalogRoutes } from "./catalog-routes.ts";
 import type { OrderConfig } from "./config.ts";
 import { orderErrorCodes } from "./errors.ts";
-import { sagaEvents } from "./events.ts";
-import { observeSagas } from "./metrics.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { createOrderStore } from "./order-store.ts";
 import type { PaymentClient } from "./payments.ts";
 import { sagaRoutes } from "./saga-routes.ts";
-import { sagaTracer } from "./saga-tracer.ts";
-import { cancelOrder as cancelSaga, placeOrder as placeSaga } from "./sagas.ts";
+import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
 import { createOrderWatch } from "./watch.ts";
 
 const NAME = "order";
@@ -56,17 +56,27 @@ export async function createOrderService(
     overrides.payments ?? paymentClient(config),
   );
   const sagaDependencies = { orders, payments, times: config.saga };
-  const placeOrder = placeSaga(sagaDependencies);
-  const cancelOrder = cancelSaga(sagaDependencies);
+  const placeOrder = placeOrderSaga(sagaDependencies);
+  const cancelOrder = cancelOrderSaga(sagaDependencies);
+  const definitions = [placeOrder, cancelOrder];
+  const subjectAttribute = "order.id";
   const engine = createSagaEngine({
     store: withFailpoints(config.failpoints, "sagas", postgresSagaStore(work, lease)),
-    definitions: [placeOrder, cancelOrder],
-    observer: sagaEvents(log, watch.notify),
-    tracer: sagaTracer(),
+    definitions,
+    observer: sagaEvents({ log, definitions, subjectAttribute, notify: watch.notify }),
+    tracer: sagaTracer({
+      subjectAttribute,
+      origin: () => {
+        const { correlationId } = logContext();
+        return correlationId === undefined ? {} : { correlationId };
+      },
+      inContext: ({ subject, origin }, work) =>
+        withLogContext({ orderId: subject, correlationId: origin["correlationId"] }, work),
+    }),
     stepTimeoutMs: config.saga.stepTimeoutMs,
     leaseMs: config.saga.leaseMs,
   });
-  const metrics = observeSagas(sql, [placeOrder, cancelOrder], engine);
+  const metrics = observeSagas(sql, definitions, engine);
   return createService({
     name: NAME,
     config: config.service,
@@ -77,10 +87,7 @@ export async function createOrderService(
       router
         .service(CatalogService, catalogRoutes(sql))
         .service(OrderService, orderRoutes({ sql, orders, engine, watch, placeOrder, cancelOrder }))
-        .service(
-          SagaService,
-          sagaRoutes({ sql, orders, engine, definitions: [placeOrder, cancelOrder] }),
-        ),
+        .service(SagaService, sagaRoutes({ sql, orders, engine, definitions })),
     dependencies: { postgres: () => pingPostgres(sql) },
     onReady: () => engine.start(),
     onDrain: async (hurry) => {

@@ -4,7 +4,16 @@ import {
   RetrySagaRequestSchema,
   type SagaService,
 } from "@tercet/gen/order/v1/saga_service";
-import type { Move, SagaDefinition, SagaEngine } from "@tercet/saga";
+import {
+  type AnySaga,
+  compensateNow,
+  findSaga,
+  listSagas,
+  type Move,
+  retryNow,
+  type SagaEngine,
+  type SagaView,
+} from "@tercet/saga";
 import {
   decodePageToken,
   notFound,
@@ -14,61 +23,19 @@ import {
   toPage,
 } from "@tercet/service";
 import { OrderError, type OrderReason } from "./errors.ts";
-import { retryNow, turnBack } from "./interventions.ts";
 import { fromStateMessage, toSagaMessage } from "./message.ts";
 import type { OrderStore } from "./order-store.ts";
 import { once, toRequest } from "./requests.ts";
-import { findSaga, listSagas, type SagaView } from "./saga-store.ts";
 
-export interface SagaDependencies {
+export interface SagaRouteDeps {
   readonly sql: Sql;
   readonly orders: OrderStore;
   readonly engine: SagaEngine;
-  readonly definitions: readonly Pick<
-    SagaDefinition,
-    "kind" | "recovery" | "deadlineMs" | "compensationBudgetMs"
-  >[];
+  readonly definitions: readonly AnySaga[];
 }
 
-export function sagaRoutes({
-  sql,
-  orders,
-  engine,
-  definitions,
-}: SagaDependencies): ServiceImpl<typeof SagaService> {
-  const existing = async (id: string): Promise<SagaView> => {
-    const saga = await findSaga(sql, id);
-    if (saga === undefined) throw notFound("saga");
-    return saga;
-  };
-  const definitionOf = (saga: SagaView) =>
-    definitions.find((definition) => definition.kind === saga.kind);
-  /**
-   * Applies the operator's move if the saga allows it; `decide` answers undefined when it does not.
-   */
-  const order = async (
-    request: RequestRecord,
-    context: HandlerContext,
-    refusal: OrderReason,
-    decide: (saga: SagaView) => Move | undefined,
-  ) => {
-    const saga = await existing(request.resourceId);
-    const move = decide(saga);
-    const done = await once(
-      sql,
-      context,
-      request,
-      async () => move !== undefined && orders.intervene(request, move, saga.kind),
-    );
-    if (done === undefined)
-      throw new OrderError(
-        refusal,
-        `a saga that is ${saga.state} does not allow this, or it has just changed`,
-        { state: saga.state },
-      );
-    engine.poke();
-    return toSagaMessage(await existing(saga.id), true);
-  };
+export function sagaRoutes(deps: SagaRouteDeps): ServiceImpl<typeof SagaService> {
+  const { sql, engine } = deps;
   return {
     async listSagas({ pageSize: requested, pageToken, state, kind }) {
       const size = pageSize(requested);
@@ -85,40 +52,60 @@ export function sagaRoutes({
       };
     },
 
-    getSaga: async ({ sagaId }) => toSagaMessage(await existing(sagaId), true),
+    getSaga: async ({ sagaId }) => toSagaMessage(await existingSaga(sql, sagaId), true),
 
     retrySaga: (message, context) =>
-      order(
-        toRequest(context, RetrySagaRequestSchema, message, message.sagaId),
+      applyIntervention(
+        deps,
         context,
+        toRequest(context, RetrySagaRequestSchema, message, message.sagaId),
         "SAGA_NOT_RETRYABLE",
-        (saga) => {
-          const definition = definitionOf(saga);
-          const retryable = saga.state !== "COMPLETED" && saga.state !== "COMPENSATED";
-          return retryable && definition !== undefined
-            ? retryNow(saga, definition, engine.worker)
-            : undefined;
-        },
+        (saga, definition) => retryNow(saga, definition, engine.worker),
       ),
 
     compensateSaga: (message, context) =>
-      order(
-        toRequest(context, CompensateSagaRequestSchema, message, message.sagaId),
+      applyIntervention(
+        deps,
         context,
+        toRequest(context, CompensateSagaRequestSchema, message, message.sagaId),
         "SAGA_NOT_COMPENSATABLE",
-        (saga) => {
-          const definition = definitionOf(saga);
-          const forward =
-            saga.state === "RUNNING" ||
-            (saga.state === "NEEDS_ATTENTION" && saga.resumeState === "RUNNING");
-          if (!forward || definition?.recovery !== "backward") return undefined;
-          return turnBack(
-            saga,
-            { reason: "CANCELLED_BY_OPERATOR", message: message.reason },
-            definition,
-            engine.worker,
-          );
+        (saga, definition) => {
+          const failure = { reason: "CANCELLED_BY_OPERATOR", message: message.reason };
+          return compensateNow(saga, definition, failure, engine.worker);
         },
       ),
   };
+}
+
+/** Applies an operator's move; throws `refusal` if the saga does not allow it. */
+async function applyIntervention(
+  { sql, orders, engine, definitions }: SagaRouteDeps,
+  context: HandlerContext,
+  request: RequestRecord,
+  refusal: OrderReason,
+  decide: (saga: SagaView, definition: AnySaga) => Move | undefined,
+) {
+  const saga = await existingSaga(sql, request.resourceId);
+  const definition = definitions.find(({ kind }) => kind === saga.kind);
+  const move = definition && decide(saga, definition);
+  const done = await once(
+    sql,
+    context,
+    request,
+    async () => move !== undefined && orders.intervene(request, move, saga.kind),
+  );
+  if (done === undefined)
+    throw new OrderError(
+      refusal,
+      `a saga that is ${saga.state} does not allow this, or it has just changed`,
+      { state: saga.state },
+    );
+  engine.wake();
+  return toSagaMessage(await existingSaga(sql, saga.id), true);
+}
+
+async function existingSaga(sql: Sql, id: string): Promise<SagaView> {
+  const saga = await findSaga(sql, id);
+  if (saga === undefined) throw notFound("saga");
+  return saga;
 }

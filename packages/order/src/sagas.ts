@@ -1,4 +1,4 @@
-import { begun, local, remote, type SagaDefinition } from "@tercet/saga";
+import { initial, local, remote, type SagaDefinition } from "@tercet/saga";
 import { z } from "zod";
 import { CANCEL_ORDER, money, PLACE_ORDER } from "./order.ts";
 import type { OrderStore } from "./order-store.ts";
@@ -17,32 +17,27 @@ const cancelInput = z.object({ paymentId: z.uuid(), reason: z.string() });
 export type PlaceInput = z.infer<typeof placeInput>;
 export type CancelInput = z.infer<typeof cancelInput>;
 
-export interface SagaTimes {
-  /** How long an order may be PENDING before it is undone, in milliseconds. */
-  readonly deadlineMs: number;
-  /** How long undoing is tried before an operator is asked, in milliseconds. */
-  readonly compensationBudgetMs: number;
-}
-
-export interface SagaDependencies {
+export interface OrderSagaDeps {
   readonly orders: OrderStore;
   readonly payments: PaymentClient;
-  readonly times: SagaTimes;
+  /** An order is PENDING at most for the deadline; compensation is retried for the budget. */
+  readonly times: Pick<SagaDefinition, "deadlineMs" | "compensationBudgetMs">;
 }
 
 /** Charge the customer, then take the stock and confirm. What cannot be confirmed is refunded. */
-export function placeOrder({
+export function placeOrderSaga({
   orders,
   payments,
   times,
-}: SagaDependencies): SagaDefinition<PlaceInput> {
+}: OrderSagaDeps): SagaDefinition<PlaceInput> {
   return {
     kind: PLACE_ORDER,
     version: 1,
     steps: [
-      begun({ name: "create", undo: orders.closeOrders }),
+      initial({ name: "create", undo: orders.closeOrders }),
       remote<PlaceInput>({
         name: "charge",
+        // Idempotent by `paymentId`, not by `key`: an order has one payment, also beyond this saga.
         run: ({
           input: { customerId, paymentId, currency, total, token },
           subject: orderId,
@@ -64,22 +59,22 @@ export function placeOrder({
       reason: "PAYMENT_UNAVAILABLE",
       message: "the payment could not be settled in time",
     },
-    reflect: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
+    syncSubject: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
     parse: (input) => placeInput.parse(input),
   };
 }
 
 /** Refund, then return the stock. There is no way back: what cannot go on waits for an operator. */
-export function cancelOrder({
+export function cancelOrderSaga({
   orders,
   payments,
   times,
-}: SagaDependencies): SagaDefinition<CancelInput> {
+}: OrderSagaDeps): SagaDefinition<CancelInput> {
   return {
     kind: CANCEL_ORDER,
     version: 1,
     steps: [
-      begun({ name: "request" }),
+      initial({ name: "request" }),
       remote<CancelInput>({
         name: "refund",
         run: ({ input: { paymentId, reason }, key, signal }) =>
@@ -94,7 +89,7 @@ export function cancelOrder({
       reason: "PAYMENT_UNAVAILABLE",
       message: "the refund could not be settled in time",
     },
-    reflect: (moves) => orders.reflectMoves(moves, CANCEL_ORDER),
+    syncSubject: (moves) => orders.reflectMoves(moves, CANCEL_ORDER),
     parse: (input) => cancelInput.parse(input),
   };
 }

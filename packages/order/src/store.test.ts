@@ -1,4 +1,10 @@
-import { createSagaEngine, type Move, postgresSagaStore, type SagaEngine } from "@tercet/saga";
+import {
+  createMove,
+  createSagaEngine,
+  type Move,
+  postgresSagaStore,
+  type SagaEngine,
+} from "@tercet/saga";
 import { connectPostgres, type RequestRecord, type Sql } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { v7 as uuidv7 } from "uuid";
@@ -6,7 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { MIGRATIONS } from "./migrations.ts";
 import { CANCEL_ORDER, type OrderStatus, PLACE_ORDER, TRANSITIONS } from "./order.ts";
 import { createOrderStore } from "./order-store.ts";
-import { cancelOrder, placeOrder } from "./sagas.ts";
+import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
 import {
   cancelConfirmed,
   closeOrders,
@@ -67,7 +73,11 @@ async function placed(tea: number, pots = 0): Promise<{ id: string; sagaId: stri
   ];
   // The order of the items must not matter for who waits for whom.
   if (Math.random() < 0.5) items.reverse();
-  const definition = placeOrder({ orders: createOrderStore(sql), payments: {} as never, times });
+  const definition = placeOrderSaga({
+    orders: createOrderStore(sql),
+    payments: {} as never,
+    times,
+  });
   const saga = engine.prepare(definition, id, {
     customerId,
     paymentId: uuidv7(),
@@ -84,24 +94,8 @@ async function placed(tea: number, pots = 0): Promise<{ id: string; sagaId: stri
   return { id, sagaId: saga.id, move: move(saga.id, "COMPLETED") };
 }
 
-const move = (sagaId: string, state: Move["state"], over: Partial<Move> = {}): Move => ({
-  sagaId,
-  fence: 1n,
-  from: "RUNNING",
-  state,
-  step: "allocate",
-  attempt: 0,
-  resumeState: null,
-  failure: null,
-  lastError: null,
-  results: {},
-  events: [],
-  delayMs: 0,
-  release: false,
-  budgetMs: null,
-  evict: false,
-  ...over,
-});
+const move = (id: string, state: Move["state"], over: Partial<Move> = {}): Move =>
+  createMove({ id, fence: 1n, state: "RUNNING", step: "allocate" }, { state, ...over });
 
 const stock = async (sku: string) =>
   (await sql<{ stock: bigint }[]>`select stock from products where sku = ${sku}`)[0]?.stock;
@@ -110,7 +104,11 @@ const status = async (id: string) => (await findOrder(sql, id, undefined))?.stat
 test("an order, its saga and its request are there together, once", async () => {
   const id = uuidv7();
   const same = request(id);
-  const definition = placeOrder({ orders: createOrderStore(sql), payments: {} as never, times });
+  const definition = placeOrderSaga({
+    orders: createOrderStore(sql),
+    payments: {} as never,
+    times,
+  });
   const saga = () =>
     engine.prepare(definition, id, {
       customerId,
@@ -202,7 +200,7 @@ test("a parked order needs attention, and goes on where it was", async () => {
     PLACE_ORDER,
   );
   expect(await status(id)).toBe("NEEDS_ATTENTION");
-  const resume = move(sagaId, "COMPENSATING", { from: "NEEDS_ATTENTION", evict: true });
+  const resume = move(sagaId, "COMPENSATING", { from: "NEEDS_ATTENTION", bumpFence: true });
   expect(
     await intervene(sql, request(sagaId, crypto.randomUUID(), "RetrySaga"), resume, PLACE_ORDER),
   ).toBe(true);
@@ -217,7 +215,7 @@ test("of confirming and turning back at the same time one wins, and the order ag
   for (let round = 0; round < 10; round++) {
     const { id, sagaId, move: confirm } = await placed(1);
     const back = move(sagaId, "COMPENSATING", {
-      evict: true,
+      bumpFence: true,
       failure: { reason: "CANCELLED_BY_CUSTOMER", message: "" },
     });
     const [[confirmed], turned] = await Promise.all([
@@ -232,7 +230,11 @@ test("of confirming and turning back at the same time one wins, and the order ag
 test("of many cancellations of a confirmed order one begins; the stock comes back once", async () => {
   const { id, move: confirm } = await placed(4, 2);
   await confirmOrders(sql, [confirm]);
-  const definition = cancelOrder({ orders: createOrderStore(sql), payments: {} as never, times });
+  const definition = cancelOrderSaga({
+    orders: createOrderStore(sql),
+    payments: {} as never,
+    times,
+  });
   const sagas = Array.from({ length: 10 }, () =>
     engine.prepare(definition, id, { paymentId: id, reason: "r" }),
   );

@@ -63,15 +63,19 @@ export {
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
 export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
+export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
+  type Fragment,
   isCheckViolation,
   isDatabaseUnavailable,
   isUniqueViolation,
+  milliseconds,
   pingPostgres,
   type Sql,
 } from "./postgres/postgres.ts";
+export { runSweeper } from "./sweeper.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
 export {
   type LogContext,

@@ -445,12 +445,29 @@ describe("serviceToken", () => {
     expect(await token()).toMatch(/^token-/);
   });
 
+  test("retries an issue that fails: the method is idempotent", async () => {
+    issue = async () => {
+      if (issued < 3) throw unavailable();
+    };
+    expect(await tokens()()).toBe("token-3");
+    expect(issued).toBe(3);
+  });
+
+  test("does not retry refused credentials", async () => {
+    issue = async () => {
+      throw new ConnectError("wrong secret", Code.Unauthenticated);
+    };
+    await expect(tokens()()).rejects.toMatchObject({ code: Code.Unauthenticated });
+    expect(issued).toBe(1);
+  });
+
   test("forgets a failure", async () => {
     const token = tokens();
     issue = failing;
     await expect(token()).rejects.toMatchObject({ code: Code.Unavailable });
+    expect(issued).toBe(3);
     issue = async () => {};
-    expect(await token()).toBe("token-2");
+    expect(await token()).toBe("token-4");
   });
 
   test("goes with the call", async () => {

@@ -12,9 +12,10 @@ import {
   type PlaceInput,
   paymentClient,
   paymentIdOf,
-  placeOrder,
+  placeOrderSaga,
 } from "@tercet/order";
 import {
+  createMove,
   createSagaEngine,
   type Move,
   type NewSaga,
@@ -36,7 +37,7 @@ const sql = connectPostgres(config.databaseUrl, {
 const work = sql.lane("work");
 const orders = createOrderStore(sql, work);
 const payments = paymentClient(config);
-const definition = placeOrder({ orders, payments, times: config.saga });
+const definition = placeOrderSaga({ orders, payments, times: config.saga });
 
 const ended = new Map<string, (state: string) => void>();
 const observer: SagaObserver = { onMoved: ({ id }, state) => ended.get(id)?.(state) };
@@ -106,7 +107,7 @@ async function inAStraightLine(): Promise<void> {
 }
 
 /** The same two events as the engine's. */
-function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
+function confirmation(saga: NewSaga, tookMs: number): Move {
   const event = {
     action: "RUN",
     outcome: "SUCCEEDED",
@@ -116,26 +117,14 @@ function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
     worker: "bench",
     agoMs: 0,
   } as const;
-  return {
-    sagaId: id,
-    fence,
-    from: "RUNNING",
+  return createMove(saga, {
     state: "COMPLETED",
     step: "allocate",
-    attempt: 0,
-    resumeState: null,
-    failure: null,
-    lastError: null,
-    results: {},
     events: [
       { step: "charge", ...event },
       { step: "allocate", ...event },
     ],
-    delayMs: 0,
-    release: false,
-    budgetMs: null,
-    evict: false,
-  };
+  });
 }
 
 const ways: Readonly<Record<string, () => Promise<void>>> = {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readEverything, untilSettled, violations } from "@tercet/audit";
+import { findViolations, readSnapshot, untilSettled } from "@tercet/audit";
 import { allPairs, type Pair } from "./pair-journeys.ts";
 import { PairLane } from "./pair-lane.ts";
 import { seededRandom } from "./random.ts";
@@ -83,5 +83,5 @@ async function runLane(
     if (over.aborted) break;
   }
   const open = await untilSettled(lane.stack, SETTLED_WITHIN_MS);
-  return [...open, ...violations(await readEverything(lane.stack))];
+  return [...open, ...findViolations(await readSnapshot(lane.stack))];
 }

@@ -1,4 +1,4 @@
-import { readEverything, untilSettled, violations } from "@tercet/audit";
+import { findViolations, readSnapshot, untilSettled } from "@tercet/audit";
 import { type Distribution, distribution } from "@tercet/cli";
 import {
   ANY_PORT,
@@ -200,7 +200,7 @@ class Rolling {
 
   async #result(): Promise<RollingResult> {
     const open = await untilSettled(this.#stack, SETTLED_WITHIN_MS, this.#options.signal);
-    const everything = await readEverything(this.#stack);
+    const snapshot = await readSnapshot(this.#stack);
     const lanes = this.#logs.map(({ result }) => result);
     const failed = lanes.flatMap(({ name, failures }) =>
       failures.map((failure) => `${name}: ${failure}`),
@@ -213,13 +213,13 @@ class Rolling {
       replaced: this.#drains.length,
       lanes,
       drainMs: distribution(this.#drains),
-      orders: everything.orders.length,
+      orders: snapshot.orders.length,
       breaches: [
         ...this.#breaches,
         ...failed,
         ...idle,
         ...open,
-        ...violations(everything, this.#acknowledged),
+        ...findViolations(snapshot, this.#acknowledged),
       ],
     };
   }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   auditMoney,
-  readEverything,
+  findViolations,
+  readSnapshot,
   unfinished,
-  violations,
   watchUnpaidOrders,
 } from "@tercet/audit";
 import type { ProgressListener } from "@tercet/cli";
@@ -85,7 +85,7 @@ const FENCED = "write refused: the saga belongs to another worker now";
 
 /**
  * Orders are placed while processes are killed, the database is restarted and the network breaks;
- * then everything is audited.
+ * then snapshot is audited.
  */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
   const { durationMs, seed, buyers, signal } = options;
@@ -169,7 +169,7 @@ class Storm {
     this.#tell();
   }
 
-  /** What must hold at any time, looked at while everything breaks. */
+  /** What must hold at any time, looked at while snapshot breaks. */
   async watch(stack: Stack, signal: AbortSignal): Promise<void> {
     await Promise.all([
       this.#watchMoney(stack, signal),
@@ -220,11 +220,11 @@ class Storm {
     await sql.end({ timeout: 1 });
   }
 
-  /** I3: how long after the last fault everything had ended; undefined when it had not. */
+  /** I3: how long after the last fault snapshot had ended; undefined when it had not. */
   async settle({ stack }: Fleet): Promise<number | undefined> {
     const since = this.chronicle.lastEnd;
     for (;;) {
-      const open = unfinished(await readEverything(stack));
+      const open = unfinished(await readSnapshot(stack));
       const tookMs = Date.now() - since;
       if (open.length === 0) return tookMs;
       if (tookMs > SETTLED_WITHIN_MS || this.#options.signal.aborted) {
@@ -237,13 +237,13 @@ class Storm {
   }
 
   async result({ stack }: Fleet, settledMs: number | undefined): Promise<StormResult> {
-    const everything = await readEverything(stack);
+    const snapshot = await readSnapshot(stack);
     this.#checks++;
-    for (const violation of violations(everything, this.#acknowledged)) this.breach(violation);
+    for (const violation of findViolations(snapshot, this.#acknowledged)) this.breach(violation);
     // Nobody is stopped by SIGTERM in a storm.
-    for (const write of everything.sagas.flatMap(staleWrites)) this.breach(write);
+    for (const write of snapshot.sagas.flatMap(staleWrites)) this.breach(write);
     for (const breach of this.log.breaches) this.breach(breach);
-    const byStatus = Object.entries(Object.groupBy(everything.orders, ({ status }) => status));
+    const byStatus = Object.entries(Object.groupBy(snapshot.orders, ({ status }) => status));
     const windowMs = LEASE_MS + 1_000;
     return {
       seed: this.#options.seed,
@@ -259,13 +259,13 @@ class Storm {
       checks: this.#checks,
       fencedWrites: this.#fenced,
       takeOvers: takeOvers(
-        everything.sagas.map(({ events }) => events),
+        snapshot.sagas.map(({ events }) => events),
         this.chronicle.faults,
         windowMs,
       ),
       leaseMs: LEASE_MS,
       breaches: [...this.#breaches],
-      endings: everything.orders.map(({ updateTime }) => updateTime.getTime()),
+      endings: snapshot.orders.map(({ updateTime }) => updateTime.getTime()),
     };
   }
 

@@ -1,4 +1,4 @@
-import { type Everything, type SagaRow, unfinished, violations } from "@tercet/audit";
+import { findViolations, type SagaRow, type Snapshot, unfinished } from "@tercet/audit";
 import { type Distribution, distribution } from "@tercet/cli";
 import type { Sql } from "@tercet/service";
 import type { Loss } from "./order-fleet.ts";
@@ -23,7 +23,7 @@ export interface TakeoverResult {
 
 /** What is left of a run, and what happened in it. */
 export interface Findings {
-  readonly everything: Everything;
+  readonly snapshot: Snapshot;
   readonly losses: readonly Loss[];
   /** The names of all that ever were. */
   readonly workers: readonly string[];
@@ -31,13 +31,13 @@ export interface Findings {
 
 /** `further` are violations that others found. */
 export function assess(
-  { everything, losses, workers }: Findings,
+  { snapshot, losses, workers }: Findings,
   acknowledged: ReadonlyMap<string, string>,
   further: readonly string[],
 ): Omit<TakeoverResult, "seed" | "fencedWrites"> {
-  const { sagas } = everything;
+  const { sagas } = snapshot;
   const finished = Map.groupBy(sagas, ({ events }) => events.at(-1)?.worker);
-  const byStatus = Map.groupBy(everything.orders, ({ status }) => status);
+  const byStatus = Map.groupBy(snapshot.orders, ({ status }) => status);
   return {
     kills: losses.filter(({ how }) => how === "killed").length,
     freezes: losses.filter(({ how }) => how === "frozen").length,
@@ -48,8 +48,8 @@ export function assess(
     ),
     finishedByReplica: distribution(workers.map((worker) => finished.get(worker)?.length ?? 0)),
     violations: [
-      ...unfinished(everything),
-      ...violations(everything, acknowledged),
+      ...unfinished(snapshot),
+      ...findViolations(snapshot, acknowledged),
       ...sagas.flatMap(staleWrites),
       ...further,
     ],

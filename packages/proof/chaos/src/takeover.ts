@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readEverything, unfinished, watchUnpaidOrders } from "@tercet/audit";
+import { readSnapshot, unfinished, watchUnpaidOrders } from "@tercet/audit";
 import { type ProgressListener, silentListener } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { ANY_PORT, createApi, envToConfig, type Stack, startStack } from "@tercet/stack";
@@ -128,7 +128,7 @@ class Takeover {
       ];
       const { seed } = this.#settings;
       const findings = {
-        everything: await readEverything(stack),
+        snapshot: await readSnapshot(stack),
         losses: fleet.losses,
         workers: fleet.workers,
       };
@@ -194,10 +194,10 @@ class Takeover {
     await fleet.complete();
   }
 
-  /** Waits until everything has ended, or should have: then the audit says what has not. */
+  /** Waits until snapshot has ended, or should have: then the audit says what has not. */
   async #drained(stack: Stack): Promise<void> {
     const deadline = performance.now() + DRAIN_MS;
-    while (unfinished(await readEverything(stack)).length > 0 && performance.now() < deadline)
+    while (unfinished(await readSnapshot(stack)).length > 0 && performance.now() < deadline)
       await sleep(500, undefined, { signal: this.#settings.signal });
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectError } from "@connectrpc/connect";
-import { readEverything } from "@tercet/audit";
+import { readSnapshot } from "@tercet/audit";
 import { freshSeed, isPassing, OrderFleet, pick, seededRandom, staleWrites } from "@tercet/chaos";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { connectPostgres, reasonOf, type Sql } from "@tercet/service";
@@ -229,7 +229,7 @@ test(`a cancel races the order, other cancels and the death of its owner: one wi
   });
   const [product] = await sql<{ stock: bigint }[]>`select stock from products where sku = ${SKU}`;
   expect(product?.stock).toBe(STOCK - BigInt(byStatus["CONFIRMED"] ?? 0));
-  expect((await readEverything(stack)).sagas.flatMap(staleWrites)).toEqual([]);
+  expect((await readSnapshot(stack)).sagas.flatMap(staleWrites)).toEqual([]);
   expectEverythingToHaveHappened(races);
 });
 

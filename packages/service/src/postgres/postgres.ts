@@ -9,7 +9,16 @@ export interface Sql extends postgres.Sql<{ bigint: bigint }> {
    * itself is for.
    */
   lane(lane: Lane): Sql;
+  /** A parameter of type json. The driver's own type refuses interfaces; this one takes them. */
+  json(value: unknown): postgres.Parameter;
 }
+
+/** A piece of a statement. */
+export type Fragment = ReturnType<Sql>;
+
+/** An interval of `n` milliseconds. */
+export const milliseconds = (sql: Sql, n: number): Fragment =>
+  sql`(${n}::float8 * interval '1 millisecond')`;
 
 const CONNECT_TIMEOUT_S = 2;
 const STATEMENT_TIMEOUT_MS = 5_000;

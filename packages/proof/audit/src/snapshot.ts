@@ -28,14 +28,13 @@ export interface SagaEventRow {
   readonly action: "RUN" | "UNDO";
   readonly outcome: string;
   readonly message: string;
-  /** Who wrote it. */
   readonly worker: string;
 }
 
 export interface PaymentRow {
   readonly id: string;
   readonly status: string;
-  /** For the provider: with its charge, or with a refund. */
+  /** Whether a charge or a refund is not settled with the provider yet. */
   readonly waits: boolean;
   readonly updateTime: Date;
 }
@@ -46,8 +45,8 @@ export interface RequestRow {
   readonly resourceId: string;
 }
 
-/** Everything that is stored, and the provider's book, which no service of ours can rewrite. */
-export interface Everything {
+/** All that is stored, and the provider's book, which none of our services can rewrite. */
+export interface Snapshot {
   readonly orders: readonly OrderRow[];
   readonly sagas: readonly SagaRow[];
   readonly requests: readonly RequestRow[];
@@ -55,20 +54,17 @@ export interface Everything {
   readonly book: readonly BookEntry[];
 }
 
-/** Where to look. `payment` may be in PostgreSQL or MongoDB. */
 export interface Sources {
+  /** `payment` is the URL of a PostgreSQL or a MongoDB. */
   readonly databaseUrls: { readonly order: string; readonly payment: string };
-  /**
-   * The folder of the simulated provider's book. With a real provider, its statement stands in its
-   * place.
-   */
+  /** The folder of the simulated provider's book; a real provider has statements instead. */
   readonly bookDir: string;
 }
 
 const PAGE = 1_000;
 
-/** In memory, all of it: some hundred bytes for each order. */
-export async function readEverything({ databaseUrls, bookDir }: Sources): Promise<Everything> {
+/** Reads everything into memory: some hundred bytes for each order. */
+export async function readSnapshot({ databaseUrls, bookDir }: Sources): Promise<Snapshot> {
   const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-audit" });
   try {
     return {
@@ -81,7 +77,7 @@ export async function readEverything({ databaseUrls, bookDir }: Sources): Promis
   }
 }
 
-async function readOrders(sql: Sql): Promise<Pick<Everything, "orders" | "sagas" | "requests">> {
+async function readOrders(sql: Sql): Promise<Pick<Snapshot, "orders" | "sagas" | "requests">> {
   return {
     orders: await sql<
       OrderRow[]

@@ -1,5 +1,5 @@
-import type { SagaRecord, SagaState } from "@tercet/saga";
-import type { Sql } from "@tercet/service";
+import type { SagaSql } from "./moves.ts";
+import type { SagaRecord, SagaState } from "./saga.ts";
 
 /** A saga as operators see it. */
 export interface SagaView extends SagaRecord {
@@ -7,33 +7,40 @@ export interface SagaView extends SagaRecord {
   readonly ownerName: string | null;
 }
 
-export async function findSaga(sql: Sql, id: string): Promise<SagaView | undefined> {
-  const [saga] = await sql<SagaView[]>`
-    select s.*, w.name as owner_name from sagas s left join workers w on w.id = s.owner where s.id = ${id}`;
+const selectViews = (sql: SagaSql) =>
+  sql`select s.*, w.name as owner_name from sagas s left join workers w on w.id = s.owner`;
+
+export async function findSaga(sql: SagaSql, id: string): Promise<SagaView | undefined> {
+  const [saga] = await sql<SagaView[]>`${selectViews(sql)} where s.id = ${id}`;
   return saga;
 }
 
-/** The saga that places this order. */
-export async function findPlacingSaga(sql: Sql, orderId: string): Promise<SagaView | undefined> {
+/** Returns the saga of this kind that is about `subject`; of several, the newest. */
+export async function findSagaOf(
+  sql: SagaSql,
+  subject: string,
+  kind: string,
+): Promise<SagaView | undefined> {
   const [saga] = await sql<SagaView[]>`
-    select s.*, w.name as owner_name from sagas s left join workers w on w.id = s.owner where s.subject = ${orderId} and s.kind = 'place-order'`;
+    ${selectViews(sql)} where s.subject = ${subject} and s.kind = ${kind} order by s.id desc limit 1`;
   return saga;
 }
 
 export interface SagaFilter {
   readonly state: SagaState | undefined;
+  /** Empty: any kind. */
   readonly kind: string;
 }
 
-/** Newest first. */
+/** Returns at most `limit` sagas, newest first, that are older than the one with id `after`. */
 export async function listSagas(
-  sql: Sql,
+  sql: SagaSql,
   { state, kind }: SagaFilter,
   after: string | undefined,
   limit: number,
 ): Promise<readonly SagaView[]> {
   return sql<SagaView[]>`
-    select s.*, w.name as owner_name from sagas s left join workers w on w.id = s.owner
+    ${selectViews(sql)}
     where ${state === undefined ? sql`true` : sql`s.state = ${state}`}
       and ${kind === "" ? sql`true` : sql`s.kind = ${kind}`}
       and ${after === undefined ? sql`true` : sql`s.id < ${after}`}
@@ -44,18 +51,15 @@ export interface SagaCounts {
   /** By kind. */
   readonly parked: Readonly<Record<string, number>>;
   readonly open: number;
-  /** Of the open ones, those of a kind or version that is not among the known. */
+  /** Open sagas whose kind or version is not among the known ones. */
   readonly unknownVersion: number;
-  /** In seconds; 0 when none is open. */
-  readonly oldestOpenAge: number;
+  /** 0 when none is open. */
+  readonly oldestOpenAgeSeconds: number;
 }
 
-/**
- * Reads only what has not ended, by the indexes of that: it costs the same however many sagas there
- * were.
- */
+/** Reads only sagas that have not ended, by partial indexes: the cost does not grow with history. */
 export async function countSagas(
-  sql: Sql,
+  sql: SagaSql,
   known: readonly { readonly kind: string; readonly version: number }[],
 ): Promise<SagaCounts> {
   const versions = known.map(({ kind, version }) => ({ kind, version }));
@@ -66,8 +70,8 @@ export async function countSagas(
       (select coalesce(jsonb_object_agg(kind, sagas), '{}') from parked) as parked,
       count(*)::int as open,
       (count(*) filter (where (kind, version) not in (select kind, version from known)))::int as unknown_version,
-      coalesce(extract(epoch from now() - min(create_time)), 0)::float8 as oldest_open_age
+      coalesce(extract(epoch from now() - min(create_time)), 0)::float8 as oldest_open_age_seconds
     from sagas where state in ('RUNNING', 'COMPENSATING')`;
-  if (counts === undefined) throw new Error("an aggregate without a row");
+  if (counts === undefined) throw new Error("an aggregate query returned no row");
   return counts;
 }
