@@ -1,4 +1,4 @@
-export { envToConfig, type OrderConfig } from "./config.ts";
+export { envToConfig, type OrderConfig, orderSettings } from "./config.ts";
 export { orderFailpoints } from "./failpoints.ts";
 export { type Order, PLACE_ORDER, paymentIdOf } from "./order.ts";
 export { createOrderService, type OrderOverrides } from "./order-service.ts";

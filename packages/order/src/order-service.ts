@@ -46,7 +46,7 @@ export async function createOrderService(
     applicationName: NAME,
     max: config.service.databasePoolSize,
   });
-  const [work, lease] = [sql.lane("work"), sql.lane("lease")];
+  const [work, lease] = [sql.priority("work"), sql.priority("lease")];
   const store = withFailpoints(failpoints, "order", postgresStore(sql, work));
   const payments = withFailpoints(
     failpoints,

@@ -1,13 +1,11 @@
 /**
- * A process that places orders without a host before it: by the saga engine, or by the same
- * statements and calls in a straight line with nothing to carry them on if it dies. Says when it is
- * ready, then places as many as it can whenever it is asked to.
+ * A process that places orders without a host: by the saga engine, or by the same statements and
+ * calls in a straight line, which a crash would interrupt. On request, places as many as it can.
  */
 import {
   charge,
   type Order,
   envToConfig as orderConfig,
-  PLACE_ORDER,
   type PlaceInput,
   paymentClient,
   paymentIdOf,
@@ -24,17 +22,17 @@ import {
 } from "@tercet/saga";
 import { connectPostgres, readEnv, toMoneyJson } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
-import type { ToCall } from "./call-client.ts";
+import type { Load } from "./call-client.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
 import { anyProduct, CURRENCY } from "./products.ts";
-import { answer } from "./worker.ts";
+import { respond } from "./worker.ts";
 
 const config = orderConfig(readEnv());
 const sql = connectPostgres(config.databaseUrl, {
   applicationName: "bench",
   max: config.service.databasePoolSize,
 });
-const work = sql.lane("work");
+const work = sql.priority("work");
 const orders = postgresStore(sql, work);
 const payments = paymentClient(config);
 const definition = placeOrderSaga({ orders, payments, times: config.saga });
@@ -42,7 +40,7 @@ const definition = placeOrderSaga({ orders, payments, times: config.saga });
 const ended = new Map<string, (state: string) => void>();
 const observer: SagaObserver = { onMoved: ({ id }, state) => ended.get(id)?.(state) };
 const engine = createSagaEngine({
-  store: postgresSagaStore(work, sql.lane("lease")),
+  store: postgresSagaStore(work, sql.priority("lease")),
   definitions: [definition],
   observer,
 });
@@ -53,7 +51,7 @@ const customerId = crypto.randomUUID();
 
 type Placed = Pick<Order, "id" | "paymentId" | "total">;
 
-/** Stores the order with its saga, by the one statement that the service uses. */
+/** Stores the order and its saga by the same statement as the service. */
 async function store(): Promise<Placed & { readonly saga: NewSaga }> {
   const { sku, name, price } = anyProduct();
   const id = uuidv7();
@@ -80,7 +78,7 @@ async function byEngine(): Promise<void> {
     engine.drive(saga);
   });
   ended.delete(saga.id);
-  if (state !== "COMPLETED") throw new Error(`a saga became ${state}`);
+  if (state !== "COMPLETED") throw new Error(`a saga ended as ${state}`);
 }
 
 async function inAStraightLine(): Promise<void> {
@@ -123,9 +121,9 @@ const ways: Readonly<Record<string, () => Promise<void>>> = {
 };
 const place =
   ways[process.argv[2] ?? ""] ??
-  (() => Promise.reject(new Error(`there is no such way to ${PLACE_ORDER}`)));
-answer(
+  (() => Promise.reject(new Error(`there is no such way to place an order`)));
+await respond(
   "ready",
-  async ({ inFlight, durationMs }: ToCall): Promise<Figures> =>
+  async ({ inFlight, durationMs }: Load): Promise<Figures> =>
     figuresOf(await saturate(place, inFlight, durationMs)),
 );
