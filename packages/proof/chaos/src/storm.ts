@@ -81,7 +81,7 @@ const ENV = {
   RECONCILE_INTERVAL_MS: "500",
   RECONCILE_ABANDONED_EVERY_MS: "2000",
 };
-const FENCED = "write refused: the saga belongs to another worker now";
+const FENCED = "saga_write_refused";
 
 /**
  * Orders are placed while processes are killed, the database is restarted and the network breaks;
@@ -147,8 +147,8 @@ class Storm {
   /** Hears the warnings of all processes. */
   readonly listener: ProgressListener = {
     progress: (_what, work) => work(),
-    notice: (sentence) => {
-      if (sentence.includes(FENCED)) this.#fenced++;
+    notice: (sentence, event) => {
+      if (event === FENCED) this.#fenced++;
       if (/ (error|fatal): /.test(sentence)) this.breach(`I9: ${sentence}`);
     },
   };

@@ -44,7 +44,7 @@ const DRAIN_MS = 60_000;
 const SKU = "TAKEOVER";
 /** Of the orders: the rest is refunded for want of stock. */
 const IN_STOCK = 0.75;
-const REFUSED = "write refused: the saga belongs to another worker now";
+const REFUSED = "saga_write_refused";
 
 /**
  * Replicas of Order on one database, customers who order, and every two seconds one replica is
@@ -204,8 +204,8 @@ class Takeover {
   #listener(): ProgressListener {
     return {
       ...silentListener,
-      notice: (sentence) => {
-        if (sentence.includes(REFUSED)) this.#fencedWrites++;
+      notice: (_sentence, event) => {
+        if (event === REFUSED) this.#fencedWrites++;
       },
     };
   }
