@@ -45,7 +45,7 @@ export function postgresStore(sql: Sql): IdentityStore {
     admitLogin: (account, policy) => throttle.admitLogin(sql, account, policy),
     returnAttempt: (account) => throttle.returnAttempt(sql, account),
     forgetFailures: (account) => throttle.forgetFailures(sql, account),
-    sweep: (sweep) => deleteStale(sql.lane("work"), sweep),
+    sweep: (sweep) => deleteStale(sql.priority("work"), sweep),
     ping: () => pingPostgres(sql),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   };

@@ -15,8 +15,8 @@ import { orderFailpoints } from "./failpoints.ts";
 const PORT = 5011;
 const DAY_MS = 86_400_000;
 
-const env = z
-  .object({
+const env = failpointsOnlyInTests(
+  z.object({
     ...serviceEnv(PORT),
     ...failpointEnv(orderFailpoints),
     /** postgres://user:password@host:port/orders */
@@ -29,8 +29,8 @@ const env = z
     SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
     SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
     SAGA_LEASE_MS: integer(5_000, 1_000, 600_000),
-  })
-  .refine(...failpointsOnlyInTests);
+  }),
+);
 
 /** Times in milliseconds. */
 export interface OrderConfig {

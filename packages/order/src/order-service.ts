@@ -47,7 +47,7 @@ export async function createOrderService(
     applicationName: NAME,
     max: config.service.databasePoolSize,
   });
-  const [work, lease] = [sql.lane("work"), sql.lane("lease")];
+  const [work, lease] = [sql.priority("work"), sql.priority("lease")];
   const watch = createOrderWatch(work, log);
   const orders = withFailpoints(config.failpoints, "order", createOrderStore(sql, work));
   const payments = withFailpoints(

@@ -28,7 +28,7 @@ export class PostgresPaymentStore implements PaymentStore {
   /** `url` is a postgres:// URL of a migrated database. */
   constructor(url: string, poolSize?: number) {
     this.#sql = connectPostgres(url, { applicationName: "payment", max: poolSize });
-    this.#work = this.#sql.lane("work");
+    this.#work = this.#sql.priority("work");
   }
 
   async open(id: string, charge: Charge): Promise<Change> {

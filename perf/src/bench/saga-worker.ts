@@ -34,7 +34,7 @@ const sql = connectPostgres(config.databaseUrl, {
   applicationName: "bench",
   max: config.service.databasePoolSize,
 });
-const work = sql.lane("work");
+const work = sql.priority("work");
 const orders = createOrderStore(sql, work);
 const payments = paymentClient(config);
 const definition = placeOrderSaga({ orders, payments, times: config.saga });
@@ -42,7 +42,7 @@ const definition = placeOrderSaga({ orders, payments, times: config.saga });
 const ended = new Map<string, (state: string) => void>();
 const observer: SagaObserver = { onMoved: ({ id }, state) => ended.get(id)?.(state) };
 const engine = createSagaEngine({
-  store: postgresSagaStore(work, sql.lane("lease")),
+  store: postgresSagaStore(work, sql.priority("lease")),
   definitions: [definition],
   observer,
 });

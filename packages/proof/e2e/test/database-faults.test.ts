@@ -291,7 +291,7 @@ describe("PostgreSQL has run out", () => {
       stack.services.payment.pid,
     ];
     const sleepers = Array.from({ length: 250 }, () =>
-      outcome(crowd.lane("lease")`select pg_sleep(4)`),
+      outcome(crowd.priority("lease")`select pg_sleep(4)`),
     );
     await vi.waitFor(
       async () =>
