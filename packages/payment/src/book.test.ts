@@ -75,7 +75,9 @@ describe("the book", () => {
     expect(await readdir(dir)).toEqual(["charge-a.json"]);
   });
 
-  test("processes share it: each key is written by one of them, and none is torn when one is killed", async () => {
+  test("processes share it: each key is written by one of them, and none is torn when one is killed", {
+    timeout: 60_000,
+  }, async () => {
     const keys = 400;
     const writers = [0, 1, 2].map((n) => startWriter(dir, `w${n}`, keys));
     const [first, ...others] = writers;

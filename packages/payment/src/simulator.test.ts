@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readBook } from "./book.ts";
-import { ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+import { ProviderOutcomeUnknownError, ProviderUnavailableError } from "./provider.ts";
 import { REFUNDS_WORK, Simulator } from "./simulator.ts";
 
 const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
@@ -77,7 +77,7 @@ describe("the simulated provider", () => {
 
   test("tok_timeout_then_success: charged, the first answer lost, the second not", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_timeout_then_success", soon())).rejects.toThrow(
-      UnknownOutcomeError,
+      ProviderOutcomeUnknownError,
     );
     expect(await kinds()).toEqual(["charge"]);
     expect(await provider.charge("a", EUR(1n), "tok_timeout_then_success", inTime())).toMatchObject(
@@ -88,7 +88,7 @@ describe("the simulated provider", () => {
 
   test("tok_timeout: no answer, no charge", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_timeout", soon())).rejects.toThrow(
-      UnknownOutcomeError,
+      ProviderOutcomeUnknownError,
     );
     expect(await provider.find("a")).toBeUndefined();
   });
@@ -103,7 +103,7 @@ describe("the simulated provider", () => {
 
   test("tok_slow: nothing is charged for a caller who does not wait", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_slow", soon())).rejects.toThrow(
-      UnknownOutcomeError,
+      ProviderOutcomeUnknownError,
     );
     expect(await kinds()).toEqual([]);
     const begin = performance.now();
@@ -133,5 +133,24 @@ describe("the simulated provider", () => {
     await writeFile(join(bookDir, REFUNDS_WORK), "");
     await provider.refund("r", "a", EUR(10n));
     expect(await kinds()).toEqual(["charge", "refund"]);
+  });
+
+  test("ping: fails while the book's folder is gone, or is a file, and leaves nothing behind", async () => {
+    await provider.ping();
+    expect(await readdir(bookDir)).toEqual([]);
+    await rm(bookDir, { recursive: true });
+    await expect(provider.ping()).rejects.toThrow("ENOENT");
+    await writeFile(bookDir, "");
+    await expect(provider.ping()).rejects.toThrow("ENOTDIR");
+    await rm(bookDir);
+    await mkdir(bookDir);
+    await Promise.all([provider.ping(), provider.ping()]);
+  });
+
+  test("a book that is gone is unavailable; it does not say that nothing was charged", async () => {
+    await rm(bookDir, { recursive: true });
+    await expect(provider.find("a")).rejects.toThrow(ProviderUnavailableError);
+    const charge = provider.charge("a", EUR(1n), "tok_visa", inTime());
+    await expect(charge).rejects.toThrow(ProviderUnavailableError);
   });
 });

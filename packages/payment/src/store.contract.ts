@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Charge, ChargeOutcome, Payment, RefundRequest } from "./payment.ts";
+import type { Charge, ChargeOutcome, NewRefund, Payment } from "./payment.ts";
 import { type PaymentStore, UnknownPaymentError } from "./store.ts";
 
 const APPROVED: ChargeOutcome = { outcome: "approved", reference: "ch_1" };
@@ -11,15 +11,15 @@ const aCharge = (minorUnits = 1_000n): Charge => ({
   amount: { currencyCode: "EUR", minorUnits },
   fingerprint: "f",
 });
-const aRefund = (minorUnits: bigint): RefundRequest => ({
+const aRefund = (minorUnits: bigint): NewRefund => ({
   id: uuid(),
-  minorUnits,
+  amount: { currencyCode: "EUR", minorUnits },
   reason: "broken",
   fingerprint: "r",
 });
 const eventTypes = (payment: Payment) => payment.events.map(({ type }) => type);
 const sum = (payment: Payment) =>
-  payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+  payment.refunds.reduce((total, { amount }) => total + amount.minorUnits, 0n);
 
 async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<string> {
   const id = uuid();
@@ -184,7 +184,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       await store.reserveRefund(id, aRefund(700n));
       expect(await store.reserveRefund(id, aRefund(301n))).toMatchObject({
         changed: false,
-        payment: { refunds: [{ minorUnits: 700n }] },
+        payment: { refunds: [{ amount: { minorUnits: 700n } }] },
       });
       expect((await store.reserveRefund(id, aRefund(300n))).changed).toBe(true);
     });
@@ -237,6 +237,37 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
         "REFUND_SUCCEEDED",
       ];
       expect(eventTypes(payment)).toEqual(trail);
+    });
+
+    test("a tombstone records one late charge with its refund, and stays VOIDED", async () => {
+      const id = uuid();
+      const refund = aRefund(1_000n);
+      await store.void(id, "cancelled");
+      expect(await store.recordLateCharge(id, "ch_late", refund)).toMatchObject({
+        changed: true,
+        payment: {
+          status: "VOIDED",
+          charge: undefined,
+          providerReference: "ch_late",
+          refunds: [{ ...refund, status: "PENDING" }],
+        },
+      });
+      expect(await store.recordLateCharge(id, "ch_late", aRefund(1_000n))).toMatchObject({
+        changed: false,
+        payment: { refunds: [refund] },
+      });
+      await delay(20);
+      expect((await store.pendingSince(10, 100)).map((payment) => payment.id)).toContain(id);
+      const { payment } = await store.settleRefund(id, refund.id);
+      expect(payment).toMatchObject({ status: "VOIDED", refunds: [{ status: "SUCCEEDED" }] });
+      expect(eventTypes(payment)).toEqual([
+        "VOIDED",
+        "CHARGE_SUCCEEDED",
+        "REFUND_REQUESTED",
+        "REFUND_SUCCEEDED",
+      ]);
+      expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
+      expect((await store.pendingSince(10, 100)).map((each) => each.id)).not.toContain(id);
     });
 
     test("a captured payment has no late charge", async () => {
@@ -389,6 +420,16 @@ export function atomicityContract(open: () => Promise<PaymentStore>): void {
       expect(sum(payment)).toBe(1_000n);
       expect(payment.status).toBe("PARTIALLY_REFUNDED");
       expect(payment.events).toHaveLength(2 + 10 + 10);
+    });
+
+    test("20 late charges of a tombstone, each with a refund of its own: one", async () => {
+      const id = uuid();
+      await store.void(id, "");
+      const changes = await Promise.all(
+        times(20).map(() => store.recordLateCharge(id, "ch_late", aRefund(1_000n))),
+      );
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+      expect(new Set(changes.map(({ payment }) => payment.refunds[0]?.id)).size).toBe(1);
     });
 
     test("50 refunds of all of it: one", async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -421,6 +421,32 @@ test("gRPC speaks to the same port", async () => {
 
 test("the service is ready, and says so", async () => {
   expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
+});
+
+/**
+ * A file in place of the folder: unlike permissions, this stops root too, as whom tests may run.
+ */
+test("the service is not ready, and names the provider, while the provider's book cannot be written", async () => {
+  const aside = `${bookDir}.aside`;
+  const readiness = async () => {
+    const response = await fetch(`${service.url}/health/ready`);
+    return { status: response.status, report: await response.json() };
+  };
+  await rename(bookDir, aside);
+  await writeFile(bookDir, "");
+  try {
+    await expect
+      .poll(readiness, { timeout: 10_000 })
+      .toMatchObject({ status: 503, report: { dependencies: { provider: "down" } } });
+    const down = lines.find((line) => line.includes("dependency is down")) ?? "";
+    expect(down).toContain("ENOTDIR");
+  } finally {
+    await rm(bookDir);
+    await rename(aside, bookDir);
+  }
+  await expect
+    .poll(readiness, { timeout: 10_000 })
+    .toMatchObject({ status: 200, report: { dependencies: { provider: "up" } } });
 });
 
 test("no payment token was logged", () => {
