@@ -21,7 +21,7 @@ if ("missing" in server) {
     });
     const open = async () => openMongoStore(url.href);
     functionalContract(open);
-    test("where a job makes the indexes, a database without them is refused until they are there", async () => {
+    test("without migrateAtStart, a database without indexes is refused until a job creates them", async () => {
       const fresh = new URL(server.url);
       fresh.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;
       const unprepared = openMongoStore(fresh.href, { migrateAtStart: false });

@@ -61,7 +61,7 @@ const reasonOf = (act: () => unknown): unknown => {
 describe("the transition table", () => {
   const statuses = Object.keys(TRANSITIONS) as PaymentStatus[];
 
-  test("a move is made or refused, exactly as the table says", () => {
+  test("a transition is allowed or refused exactly as the table says", () => {
     for (const from of statuses) {
       for (const to of statuses) {
         if (TRANSITIONS[from].includes(to)) expect(transition(from, to)).toBe(to);
@@ -70,7 +70,7 @@ describe("the transition table", () => {
     }
   });
 
-  test("money that came in never goes back to not having come in", () => {
+  test("a captured payment stays captured", () => {
     for (const from of CAPTURED)
       expect(TRANSITIONS[from].every((to) => CAPTURED.includes(to))).toBe(true);
   });
@@ -84,7 +84,7 @@ describe("the transition table", () => {
     expect(settledStatus({ outcome: "declined", reason: "CARD_DECLINED" })).toBe("DECLINED");
   });
 
-  test("a refund leads to REFUNDED only when all is back", () => {
+  test("a refund leads to REFUNDED only when everything is refunded", () => {
     expect(refundedStatus("SUCCEEDED", 100n, 99n)).toBe("PARTIALLY_REFUNDED");
     expect(refundedStatus("PARTIALLY_REFUNDED", 100n, 100n)).toBe("REFUNDED");
     expect(refundedStatus("DECLINED", 100n, 100n)).toBe("DECLINED");
@@ -93,7 +93,7 @@ describe("the transition table", () => {
 });
 
 describe("what can be refunded", () => {
-  test("the capture less every refund, on its way or back", () => {
+  test("the capture less every refund, PENDING or SUCCEEDED", () => {
     const payment = aPayment({ refunds: [aRefund(300n), aRefund(200n, "PENDING", "r2")] });
     expect(refundableMinorUnits(payment)).toBe(500n);
     expect(refundedMinorUnits(payment)).toBe(300n);
@@ -120,7 +120,7 @@ describe("deciding on a refund", () => {
     });
   });
 
-  test("more than what is left is refused, and what is left is said", () => {
+  test("more than what is left is refused, and the error names what is left", () => {
     const payment = aPayment({ refunds: [aRefund(300n)] });
     const refused = expect.objectContaining({
       reason: "REFUND_EXCEEDS_CAPTURE",
@@ -148,7 +148,7 @@ describe("deciding on a refund", () => {
     expect(reasonOf(() => decideRefund(aPayment(), wish))).toBe("CURRENCY_MISMATCH");
   });
 
-  test("nothing is left only when the money is back, not while it is on its way", () => {
+  test("nothing is left only when every refund succeeded, not while one is PENDING", () => {
     const back = aPayment({ status: "REFUNDED", refunds: [aRefund(1_000n)] });
     expect(decideRefund(back, aRefundRequest())).toEqual({ kind: "nothing left" });
     expect(reasonOf(() => decideRefund(back, aRefundRequest(1n)))).toBe("REFUND_EXCEEDS_CAPTURE");
@@ -159,7 +159,7 @@ describe("deciding on a refund", () => {
     ).toBe("PAYMENT_IN_PROGRESS");
   });
 
-  test("no sequence of wishes takes more than the capture, or makes an illegal move", () => {
+  test("no sequence of requests refunds more than the capture or makes an illegal transition", () => {
     const wish = fc.record({
       id: fc.integer({ min: 0, max: 8 }).map(String),
       amount: fc.option(fc.bigInt(1n, 1_200n)),

@@ -11,7 +11,7 @@ describe("the PostgreSQL store", async () => {
   functionalContract(open);
   atomicityContract(open);
 
-  test("the schema itself refuses what the statements never write", async () => {
+  test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });
     await using _end = { [Symbol.asyncDispose]: async () => sql.end() };
     const id = crypto.randomUUID();

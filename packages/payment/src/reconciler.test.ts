@@ -58,7 +58,7 @@ describe("a payment left PENDING", () => {
     });
   });
 
-  test("is abandoned when the provider never heard of it, and never charged", async () => {
+  test("is abandoned, and never charged, when the provider does not know it", async () => {
     const request = aChargeRequest();
     const dying = { ...deps, provider: crashingAt(deps.provider, "charge", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
@@ -74,7 +74,7 @@ describe("a payment left PENDING", () => {
     expect(await setting.moves(request.paymentId)).toEqual([]);
   });
 
-  test("is kept, and its turn comes again, while somebody may still want it charged", async () => {
+  test("is kept, and attempted again, while a caller may still retry the charge", async () => {
     const request = aChargeRequest();
     const dying = { ...deps, provider: crashingAt(deps.provider, "charge", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
@@ -87,7 +87,7 @@ describe("a payment left PENDING", () => {
     expect((await processPayment(deps, request)).payment.status).toBe("SUCCEEDED");
   });
 
-  test("is left alone while somebody is at it", async () => {
+  test("is not touched while a caller is charging it", async () => {
     const request = aChargeRequest({ token: "tok_timeout" });
     const charging = processPayment(impatient(deps), request).catch(() => {});
     await vi.waitFor(async () => expect(await get(request.paymentId)).toBeDefined());
@@ -99,7 +99,7 @@ describe("a payment left PENDING", () => {
     await charging;
   });
 
-  test("is settled once by many replicas at once", async () => {
+  test("is settled once by many concurrent replicas", async () => {
     const request = aChargeRequest();
     const dying = { ...deps, store: crashingAt(deps.store, "settle", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
@@ -144,7 +144,7 @@ describe("an abandoned payment", () => {
     await watchBatch(deps, options);
   };
 
-  test("that was charged late, by a process that died before it could say so, is refunded though nobody asks", async () => {
+  test("that was charged late, by a process that died before it recorded the charge, is refunded without a request", async () => {
     const request = aChargeRequest();
     await deps.store.open(request.paymentId, request.charge);
     await reconcile();
@@ -169,7 +169,7 @@ describe("an abandoned payment", () => {
     expect(await watched()).not.toContain(request.paymentId);
   });
 
-  test("is not asked about for ever", async () => {
+  test("is asked about for a limited time", async () => {
     const request = aChargeRequest();
     await deps.store.open(request.paymentId, request.charge);
     await reconcile();
@@ -182,7 +182,7 @@ describe("an abandoned payment", () => {
 
 describe("a refund left PENDING", () => {
   test.each(["before", "after"] as const)(
-    "is finished with its own key: died %s the provider gave the money back",
+    "is finished with its own key: died %s the provider refunded",
     async (when) => {
       const { payment } = await processPayment(deps, aChargeRequest());
       const dying = { ...deps, provider: crashingAt(deps.provider, "refund", when) };
@@ -196,7 +196,7 @@ describe("a refund left PENDING", () => {
     },
   );
 
-  test("is tried until the provider takes it; also the one of a late charge", async () => {
+  test("is retried until the provider accepts it; so is the refund of a late charge", async () => {
     const late = aChargeRequest({ token: "tok_refund_fails" });
     await deps.store.open(late.paymentId, late.charge);
     await deps.store.settle(late.paymentId, { outcome: "declined", reason: "ABANDONED" });
@@ -241,7 +241,7 @@ test("the late charge of a tombstone is refunded once the provider refunds", asy
 describe("the loop", () => {
   const options = { intervalMs: 10, ...OPTIONS, watchEveryMs: 60_000, watchForMs: 60_000 };
 
-  test("works through more than one batch, and ends when it is told to", async () => {
+  test("works through more than one batch, and ends when its signal aborts", async () => {
     const requests = Array.from({ length: 45 }, () => aChargeRequest());
     await Promise.all(requests.map(({ paymentId, charge }) => deps.store.open(paymentId, charge)));
     const stopping = new AbortController();
@@ -257,7 +257,7 @@ describe("the loop", () => {
     await expect(running).resolves.toBeUndefined();
   });
 
-  test("goes on when the database fails", async () => {
+  test("continues after the database fails", async () => {
     const request = aChargeRequest();
     await deps.store.open(request.paymentId, request.charge);
     const failing = { ...deps, store: crashingAt(deps.store, "pendingSince", "before") };

@@ -43,7 +43,7 @@ describe("the simulated provider", () => {
     expect(await kinds()).toEqual(["decline"]);
   });
 
-  test("one key is one charge, however often and wherever it is asked for", async () => {
+  test("one key is one charge, however often and by whichever process it is requested", async () => {
     const other = await Simulator.open({ bookDir, limitMinorUnits: 100_000n });
     const calls = Array.from({ length: 20 }, (_, n) =>
       (n % 2 === 0 ? provider : other).charge("a", EUR(5n), "tok_visa", inTime()),
@@ -75,7 +75,7 @@ describe("the simulated provider", () => {
     );
   });
 
-  test("tok_timeout_then_success: charged, the first answer lost, the second not", async () => {
+  test("tok_timeout_then_success: charged, the first reply lost, the second not", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_timeout_then_success", soon())).rejects.toThrow(
       ProviderOutcomeUnknownError,
     );
@@ -86,14 +86,14 @@ describe("the simulated provider", () => {
     expect(await kinds()).toEqual(["charge"]);
   });
 
-  test("tok_timeout: no answer, no charge", async () => {
+  test("tok_timeout: no reply, no charge", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_timeout", soon())).rejects.toThrow(
       ProviderOutcomeUnknownError,
     );
     expect(await provider.find("a")).toBeUndefined();
   });
 
-  test("tok_flaky: two failures for sure, then a charge", async () => {
+  test("tok_flaky: two failures, then a charge", async () => {
     const charge = () => provider.charge("a", EUR(1n), "tok_flaky", inTime());
     await expect(charge()).rejects.toThrow(ProviderUnavailableError);
     await expect(charge()).rejects.toThrow(ProviderUnavailableError);
@@ -121,13 +121,13 @@ describe("the simulated provider", () => {
     await expect(provider.refund("r", "a", EUR(5n))).rejects.toThrow("another amount");
   });
 
-  test("what was not charged is not refunded", async () => {
+  test("a refund without a charge is refused", async () => {
     await provider.charge("declined", EUR(10n), "tok_declined", inTime());
     await expect(provider.refund("r", "declined", EUR(10n))).rejects.toThrow("no such charge");
     await expect(provider.refund("r", "unknown", EUR(10n))).rejects.toThrow("no such charge");
   });
 
-  test("tok_refund_fails: refunds fail until they are told to work", async () => {
+  test("tok_refund_fails: refunds fail until the file REFUNDS_WORK exists", async () => {
     await provider.charge("a", EUR(10n), "tok_refund_fails", inTime());
     await expect(provider.refund("r", "a", EUR(10n))).rejects.toThrow(ProviderUnavailableError);
     await writeFile(join(bookDir, REFUNDS_WORK), "");

@@ -41,7 +41,7 @@ const charged = async (minorUnits = 1_000n, token = "tok_visa"): Promise<Payment
   (await processPayment(deps, aChargeRequest({ minorUnits, token }))).payment;
 
 describe("processPayment", () => {
-  test("charges, and says it has not seen the request before", async () => {
+  test("charges, and reports that the request is new", async () => {
     const request = aChargeRequest();
     const { payment, replayed } = await processPayment(deps, request);
     expect(payment).toMatchObject({
@@ -54,7 +54,7 @@ describe("processPayment", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000"]);
   });
 
-  test("a decline is an answer", async () => {
+  test("a decline is a result, not an error", async () => {
     const request = aChargeRequest({ minorUnits: LIMIT });
     expect((await processPayment(deps, request)).payment).toMatchObject({
       status: "DECLINED",
@@ -84,7 +84,7 @@ describe("processPayment", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000"]);
   });
 
-  test("another request with the same id is refused, whatever came of the first", async () => {
+  test("another request with the same id is refused, whatever the outcome of the first", async () => {
     const request = aChargeRequest();
     await processPayment(deps, request);
     const other = aChargeRequest({
@@ -96,7 +96,7 @@ describe("processPayment", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000"]);
   });
 
-  test("an answer that is lost leaves it PENDING; asking again finds the charge", async () => {
+  test("a lost reply leaves it PENDING; the retry finds the charge", async () => {
     const request = aChargeRequest({ token: "tok_timeout_then_success" });
     await expect(processPayment(impatient(deps), request)).rejects.toThrow(
       reason("PROVIDER_UNAVAILABLE"),
@@ -106,7 +106,7 @@ describe("processPayment", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000"]);
   });
 
-  test("a payment left PENDING is looked for at the provider before it is charged again", async () => {
+  test("the provider is asked about a PENDING payment before it is charged again", async () => {
     const request = aChargeRequest({ token: "tok_timeout_then_success" });
     await expect(processPayment(impatient(deps), request)).rejects.toThrow(
       reason("PROVIDER_UNAVAILABLE"),
@@ -115,7 +115,7 @@ describe("processPayment", () => {
     expect((await processPayment(noCharge, request)).payment.status).toBe("SUCCEEDED");
   });
 
-  test("a provider that never answers, and heeds no signal, is not waited for", async () => {
+  test("a provider that never responds and ignores its signal is not waited for", async () => {
     const never = () => new Promise<never>(() => {});
     const deaf = {
       ...impatient(deps),
@@ -126,14 +126,14 @@ describe("processPayment", () => {
     );
   });
 
-  test("a flaky provider is asked again by the caller, with the same key", async () => {
+  test("retries with the same key get past a flaky provider", async () => {
     const request = aChargeRequest({ token: "tok_flaky" });
     await expect(processPayment(deps, request)).rejects.toThrow(reason("PROVIDER_UNAVAILABLE"));
     await expect(processPayment(deps, request)).rejects.toThrow(reason("PROVIDER_UNAVAILABLE"));
     expect((await processPayment(deps, request)).payment.status).toBe("SUCCEEDED");
   });
 
-  test("a provider that charged another amount is not believed", async () => {
+  test("a charge of another amount is an error", async () => {
     const request = aChargeRequest();
     await deps.provider.charge(request.paymentId, EUR(7n), "tok_visa", AbortSignal.timeout(1_000));
     await expect(processPayment(deps, request)).rejects.toThrow("another amount");
@@ -172,7 +172,7 @@ describe("a process that dies while it charges", () => {
     ([, method, when]) => method === "settle" || (method === "charge" && when === "after"),
   );
   test.each(charges)(
-    "%s.%s, %s: a refund instead of the retry finds the charge and gives it back",
+    "%s.%s, %s: a refund instead of the retry finds the charge and refunds it",
     async (part, method, when) => {
       const request = aChargeRequest();
       const dying = { ...deps, [part]: crashingAt(deps[part], method as never, when) };
@@ -185,8 +185,8 @@ describe("a process that dies while it charges", () => {
   );
 });
 
-describe("a charge that comes too late", () => {
-  test("is refused when a refund came before it", async () => {
+describe("a late charge", () => {
+  test("is refused after a refund", async () => {
     const request = aChargeRequest();
     const { payment } = await refundPayment(deps, request.paymentId, aRefundRequest());
     expect(payment).toMatchObject({ status: "VOIDED", charge: undefined });
@@ -209,7 +209,7 @@ describe("a charge that comes too late", () => {
     );
   };
 
-  test("is given back by the process that finds out when it settles", async () => {
+  test("is refunded by the process that finds it when it settles", async () => {
     const request = aChargeRequest();
     const { provider, store } = deps;
     const abandoning: PaymentProvider = {
@@ -238,7 +238,7 @@ describe("a charge that comes too late", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000", "refund 1000"]);
   });
 
-  test("is given back by the retry when that process died", async () => {
+  test("is refunded by the retry when that process died", async () => {
     const request = aChargeRequest();
     await stalled(request);
     const answers = await Promise.all([
@@ -249,7 +249,7 @@ describe("a charge that comes too late", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000", "refund 1000"]);
   });
 
-  test("is given back by the refund when that process died", async () => {
+  test("is refunded by a refund request when that process died", async () => {
     const request = aChargeRequest();
     await stalled(request);
     expect((await refundPayment(deps, request.paymentId, aRefundRequest())).payment.status).toBe(
@@ -258,7 +258,7 @@ describe("a charge that comes too late", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000", "refund 1000"]);
   });
 
-  test("is not said to be given back while it is not", async () => {
+  test("is not reported as refunded while it is not", async () => {
     const request = aChargeRequest({ token: "tok_refund_fails" });
     await stalled(request);
     expect((await processPayment(deps, request)).payment).toMatchObject({
@@ -390,7 +390,7 @@ describe("refundPayment of a payment that the provider charged and this database
 });
 
 describe("refundPayment", () => {
-  test("gives all back", async () => {
+  test("refunds all", async () => {
     const { id } = await charged();
     const { payment, replayed } = await refundPayment(deps, id, aRefundRequest());
     expect(payment).toMatchObject({
@@ -401,7 +401,7 @@ describe("refundPayment", () => {
     expect(await setting.moves(id)).toEqual(["charge 1000", "refund 1000"]);
   });
 
-  test("gives parts back; all that is left is what is left", async () => {
+  test("refunds parts, then all that is left", async () => {
     const { id } = await charged();
     expect((await refundPayment(deps, id, aRefundRequest(300n))).payment.status).toBe(
       "PARTIALLY_REFUNDED",
@@ -410,7 +410,7 @@ describe("refundPayment", () => {
     expect((await setting.moves(id)).sort()).toEqual(["charge 1000", "refund 300", "refund 700"]);
   });
 
-  test("the same refund again, by its amount or as all that was left, is the same refund", async () => {
+  test("a repeated refund, with or without an amount, is the same refund", async () => {
     const { id } = await charged();
     for (const request of [aRefundRequest(300n), aRefundRequest()]) {
       const first = await refundPayment(deps, id, request);
@@ -431,7 +431,7 @@ describe("refundPayment", () => {
     ).rejects.toThrow(reason("REQUEST_ID_REUSED"));
   });
 
-  test("when nothing is left: all that is left is nothing, an amount is too much", async () => {
+  test("when nothing is left, a refund without amount changes nothing and one with an amount is refused", async () => {
     const { id } = await charged();
     const { payment } = await refundPayment(deps, id, aRefundRequest());
     expect(await refundPayment(deps, id, aRefundRequest())).toEqual({ payment, replayed: false });
@@ -454,7 +454,7 @@ describe("refundPayment", () => {
     expect((await setting.moves(id)).filter((move) => move === "refund 100")).toHaveLength(10);
   });
 
-  test("one refund asked for 20 times at once is one refund", async () => {
+  test("20 concurrent requests with one refund id make one refund", async () => {
     const { id } = await charged();
     const request = aRefundRequest();
     const answers = await Promise.all(
@@ -465,7 +465,7 @@ describe("refundPayment", () => {
   });
 
   test.each(["tok_declined", "tok_insufficient_funds"])(
-    "of a declined payment (%s) answers as it is",
+    "of a declined payment (%s) returns it unchanged",
     async (token) => {
       const { id } = await charged(1_000n, token);
       expect((await refundPayment(deps, id, aRefundRequest())).payment.status).toBe("DECLINED");
@@ -473,7 +473,7 @@ describe("refundPayment", () => {
     },
   );
 
-  test("of a payment that is being charged is not answered before that is known", async () => {
+  test("of a payment that is being charged is refused until the outcome is known", async () => {
     const request = aChargeRequest({ token: "tok_timeout" });
     await expect(processPayment(impatient(deps), request)).rejects.toThrow(
       reason("PROVIDER_UNAVAILABLE"),
@@ -497,7 +497,7 @@ describe("refundPayment", () => {
     expect(await setting.moves(request.paymentId)).toEqual([]);
   });
 
-  test("that the provider does not take keeps its money set aside, and goes on when asked again", async () => {
+  test("that the provider refuses keeps its amount reserved and continues on retry", async () => {
     const { id } = await charged(1_000n, "tok_refund_fails");
     const request = aRefundRequest();
     await expect(refundPayment(deps, id, request)).rejects.toThrow(reason("PROVIDER_UNAVAILABLE"));
@@ -534,7 +534,7 @@ describe("refundPayment", () => {
     },
   );
 
-  test("any sequence of refunds, crashes and retries: the book never gives back more than it took, and agrees with the store", async () => {
+  test("any sequence of refunds, crashes and retries: the book never refunds more than it charged, and agrees with the store", async () => {
     const step = fc.record({
       amount: fc.option(fc.bigInt(1n, 600n)),
       id: fc.integer({ min: 0, max: 4 }),
