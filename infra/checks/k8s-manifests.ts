@@ -1,11 +1,11 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   differences,
   failedWith,
-  inTemporaryFolder,
   type Outcome,
   ROOT,
+  temporaryFolder,
 } from "@tercet/cli/repository";
 import { parse, stringify } from "yaml";
 import { type Charts, hasHelm, openCharts } from "./helm.ts";
@@ -19,8 +19,8 @@ interface Manifest {
 }
 
 /**
- * Writes base/, the umbrella without hooks and databases, and databases/, those for development:
- * one file for each object.
+ * Writes base/ (the umbrella chart without hooks and databases) and databases/ (for development),
+ * one file per object.
  */
 async function writeManifests(charts: Charts, target: string): Promise<void> {
   const rendered = await charts.template([join(ROOT, VALUES)], "--no-hooks");
@@ -67,7 +67,7 @@ async function writeResources(
   );
 }
 
-/** False where there is no helm. */
+/** Renders infra/k8s from charts/. Resolves to false if helm is not installed. */
 export async function generateManifests(): Promise<boolean> {
   if (!(await hasHelm())) return false;
   await using charts = await openCharts();
@@ -76,15 +76,15 @@ export async function generateManifests(): Promise<boolean> {
 }
 
 export async function checkManifests(): Promise<Outcome> {
-  if (!(await hasHelm())) return { kind: "skipped", reason: "helm is not there: pnpm tools helm" };
-  return await inTemporaryFolder(async (folder) => {
-    await using charts = await openCharts();
-    await writeManifests(charts, folder);
-    const problems: string[] = [];
-    for (const part of ["base", "databases"]) {
-      const found = await differences(join(ROOT, FOLDER, part), join(folder, part));
-      problems.push(...found.map((problem) => `${FOLDER}/${part}/${problem}: run pnpm generate`));
-    }
-    return failedWith(problems);
-  });
+  if (!(await hasHelm()))
+    return { kind: "skipped", reason: "helm is not installed: pnpm tools helm" };
+  await using folder = await temporaryFolder("manifests");
+  await using charts = await openCharts();
+  await writeManifests(charts, folder.path);
+  const problems: string[] = [];
+  for (const part of ["base", "databases"].map((name) => join(FOLDER, name))) {
+    const found = await differences(join(ROOT, part), join(folder.path, basename(part)));
+    problems.push(...found.map((problem) => `${part}/${problem}: run pnpm generate`));
+  }
+  return failedWith(problems);
 }

@@ -15,3 +15,8 @@ test.each([
 ])("%s reads %j", (query, names) => {
   expect(metricsIn(query)).toEqual(names);
 });
+
+test("a query that is not PromQL is an error that names the place", () => {
+  expect(() => metricsIn("sum(rate(x_total[5m])")).toThrow("is not PromQL");
+  expect(() => metricsIn("a + * b")).toThrow('at "* b"');
+});

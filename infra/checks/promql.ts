@@ -1,17 +1,21 @@
-const WORDS = new Set(["and", "or", "unless", "bool", "offset", "inf", "nan"]);
-/** What names labels, not metrics. */
-const LABEL_LISTS = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g;
-const STRINGS = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g;
-const COMMENTS = /#.*$/gm;
-const SELECTORS = /\{[^}]*\}|\[[^\]]*\]/g;
-/** A name that is not a function, nor an aggregation, whose list of labels is gone by now. */
-const NAMES = /(?<![\w:.])[a-zA-Z_:][\w:]*(?!\s*\()(?![\w:])/g;
+import { parser } from "@prometheus-io/lezer-promql";
 
-/** The metrics that a query reads, with the endings of histograms. */
+/** Grafana replaces it by a duration; PromQL's own grammar does not know it. */
+const RATE_INTERVAL = "$__rate_interval";
+
+/**
+ * Returns the metrics that a query reads, histograms with their endings. Throws if the query is not
+ * PromQL.
+ */
 export function metricsIn(query: string): string[] {
-  const bare = [STRINGS, COMMENTS, SELECTORS, LABEL_LISTS].reduce(
-    (text, pattern) => text.replace(pattern, " "),
-    query,
-  );
-  return [...new Set(bare.match(NAMES) ?? [])].filter((name) => !WORDS.has(name.toLowerCase()));
+  const text = query.replaceAll(RATE_INTERVAL, "5m");
+  const names = new Set<string>();
+  parser.parse(text).iterate({
+    enter: ({ type, from, to, node }) => {
+      if (type.isError) throw new Error(`"${query}" is not PromQL, at "${text.slice(from)}"`);
+      if (type.name === "Identifier" && node.parent?.name === "VectorSelector")
+        names.add(text.slice(from, to));
+    },
+  });
+  return [...names];
 }

@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execute, type Outcome, passed, ROOT } from "@tercet/cli/repository";
+import { execute, type Outcome, passed, ROOT, temporaryFolder } from "@tercet/cli/repository";
 
 /** Asks git; the answer without white space at its ends, or undefined when git has none. */
 export type AskGit = (...args: string[]) => Promise<string | undefined>;
@@ -50,20 +48,11 @@ async function forkPoint(git: AskGit): Promise<string | undefined> {
 export async function checkBreaking(): Promise<Outcome> {
   const base = await breakingBase(gitIn(ROOT), process.env["BUF_BREAKING_AGAINST"]);
   if ("none" in base) return { kind: "skipped", reason: base.none };
-  const folder = await mkdtemp(join(tmpdir(), "tercet-breaking-"));
-  try {
-    const archive = join(folder, "base.tar");
-    const exported = await execute("git", [
-      "archive",
-      `--output=${archive}`,
-      base.commit,
-      "proto",
-      "buf.yaml",
-    ]);
-    if (exported.code !== 0) return { kind: "failed", output: exported.output };
-    const { code, output } = await execute("buf", ["breaking", "--against", archive]);
-    return code === 0 ? passed : { kind: "failed", output: `against ${base.commit}:\n${output}` };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await temporaryFolder("breaking");
+  const archive = join(folder.path, "base.tar");
+  const parts = ["proto", "buf.yaml"];
+  const exported = await execute("git", ["archive", `--output=${archive}`, base.commit, ...parts]);
+  if (exported.code !== 0) return { kind: "failed", output: exported.output };
+  const { code, output } = await execute("buf", ["breaking", "--against", archive]);
+  return code === 0 ? passed : { kind: "failed", output: `against ${base.commit}:\n${output}` };
 }

@@ -6,24 +6,22 @@ import {
   differences,
   execute,
   failedWith,
-  inTemporaryFolder,
   type Outcome,
   ROOT,
+  temporaryFolder,
 } from "@tercet/cli/repository";
 
-/** Generates the contracts' code into a temporary folder: it must be what is committed. */
-export function checkGeneratedContracts(): Promise<Outcome> {
-  return inTemporaryFolder(async (folder) => {
-    const { code, output } = await execute("buf", ["generate", "--output", folder]);
-    if (code !== 0) return { kind: "failed", output };
-    const problems = await differences(join(ROOT, "gen/src"), join(folder, "gen/src"));
-    return failedWith(problems.map((problem) => `gen/src/${problem}: run pnpm generate`));
-  });
+/** Generates the contracts' code into a temporary folder and compares it with what is committed. */
+export async function checkGeneratedContracts(): Promise<Outcome> {
+  await using folder = await temporaryFolder("contracts");
+  const { code, output } = await execute("buf", ["generate", "--output", folder.path]);
+  if (code !== 0) return { kind: "failed", output };
+  const problems = await differences(join(ROOT, "gen/src"), join(folder.path, "gen/src"));
+  return failedWith(problems.map((problem) => `gen/src/${problem}: run pnpm generate`));
 }
 
 /**
- * Asks drizzle-kit for the next migration of each schema, in a copy of its migrations: there must
- * be none.
+ * Generates the next migration of each schema into a copy of its migrations: there must be none.
  */
 export async function checkMigrations(): Promise<Outcome> {
   const configs = globSync("packages/*/drizzle.config.ts", { cwd: ROOT }).sort();
@@ -33,31 +31,25 @@ export async function checkMigrations(): Promise<Outcome> {
   return failedWith(problems);
 }
 
-function staleMigrations(config: string): Promise<string[]> {
-  return inTemporaryFolder(async (folder) => {
-    const cwd = join(ROOT, dirname(config));
-    const name = dirname(config);
-    const consistent = await execute("drizzle-kit", ["check"], cwd);
-    if (consistent.code !== 0) return [`${name}: drizzle-kit check\n${consistent.output}`];
-    const migrations = await migrationsFolder(config);
-    const copy = join(folder, "migrations");
-    await cp(migrations, copy, { recursive: true });
-    await writeFile(join(folder, "drizzle.config.ts"), redirected(config, relative(cwd, copy)));
-    const { code, output } = await execute(
-      "drizzle-kit",
-      ["generate", "--config", join(folder, "drizzle.config.ts")],
-      cwd,
-    );
-    if (code !== 0) return [`${name}: drizzle-kit generate\n${output}`];
-    const problems = await differences(migrations, copy);
-    // It also exits with 0 when the schema cannot be loaded, or when it has a question and nobody
-    // is there to answer.
-    if (problems.length === 0 && !output.includes("No schema changes"))
-      return [`${name}: drizzle-kit generate did not finish\n${output}`];
-    return problems.map(
-      (problem) => `${name}/${relative(cwd, migrations)}/${problem}: run pnpm generate`,
-    );
-  });
+async function staleMigrations(config: string): Promise<string[]> {
+  await using folder = await temporaryFolder("migrations");
+  const name = dirname(config);
+  const cwd = join(ROOT, name);
+  const consistent = await execute("drizzle-kit", ["check"], cwd);
+  if (consistent.code !== 0) return [`${name}: drizzle-kit check\n${consistent.output}`];
+  const migrations = await migrationsFolder(config);
+  const copy = join(folder.path, "migrations");
+  await cp(migrations, copy, { recursive: true });
+  const copied = join(folder.path, "drizzle.config.ts");
+  await writeFile(copied, redirected(config, relative(cwd, copy)));
+  const { code, output } = await execute("drizzle-kit", ["generate", "--config", copied], cwd);
+  if (code !== 0) return [`${name}: drizzle-kit generate\n${output}`];
+  const problems = await differences(migrations, copy);
+  // It also exits with 0 when the schema cannot be loaded or when it waits for a reply to a question.
+  if (problems.length === 0 && !output.includes("No schema changes"))
+    return [`${name}: drizzle-kit generate did not finish\n${output}`];
+  const where = `${name}/${relative(cwd, migrations)}`;
+  return problems.map((problem) => `${where}/${problem}: run pnpm generate`);
 }
 
 /** drizzle-kit puts `./` before `out`, so that it must be relative. */

@@ -1,15 +1,13 @@
-import { execute, listFiles, type Outcome, passed, readTexts } from "@tercet/cli/repository";
+import { execute, listFiles, type Outcome, outcomeOf, readTexts } from "@tercet/cli/repository";
 
-/** Lints every shell script, known by its first line or its ending. */
+/** Runs shellcheck over every shell script, recognized by its first line or its extension. */
 export async function checkShellScripts(): Promise<Outcome> {
   const version = await execute("shellcheck", ["--version"]);
   if (version.code !== 0) return { kind: "skipped", reason: "shellcheck is not installed" };
   const scripts = [...(await readTexts(await listFiles()))]
     .filter(([path, text]) => isShellScript(path, text))
     .map(([path]) => path);
-  if (scripts.length === 0) return { kind: "skipped", reason: "there are no shell scripts" };
-  const { code, output } = await execute("shellcheck", scripts);
-  return code === 0 ? passed : { kind: "failed", output };
+  return await outcomeOf("shellcheck", ...scripts);
 }
 
 export function isShellScript(path: string, text: string): boolean {

@@ -4,7 +4,7 @@ import {
   failedWith,
   listFiles,
   type Outcome,
-  passed,
+  outcomeOf,
   readTexts,
 } from "@tercet/cli/repository";
 import { parse } from "yaml";
@@ -29,8 +29,7 @@ export async function checkWorkflows(): Promise<Outcome> {
   for (const tool of ["actionlint", "shellcheck"])
     if ((await execute(tool, ["--version"])).code !== 0)
       return { kind: "skipped", reason: `${tool} is not installed` };
-  const { code, output } = await execute("actionlint", ["-no-color"]);
-  return code === 0 ? passed : { kind: "failed", output };
+  return await outcomeOf("actionlint", "-no-color");
 }
 
 interface Step {

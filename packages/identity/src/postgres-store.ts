@@ -29,7 +29,7 @@ export async function openPostgresStore(
 }
 
 export function postgresStore(sql: Sql): IdentityStore {
-  const work = sql.lane("work");
+  const work = sql.priority("work");
   return {
     createUser: (user, request) => users.createUser(sql, user, request),
     setRoles: (roles, request) => users.setRoles(sql, roles, request),

@@ -25,8 +25,8 @@ export interface PaymentConfig {
   readonly failpoints: Failpoints;
 }
 
-const shape = z
-  .object({
+const shape = failpointsOnlyInTests(
+  z.object({
     ...serviceEnv(5012),
     ...failpointEnv(paymentFailpoints),
     /** Its scheme decides which store is used. */
@@ -48,8 +48,8 @@ const shape = z
     RECONCILE_ABANDONED_EVERY_MS: integer(60_000, 50, 86_400_000),
     /** Longer than any process may be suspended before its call of the provider. */
     RECONCILE_ABANDONED_FOR_MS: integer(86_400_000, 100, 30 * 86_400_000),
-  })
-  .refine(...failpointsOnlyInTests)
+  }),
+)
   .refine(
     ({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS,
     {
@@ -84,3 +84,6 @@ export function envToConfig(env: Env): PaymentConfig {
     failpoints: parsed.FAILPOINTS,
   };
 }
+
+/** The variables that this service reads. */
+export const paymentSettings: readonly string[] = Object.keys(shape.shape);

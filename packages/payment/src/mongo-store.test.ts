@@ -6,12 +6,12 @@ import { openMongoStore } from "./mongo-store.ts";
 import { atomicityContract, functionalContract } from "./store.contract.ts";
 
 const server = await findMongo();
-if ("missing" in server) {
+if (server === undefined) {
   // Reporters leave skipped names out; the reason must be seen.
-  process.stderr.write(`MongoDB store: skipped: ${server.missing}\n`);
-  describe("the MongoDB store", () => test.skip(`skipped: ${server.missing}`, () => {}));
+  process.stderr.write("WITHOUT MONGODB: the MongoDB store is not tested\n");
+  describe("the MongoDB store", () => test.skip("needs MONGODB_URL or mongod", () => {}));
 } else {
-  describe(`the MongoDB store on ${server.version}`, () => {
+  describe("the MongoDB store", () => {
     const url = new URL(server.url);
     url.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;
     afterAll(async () => {
@@ -34,8 +34,6 @@ if ("missing" in server) {
       await using client = new MongoClient(fresh.href);
       await client.db().dropDatabase();
     });
-    if (server.atomic) atomicityContract(open);
-    else
-      test.skip(`many at once: skipped: ${server.version} does not update documents atomically; this needs a real MongoDB`, () => {});
+    atomicityContract(open);
   });
 }

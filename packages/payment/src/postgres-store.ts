@@ -39,7 +39,7 @@ export async function openPostgresStore(
  */
 export function postgresStore(sql: Sql): PaymentStore {
   // What must be recorded once the provider has been asked does not queue behind new calls.
-  const work = sql.lane("work");
+  const work = sql.priority("work");
   return {
     open: (id, charge) => openPayment(sql, id, charge),
     settle: (id, outcome) => settle(work, id, outcome),

@@ -1,10 +1,16 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { index, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { requestIdReused } from "./errors.ts";
 import { principal } from "./host/principal.ts";
-import { isDatabaseUnavailable, type Sql } from "./postgres/postgres.ts";
+import { timeDefaultNow } from "./postgres/columns.ts";
+import {
+  type Fragment,
+  isDatabaseUnavailable,
+  milliseconds,
+  type Sql,
+} from "./postgres/postgres.ts";
 
 /**
  * What callers have asked for under which id; a row is written by the statement that does what was
@@ -18,7 +24,7 @@ export const requests = pgTable(
     method: text("method").notNull(),
     fingerprint: text("fingerprint").notNull(),
     resourceId: text("resource_id").notNull(),
-    createTime: timestamp("create_time", { withTimezone: true }).notNull().defaultNow(),
+    createTime: timeDefaultNow("create_time"),
   },
   (table) => [
     primaryKey({ columns: [table.caller, table.requestId] }),
@@ -75,7 +81,7 @@ export function toRequest<Desc extends DescMessage>(
 export function useRequest(
   sql: Sql,
   request: RequestRecord,
-  source: ReturnType<Sql> = sql`(select) as always`,
+  source: Fragment = sql`(select) as always`,
 ) {
   const { caller, requestId, method, fingerprint, resourceId } = request;
   return sql`
@@ -137,7 +143,8 @@ export async function once(
   const resourceId = await findReplay(store, request);
   if (resourceId === undefined && lost !== undefined) throw lost;
   if (resourceId === undefined) return { kind: "unchanged" };
-  return { kind: lost === undefined ? "replayed" : "done", resourceId };
+  const isOurs = lost !== undefined && resourceId === request.resourceId;
+  return { kind: isOurs ? "done" : "replayed", resourceId };
 }
 
 /**
@@ -178,7 +185,7 @@ export async function sweepRequests(
   const { count } = await sql`
     delete from requests where (caller, request_id) in (
       select caller, request_id from requests
-      where create_time <= now() - ${retentionMs} * interval '1 millisecond'
+      where create_time <= now() - ${milliseconds(sql, retentionMs)}
       order by create_time limit ${limit} for update skip locked
     )`;
   return count;

@@ -260,7 +260,7 @@ test("a process whose service is disposed ends by itself", async () => {
   expect({ code, said }).toEqual({ code: 0, said: "disposed\n" });
 });
 
-test("a process that is told to end while it starts does not wait for the start", async () => {
+test("a process that gets SIGTERM while it starts does not wait for the start", async () => {
   const program = fileURLToPath(new URL("./starting.ts", import.meta.url));
   const child = spawn(process.execPath, ["--conditions=source", program], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -270,12 +270,12 @@ test("a process that is told to end while it starts does not wait for the start"
   expect(await once(child, "exit")).toEqual([0, null]);
 });
 
-test("background work that does not end is told to hurry, then cut off within the time for draining", async () => {
-  let hurried = false;
+test("background work that does not end is forced to stop, then cut off within the drain timeout", async () => {
+  let forced = false;
   const closed = vi.fn(async () => {});
-  const onDrain = async (hurry: AbortSignal) => {
-    await once(hurry, "abort");
-    hurried = true;
+  const onDrain = async (force: AbortSignal) => {
+    await once(force, "abort");
+    forced = true;
     await never;
   };
   const shop = await host({
@@ -285,7 +285,7 @@ test("background work that does not end is told to hurry, then cut off within th
   const started = performance.now();
   await shop[Symbol.asyncDispose]();
   expect(performance.now() - started).toBeLessThan(2_000);
-  expect([hurried, closed.mock.calls.length]).toEqual([true, 1]);
+  expect([forced, closed.mock.calls.length]).toEqual([true, 1]);
 });
 
 async function refused(port: number): Promise<boolean> {

@@ -1,8 +1,7 @@
-import { glob, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { glob, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 
-/** How the fresh files differ from the committed ones, by path. */
+/** Returns how freshly generated files differ from the committed ones, one line per path. */
 export async function differences(committed: string, fresh: string): Promise<string[]> {
   const [before, after] = await Promise.all([contents(committed), contents(fresh)]);
   const problems: string[] = [];
@@ -21,13 +20,4 @@ async function contents(folder: string): Promise<Map<string, string>> {
     if (entry.isFile()) files.set(relative(folder, path), await readFile(path, "utf8"));
   }
   return files;
-}
-
-export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "tercet-generated-"));
-  try {
-    return await use(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -1,8 +1,9 @@
-/** What checks and generators share; loads nothing but Node. */
+/** What checks and generators share; loads nothing of the services. */
 
 export { ROOT } from "../root.ts";
-export { differences, inTemporaryFolder } from "./differences.ts";
-export { command, execute, type Finished } from "./execute.ts";
+export { temporaryFolder } from "../temporary-folder.ts";
+export { differences } from "./differences.ts";
+export { command, execute, outcomeOf } from "./execute.ts";
 export { listFiles, readTexts } from "./files.ts";
 export { type Check, failedWith, type Outcome, passed } from "./outcome.ts";
 export { toolsBin, toolsFolder } from "./tools-folder.ts";

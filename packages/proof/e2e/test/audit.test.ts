@@ -52,9 +52,9 @@ async function command(...args: readonly string[]): Promise<{ code: number; outp
 test("a running system is sound, also while orders are under way; what is under way for too long is named", async () => {
   const [confirmed] = await Promise.all([place(), place("tok_declined"), place()]);
   const { id } = await place("tok_timeout", 500);
-  const { orders, kept, broken, overdue, parked } = await auditMoney(stack, OPTIONS);
+  const { orders, netCaptured, broken, overdue, parked } = await auditMoney(stack, OPTIONS);
   expect(orders).toEqual({ CONFIRMED: 2, REJECTED: 1, PENDING: 1 });
-  expect(kept).toEqual(new Map([["EUR", 2n * (confirmed.total?.minorUnits ?? 0n)]]));
+  expect(netCaptured).toEqual(new Map([["EUR", 2n * (confirmed.total?.minorUnits ?? 0n)]]));
   expect([broken, overdue, parked]).toEqual([[], [], []]);
   expect((await auditMoney(stack, { openForMs: 1 })).overdue).toEqual([
     expect.stringContaining(`place-order of order ${id} has been RUNNING`),

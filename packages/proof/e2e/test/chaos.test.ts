@@ -39,7 +39,7 @@ test(`a pair of failpoints, the second on the retry, breaches nothing (CHAOS_SEE
   const result = await runPairs({
     dataDir: folder.path,
     seed: SEED,
-    lanes: 1,
+    systems: 1,
     limit: 4,
     durationMs: 60_000,
     signal,

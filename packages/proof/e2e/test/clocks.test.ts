@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
-import { readEverything } from "@tercet/audit";
+import { readSnapshot } from "@tercet/audit";
 import { isTakeOver } from "@tercet/chaos";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { createApi, type ServiceProcess, type Stack } from "@tercet/stack";
@@ -86,7 +86,7 @@ async function pending(at: ServiceProcess): Promise<string[]> {
 
 /** Who took each of the sagas over, in turn, and when by the database's clock. */
 async function takeOvers(sagas: readonly string[]): Promise<{ worker: string; at: number }[][]> {
-  const ours = (await readEverything(stack)).sagas.filter(({ id }) => sagas.includes(id));
+  const ours = (await readSnapshot(stack)).sagas.filter(({ id }) => sagas.includes(id));
   return ours.map(({ events }) =>
     events.filter(isTakeOver).map(({ worker, time }) => ({ worker, at: Date.parse(time) })),
   );
@@ -133,7 +133,7 @@ test.each([
     await inherit(sagas, right, second.replica);
     freezePayment("SIGCONT");
     await expectInvariants(stack);
-    for (const { id, events } of (await readEverything(stack)).sagas)
+    for (const { id, events } of (await readSnapshot(stack)).sagas)
       if (sagas.includes(id))
         expect(events.at(-1)).toMatchObject({
           step: "allocate",

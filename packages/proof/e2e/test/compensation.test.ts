@@ -142,13 +142,13 @@ async function placeDue(sql: Sql, sku: string, count: number): Promise<void> {
   const { id: customerId } = await alice.identity.getMe({});
   await sql`
     with placed as (
-      insert into orders (id, customer_id, status, items, currency, total, payment_id)
+      insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
       select gen_random_uuid(), ${customerId}, 'PENDING', ${sql.json(items)}, 'EUR', 1999, gen_random_uuid() from generate_series(1, ${count}::int)
       returning id, payment_id),
     begun as (
       insert into sagas (id, kind, version, subject, state, step, input, fence, deadline_at, events)
       select gen_random_uuid(), 'place-order', 1, id, 'RUNNING', 'charge',
-        jsonb_build_object('customerId', ${customerId}::text, 'paymentId', payment_id, 'currency', 'EUR', 'total', '1999', 'token', 'tok_visa'),
+        jsonb_build_object('customerId', ${customerId}::text, 'paymentId', payment_id, 'amount', jsonb_build_object('currencyCode', 'EUR', 'minorUnits', '1999'), 'token', 'tok_visa'),
         1, now() + interval '2 minutes',
         jsonb_build_array(jsonb_build_object('step', 'create', 'action', 'RUN', 'outcome', 'SUCCEEDED', 'attempt', 1, 'durationMs', 0,
           'message', '', 'worker', 'gone', 'time', now()))

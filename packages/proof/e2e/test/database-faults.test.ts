@@ -70,7 +70,7 @@ beforeEach(() => {
  * or torn, and nobody was surprised.
  */
 afterEach(async () => {
-  proxy.misbehave();
+  proxy.inject();
   await postgres.start();
   expect(recorder.violations()).toEqual([]);
   await expectInvariants(stack, { acknowledged });
@@ -196,13 +196,13 @@ test("a storm ends a third of all sessions every 30 ms, under load", {
 describe("the network swallows what Order and its database say", () => {
   test("under load, for longer than any statement is waited for", { timeout: 60_000 }, async () => {
     await underLoad(async () => {
-      proxy.misbehave({ blackHole: true });
+      proxy.inject({ blackHole: true });
       await vi.waitFor(async () => expect(await readiness()).toBe(503), {
         timeout: 2_000,
         interval: 50,
       });
       await pause(7_500);
-      proxy.misbehave();
+      proxy.inject();
     });
     expect(
       recorder.count("Unavailable") +
@@ -226,11 +226,11 @@ describe("the network swallows what Order and its database say", () => {
         ).toHaveLength(1),
       PATIENCE,
     );
-    proxy.misbehave({ blackHole: true });
+    proxy.inject({ blackHole: true });
     const started = performance.now();
     expect(await replica.stop()).toBe("exit code 0");
     expect(performance.now() - started).toBeLessThan(DRAIN_TIMEOUT_MS + 500);
-    proxy.misbehave();
+    proxy.inject();
     await answer;
     await vi.waitFor(
       async () =>
@@ -291,7 +291,7 @@ describe("PostgreSQL has run out", () => {
       stack.services.payment.pid,
     ];
     const sleepers = Array.from({ length: 250 }, () =>
-      outcome(crowd.lane("lease")`select pg_sleep(4)`),
+      outcome(crowd.priority("lease")`select pg_sleep(4)`),
     );
     await vi.waitFor(
       async () =>

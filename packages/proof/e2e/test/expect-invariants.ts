@@ -1,17 +1,18 @@
 import {
-  moved,
+  countByStatus,
+  findViolations,
+  movementsOf,
   paymentOf,
-  readEverything,
+  readSnapshot,
   type Sources,
   untilSettled,
-  violations,
 } from "@tercet/audit";
 import { readBook } from "@tercet/payment";
 import { expect } from "vitest";
 
 /** What the provider's book says about one payment. */
 export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId: string) {
-  return moved((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
+  return movementsOf((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
 }
 
 /** How many charges and refunds of a payment the provider's book has. */
@@ -32,7 +33,7 @@ export interface InvariantOptions {
 
 /**
  * What must hold however the system was treated, from its databases and the provider's book:
- * nothing is left open (I3), and then none of `violations`. Answers how many orders there are in
+ * nothing is left open (I3), and then none of `findViolations`. Answers how many orders there are in
  * each status, so that a test can tell that it held something.
  */
 export async function expectInvariants(
@@ -40,10 +41,7 @@ export async function expectInvariants(
   { acknowledged = new Map(), withinMs = 30_000 }: InvariantOptions = {},
 ): Promise<Record<string, number>> {
   expect(await untilSettled(sources, withinMs)).toEqual([]);
-  const everything = await readEverything(sources);
-  expect(violations(everything, acknowledged)).toEqual([]);
-  const byStatus = Object.groupBy(everything.orders, ({ status }) => status);
-  return Object.fromEntries(
-    Object.entries(byStatus).map(([status, some]) => [status, some.length]),
-  );
+  const snapshot = await readSnapshot(sources);
+  expect(findViolations(snapshot, acknowledged)).toEqual([]);
+  return countByStatus(snapshot);
 }

@@ -95,7 +95,7 @@ test("a charge takes longer than its deadline: the retry finds that it has succe
 });
 
 test("a refund overtakes its charge, which is refused when it arrives", async () => {
-  proxy.misbehave({ blackHole: true });
+  proxy.inject({ blackHole: true });
   const pending = await place(SHORT);
   expect(pending.status).toBe(OrderStatus.PENDING);
   await alice.orders.cancelOrder(
@@ -104,7 +104,7 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
   );
   // What has been on its way until now is lost.
   proxy.reset();
-  proxy.misbehave();
+  proxy.inject();
   const {
     id: orderId,
     customerId,
@@ -200,7 +200,7 @@ test.each([
     await client.listProducts({});
     // New connections do not pass there.
     line.to(stack.urls.order);
-    cut.misbehave({ blackHole: true });
+    cut.inject({ blackHole: true });
     const vanished = performance.now();
     const codes: string[] = [];
     while (!codes.includes("ok")) {
@@ -238,7 +238,7 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
   const meanwhile: number[] = [];
   for (let round = 0; round < 2; round++) {
     normal.push(await p99(direct, id));
-    proxy.misbehave({ latencyMs: 10_000 });
+    proxy.inject({ latencyMs: 10_000 });
     const started = performance.now();
     const placed = await Promise.all(Array.from({ length: 30 }, () => place(MANY)));
     expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + 1_000);
@@ -250,7 +250,7 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
       for (const order of orders)
         expect([OrderStatus[order.status], attempts(order)[0]]).toEqual(["PENDING", "RUN UNKNOWN"]);
     }, PATIENCE);
-    proxy.misbehave();
+    proxy.inject();
     await Promise.all(placed.map((order) => becomes(alice, order, OrderStatus.CONFIRMED)));
   }
   // The floor is for a machine that does other things too.

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { chown, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { auditMoney, readEverything, unfinished } from "@tercet/audit";
+import { auditMoney, readSnapshot, unfinished } from "@tercet/audit";
 import { ROOT } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { readBook } from "@tercet/payment";
@@ -78,7 +78,7 @@ test.skipIf(missing.length > 0)(
     // Under way while the files are copied.
     const open = buy(sku, 3, "tok_slow");
     await vi.waitFor(
-      async () => expect(unfinished(await readEverything(stack)).length).toBeGreaterThanOrEqual(3),
+      async () => expect(unfinished(await readSnapshot(stack)).length).toBeGreaterThanOrEqual(3),
       PATIENCE,
     );
     await baseBackup(stack, data, backup);
@@ -90,7 +90,7 @@ test.skipIf(missing.length > 0)(
     await run("mv", [backup, data]);
     stack = await startTestStack(folder);
     await vi.waitFor(
-      async () => expect(unfinished(await readEverything(stack))).toEqual([]),
+      async () => expect(unfinished(await readSnapshot(stack))).toEqual([]),
       PATIENCE,
     );
     const alice = await logIn(stack.urls.edge, stack.users.alice);
@@ -124,7 +124,7 @@ test.skipIf(missing.length > 0)(
     }
     const report = await auditMoney(stack, OPEN_FOR);
     expect([report.broken, report.overdue]).toEqual([[], []]);
-    expect(report.givenBack).toHaveLength(lost.length);
+    expect(report.refundedStrays).toHaveLength(lost.length);
     expect((await readBook(stack.bookDir)).filter(({ kind }) => kind === "charge")).toHaveLength(
       10,
     );

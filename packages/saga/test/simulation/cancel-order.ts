@@ -1,5 +1,5 @@
 import {
-  begun,
+  initial,
   local,
   type Move,
   remote,
@@ -22,7 +22,7 @@ export function cancelOrder(deps: SagaDependencies): SagaDefinition<CancelInput>
     kind: "cancel-order",
     version: 1,
     steps: [
-      begun({ name: "request" }),
+      initial({ name: "request" }),
       remote<CancelInput>({
         name: "refund",
         run: (call) => refund(deps, toRefund(deps, call), call.signal),
@@ -36,7 +36,7 @@ export function cancelOrder(deps: SagaDependencies): SagaDefinition<CancelInput>
     deadlineMs: TIMES.compensationBudgetMs,
     compensationBudgetMs: TIMES.compensationBudgetMs,
     deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "too late" },
-    reflect: (moves: readonly Move[]) =>
+    syncSubject: (moves: readonly Move[]) =>
       connection.query((database) => database.reflect(moves, worker())),
     parse: (input) => input as CancelInput,
   };

@@ -26,7 +26,6 @@ export interface SagaRow extends Omit<HeldSaga, "state" | "overdue"> {
   step: string;
   attempt: number;
   failure: SagaFailure | null;
-  results: Readonly<Record<string, unknown>>;
   fence: bigint;
   resumeState: OpenState | null;
   owner: string | null;
@@ -67,12 +66,12 @@ export class MemoryDatabase {
     this.#workers.set(worker.id, this.#time.now);
   }
 
-  claimDue({ worker, limit, leaseMs, known, held, adrift }: Claim): readonly ClaimedSaga[] {
+  claimDue({ worker, limit, leaseMs, known, held, orphaned }: Claim): readonly ClaimedSaga[] {
     const now = this.#time.now;
     const mayTake = (saga: SagaRow): boolean => {
       if (saga.owner === worker.id)
         return (
-          !held.includes(saga.id) && (adrift.includes(saga.id) || saga.updateTime < now - leaseMs)
+          !held.includes(saga.id) && (orphaned.includes(saga.id) || saga.updateTime < now - leaseMs)
         );
       return (
         saga.owner === null ||
@@ -231,13 +230,12 @@ export class MemoryDatabase {
     saga.step = move.step;
     saga.attempt = move.attempt;
     saga.failure = move.failure ?? saga.failure;
-    saga.results = { ...saga.results, ...move.results };
     if (move.budgetMs !== null) saga.deadlineAt = now + move.budgetMs;
     saga.nextRunAt = now + move.delayMs;
     if (move.state === "NEEDS_ATTENTION" && saga.kind === "cancel-order")
       this.#journal.saw("cancellation parked");
     if (move.release) saga.owner = null;
-    if (move.evict) saga.fence++;
+    if (move.bumpFence) saga.fence++;
     saga.updateTime = now;
     return saga;
   }

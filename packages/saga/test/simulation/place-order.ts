@@ -1,5 +1,5 @@
 import {
-  begun,
+  initial,
   local,
   type Move,
   RetryableError,
@@ -49,7 +49,7 @@ export function placeOrder(deps: SagaDependencies): SagaDefinition<PlaceInput> {
     kind: "place-order",
     version: 1,
     steps: [
-      begun({
+      initial({
         name: "create",
         undo: (moves) => connection.query((database) => database.close(moves, worker())),
       }),
@@ -66,7 +66,7 @@ export function placeOrder(deps: SagaDependencies): SagaDefinition<PlaceInput> {
     recovery: "backward",
     ...TIMES,
     deadlineFailure: { reason: "PAYMENT_UNAVAILABLE", message: "too late" },
-    reflect: (moves: readonly Move[]) =>
+    syncSubject: (moves: readonly Move[]) =>
       connection.query((database) => database.reflect(moves, worker())),
     parse: (input) => input as PlaceInput,
   };

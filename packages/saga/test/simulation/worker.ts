@@ -150,11 +150,10 @@ export class OrderWorker {
         attempt: 0,
         resumeState: null,
         lastError: null,
-        results: {},
         events: [],
         delayMs: 0,
         release: true,
-        evict: true,
+        bumpFence: true,
       };
       const move = {
         sagaId,
@@ -168,7 +167,7 @@ export class OrderWorker {
       const [result] = await this.#connection.query((database) =>
         database.reflect([move], undefined),
       );
-      this.engine.poke();
+      this.engine.wake();
       return result?.moved === true;
     } catch {
       return false;
