@@ -19,7 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
   chaos: ["cli", "gen", "service", "audit", "stack", ...business],
   perf: ["cli", "gen", "service", "saga", "stack", ...business],
   conformance: ["cli", "gen", "service", "stack"],
-  contracts: ["cli", "gen", "service", "stack", ...business],
+  contracts: ["cli", "gateway", "gen", "service", "stack", ...business],
   e2e: [
     "cli",
     "gateway",
