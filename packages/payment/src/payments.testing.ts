@@ -14,7 +14,7 @@ import type { PaymentStore } from "./store.ts";
 
 export const LIMIT = 100_000n;
 export const PROVIDER_TIMEOUT_MS = Math.ceil(150 * inject("timeFactor"));
-const UNATTENDED_MS = 300;
+const UNATTENDED_MS = 2 * PROVIDER_TIMEOUT_MS;
 
 /** The use cases on a real database and a provider with a book of its own. */
 export interface Setting extends AsyncDisposable {
