@@ -66,4 +66,4 @@ export function envToConfig(env: Env): OrderConfig {
 }
 
 /** The variables that this service reads. */
-export const orderSettings: readonly string[] = Object.keys(env.shape);
+export const orderSettings: readonly string[] = Object.keys(shape.shape);
