@@ -144,8 +144,8 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     phase = next;
     report();
   };
-  const notice = (sentence: string) => {
-    if (sentence.includes(FENCED_WRITE)) fencedWrites++;
+  const notice = (sentence: string, event?: string) => {
+    if (event === FENCED_WRITE) fencedWrites++;
     if (/ (error|fatal): /.test(sentence)) breach(`I9: ${sentence}`);
   };
 

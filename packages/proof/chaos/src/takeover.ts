@@ -98,8 +98,8 @@ export async function runTakeover(options: TakeoverOptions): Promise<TakeoverRes
     phase = next;
     onProgress({ phase, placed, ...counts(), fencedWrites });
   };
-  const notice = (sentence: string) => {
-    if (sentence.includes(FENCED_WRITE)) fencedWrites++;
+  const notice = (sentence: string, event?: string) => {
+    if (event === FENCED_WRITE) fencedWrites++;
   };
 
   report();
