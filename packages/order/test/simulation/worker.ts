@@ -7,7 +7,7 @@ import {
   type SagaEngine,
 } from "@tercet/saga";
 import { paymentIdOf } from "../../src/order.ts";
-import type { OrderStore } from "../../src/order-store.ts";
+import type { OrderStore } from "../../src/store.ts";
 import {
   type CancelInput,
   cancelOrderSaga,
