@@ -74,7 +74,7 @@ async function peer(
 const lastStreams = (frames: readonly Frame[]): number[] =>
   frames.filter(({ type }) => type === GOAWAY).map(({ payload }) => payload.readUInt32BE(0));
 
-test("a call that crosses GOAWAY on its way is answered: the last stream is named when the peer has heard", async () => {
+test("a call that crosses GOAWAY succeeds: the last stream is named after the peer's reply", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
   const { socket, frames } = await peer(shop.port);
   await until(() => frames.some(({ type }) => type === PING));
@@ -88,14 +88,14 @@ test("a call that crosses GOAWAY on its way is answered: the last stream is name
   expect(new Set(lastStreams(frames))).toEqual(new Set([NOTICE, 1]));
 });
 
-test("a peer that does not say that it has heard is not waited for", async () => {
+test("a peer that does not reply to the ping is not waited for", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
   const { socket, frames } = await peer(shop.port);
   await once(socket, "close");
   expect(new Set(lastStreams(frames))).toEqual(new Set([NOTICE, 0]));
 });
 
-test("an HTTP/2 connection that is old is closed when its last call has ended, and the call succeeds", async () => {
+test("an old HTTP/2 connection is closed after its last call, which succeeds", async () => {
   const release = gate();
   await using shop = await host({
     limits: { maxConnectionAgeMs: AGE_MS },
@@ -119,7 +119,7 @@ test("an HTTP/2 connection that is old is closed when its last call has ended, a
   await once(session, "close");
 });
 
-test("on an HTTP/1.1 connection that is old the next answer is the last", async () => {
+test("an old HTTP/1.1 connection is closed after its next response", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const connections: (string | undefined)[] = [];
@@ -138,7 +138,7 @@ test("on an HTTP/1.1 connection that is old the next answer is the last", async 
   agent.destroy();
 });
 
-test("while load balancers take notice, an answer over HTTP/1.1 is the last one on its connection", async () => {
+test("during the drain delay, HTTP/1.1 connections are closed after their next response", async () => {
   const shop = await host({ config: { drainDelayMs: 60_000 } });
   const agent = new http.Agent({ keepAlive: true });
   const ask = async (path: string) => {

@@ -27,7 +27,7 @@ describe("a service with one listed origin", () => {
       body: "{}",
     });
 
-  test("answers its preflight for gRPC-Web and Connect headers", async () => {
+  test("accepts its preflight for gRPC-Web and Connect headers", async () => {
     const wanted = [
       "content-type",
       "x-grpc-web",
@@ -46,7 +46,7 @@ describe("a service with one listed origin", () => {
     expect(answer.headers.get("access-control-allow-methods")).toContain("POST");
   });
 
-  test("lets it read answers and errors, with what the protocols put in headers", async () => {
+  test("lets it read responses and errors, with the protocols' headers", async () => {
     for (const path of [LIST, "/order.v1.CatalogService/PutProduct"]) {
       const answer = await call(PAGE, path);
       expect(answer.headers.get("access-control-allow-origin")).toBe(PAGE);
@@ -77,7 +77,7 @@ describe("a service with one listed origin", () => {
   });
 });
 
-test("by default no origin is listed, and a preflight is not answered", async () => {
+test("by default no origin is listed, and a preflight fails", async () => {
   await using shop = await host();
   const headers = { origin: PAGE, "access-control-request-method": "POST" };
   const answer = await fetch(shop.url + LIST, { method: "OPTIONS", headers });

@@ -48,7 +48,7 @@ describe.each([
   const list = (headers: Record<string, string>) =>
     catalogAt(transport(deaf.url)).listProducts({}, { headers });
 
-  test("a handler that ignores the caller's deadline is answered for in time", async () => {
+  test("a call whose handler ignores the deadline ends at the deadline", async () => {
     const started = performance.now();
     await expect(list(timeout("80"))).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
@@ -60,7 +60,7 @@ describe.each([
     expect(performance.now() - started).toBeGreaterThan(140);
   });
 
-  test("a stream whose handler ignores the caller's deadline is ended as well", async () => {
+  test("a stream whose handler ignores the deadline ends at the deadline", async () => {
     const headers = { ...timeout("80"), authorization: await deaf.bearer("customer") };
     const watch = async () => {
       for await (const _ of ordersAt(transport(deaf.url)).watchOrder(
@@ -71,7 +71,7 @@ describe.each([
     await expect(watch()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
 
-  test("a deadline of zero has passed, for a stream too", async () => {
+  test("a deadline of zero is exceeded, for a stream too", async () => {
     await expect(list(timeout("0"))).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     const headers = { ...timeout("0"), authorization: await deaf.bearer("customer") };
     const watch = async () => {
@@ -102,14 +102,14 @@ describe.each([
     await expect(list(timeout(ms))).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 
-  test("the handler knows how much is left", async () => {
+  test("the handler can read the remaining time", async () => {
     const headers = { ...timeout("5000"), authorization: await deaf.bearer("customer") };
     await ordersAt(transport(deaf.url)).getOrder({ orderId: ORDER_ID }, { headers });
     expect(left).toBeGreaterThan(4_000);
     expect(left).toBeLessThanOrEqual(5_000);
   });
 
-  test("a caller that goes away is no failure of the service", async () => {
+  test("a cancelled call is not logged as a failure of the service", async () => {
     const entered = gate();
     const listProducts = () => {
       entered.open();
@@ -139,7 +139,7 @@ describe("the correlation id", () => {
       body: "{}",
     });
 
-  test("is given back, with errors too, and is in the log", async () => {
+  test("is in the response, with errors too, and in the log", async () => {
     for (const method of ["ListProducts", "PutProduct"]) {
       const answer = await call("order-77.a_b", method);
       expect(answer.ok).toBe(false);

@@ -58,7 +58,7 @@ test("calls in flight finish with success on every protocol, while new connectio
   agent.destroy();
 });
 
-test("connections that idle do not hold the close", async () => {
+test("idle connections do not delay the close", async () => {
   const shop = await host({ config: { drainTimeoutMs: 30_000 } });
   const agent = new http.Agent({ keepAlive: true });
   const answer = await new Promise<http.IncomingMessage>((resolve) =>
@@ -75,7 +75,7 @@ test("connections that idle do not hold the close", async () => {
   agent.destroy();
 });
 
-test("a connection that has not said anything, and one that says it late, do not hold the close", async () => {
+test("a connection that sends nothing, or late, does not delay the close", async () => {
   const shop = await host({
     config: { drainTimeoutMs: 30_000 },
     limits: { firstByteTimeoutMs: 300 },
@@ -100,7 +100,7 @@ test("a connection that has not said anything, and one that says it late, do not
   silent.destroy();
 });
 
-test("a request that comes on a keep-alive connection during the drain is answered, and its connection then closed", async () => {
+test("a request on a keep-alive connection during the drain is served, then the connection is closed", async () => {
   const { shop, state, release } = await slow();
   const blocker = catalogAt(grpc(shop.url)).listProducts({});
   await until(() => state.entered === 1);
@@ -119,7 +119,7 @@ test("a request that comes on a keep-alive connection during the drain is answer
   await drained;
 });
 
-describe("what does not end by itself is ended at the drain's timeout", () => {
+describe("calls that do not end by themselves end at the drain timeout", () => {
   test.each([
     ["gRPC", grpc],
     ["Connect over HTTP/1.1", connect1],
@@ -156,7 +156,7 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
     },
   );
 
-  test("a unary call whose handler does not listen is told to try again", async () => {
+  test("a unary call whose handler ignores the signal fails as retryable", async () => {
     const { shop, state } = await slow(200);
     const call = catalogAt(grpc(shop.url)).listProducts({}).catch(ConnectError.from);
     await until(() => state.entered === 1);
@@ -164,7 +164,7 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
     expect(await call).toMatchObject({ code: Code.Unavailable });
   });
 
-  test("a peer that does not read cannot hold the process", async () => {
+  test("a peer that does not read cannot keep the process alive", async () => {
     // The Connect plugin tells the console, and only the console, that it could not write.
     const complaint = vi.spyOn(console, "error").mockImplementation(() => {});
     const shop = await host({
@@ -195,7 +195,7 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
   });
 });
 
-test("disposing twice waits for the one drain, and runs each step once, in order", async () => {
+test("disposing twice drains once, and runs each step once, in order", async () => {
   const steps: string[] = [];
   const shop = await host({
     options: {
@@ -209,7 +209,7 @@ test("disposing twice waits for the one drain, and runs each step once, in order
   expect(steps).toEqual(["ready", "drain", "close"]);
 });
 
-test("a service that cannot get ready frees its port", async () => {
+test("a service that fails to start frees its port", async () => {
   const free = await host();
   await free[Symbol.asyncDispose]();
   const config = { port: free.port };
@@ -219,7 +219,7 @@ test("a service that cannot get ready frees its port", async () => {
   expect(next.port).toBe(free.port);
 });
 
-test("connect-node and grpc-js go to the next service on the same port by themselves", async () => {
+test("connect-node and grpc-js reconnect to the next service on the same port", async () => {
   const first = await host();
   const transport = createGrpcTransport({ baseUrl: first.url });
   const foreign = new grpcJs.Client(

@@ -41,7 +41,7 @@ describe("grpc.health.v1", () => {
     ]);
   });
 
-  test("Watch of an unknown service says so and stays", async () => {
+  test("Watch of an unknown service reports SERVICE_UNKNOWN and stays open", async () => {
     const stop = new AbortController();
     const seen = health()
       .watch({ service: "nobody.v1.Nothing" }, { signal: stop.signal })
@@ -51,7 +51,7 @@ describe("grpc.health.v1", () => {
   });
 });
 
-test("a dependency that fails shows within two seconds everywhere, and so does its return; liveness does not care", async () => {
+test("a failed dependency shows within two seconds everywhere, and so does its recovery; liveness is unaffected", async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => void warnings.push(warning);
   process.on("warning", onWarning);
@@ -93,7 +93,7 @@ test("a dependency that fails shows within two seconds everywhere, and so does i
   expect(changes).toEqual(["dependency is up", "dependency is down", "dependency is up"]);
 });
 
-test("a check that hangs shows within two seconds", async () => {
+test("a hanging check shows within two seconds", async () => {
   await until(async () => (await ready()).status === 200);
   const failed = performance.now();
   stock = () => new Promise(() => {});
@@ -103,7 +103,7 @@ test("a check that hangs shows within two seconds", async () => {
   await until(async () => (await ready()).status === 200);
 });
 
-test("a service that drains is not ready, and ends those who watch", async () => {
+test("a draining service is not ready, and ends Watch streams", async () => {
   await using other = await host({ config: { drainDelayMs: 500, drainTimeoutMs: 30_000 } });
   const watch = createClient(Health, grpc(other.url)).watch({})[Symbol.asyncIterator]();
   expect((await watch.next()).value).toMatchObject({ status: Status.SERVING });

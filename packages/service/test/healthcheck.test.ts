@@ -21,19 +21,19 @@ function healthcheck(port: number): Promise<{ code: number; said: string }> {
   return promise;
 }
 
-test("a service that is ready is healthy, and one whose dependency is down is not", async () => {
+test("a ready service is healthy, and one with a dependency down is not", async () => {
   expect(await healthcheck(shop.port)).toEqual({ code: 0, said: "" });
   stock = () => Promise.reject(new Error("away"));
   await until(async () => (await fetch(`${shop.url}/health/ready`)).status === 503);
   expect(await healthcheck(shop.port)).toEqual({ code: 1, said: "HTTP 503\n" });
 });
 
-test("nobody, and somebody who says nothing, are not healthy", async () => {
+test("a closed port and a silent peer are not healthy", async () => {
   // It reads, so that it notices when its caller has gone.
   const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
   await once(silent, "listening");
   const { port } = silent.address() as { port: number };
-  expect(await healthcheck(port)).toEqual({ code: 1, said: "no answer in 2 s\n" });
+  expect(await healthcheck(port)).toEqual({ code: 1, said: "no response in 2 s\n" });
   silent.close();
   await once(silent, "close");
   expect(await healthcheck(port)).toMatchObject({

@@ -51,18 +51,18 @@ describe("HTTP/1.1", () => {
     },
   );
 
-  test("slow headers answer 408", async () => {
+  test("slow headers get 408", async () => {
     expect(await (await open("POST / HTTP/1.1\r\nhost: x\r\n")).closed).toContain(
       "408 Request Timeout",
     );
   });
 
-  test("a slow body answers 408", async () => {
+  test("a slow body gets 408", async () => {
     const head = `POST ${LIST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
     expect(await (await open(head)).closed).toContain("408 Request Timeout");
   });
 
-  test("headers over 16 KiB answer 431", async () => {
+  test("headers over 16 KiB get 431", async () => {
     expect(
       await (await open(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(17_000)}\r\n\r\n`))
         .closed,
@@ -70,7 +70,7 @@ describe("HTTP/1.1", () => {
   });
 });
 
-describe("what is left of a body that was too large", () => {
+describe("the rest of a body that is too large", () => {
   const READ_MAX_BYTES = 65_536;
   const envelope = (length: number) => {
     const head = Buffer.alloc(5);
@@ -134,7 +134,7 @@ describe("HTTP/2", () => {
     },
   );
 
-  test("a unary body that drips is reset as well: bytes do not buy time", async () => {
+  test("a unary body that trickles is reset as well: bytes do not extend its time", async () => {
     const session = http2.connect(shop.url);
     const stream = session.request({ ...grpcHeaders, ":path": LIST }, { endStream: false });
     stream.on("error", () => {});
@@ -145,7 +145,7 @@ describe("HTTP/2", () => {
     session.close();
   });
 
-  test("an envelope of many DATA frames arrives whole", async () => {
+  test("an envelope of many DATA frames is read whole", async () => {
     const product = {
       sku: "TEA",
       name: "Tea",
@@ -174,7 +174,7 @@ describe("HTTP/2", () => {
     session.close();
   });
 
-  test("a stream of requests stays open as long as its messages keep coming, and is reset when they stop", async () => {
+  test("a request stream stays open while messages arrive, and is reset when they stop", async () => {
     const session = http2.connect(shop.url);
     const stream = session.request(
       { ...grpcHeaders, ":path": `/${ServerReflection.typeName}/ServerReflectionInfo` },
@@ -213,7 +213,7 @@ describe("HTTP/2", () => {
     await once(session, "close");
   });
 
-  test("a slow handler of a request without a body is not taken for a slow body", async () => {
+  test("a slow handler of a request without a body is not reset", async () => {
     await using other = await host({
       limits: { headersTimeoutMs: 100, requestTimeoutMs: 100 },
       catalog: {
@@ -242,14 +242,14 @@ describe("messages", () => {
     },
   );
 
-  test("a message just under the limit is read", async () => {
+  test("a message just below the limit is read", async () => {
     const refused = await catalogAt(grpc(shop.url))
       .listProducts({ pageToken: "x".repeat(65_500) })
       .catch(ConnectError.from);
     expect(refused).toMatchObject({ code: Code.InvalidArgument });
   });
 
-  test("a gzip bomb is not unpacked", async () => {
+  test("a gzip bomb is not decompressed", async () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
     expect(bomb.length).toBeLessThan(65_536);
     const answer = await fetch(shop.url + LIST, {

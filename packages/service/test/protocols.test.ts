@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => shop[Symbol.asyncDispose]());
 
 describe.each(Object.entries(transports))("%s", (_name, transport) => {
-  test("a unary call is answered", async () => {
+  test("a unary call succeeds", async () => {
     const { products } = await catalogAt(transport(shop.url)).listProducts({});
     expect(products.map((p) => p.sku)).toEqual(["TEA"]);
   });
@@ -39,7 +39,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
     await expect(refused).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 
-  test("a server stream is answered message by message", async () => {
+  test("a server stream arrives message by message", async () => {
     const headers = { authorization: await shop.bearer("customer") };
     const statuses: (number | undefined)[] = [];
     for await (const { order } of ordersAt(transport(shop.url)).watchOrder(
@@ -50,7 +50,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
     expect(statuses).toEqual([1, 2]);
   });
 
-  test("a body of several frames arrives whole", async () => {
+  test("a body of several frames is read whole", async () => {
     const headers = { authorization: await shop.bearer("operator") };
     const product = {
       sku: "TEA",
@@ -141,7 +141,7 @@ describe("plain HTTP", () => {
     expect(answer.status).toBe(415);
   });
 
-  test("GET on a method with side effects answers 405", async () => {
+  test("GET on a method with side effects gets 405", async () => {
     expect(
       (await fetch(`${shop.url}/order.v1.CatalogService/PutProduct?encoding=json&message={}`))
         .status,
@@ -159,7 +159,7 @@ describe("plain HTTP", () => {
   });
 });
 
-describe("the first bytes decide the protocol, however they arrive", () => {
+describe("the first bytes select the protocol, however they arrive", () => {
   const request = `POST ${LIST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}`;
 
   test.each([1, 2, 3, 7])("HTTP/1.1 in pieces of %i", async (size) => {
@@ -180,7 +180,7 @@ describe("the first bytes decide the protocol, however they arrive", () => {
     socket.destroy();
   });
 
-  test("a client that closes its side right after its request is answered", async () => {
+  test("a client that half-closes after its request gets the response", async () => {
     const socket = connect({ port: shop.port, host: "127.0.0.1", allowHalfOpen: true });
     socket.end(request);
     let answer = "";
@@ -188,7 +188,7 @@ describe("the first bytes decide the protocol, however they arrive", () => {
     expect(answer).toContain("HTTP/1.1 200 OK");
   });
 
-  test("a client that hangs up before it has said anything harms nobody", async () => {
+  test("a client that disconnects before it sends a byte does no harm", async () => {
     for (const head of ["", "P", "PRI", "GET / HT"]) {
       const socket = connect(shop.port, "127.0.0.1");
       await once(socket, "connect");

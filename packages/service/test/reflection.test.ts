@@ -75,12 +75,12 @@ describe.each([
     expect(new Set(rest).size).toBe(rest.length);
   });
 
-  test("knows the details of errors, which no method names", async () => {
+  test("knows the error details, to which no method refers", async () => {
     const [answer] = await ask({ case: "fileContainingSymbol", value: "common.v1.ErrorInfo" });
     expect(fileNames(answer)).toEqual(["common/v1/error.proto"]);
   });
 
-  test("answers several questions in one stream: by name, by extension, and not found", async () => {
+  test("serves several requests in one stream: by name, by extension, and not found", async () => {
     const [file, extension, numbers, missing, symbol] = await ask(
       { case: "fileByFilename", value: "common/v1/money.proto" },
       {
@@ -102,7 +102,7 @@ describe.each([
   });
 });
 
-describe("buf curl, which knows nothing but the port", () => {
+describe("buf curl with nothing but the port", () => {
   const buf = fileURLToPath(new URL("../../../node_modules/.bin/buf", import.meta.url));
   const curl = async (...args: string[]) =>
     (await promisify(execFile)(buf, ["curl", ...args])).stdout;

@@ -19,7 +19,7 @@ const taken = () => loki.entries.map(({ line }) => line);
 const lines = () => written.map((line) => line.trimEnd());
 const messages = (all: readonly string[]): string[] => all.map((line) => JSON.parse(line).msg);
 
-test("lines go to Loki as they are, in their order, with their own time and the labels service, environment and level", async () => {
+test("Loki gets the lines unchanged, in order, with their own time and the labels service, environment and level", async () => {
   const log = logTo(loki.url);
   log.info({ order_id: "o-1" }, "placed");
   log.warn("late");
@@ -35,7 +35,7 @@ test("lines go to Loki as they are, in their order, with their own time and the 
   expect(loki.pushes).toHaveLength(1);
 });
 
-test("what was logged last is there once the log is flushed, however much it is", async () => {
+test("after a flush Loki has all lines, however many", async () => {
   const log = logTo(loki.url);
   for (let n = 0; n < 3_000; n++) log.info({ n }, "busy");
   log.info("stopped");
@@ -54,18 +54,18 @@ test("credentials of the address are sent as basic authentication, and are in no
   loki.behaviour = "broken";
   log.info("and again");
   await flushLog(log);
-  expect(written.join()).toMatch(/Loki does not take the log/);
+  expect(written.join()).toMatch(/Loki does not accept the log/);
   expect(written.join()).not.toMatch(/pass( |%20)word|c2hvc/);
 });
 
-test("what Loki did not take while it was broken comes when it is well again, once; the log tells of both", async () => {
+test("lines that Loki refused while broken arrive once after it recovers; both changes are logged", async () => {
   loki.behaviour = "broken";
   const log = logTo(loki.url);
   log.info("one");
   await vi.waitFor(
     () =>
       expect(messages(written)).toContain(
-        "Loki does not take the log; lines are kept for it while there is room",
+        "Loki does not accept the log; lines are kept for it while there is room",
       ),
     5_000,
   );
@@ -76,7 +76,7 @@ test("what Loki did not take while it was broken comes when it is well again, on
   expect(messages(written)).toEqual([
     "one",
     expect.stringMatching(/does not take/),
-    "Loki takes the log again",
+    "Loki accepts the log again",
   ]);
 });
 
