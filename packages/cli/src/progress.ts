@@ -1,8 +1,8 @@
-/** What long work reports while it runs. */
+/** Receives the progress of long work. */
 export interface ProgressListener {
-  /** One part of the work; resolves to what `work` resolves to. */
+  /** Runs one part of the work and resolves to its result. */
   progress<T>(what: string, work: () => Promise<T>): Promise<T>;
-  /** An event that a person should know about: one sentence. */
+  /** Receives an event as one sentence. */
   notice(sentence: string): void;
 }
 

@@ -57,9 +57,9 @@ const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, i
   .href;
 
 /**
- * Starts a process and waits until `/health/ready` returns 200. Throws StackError with its last lines
- * of stderr if it does not become ready. Not with execa, which keeps in memory what a process
- * writes: this one runs for days.
+ * Starts a process and waits until `/health/ready` returns 200. Throws StackError with the last
+ * lines of its stderr if it does not become ready. Not with execa, which keeps in memory what a
+ * process writes: this one runs for days.
  */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
   const { name, main, port, env, telemetry = false } = options;
@@ -110,7 +110,7 @@ function exitOf(child: ChildProcess): Promise<Exit> {
   return promise;
 }
 
-/** Forwards its output line by line. Returns an array that always holds the last lines of stderr. */
+/** Forwards output line by line. Returns an array that always holds the last lines of stderr. */
 function forwardLines(
   child: ChildProcess,
   { logFile, onLine = () => {} }: ServiceProcessOptions,
