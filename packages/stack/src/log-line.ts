@@ -1,8 +1,8 @@
 const SHOWN = new Set(["warn", "error", "fatal"]);
 
 /**
- * A line of a service's log as a person wants it: warnings and errors shortly, and what is not from
- * the logger as it is; undefined for the rest.
+ * Returns a line of a service's log for a terminal: warnings and errors in short, what is not JSON
+ * as it is; undefined for all other lines.
  */
 export function readable(service: string, line: string): string | undefined {
   const entry = parse(line);
