@@ -8,15 +8,17 @@ import {
   type UpdateFilter,
 } from "mongodb";
 import {
+  addRefund,
   eventKey,
   fromDocument,
   type PaymentDocument,
   refundPath,
   timeField,
+  toUpdate,
+  type Write,
 } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
 import { observeMongo } from "./mongo-telemetry.ts";
-import { addRefund, toUpdate, type Write } from "./mongo-update.ts";
 import {
   type Charge,
   type ChargeOutcome,
