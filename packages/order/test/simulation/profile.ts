@@ -1,45 +1,42 @@
 import type { Random } from "./random.ts";
 
 /**
- * How bad a world is. Every kind of fault is absent from some worlds: many kinds at once hide each
- * other.
+ * How often each fault occurs in a world. Each kind is absent from some worlds, because many kinds at
+ * once hide each other.
  */
 export interface Profile {
   readonly workers: number;
   readonly orders: number;
   readonly stock: number;
-  /** Sagas that one worker takes at once. */
+  /** Sagas that one worker holds at once. */
   readonly maxHeld: number;
-  /** Of an order's payment: it is refused for good. */
+  /** Probability that an order's payment is declined. */
   readonly declines: number;
-  /** Of an order's refund: it fails until an operator mends it. */
+  /** Probability that an order's refund fails until an operator repairs it. */
   readonly refundsFail: number;
-  /** Of a statement, each. */
+  /** Probabilities for each statement. */
   readonly statementLost: number;
   readonly statementReplyLost: number;
-  /** The client sees an error and the statement is carried out all the same, later. */
+  /** The client gets an error, and the statement is executed later. */
   readonly statementLate: number;
-  /** Of a message between services, each. */
+  /** Probabilities for each message between services. */
   readonly messageLost: number;
   readonly messageDelayed: number;
-  readonly messageDoubled: number;
+  readonly messageDuplicated: number;
   readonly connectionReset: number;
-  /** Of a call of the provider. */
+  /** Probability for each call to the provider. */
   readonly providerFails: number;
-  /** How often each happens. */
+  /** Numbers of occurrences. */
   readonly crashes: number;
   readonly freezes: number;
   readonly stops: number;
-  readonly turnBacks: number;
+  readonly compensations: number;
   readonly cancels: number;
   readonly databaseOutages: number;
   readonly paymentRestarts: number;
 }
 
-/**
- * Faults begin before this virtual time, in milliseconds; messages on their way may arrive long
- * after.
- */
+/** Faults begin before this virtual time; messages in flight may arrive long after it. */
 export const FAULTS_END_MS = 15_000;
 
 export function randomProfile(random: Random): Profile {
@@ -57,13 +54,13 @@ export function randomProfile(random: Random): Profile {
     statementLate: sometimes(0.1),
     messageLost: sometimes(0.3),
     messageDelayed: sometimes(0.3),
-    messageDoubled: sometimes(0.3),
+    messageDuplicated: sometimes(0.3),
     connectionReset: sometimes(0.2),
     providerFails: sometimes(0.3),
     crashes: times(3),
     freezes: times(3),
     stops: times(2),
-    turnBacks: times(3),
+    compensations: times(3),
     cancels: times(3),
     databaseOutages: times(2),
     paymentRestarts: times(3),

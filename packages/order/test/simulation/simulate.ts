@@ -1,25 +1,22 @@
 import { createHash } from "node:crypto";
-import { bringCustomers } from "./customers.ts";
 import type { Defect } from "./defects.ts";
+import { scheduleFaults } from "./faults.ts";
 import type { Sightings } from "./journal.ts";
-import { bringMisfortunes } from "./misfortunes.ts";
+import { scheduleOrders } from "./orders.ts";
 import { Violation } from "./violation.ts";
 import { World } from "./world.ts";
 
-/**
- * A world in which something went wrong that must never go wrong. The message tells how to see it
- * again.
- */
+/** A world in which an invariant did not hold. The message contains the command that repeats it. */
 export class SimulationError extends Error {
   override readonly name = "SimulationError";
   readonly seed: number;
-  /** What did not hold; "error" when the code threw. */
+  /** The invariant that did not hold; "error" if the code threw. */
   readonly invariant: string;
 
   constructor(seed: number, cause: unknown, trace: readonly string[]) {
     const message = cause instanceof Error ? cause.message : String(cause);
     super(
-      `seed ${seed}: ${message}\nagain: SIMULATION_SEED=${seed} vitest run packages/saga/test/simulation.test.ts\n${trace.join("\n")}`,
+      `seed ${seed}: ${message}\nrepeat: SIMULATION_SEED=${seed} vitest run packages/order/test/simulation.test.ts\n${trace.join("\n")}`,
       { cause },
     );
     this.seed = seed;
@@ -30,33 +27,33 @@ export class SimulationError extends Error {
 export interface Simulated {
   readonly trace: readonly string[];
   readonly sightings: Sightings;
-  readonly happenings: number;
+  readonly events: number;
 }
 
-/** One world, from its seed to its end. Throws SimulationError. */
+/** Runs one world to its end. Throws SimulationError. */
 export async function simulate(seed: number, defect?: Defect): Promise<Simulated> {
   const world = new World(seed, defect);
   const { journal, time, profile } = world;
   try {
     for (let n = 0; n < profile.workers; n++) world.startWorker();
-    bringCustomers(world);
-    bringMisfortunes(world);
+    scheduleOrders(world);
+    scheduleFaults(world);
     await world.run();
   } catch (error) {
     throw new SimulationError(seed, error, journal.lines);
   }
-  journal.note(`rest, after ${time.happened} happenings`);
-  return { trace: journal.lines, sightings: journal.sightings, happenings: time.happened };
+  journal.note(`at rest after ${time.events} events`);
+  return { trace: journal.lines, sightings: journal.sightings, events: time.events };
 }
 
-/** Many worlds, one after the other. Throws the first SimulationError. */
+/** Runs one world after another, and returns all sightings. Throws the first SimulationError. */
 export async function simulateAll(seeds: Iterable<number>, defect?: Defect): Promise<Sightings> {
   const sightings: Sightings = new Map();
   for (const seed of seeds) {
     const simulated = await simulate(seed, defect);
     for (const [what, times] of simulated.sightings)
       sightings.set(what, (sightings.get(what) ?? 0) + times);
-    // A simulation never leaves the queue of promises; the test runner has messages to read.
+    // A simulation runs in microtasks only; the test runner needs the event loop now and then.
     await new Promise((resolve) => setImmediate(resolve));
   }
   return sightings;

@@ -1,12 +1,9 @@
 import type { VirtualTime } from "./virtual-time.ts";
 
-/**
- * What was seen in one simulation, or in many: a simulation that never met a fault proves nothing
- * about it.
- */
+/** How often each kind of event was seen: a simulation that never met a fault proves nothing. */
 export type Sightings = Map<string, number>;
 
-/** Remembers what happened, for whoever has to understand a failure. */
+/** The trace of one world. */
 export class Journal {
   readonly lines: string[] = [];
   readonly sightings: Sightings = new Map();
@@ -20,7 +17,7 @@ export class Journal {
     this.lines.push(`${this.#time.now} ${line}`);
   }
 
-  /** Counts what the tests want to have seen. */
+  /** Counts an event that the tests expect to occur in some world. */
   saw(what: string): void {
     this.sightings.set(what, (this.sightings.get(what) ?? 0) + 1);
   }

@@ -1,6 +1,6 @@
 import type { Journal } from "./journal.ts";
 
-/** What one order's customer paid and got back. */
+/** What the customer of one order paid and got back. */
 export interface Account {
   captures: number;
   refunds: number;
@@ -8,10 +8,7 @@ export interface Account {
   refunded: bigint;
 }
 
-/**
- * The provider's own book: where the money is, whatever the services believe. Both moves are
- * idempotent by their key, as providers' are.
- */
+/** The provider's own record of the money. Both operations are idempotent by their key. */
 export class Book {
   readonly accounts = new Map<string, Account>();
   readonly #journal: Journal;
@@ -43,10 +40,10 @@ export class Book {
     const account = this.account(orderId);
     account.captures++;
     account.captured += amount;
-    this.#journal.note(`provider takes ${amount} for ${orderId}`);
+    this.#journal.note(`provider captures ${amount} for ${orderId}`);
   }
 
-  /** All of it. */
+  /** Refunds the whole charge. */
   refund(key: string, chargeKey: string): void {
     const charge = this.#charges.get(chargeKey);
     if (charge === undefined || this.#refunds.has(key)) return;
@@ -54,6 +51,6 @@ export class Book {
     const account = this.account(charge.orderId);
     account.refunds++;
     account.refunded += charge.amount;
-    this.#journal.note(`provider gives ${charge.amount} back for ${charge.orderId}`);
+    this.#journal.note(`provider refunds ${charge.amount} for ${charge.orderId}`);
   }
 }

@@ -6,7 +6,7 @@ import type { Random } from "./random.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 type PaymentStatus = "PENDING" | "SUCCEEDED" | "DECLINED" | "ABANDONED" | "REFUNDED" | "VOIDED";
-/** IN_PROGRESS: not now. UNAVAILABLE: nobody knows what happened. */
+/** IN_PROGRESS: not now. UNAVAILABLE: the outcome is unknown. */
 export type Answer = PaymentStatus | "IN_PROGRESS" | "UNAVAILABLE";
 export type Reply = (answer: Answer) => void;
 
@@ -20,19 +20,18 @@ export interface Charge {
 export interface Refund {
   readonly paymentId: string;
   readonly refundId: string;
-  readonly orderId: string;
 }
 
 interface PaymentRecord {
   status: PaymentStatus;
-  /** When a charge was last asked for. */
-  wantedAt: number;
+  /** When a charge was last requested. */
+  requestedAt: number;
 }
 
-/** A call of the provider arrives within this time, or not at all; in milliseconds. */
+/** A call to the provider arrives within this time, or not at all. */
 const PROVIDER_MS = 800;
-/** A payment that nobody wanted charged for so long is not on its way to the provider. */
-const UNATTENDED_MS = 2_000;
+/** A payment whose charge was not requested for this long is not on its way to the provider. */
+const IDLE_MS = 2_000;
 
 export interface PaymentDependencies {
   readonly time: VirtualTime;
@@ -44,12 +43,12 @@ export interface PaymentDependencies {
 }
 
 /**
- * A model of the Payment service: a record for each payment, and the provider at the end of a slow
- * line. A restart forgets calls in flight, and nothing else.
+ * A model of the Payment service: a record for each payment, and a slow provider. A restart loses
+ * calls in flight, and nothing else.
  */
-export class Payment {
+export class PaymentModel {
   readonly #records = new Map<string, PaymentRecord>();
-  /** Orders whose refund fails until an operator mends it. */
+  /** Ids of payments whose refund fails until an operator repairs it. */
   readonly refundsFail = new Set<string>();
   #starts = 0;
   #downUntil = 0;
@@ -74,28 +73,28 @@ export class Payment {
 
   refund(refund: Refund, reply: Reply): void {
     this.#answer(
-      `refund ${refund.orderId}`,
+      `refund ${refund.paymentId}`,
       this.#isDown() ? "UNAVAILABLE" : this.#refund(refund, reply),
       reply,
     );
   }
 
   #answer(request: string, answer: Answer | undefined, reply: Reply): void {
-    this.#deps.journal.note(`payment gets ${request}: ${answer ?? "asks the provider"}`);
+    this.#deps.journal.note(`payment gets ${request}: ${answer ?? "calls the provider"}`);
     if (answer !== undefined) reply(answer);
   }
 
-  /** The answer, when there is one at once. */
+  /** Returns the answer if the provider is not needed for it. */
   #charge({ paymentId, orderId, amount, declined }: Charge, reply: Reply): Answer | undefined {
     const { time, book, journal } = this.#deps;
     const record: PaymentRecord = this.#records.get(paymentId) ?? {
       status: "PENDING",
-      wantedAt: time.now,
+      requestedAt: time.now,
     };
     this.#records.set(paymentId, record);
     if (record.status === "VOIDED") journal.saw("late charge refused");
     if (record.status !== "PENDING") return record.status;
-    record.wantedAt = time.now;
+    record.requestedAt = time.now;
     const move = () => {
       if (!declined) book.capture(paymentId, orderId, amount);
     };
@@ -106,14 +105,14 @@ export class Payment {
     return undefined;
   }
 
-  #refund({ paymentId, refundId, orderId }: Refund, reply: Reply): Answer | undefined {
+  #refund({ paymentId, refundId }: Refund, reply: Reply): Answer | undefined {
     const { book, defect } = this.#deps;
     const record = this.#records.get(paymentId);
     if (record === undefined) return this.#void(paymentId);
     if (record.status === "PENDING") this.#settlePending(paymentId, record);
     if (record.status === "PENDING") return "IN_PROGRESS";
     if (record.status !== "SUCCEEDED") return record.status;
-    if (this.refundsFail.has(orderId)) return "UNAVAILABLE";
+    if (this.refundsFail.has(paymentId)) return "UNAVAILABLE";
     const early = defect === "refund marked done before the money moved";
     if (early) record.status = "REFUNDED";
     this.#atProvider(
@@ -131,32 +130,26 @@ export class Payment {
     return this.#deps.time.now < this.#downUntil;
   }
 
-  /**
-   * Asks the provider what became of the charge; gives up one that the provider has not heard of,
-   * and will not hear of.
-   */
+  /** Reads the outcome of the charge from the provider; abandons a charge that never reaches it. */
   #settlePending(paymentId: string, record: PaymentRecord): void {
     const { time, book, journal } = this.#deps;
     if (book.has(paymentId)) record.status = "SUCCEEDED";
-    else if (time.now - record.wantedAt >= UNATTENDED_MS) {
-      journal.saw("charge given up");
+    else if (time.now - record.requestedAt >= IDLE_MS) {
+      journal.saw("charge abandoned");
       record.status = "ABANDONED";
     }
   }
 
-  /** The refund came first: it leaves a tombstone, so that a charge still on its way is refused. */
+  /** A refund before its charge leaves a tombstone, so that the charge is refused when it arrives. */
   #void(paymentId: string): Answer {
     const { defect, journal, time } = this.#deps;
     journal.saw("tombstone");
     if (defect !== "lost tombstone")
-      this.#records.set(paymentId, { status: "VOIDED", wantedAt: time.now });
+      this.#records.set(paymentId, { status: "VOIDED", requestedAt: time.now });
     return "VOIDED";
   }
 
-  /**
-   * The provider moves money at one moment; Payment hears of it at a later one, if it still runs
-   * then.
-   */
+  /** The provider moves money at one instant; Payment gets the reply later, unless it restarted. */
   #atProvider(move: () => void, reply: Reply, done: () => void): void {
     const { time, random, profile } = this.#deps;
     const starts = this.#starts;

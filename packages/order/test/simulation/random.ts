@@ -1,16 +1,13 @@
-/**
- * Chance that repeats itself: mulberry32 (Tommy Ettinger, public domain), good enough to make
- * schedules, and small.
- */
+/** Repeatable random numbers: mulberry32 (Tommy Ettinger, public domain). */
 export class Random {
   #state: number;
 
   constructor(seed: number) {
-    // Neighbouring seeds must not make similar worlds.
+    // Without this, neighbouring seeds would start similar sequences.
     this.#state = Math.imul(seed ^ 0x5bd1e995, 0x9e3779b1);
   }
 
-  /** In [0, 1). Bound, so that it can stand in for Math.random. */
+  /** Returns a number in [0, 1). Bound, so that it can replace Math.random. */
   readonly next = (): number => {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -22,12 +19,12 @@ export class Random {
     return probability > 0 && this.next() < probability;
   }
 
-  /** A whole number, both ends included. */
+  /** Returns an integer, both ends included. */
   between(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1));
   }
 
-  /** Mostly near `least`, now and then near `most`: delays are like that. */
+  /** Returns an integer that is mostly near `least` and rarely near `most`, like a delay. */
   skewed(least: number, most: number): number {
     return least + Math.floor(this.next() ** 4 * (most - least + 1));
   }

@@ -1,30 +1,32 @@
+import { toMoneyJson } from "@tercet/service";
+import { paymentIdOf } from "../../src/order.ts";
+import type { PlaceInput } from "../../src/sagas.ts";
 import type { OrderRow } from "./memory-database.ts";
-import { type PlaceInput, paymentOf } from "./place-order.ts";
+import { DECLINED_TOKEN } from "./payment-client.ts";
 import type { World } from "./world.ts";
 
 /** Orders are placed in the first part of the time of faults. */
 const ORDERS_MS = 6_000;
-const MOST_TRIES = 6;
+const MAX_TRIES = 6;
+const CUSTOMER = "00000000-0000-4000-b000-000000000001";
 
-/**
- * Places the orders of a world; each customer asks again, with the same order, until it is
- * acknowledged or patience ends.
- */
-export function bringCustomers(world: World): void {
+/** Schedules the orders of a world. Each customer repeats the same order until it is acknowledged. */
+export function scheduleOrders(world: World): void {
   const { random, profile } = world;
   for (let n = 1; n <= profile.orders; n++) {
     const order: OrderRow = {
-      id: `o${n}`,
+      id: `00000000-0000-4000-a000-${String(n).padStart(12, "0")}`,
       quantity: random.between(1, 3),
       amount: BigInt(random.between(1, 1_000)),
       status: "PENDING",
     };
-    const input = {
-      paymentId: paymentOf(order.id),
-      amount: order.amount,
-      declined: random.chance(profile.declines),
+    const input: PlaceInput = {
+      customerId: CUSTOMER,
+      paymentId: paymentIdOf(order.id),
+      amount: toMoneyJson({ currencyCode: "EUR", minorUnits: order.amount }),
+      token: random.chance(profile.declines) ? DECLINED_TOKEN : "tok_visa",
     };
-    if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(order.id);
+    if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(input.paymentId);
     world.waiting.add(order.id);
     world.time.after(random.between(0, ORDERS_MS), () => place(world, order, input, n, 1));
   }
@@ -32,7 +34,7 @@ export function bringCustomers(world: World): void {
 
 function place(world: World, order: OrderRow, input: PlaceInput, n: number, attempt: number): void {
   if (!world.waiting.has(order.id)) return;
-  if (attempt > MOST_TRIES) return void world.waiting.delete(order.id);
+  if (attempt > MAX_TRIES) return void world.waiting.delete(order.id);
   const worker = world.anyWorker();
   worker?.process.deliver(world.random.skewed(1, 200), async () => {
     if (!(await worker.place(order, input, sagaId(n, attempt)))) return;

@@ -1,4 +1,4 @@
-import { UnknownOutcomeError } from "../../src/index.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Journal } from "./journal.ts";
 import type { Answer, Reply } from "./payment.ts";
 import type { Process } from "./process.ts";
@@ -6,20 +6,17 @@ import { FAULTS_END_MS, type Profile } from "./profile.ts";
 import type { Random } from "./random.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/**
- * Some messages arrive this much later, in milliseconds: long after their sender gave up, or is
- * gone.
- */
+/** Some messages are delayed up to this: long after their sender timed out, or is gone. */
 const DELAY_MS = 300_000;
 
-const WORDS = {
+const SIGHTS = {
   messageLost: "message lost",
   messageDelayed: "message delayed",
-  messageDoubled: "message doubled",
+  messageDuplicated: "message duplicated",
   connectionReset: "connection reset",
 } as const;
 
-/** Between the workers and Payment. It loses, doubles, delays and reorders messages. */
+/** The network between the workers and Payment loses, duplicates, delays and reorders messages. */
 export class Network {
   readonly #time: VirtualTime;
   readonly #random: Random;
@@ -33,17 +30,18 @@ export class Network {
     this.#journal = journal;
   }
 
-  /** Rejects when the signal aborts, as real clients do; what was sent travels on. */
-  call(caller: Process, handle: (reply: Reply) => void, signal: AbortSignal): Promise<Answer> {
+  /** Rejects when the signal aborts, as real clients do; a message that was sent still arrives. */
+  call(
+    caller: Process,
+    handle: (reply: Reply) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
     const { resolve, reject, promise } = Promise.withResolvers<Answer>();
-    signal.addEventListener(
-      "abort",
-      () => reject(new UnknownOutcomeError("the call was given up")),
-      { once: true },
-    );
+    const abort = () => reject(new ConnectError("the call was cancelled", Code.Canceled));
+    signal?.addEventListener("abort", abort, { once: true });
     if (this.#happens("connectionReset"))
       caller.deliver(this.#random.skewed(1, 500), () =>
-        reject(new UnknownOutcomeError("connection reset")),
+        reject(new ConnectError("connection reset", Code.Unavailable)),
       );
     const reply: Reply = (answer) =>
       this.#send((ms) => void caller.deliver(ms, () => resolve(answer)));
@@ -54,7 +52,7 @@ export class Network {
   #send(arrive: (ms: number) => void): void {
     if (this.#happens("messageLost")) return;
     arrive(this.#latency());
-    if (this.#happens("messageDoubled")) arrive(this.#latency());
+    if (this.#happens("messageDuplicated")) arrive(this.#latency());
   }
 
   #latency(): number {
@@ -63,9 +61,9 @@ export class Network {
       : this.#random.skewed(1, 300);
   }
 
-  #happens(fault: keyof typeof WORDS): boolean {
+  #happens(fault: keyof typeof SIGHTS): boolean {
     const happens = this.#time.now < FAULTS_END_MS && this.#random.chance(this.#profile[fault]);
-    if (happens) this.#journal.saw(WORDS[fault]);
+    if (happens) this.#journal.saw(SIGHTS[fault]);
     return happens;
   }
 }

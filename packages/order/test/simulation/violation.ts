@@ -1,4 +1,4 @@
-/** The names of `faults.md`: what must hold whatever happens. */
+/** Invariants by their names in `docs/faults.md`. */
 export type Invariant = "I1" | "I2" | "I3" | "I4" | "I6" | "I7" | "I8" | "I9" | "I12" | "stock";
 
 export class Violation extends Error {

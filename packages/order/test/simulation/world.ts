@@ -1,3 +1,4 @@
+import { paymentIdOf } from "../../src/order.ts";
 import { Book } from "./book.ts";
 import type { DatabaseFaults } from "./connection.ts";
 import type { Defect } from "./defects.ts";
@@ -5,24 +6,21 @@ import { Invariants, isClosed } from "./invariants.ts";
 import { Journal } from "./journal.ts";
 import { MemoryDatabase } from "./memory-database.ts";
 import { Network } from "./network.ts";
-import { Payment } from "./payment.ts";
+import { PaymentModel } from "./payment.ts";
 import { type Profile, randomProfile } from "./profile.ts";
 import { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { OrderWorker } from "./worker.ts";
 
-/**
- * By then everything must have come to rest, in virtual milliseconds; and a world in which so much
- * happens goes round in circles.
- */
+/** A world that is not at rest by this virtual time, or after this many events, never will be. */
 const QUIET_BY_MS = 2 * 3_600_000;
-const MOST_HAPPENINGS = 20_000;
+const MAX_EVENTS = 20_000;
 const OPERATOR_MS = 5_000;
 
 /**
- * Several workers on one database, Payment behind a bad network, customers, and everything that
- * goes wrong; all of it follows from the seed.
+ * Several workers on one database, Payment behind a bad network, customers, and faults. All of it
+ * follows from the seed.
  */
 export class World {
   readonly random: Random;
@@ -31,14 +29,14 @@ export class World {
   readonly journal: Journal;
   readonly book: Book;
   readonly database: MemoryDatabase;
-  readonly payment: Payment;
+  readonly payment: PaymentModel;
   readonly network: Network;
   readonly faults: DatabaseFaults = { downUntil: 0 };
   readonly defect: Defect | undefined;
   readonly registered = new Set<string>();
-  /** Those that have not crashed or stopped. */
+  /** Workers that have not crashed or stopped. */
   readonly workers = new Set<OrderWorker>();
-  /** Customers that still wait for an answer to their order. */
+  /** Orders whose customers still wait for an answer. */
   readonly waiting = new Set<string>();
   readonly acknowledged = new Set<string>();
   readonly #invariants: Invariants;
@@ -54,7 +52,7 @@ export class World {
     this.book = new Book(this.journal);
     this.defect = defect;
     this.database = new MemoryDatabase(this.profile.stock, this.time, this.journal, defect);
-    this.payment = new Payment(this);
+    this.payment = new PaymentModel(this);
     this.network = new Network(this.time, this.random, this.profile, this.journal);
     this.#invariants = new Invariants(this.database, this.book, this.journal);
   }
@@ -67,7 +65,7 @@ export class World {
     void worker.start();
   }
 
-  /** The id of its saga. */
+  /** Returns the id of the next saga that cancels an order. */
   nextCancellation(): string {
     return `00000000-0000-4000-9000-${String(++this.#cancellations).padStart(12, "0")}`;
   }
@@ -76,12 +74,10 @@ export class World {
     return this.random.pick([...this.workers]);
   }
 
-  /**
-   * To the end: first until every order is closed, then until the last late message has arrived.
-   */
+  /** Runs until every order is closed, and then until the last late message has arrived. */
   async run(): Promise<void> {
     await this.#operate();
-    // An order that came in by a late statement when everybody had gone is for whoever comes next.
+    // A late statement may have stored an order after all workers had stopped: start another.
     if (this.#open().length > 0) {
       this.startWorker();
       await this.#operate();
@@ -89,7 +85,7 @@ export class World {
     this.#invariants.checkEnd();
     for (const id of this.acknowledged)
       if (!this.database.orders.has(id))
-        throw new Violation("I4", `${id} was promised, and is not there`);
+        throw new Violation("I4", `${id} was acknowledged and does not exist`);
   }
 
   async #operate(): Promise<void> {
@@ -100,16 +96,16 @@ export class World {
     this.workers.clear();
     await this.#until(() => false);
     this.#ending = false;
-    // Everything has happened: what has not stopped by now never will.
+    // Nothing is left to happen: what has not stopped by now never will.
     await Promise.race([stopped, Promise.reject(new Violation("I9", "a worker does not stop"))]);
   }
 
-  /** Runs on until then, or until nothing is left to happen. */
+  /** Runs until then, or until nothing is left to happen. */
   async #until(reached: () => boolean): Promise<void> {
     while (!reached() && (await this.time.step())) {
       this.#invariants.check();
-      if (this.time.now > QUIET_BY_MS || this.time.happened > MOST_HAPPENINGS)
-        throw new Violation("I3", `no rest: ${this.#open().join(", ")}`);
+      if (this.time.now > QUIET_BY_MS || this.time.events > MAX_EVENTS)
+        throw new Violation("I3", `not at rest: ${this.#open().join(", ")}`);
     }
   }
 
@@ -120,33 +116,33 @@ export class World {
     return true;
   }
 
-  /** Only what fails for good may wait for an operator. */
+  /** Only a saga whose refund fails for good may wait for an operator. */
   #isParkedForGood(id: string, status: string): boolean {
     if (status !== "NEEDS_ATTENTION") return false;
-    if (!this.payment.refundsFail.has(id))
-      throw new Violation("I3", `${id} is parked, and nothing hinders it`);
+    if (!this.payment.refundsFail.has(paymentIdOf(id)))
+      throw new Violation("I3", `${id} is parked without a reason`);
     return true;
   }
 
-  /** An operator mends what failed for good, and sends the parked sagas on. */
+  /** An operator repairs what failed for good, and retries the parked sagas. */
   async #repair(): Promise<void> {
     const parked = [...this.database.orders.values()].filter(
       ({ status }) => status === "NEEDS_ATTENTION",
     );
     this.payment.refundsFail.clear();
-    for (const { id } of parked) this.#resume(id);
+    for (const { id } of parked) this.#retry(id);
     await this.#until(() => this.#settled());
   }
 
-  #resume(id: string): void {
+  #retry(id: string): void {
     if (this.database.orders.get(id)?.status !== "NEEDS_ATTENTION") return;
     this.waiting.add(id);
     const worker = this.anyWorker();
     worker?.process.deliver(0, async () => {
-      await worker.resume(id);
+      await worker.retry(id);
       this.waiting.delete(id);
     });
-    this.time.after(OPERATOR_MS, () => this.#resume(id));
+    this.time.after(OPERATOR_MS, () => this.#retry(id));
   }
 
   #open(): readonly string[] {

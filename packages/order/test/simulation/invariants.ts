@@ -1,20 +1,11 @@
-import type { SagaState } from "../../src/saga.ts";
+import type { SagaState } from "@tercet/saga";
+import { type OrderStatus, TRANSITIONS } from "../../src/order.ts";
 import type { Book } from "./book.ts";
 import type { Journal } from "./journal.ts";
-import type { MemoryDatabase, OrderRow, OrderStatus } from "./memory-database.ts";
+import type { MemoryDatabase, OrderRow } from "./memory-database.ts";
 import { Violation } from "./violation.ts";
 
-/** As packages/order/src/order.ts has it. */
-const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
-  PENDING: ["CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"],
-  CONFIRMED: ["CANCELLING"],
-  REJECTED: [],
-  CANCELLING: ["CANCELLED", "NEEDS_ATTENTION"],
-  CANCELLED: [],
-  NEEDS_ATTENTION: ["PENDING", "CANCELLING"],
-};
-
-/** By the state of the saga that places the order. */
+/** The order's possible statuses, by the state of the saga that places it. */
 const STATUSES_DURING: Readonly<Record<SagaState, readonly OrderStatus[]>> = {
   RUNNING: ["PENDING"],
   COMPENSATING: ["CANCELLING"],
@@ -23,14 +14,14 @@ const STATUSES_DURING: Readonly<Record<SagaState, readonly OrderStatus[]>> = {
   NEEDS_ATTENTION: ["NEEDS_ATTENTION"],
 };
 
-/** And by the state of the one that cancels it once it was confirmed, which only goes forward. */
+/** The order's status, by the state of the saga that cancels it; that one only goes forward. */
 const STATUS_DURING_CANCELLATION: Readonly<Partial<Record<SagaState, OrderStatus>>> = {
   RUNNING: "CANCELLING",
   COMPLETED: "CANCELLED",
   NEEDS_ATTENTION: "NEEDS_ATTENTION",
 };
 
-/** Nothing more happens to it by itself. */
+/** It does not change by itself any more. */
 export const isClosed = (status: OrderStatus): boolean =>
   status === "CONFIRMED" || TRANSITIONS[status].length === 0;
 
@@ -61,7 +52,7 @@ export class Invariants {
       if (this.#holdsStock(order)) sold += order.quantity;
     }
     if (kept < confirmed)
-      throw new Violation("I12", `${kept} is kept, and ${confirmed} is confirmed`);
+      throw new Violation("I12", `${kept} is captured net, ${confirmed} is confirmed`);
     const { stock } = this.#database;
     if (stock < 0 || stock !== this.#initialStock - sold)
       throw new Violation("stock", `${stock} of ${this.#initialStock}, ${sold} sold`);
@@ -78,7 +69,7 @@ export class Invariants {
       if (status === "CONFIRMED") confirmed += amount;
     }
     if (kept !== confirmed)
-      throw new Violation("I1", `${kept} is kept, and ${confirmed} is confirmed, at the end`);
+      throw new Violation("I1", `${kept} is captured net, ${confirmed} is confirmed, at the end`);
   }
 
   #checkHistory({ id, status }: OrderRow): void {
@@ -102,7 +93,7 @@ export class Invariants {
       throw new Violation("I8", `${id} is ${status}, its sagas ${placing} and ${cancelling}`);
   }
 
-  /** From when it is confirmed until its cancellation has ended. */
+  /** From its confirmation until its cancellation has ended. */
   #holdsStock({ id, status }: OrderRow): boolean {
     return (
       status === "CONFIRMED" ||
@@ -111,8 +102,8 @@ export class Invariants {
   }
 
   /**
-   * Answers what is kept of the customer's money. Closed orders are exact at once: none says
-   * CANCELLED before the money is back.
+   * Returns the captured amount minus refunds. Closed orders are exact: none is CANCELLED before its
+   * money is back.
    */
   #checkMoney({ id, status, amount }: OrderRow): bigint {
     const { captures, refunds, captured, refunded } = this.#book.account(id);
@@ -121,9 +112,13 @@ export class Invariants {
       throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
     if (!isClosed(status)) return kept;
     const due = status === "CONFIRMED" ? amount : 0n;
-    if (kept < due) throw new Violation("I12", `${id} is ${status}, and ${kept} of ${due} is kept`);
+    if (kept < due)
+      throw new Violation("I12", `${id} is ${status}, and ${kept} of ${due} is captured net`);
     if (kept > due)
-      throw new Violation("I1", `${id} is ${status}, and ${kept} is kept instead of ${due}`);
+      throw new Violation(
+        "I1",
+        `${id} is ${status}, and ${kept} is captured net instead of ${due}`,
+      );
     return kept;
   }
 }

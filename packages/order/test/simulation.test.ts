@@ -9,7 +9,7 @@ import {
 } from "./simulation/simulate.ts";
 import type { Invariant } from "./simulation/violation.ts";
 
-/** SIMULATION_SEED replays one world; SIMULATION_SEEDS says how many there are. */
+/** SIMULATION_SEED replays one world; SIMULATION_SEEDS is the number of worlds. */
 const replayed = process.env["SIMULATION_SEED"];
 const seeds =
   replayed === undefined
@@ -18,7 +18,7 @@ const seeds =
 /** For 10,000 worlds on a slow machine; two fast cores need half a minute. */
 const TIMEOUT_MS = 180_000;
 
-/** What must have happened somewhere: an invariant that was never in danger has not been tested. */
+/** What must occur in some world: an invariant that was never at risk has not been tested. */
 const SIGHTS = [
   "CONFIRMED",
   "REJECTED",
@@ -27,18 +27,18 @@ const SIGHTS = [
   "write fenced",
   "taken over from a worker that is gone",
   "taken up again by its own worker",
-  "turned back by the customer",
+  "compensated for the customer",
   "confirmed order cancelled",
   "cancellation parked",
-  "statement carried out late",
-  "statement's answer lost",
+  "statement executed late",
+  "statement's reply lost",
   "message lost",
   "message delayed",
-  "message doubled",
+  "message duplicated",
   "connection reset",
   "tombstone",
   "late charge refused",
-  "charge given up",
+  "charge abandoned",
 ];
 
 test("nothing is lost, doubled or torn in any world", { timeout: TIMEOUT_MS }, async () => {
@@ -53,7 +53,7 @@ describe.skipIf(replayed !== undefined)("the simulator", () => {
     expect(traceHash(await simulate(1))).not.toBe(traceHash(await simulate(2)));
   });
 
-  /** Which invariant the first world breaks that shows the defect. */
+  /** The invariant that breaks in the first world that shows the defect. */
   const shownBy: Readonly<Record<Defect, Invariant>> = {
     "undo registered after the step": "I1",
     "missing fence": "I7",

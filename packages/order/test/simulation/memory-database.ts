@@ -1,18 +1,21 @@
-import type { HeldSaga, Move, MoveResult, NewSaga, SagaFailure, Worker } from "../../src/index.ts";
-import type { OpenState, SagaState } from "../../src/saga.ts";
-import type { Claim, ClaimedSaga } from "../../src/store.ts";
+import {
+  type Claim,
+  type ClaimedSaga,
+  type HeldSaga,
+  isOpen,
+  type Move,
+  type MoveResult,
+  type NewSaga,
+  type OpenState,
+  type SagaFailure,
+  type SagaState,
+  type Worker,
+} from "@tercet/saga";
+import { CANCEL_ORDER, type OrderStatus, statusDuring } from "../../src/order.ts";
 import type { Defect } from "./defects.ts";
 import type { Journal } from "./journal.ts";
 import { Violation } from "./violation.ts";
 import type { VirtualTime } from "./virtual-time.ts";
-
-export type OrderStatus =
-  | "PENDING"
-  | "CONFIRMED"
-  | "REJECTED"
-  | "CANCELLING"
-  | "CANCELLED"
-  | "NEEDS_ATTENTION";
 
 export interface OrderRow {
   readonly id: string;
@@ -37,9 +40,8 @@ export interface SagaRow extends Omit<HeldSaga, "state" | "overdue"> {
 const FORGET_WORKER_MS = 3_600_000;
 
 /**
- * The tables, and each statement of `postgres-store.ts`, `moves.ts` and the order service's
- * `store.ts` as one function: it happens at one instant. Who calls over which connection, and what
- * goes wrong there, is the connection's business.
+ * The tables, and one function for each statement of the saga engine and of Order's store. Each
+ * happens at one instant; what goes wrong on the way is up to the connection.
  */
 export class MemoryDatabase {
   readonly orders = new Map<string, OrderRow>();
@@ -81,7 +83,7 @@ export class MemoryDatabase {
     const due = [...this.#allSagas()]
       .filter(
         (saga) =>
-          isOpen(saga) &&
+          isOpen(saga.state) &&
           saga.nextRunAt <= now &&
           known.some((k) => k.kind === saga.kind && k.version === saga.version),
       )
@@ -108,7 +110,7 @@ export class MemoryDatabase {
   release(worker: Worker): void {
     this.#workers.delete(worker.id);
     for (const saga of this.#allSagas()) {
-      if (saga.owner !== worker.id || !isOpen(saga)) continue;
+      if (saga.owner !== worker.id || !isOpen(saga.state)) continue;
       saga.owner = null;
       saga.nextRunAt = Math.min(saga.nextRunAt, this.#time.now);
       saga.updateTime = this.#time.now;
@@ -150,7 +152,7 @@ export class MemoryDatabase {
     };
   }
 
-  /** Takes the stock and confirms, or refuses for want of stock. */
+  /** Takes the stock and confirms, or refuses if there is too little. */
   confirm(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
     return moves.map((move) => {
       const saga = this.#saga(move);
@@ -160,7 +162,7 @@ export class MemoryDatabase {
         return {
           sagaId,
           moved: false,
-          refused: { reason: "OUT_OF_STOCK", message: "there is not enough" },
+          refused: { reason: "OUT_OF_STOCK", message: "there is not enough stock" },
         };
       }
       if (this.#advance(move, worker) === undefined) return { sagaId, moved: false };
@@ -188,11 +190,13 @@ export class MemoryDatabase {
     });
   }
 
-  /** Turning back, parking, resuming: the order shows what its saga is doing. */
+  /** Compensating, parking, resuming: the order shows what its saga is doing. */
   reflect(moves: readonly Move[], worker: Worker | undefined): readonly MoveResult[] {
     return this.#changing(moves, worker, ({ kind, state }) => {
-      if (state === "NEEDS_ATTENTION") return state;
-      return state === "RUNNING" && kind === "place-order" ? "PENDING" : "CANCELLING";
+      // Sagas of Order end by their own steps.
+      if (state === "COMPLETED" || state === "COMPENSATED")
+        throw new Violation("I8", "a saga ended without its order");
+      return statusDuring(kind, state);
     });
   }
 
@@ -210,14 +214,13 @@ export class MemoryDatabase {
     });
   }
 
-  /** The mirror of `advance` in `moves.ts`. An intervention comes from no worker. */
+  /** The counterpart of `advance`. An intervention comes from no worker. */
   #advance(move: Move, worker: Worker | undefined): SagaRow | undefined {
     const saga = this.#saga(move);
     const fenced = saga.fence !== move.fence;
     if (fenced) this.#journal.saw("write fenced");
     if ((fenced && this.#defect !== "missing fence") || saga.state !== move.from) return undefined;
-    // Told by who holds it, and not by the fence alone: a fence that was not raised would tell
-    // nothing.
+    // Detected by the owner and not only by the fence: a fence that was not raised shows nothing.
     const foreign = worker !== undefined && saga.owner !== null && saga.owner !== worker.id;
     if (fenced || foreign)
       throw new Violation(
@@ -232,7 +235,7 @@ export class MemoryDatabase {
     saga.failure = move.failure ?? saga.failure;
     if (move.budgetMs !== null) saga.deadlineAt = now + move.budgetMs;
     saga.nextRunAt = now + move.delayMs;
-    if (move.state === "NEEDS_ATTENTION" && saga.kind === "cancel-order")
+    if (move.state === "NEEDS_ATTENTION" && saga.kind === CANCEL_ORDER)
       this.#journal.saw("cancellation parked");
     if (move.release) saga.owner = null;
     if (move.bumpFence) saga.fence++;
@@ -242,7 +245,7 @@ export class MemoryDatabase {
 
   #saga(move: Move): SagaRow {
     for (const saga of this.#allSagas()) if (saga.id === move.sagaId) return saga;
-    throw new Violation("I8", "a move of a saga that is not there");
+    throw new Violation("I8", "a move of a saga that does not exist");
   }
 
   *#allSagas(): Generator<SagaRow> {
@@ -256,5 +259,3 @@ export class MemoryDatabase {
     return order;
   }
 }
-
-const isOpen = ({ state }: SagaRow): boolean => state === "RUNNING" || state === "COMPENSATING";

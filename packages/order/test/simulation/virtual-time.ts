@@ -1,7 +1,7 @@
 import type { Random } from "./random.ts";
 
-/** Something that will happen, unless it is cancelled. */
-export interface Happening {
+/** Something that will happen unless it is cancelled. */
+export interface VirtualEvent {
   readonly at: number;
   readonly tie: number;
   readonly run: () => void;
@@ -9,65 +9,62 @@ export interface Happening {
 }
 
 /**
- * Time that passes only from one happening to the next; a binary heap. What happens at the same
- * time happens in random order.
+ * Time that passes only from one event to the next; a binary heap. Events of the same time happen in
+ * random order.
  */
 export class VirtualTime {
   now = 0;
-  /** How many happenings there have been. */
-  happened = 0;
+  /** How many events have happened. */
+  events = 0;
   readonly #random: Random;
-  readonly #heap: Happening[] = [];
+  readonly #heap: VirtualEvent[] = [];
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  after(ms: number, run: () => void): Happening {
-    const happening = { at: this.now + ms, tie: this.#random.next(), run, cancelled: false };
-    this.#push(happening);
-    return happening;
+  after(ms: number, run: () => void): VirtualEvent {
+    const event = { at: this.now + ms, tie: this.#random.next(), run, cancelled: false };
+    this.#push(event);
+    return event;
   }
 
-  /**
-   * The next thing happens, and everything that follows from it at once. False when nothing is
-   * left.
-   */
+  /** Runs the next event, and what follows from it immediately. False when no event is left. */
   async step(): Promise<boolean> {
     let next = this.#next();
     if (next === undefined) {
-      // What was done from outside, since the last happening, may not have led to anything yet.
+      // What was called from outside since the last event may still be in the queue of promises.
       await settled();
       next = this.#next();
     }
     if (next === undefined) return false;
     this.now = next.at;
-    this.happened++;
+    this.events++;
     next.run();
     await settled();
     return true;
   }
 
-  #next(): Happening | undefined {
+  #next(): VirtualEvent | undefined {
     let next = this.#pop();
     while (next?.cancelled) next = this.#pop();
     return next;
   }
 
-  #push(happening: Happening): void {
+  #push(event: VirtualEvent): void {
     const heap = this.#heap;
-    let index = heap.push(happening) - 1;
+    let index = heap.push(event) - 1;
     while (index > 0) {
       const above = (index - 1) >> 1;
-      const parent = heap[above] as Happening;
-      if (!before(happening, parent)) break;
+      const parent = heap[above] as VirtualEvent;
+      if (!before(event, parent)) break;
       heap[index] = parent;
       index = above;
     }
-    heap[index] = happening;
+    heap[index] = event;
   }
 
-  #pop(): Happening | undefined {
+  #pop(): VirtualEvent | undefined {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
@@ -75,8 +72,8 @@ export class VirtualTime {
     let index = 0;
     for (let below = 1; below < heap.length; below = 2 * index + 1) {
       const right = heap[below + 1];
-      if (right !== undefined && before(right, heap[below] as Happening)) below++;
-      const child = heap[below] as Happening;
+      if (right !== undefined && before(right, heap[below] as VirtualEvent)) below++;
+      const child = heap[below] as VirtualEvent;
       if (!before(child, last)) break;
       heap[index] = child;
       index = below;
@@ -86,11 +83,8 @@ export class VirtualTime {
   }
 }
 
-const before = (a: Happening, b: Happening): boolean =>
+const before = (a: VirtualEvent, b: VirtualEvent): boolean =>
   a.at < b.at || (a.at === b.at && a.tie < b.tie);
 
-/**
- * Node runs a tick only when no promise has anything left to do: then every chain of promises has
- * come to its next wait.
- */
+/** Node runs a tick once its queue of promises is empty: every chain has reached its next wait. */
 const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));

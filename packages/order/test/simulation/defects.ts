@@ -1,6 +1,4 @@
-/**
- * Known mistakes in a saga, put back in on purpose: a simulator that does not notice them is blind.
- */
+/** Known mistakes that the simulator can make on purpose, to show that it detects them. */
 export const DEFECTS = [
   "undo registered after the step",
   "missing fence",

@@ -1,11 +1,8 @@
-import type { Clock } from "../../src/clock.ts";
+import type { Clock } from "@tercet/saga";
 import type { Random } from "./random.ts";
-import type { Happening, VirtualTime } from "./virtual-time.ts";
+import type { VirtualEvent, VirtualTime } from "./virtual-time.ts";
 
-/**
- * A process that can die or stand still at any moment. Whatever reaches it (answers, timers) comes
- * through `deliver`.
- */
+/** A process that can die or freeze at any moment. Replies and timers reach it by `deliver`. */
 export class Process {
   readonly name: string;
   dead = false;
@@ -23,8 +20,8 @@ export class Process {
     };
   }
 
-  /** Never when the process is dead by then; when it stands still, as soon as it moves again. */
-  deliver(delayMs: number, run: () => void): Happening {
+  /** Runs it after the delay: never if the process is dead by then, later if it is frozen. */
+  deliver(delayMs: number, run: () => void): VirtualEvent {
     return this.#time.after(delayMs, () => {
       if (this.dead) return;
       if (this.frozenUntil > this.#time.now) this.deliver(this.frozenUntil - this.#time.now, run);

@@ -1,11 +1,8 @@
 import { FAULTS_END_MS } from "./profile.ts";
 import type { World } from "./world.ts";
 
-/**
- * Everything that happens to whole processes, and the customers who change their mind; how often,
- * the profile says.
- */
-export function bringMisfortunes(world: World): void {
+/** Schedules the faults of whole processes, and the cancellations, as often as the profile says. */
+export function scheduleFaults(world: World): void {
   const { profile, random, time } = world;
   const schedule = (times: number, happen: (world: World) => void) => {
     for (let n = 0; n < times; n++)
@@ -14,7 +11,7 @@ export function bringMisfortunes(world: World): void {
   schedule(profile.crashes, crash);
   schedule(profile.freezes, freeze);
   schedule(profile.stops, stop);
-  schedule(profile.turnBacks, turnBack);
+  schedule(profile.compensations, compensate);
   schedule(profile.cancels, cancel);
   schedule(profile.databaseOutages, (w) => {
     w.faults.downUntil = w.time.now + w.random.between(100, 3_000);
@@ -31,15 +28,15 @@ function crash(world: World): void {
   world.time.after(world.random.between(0, 8_000), () => world.startWorker());
 }
 
-/** Longer than its lease, or not. It goes on as if nothing had happened. */
+/** For longer than its lease, or not. It continues as if nothing had happened. */
 function freeze(world: World): void {
   const worker = world.anyWorker();
   if (worker === undefined) return;
   worker.process.frozenUntil = world.time.now + world.random.between(100, 15_000);
-  world.journal.note(`${worker.process.name} stands still until ${worker.process.frozenUntil}`);
+  world.journal.note(`${worker.process.name} is frozen until ${worker.process.frozenUntil}`);
 }
 
-/** A deploy: the next one starts while this one still finishes what it has in hand. */
+/** A deployment: the next worker starts while this one still finishes its steps in flight. */
 function stop(world: World): void {
   const worker = world.anyWorker();
   if (worker === undefined) return;
@@ -51,21 +48,18 @@ function stop(world: World): void {
   world.time.after(world.random.between(0, 1_000), () => world.startWorker());
 }
 
-function turnBack(world: World): void {
+function compensate(world: World): void {
   const worker = world.anyWorker();
   const order = world.random.pick([...world.database.orders.values()]);
   if (worker === undefined || order === undefined) return;
   worker.process.deliver(0, async () => {
-    if (!(await worker.turnBack(order.id))) return;
-    world.journal.saw("turned back by the customer");
-    world.journal.note(`${order.id} is turned back by its customer`);
+    if (!(await worker.compensate(order.id))) return;
+    world.journal.saw("compensated for the customer");
+    world.journal.note(`${order.id} is cancelled by its customer`);
   });
 }
 
-/**
- * The customer of a confirmed order; of one that is not, nothing comes of it. Asks twice, now and
- * then at two workers at once.
- */
+/** A customer cancels a confirmed order; sometimes twice, at two workers at the same time. */
 function cancel(world: World): void {
   const { random } = world;
   const order = random.pick(

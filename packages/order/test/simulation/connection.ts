@@ -1,4 +1,4 @@
-import type { SagaStore } from "../../src/index.ts";
+import type { SagaStore } from "@tercet/saga";
 import type { Journal } from "./journal.ts";
 import type { MemoryDatabase } from "./memory-database.ts";
 import type { Process } from "./process.ts";
@@ -6,7 +6,7 @@ import { FAULTS_END_MS, type Profile } from "./profile.ts";
 import type { Random } from "./random.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** What goes wrong with statements, for all connections. */
+/** A fault of the database, for all connections. */
 export interface DatabaseFaults {
   /** No statement arrives before this time. */
   downUntil: number;
@@ -21,15 +21,12 @@ export interface ConnectionDependencies {
   readonly faults: DatabaseFaults;
 }
 
-/**
- * A statement that its client believes lost is carried out this much later at most, in
- * milliseconds: the server's statement timeout.
- */
+/** A statement that its client believes lost is executed within the server's statement timeout. */
 const LATE_MS = 10_000;
 
 /**
- * One process's way to the database. Statements take time and happen at one instant; some never
- * arrive, and of some the answer never comes back.
+ * The connection of one process to the database. A statement takes time and takes effect at one
+ * instant; some never arrive, and some replies are lost.
  */
 export class Connection {
   readonly #deps: ConnectionDependencies;
@@ -51,16 +48,16 @@ export class Connection {
     const back = random.skewed(1, 100);
     if (this.#fails(profile.statementLost)) fail(there + back);
     else if (this.#fails(profile.statementLate)) {
-      journal.saw("statement carried out late");
+      journal.saw("statement executed late");
       fail(there);
       time.after(there + random.skewed(1, LATE_MS), () => void statement(database));
     } else {
       time.after(there, () => {
         if (time.now < this.#deps.faults.downUntil) return fail(back);
-        const answer = statement(database);
+        const reply = statement(database);
         if (!this.#fails(profile.statementReplyLost))
-          return void this.#process.deliver(back, () => resolve(answer));
-        journal.saw("statement's answer lost");
+          return void this.#process.deliver(back, () => resolve(reply));
+        journal.saw("statement's reply lost");
         fail(back);
       });
     }
@@ -72,7 +69,7 @@ export class Connection {
   }
 }
 
-/** The engine's store, as it looks from one process. */
+/** The engine's store on this connection. */
 export function memoryStore(
   connection: Connection,
   worker: () => { readonly id: string; readonly name: string },
@@ -81,7 +78,7 @@ export function memoryStore(
     heartbeat: (beating) => connection.query((database) => database.heartbeat(beating)),
     claimDue: (claim) => connection.query((database) => database.claimDue(claim)),
     move: (moves) => connection.query((database) => database.move(moves, worker())),
-    // What fails here fails by misfortune.
+    // Simulated failures are faults of the connection, never of the statement.
     isDefect: () => false,
     release: (stopping) => connection.query((database) => database.release(stopping)),
   };
