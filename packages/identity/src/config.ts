@@ -124,3 +124,6 @@ const toSigning = ({ TOKEN_SIGNING_KEYS, TOKEN_SECRET }: IdentityEnv): Signing =
   TOKEN_SIGNING_KEYS === undefined
     ? { alg: "HS256", secret: new TextEncoder().encode(TOKEN_SECRET) }
     : { alg: "ES256", keys: TOKEN_SIGNING_KEYS.keys };
+
+/** The variables that this service reads. */
+export const identitySettings: readonly string[] = Object.keys(shape.shape);

@@ -24,6 +24,14 @@ beforeEach(() => participant.behave("works"));
 const as: typeof service.as = (...caller) => service.as(...caller);
 const orders = (sub = alice, role = "customer") => as(OrderService, sub, role);
 const sagas = () => as(SagaService, olivia, "operator");
+const EUR = { currencyCode: "EUR", minorUnits: 500n };
+/** The largest total of an order. */
+const LIMIT = 1_000_000_000_000n;
+async function putProduct(sku: string, price: typeof EUR): Promise<void> {
+  const catalog = await as(CatalogService, olivia, "operator");
+  const product = { sku, name: sku, price, stock: 100n };
+  await catalog.putProduct({ requestId: crypto.randomUUID(), product });
+}
 async function failure(
   call: Promise<unknown>,
 ): Promise<{ code: string; reason: string | undefined }> {
@@ -166,6 +174,32 @@ describe("placing an order", () => {
       requestId: request.requestId,
     });
     expect(await failure(other)).toEqual({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
+  });
+
+  test.each([
+    ["the total is too large now", "VASE-1", { ...EUR, minorUnits: LIMIT }],
+    ["a product changed its currency", "VASE-2", { ...EUR, currencyCode: "USD" }],
+    ["a product is gone", "VASE-3", undefined],
+  ])("a replay returns the accepted order although %s", async (_what, sku, price) => {
+    await putProduct(sku, EUR);
+    const client = await orders();
+    const items = ["TEA", sku].map((sku) => ({ sku, quantity: 2 }));
+    const request = { ...wanted(), items };
+    const accepted = await client.createOrder(request);
+    await service.sql`delete from products where sku = ${sku}`;
+    if (price !== undefined) await putProduct(sku, price);
+    const replayed = vi.fn();
+    const again = await client.createOrder(request, {
+      onHeader: (header) => replayed(header.get("idempotent-replayed")),
+    });
+    expect(again).toEqual(accepted);
+    expect(replayed).toHaveBeenCalledWith("true");
+    // A new request is refused, and so is another request under the same id.
+    expect((await failure(client.createOrder({ ...wanted(), items }))).code).toBe(
+      "InvalidArgument",
+    );
+    const other = client.createOrder({ ...request, paymentMethod: { token: "tok_other" } });
+    expect((await failure(other)).reason).toBe("REQUEST_ID_REUSED");
   });
 
   test.each([

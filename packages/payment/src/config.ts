@@ -84,3 +84,6 @@ export function envToConfig(env: Env): PaymentConfig {
     failpoints: parsed.FAILPOINTS,
   };
 }
+
+/** The variables that this service reads. */
+export const paymentSettings: readonly string[] = Object.keys(shape.shape);

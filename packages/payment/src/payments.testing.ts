@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
+import { inject } from "vitest";
 import { readBook } from "./book.ts";
 import { migrations } from "./connect-store.ts";
 import type { ChargeRequest, Payments } from "./payments.ts";
@@ -12,7 +13,7 @@ import { Simulator } from "./simulator.ts";
 import type { PaymentStore } from "./store.ts";
 
 export const LIMIT = 100_000n;
-export const PROVIDER_TIMEOUT_MS = 150;
+export const PROVIDER_TIMEOUT_MS = Math.ceil(150 * inject("timeFactor"));
 const UNATTENDED_MS = 300;
 
 /** The use cases on a real database and a provider with a book of its own. */

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
 import { serviceToken } from "../src/client/service-token.ts";
 import { remainingMs } from "../src/host/call.ts";
@@ -181,15 +181,17 @@ test("a service that is slow to one call in four gets little more than a tenth m
 describe("timeouts", () => {
   test("an attempt that hangs is cancelled, and the next one may succeed", async () => {
     list = () => (calls === 1 ? never : {});
-    await catalog({ attemptTimeoutMs: 100 }).listProducts({});
+    await catalog({ attemptTimeoutMs: 100 * inject("timeFactor") }).listProducts({});
     expect(calls).toBe(2);
   });
 
   test("an attempt that hangs is a deadline exceeded: unknown, not failed", async () => {
     list = () => never;
-    expect(await codeOf(catalog({ attemptTimeoutMs: 100, maxAttempts: 1 }).listProducts({}))).toBe(
-      Code.DeadlineExceeded,
-    );
+    expect(
+      await codeOf(
+        catalog({ attemptTimeoutMs: 100 * inject("timeFactor"), maxAttempts: 1 }).listProducts({}),
+      ),
+    ).toBe(Code.DeadlineExceeded);
   });
 
   test("the whole call has the client's timeout, or the caller's own", async () => {
@@ -200,12 +202,16 @@ describe("timeouts", () => {
     ]) {
       const started = performance.now();
       expect(await codeOf(call)).toBe(Code.DeadlineExceeded);
-      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
     }
   });
 
   test("a call does not wait for its token past its deadline", async () => {
-    const client = catalog({ token: () => never, attemptTimeoutMs: 100, maxAttempts: 1 });
+    const client = catalog({
+      token: () => never,
+      attemptTimeoutMs: 100 * inject("timeFactor"),
+      maxAttempts: 1,
+    });
     expect(await codeOf(client.listProducts({}))).toBe(Code.DeadlineExceeded);
     expect(calls).toBe(0);
   });
@@ -278,7 +284,7 @@ describe("the breaker", () => {
     list = () => ({});
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
     expect(performance.now() - opened).toBeGreaterThan(950);
-    expect(performance.now() - opened).toBeLessThan(2_500);
+    expect(performance.now() - opened).toBeLessThan(2_500 * inject("timeFactor"));
     await client.listProducts({});
   });
 
@@ -343,7 +349,7 @@ describe("the bulkhead", () => {
     const first = client.listProducts({});
     const started = performance.now();
     expect(await codeOf(client.listProducts({}, { timeoutMs: 100 }))).toBe(Code.DeadlineExceeded);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
     release.open();
     await first;
     await client.listProducts({});

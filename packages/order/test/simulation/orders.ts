@@ -22,8 +22,7 @@ export function scheduleOrders(world: World): void {
     const input: PlaceInput = {
       customerId: CUSTOMER,
       paymentId: paymentIdOf(order.id),
-      currency: "EUR",
-      total: String(order.amount),
+      amount: { currencyCode: "EUR", minorUnits: String(order.amount) },
       token: random.chance(profile.declines) ? DECLINED_TOKEN : "tok_visa",
     };
     if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(input.paymentId);

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { type Payment, PaymentSchema, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
-import type { PaymentClient } from "../../src/payments.ts";
+import type { PaymentClient } from "../../src/payment-client.ts";
 import type { Defect } from "./defects.ts";
 import type { Network } from "./network.ts";
 import type { Answer, PaymentModel } from "./payment.ts";

@@ -12,6 +12,7 @@ import { failure } from "./clients/failure.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
 import { readSecrets } from "./forged-token.ts";
 import { nonsense, startHostileServer } from "./hostile.ts";
+import { patient } from "./patience.ts";
 import { seenByPayment } from "./payment-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
@@ -20,9 +21,9 @@ import { aTeapot, putTeapots } from "./teapots.ts";
 const STEP_TIMEOUT_MS = 1_000;
 const SETTINGS = { SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS) };
 /** For orders that stay PENDING. */
-const SHORT = { timeoutMs: 800 };
+const SHORT = { timeoutMs: patient(800) };
 /** For many of them at once. */
-const MANY = { timeoutMs: 2_500 };
+const MANY = { timeoutMs: patient(2_500) };
 
 let folder: TestFolder;
 /** Between Order and Payment. */
@@ -95,7 +96,7 @@ test("a charge takes longer than its deadline: the retry finds that it has succe
 });
 
 test("a refund overtakes its charge, which is refused when it arrives", async () => {
-  proxy.misbehave({ blackHole: true });
+  proxy.inject({ blackHole: true });
   const pending = await place(SHORT);
   expect(pending.status).toBe(OrderStatus.PENDING);
   await alice.orders.cancelOrder(
@@ -104,7 +105,7 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
   );
   // What has been on its way until now is lost.
   proxy.reset();
-  proxy.misbehave();
+  proxy.inject();
   const {
     id: orderId,
     customerId,
@@ -200,14 +201,14 @@ test.each([
     await client.listProducts({});
     // New connections do not pass there.
     line.to(stack.urls.order);
-    cut.misbehave({ blackHole: true });
+    cut.inject({ blackHole: true });
     const vanished = performance.now();
     const codes: string[] = [];
     while (!codes.includes("ok")) {
       const call = outcome(client.listProducts({})).then((code) => codes.push(code));
       await Promise.race([call, sleep(everyMs)]);
       expect(performance.now() - vanished).toBeLessThan(
-        pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + 500,
+        pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + patient(500),
       );
     }
     expect(codes[0]).toBe("DeadlineExceeded");
@@ -228,9 +229,7 @@ async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
   return times.sort((a, b) => a - b).at(-2) ?? 0;
 }
 
-test("a slow Payment is given up at its deadline, and slows nothing else down", {
-  timeout: 60_000,
-}, async () => {
+test("a slow Payment is given up at its deadline, and slows nothing else down", async () => {
   const direct = createApi(stack.urls.order, aliceToken);
   const { id } = await place();
   await p99(direct, id);
@@ -238,10 +237,10 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
   const meanwhile: number[] = [];
   for (let round = 0; round < 2; round++) {
     normal.push(await p99(direct, id));
-    proxy.misbehave({ latencyMs: 10_000 });
+    proxy.inject({ latencyMs: 10_000 });
     const started = performance.now();
     const placed = await Promise.all(Array.from({ length: 30 }, () => place(MANY)));
-    expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + 1_000);
+    expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + patient(1_000));
     meanwhile.push(await p99(direct, id));
     await vi.waitFor(async () => {
       const orders = await Promise.all(
@@ -250,20 +249,18 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
       for (const order of orders)
         expect([OrderStatus[order.status], attempts(order)[0]]).toEqual(["PENDING", "RUN UNKNOWN"]);
     }, PATIENCE);
-    proxy.misbehave();
+    proxy.inject();
     await Promise.all(placed.map((order) => becomes(alice, order, OrderStatus.CONFIRMED)));
   }
   // The floor is for a machine that does other things too.
-  expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), 150));
+  expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), patient(150)));
 });
 
 const DOWN_MS = 8_000;
-const BACK_MS = 5_000;
+const BACK_MS = patient(5_000);
 const WAITING = 40;
 
-test("Payment is down for a while: it is spared, orders wait, and soon after its return they are confirmed", {
-  timeout: 60_000,
-}, async () => {
+test("Payment is down for a while: it is spared, orders wait, and soon after its return they are confirmed", async () => {
   const seen = (await seenByPayment(stack, "ProcessPayment")).length;
   await stack.services.payment.stop();
   onTestFinished(() => stack.services.payment.start());

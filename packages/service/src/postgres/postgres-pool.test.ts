@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { type PostgresFront, postgresFront } from "../../test/postgres-front.ts";
 import { type TestDatabase, testDatabase } from "../testing.ts";
 import { connectPostgres, isDatabaseUnavailable, type Sql } from "./postgres.ts";
@@ -53,7 +53,7 @@ const isBusy = ({ error }: Ending) =>
   (error as { reason?: string } | undefined)?.reason === "DATABASE_BUSY";
 /** The statement timeout, the margin for the reply, and the connect timeout. */
 const ALL_WAITS_MS = 5_000 + 1_000 + 2_000;
-const SLACK_MS = 1_000;
+const SLACK_MS = 1_000 * inject("timeFactor");
 
 describe("a server that has gone silent", () => {
   test("statements end, every connection is closed, and the first statement after the recovery works at once", {
@@ -183,7 +183,7 @@ describe("a database that is too slow for the load", () => {
         const refused = await ending(sql`select 1`);
         expect(isBusy(refused)).toBe(true);
         expect(refused.error).toMatchObject({ retryAfterMs: 1_000 });
-        expect(refused.ms).toBeLessThan(50);
+        expect(refused.ms).toBeLessThan(50 * inject("timeFactor"));
       }
       for (const priority of ["work", "lease"] as const) {
         const { error, ms } = await ending(sql.priority(priority)`insert into quiet values (1)`);

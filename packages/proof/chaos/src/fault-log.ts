@@ -14,23 +14,30 @@ export type FaultKind =
 export interface FaultRecord {
   readonly kind: FaultKind;
   readonly from: number;
-  /** When it was over; undefined while it lasts. */
+  /** Undefined while the fault lasts. */
   to?: number;
-  /** The worker that was hit, as sagas' timelines name it. */
+  /** The affected worker, as sagas' timelines name it. */
   readonly worker?: string;
+  /** The open sagas that the worker held, each with the number of its events. */
+  held?: readonly { readonly id: string; readonly events: number }[];
 }
 
-/** As the engine names its worker. */
+/** Returns the name that the saga engine gives to the worker of a process. */
 export const workerOf = (pid: number): string => `${hostname()}:${pid}`;
 
-/** What was done to the system, and when. */
-export class Chronicle {
+/** The faults that were injected, in their order. */
+export class FaultLog {
   readonly faults: FaultRecord[] = [];
 
-  /** Ends the record when it is disposed of. */
-  record(kind: FaultKind, worker?: string): Disposable {
+  start(kind: FaultKind, worker?: string): FaultRecord {
     const fault: FaultRecord = { kind, from: Date.now(), ...(worker !== undefined && { worker }) };
     this.faults.push(fault);
+    return fault;
+  }
+
+  /** The fault ends when the record is disposed of. */
+  record(kind: FaultKind): Disposable {
+    const fault = this.start(kind);
     return {
       [Symbol.dispose]: () => {
         fault.to = Date.now();
@@ -38,11 +45,11 @@ export class Chronicle {
     };
   }
 
-  count(kind: (kind: FaultKind) => boolean): number {
-    return this.faults.filter((fault) => kind(fault.kind)).length;
+  count(suffix: string): number {
+    return this.faults.filter(({ kind }) => kind.endsWith(suffix)).length;
   }
 
-  /** When the last fault was over. */
+  /** The time at which the last fault ended. */
   get lastEnd(): number {
     return Math.max(...this.faults.map(({ to = Date.now() }) => to));
   }

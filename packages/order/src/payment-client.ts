@@ -1,7 +1,7 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import {
   type Payment,
-  type PaymentService,
+  PaymentService,
   PaymentStatus,
 } from "@tercet/gen/payment/v1/payment_service";
 import {
@@ -11,9 +11,21 @@ import {
   TerminalError,
   UnknownOutcomeError,
 } from "@tercet/saga";
-import { type Money, reasonOf } from "@tercet/service";
+import { createServiceClient, type Money, reasonOf, serviceToken } from "@tercet/service";
+import type { OrderConfig } from "./config.ts";
 
 export type PaymentClient = Client<typeof PaymentService>;
+
+/** One attempt per call: the saga alone retries, since it records unknown outcomes. */
+export function paymentClient(config: OrderConfig): PaymentClient {
+  const { identityUrl, clientSecret } = config;
+  return createServiceClient(PaymentService, {
+    baseUrl: config.paymentUrl,
+    token: serviceToken({ identityUrl, clientId: "order", clientSecret, audience: "payment" }),
+    timeoutMs: config.saga.stepTimeoutMs,
+    maxAttempts: 1,
+  });
+}
 
 export interface Charge {
   readonly paymentId: string;
@@ -24,8 +36,8 @@ export interface Charge {
 }
 
 /**
- * Charges the customer; a decline is final and moved no money. A refusal says so of this attempt
- * only.
+ * Charges the customer. Throws TerminalError when no money moved and none will; RefusedError when
+ * only this attempt is known to have moved none; RetryableError or UnknownOutcomeError otherwise.
  */
 export async function charge(
   payments: PaymentClient,
@@ -43,7 +55,7 @@ export async function charge(
     case PaymentStatus.SUCCEEDED:
       return;
     case PaymentStatus.DECLINED:
-      // The provider was never reached in time, and Payment sees to it that it never will be.
+      // The provider was not reached in time, and Payment will not charge this payment any more.
       if (payment.declineReason === "ABANDONED")
         throw new TerminalError("PAYMENT_UNAVAILABLE", "the payment could not be made in time");
       throw new TerminalError(
@@ -57,8 +69,8 @@ export async function charge(
         `the payment is ${PaymentStatus[payment.status]}`,
       );
     default:
-      // Not settled, given back in part, or a word that this version does not know: there may be
-      // money to give back, so it is not over.
+      // Not settled, refunded in part, or a status that this version does not know: there may be
+      // money to refund.
       throw new UnknownOutcomeError(
         `the payment is not settled: it is ${PaymentStatus[payment.status] ?? payment.status}`,
       );
@@ -72,8 +84,8 @@ export interface FullRefund {
 }
 
 /**
- * Gives back all of it. Where there was no charge, or it was declined, there is nothing to give
- * back and nothing can come after.
+ * Refunds all of the payment. If there was no charge, or it was declined, there is nothing to
+ * refund, and no later charge can succeed.
  */
 export async function refundAll(
   payments: PaymentClient,
@@ -91,7 +103,7 @@ export async function refundAll(
     );
 }
 
-/** Refused for what was asked: asking again would be refused again. */
+/** The request itself was refused: a retry would be refused too. */
 const DEFINITE = new Set([
   Code.InvalidArgument,
   Code.FailedPrecondition,
@@ -100,8 +112,8 @@ const DEFINITE = new Set([
   Code.NotFound,
 ]);
 /**
- * It did not happen, for reasons that can pass; a wrong token or role is one, since operators can
- * mend it.
+ * Nothing happened, for a reason that can pass. A wrong token or role is one: operators can correct
+ * it.
  */
 const NOT_DONE = new Set([
   Code.ResourceExhausted,
@@ -110,7 +122,7 @@ const NOT_DONE = new Set([
   Code.Unimplemented,
 ]);
 
-/** Whatever is neither is unknown: an answer that did not come says nothing about what happened. */
+/** Any other error leaves the outcome unknown: without a response the call may have happened. */
 async function settled(
   call: Promise<Payment>,
   refusal: (message: string, cause: unknown) => TerminalError,

@@ -3,7 +3,7 @@ import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { PaymentService, PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
 import { RefusedError, RetryableError, TerminalError, UnknownOutcomeError } from "@tercet/saga";
 import { expect, test } from "vitest";
-import { charge, refundAll } from "./payments.ts";
+import { charge, refundAll } from "./payment-client.ts";
 
 const signal = new AbortController().signal;
 const order = {
@@ -14,7 +14,7 @@ const order = {
 };
 const refund = { paymentId: order.paymentId, refundId: crypto.randomUUID(), reason: "" };
 
-/** A participant that always answers the same. */
+/** A participant with one fixed response. */
 const client = (reply: () => { status: PaymentStatus; declineReason?: string }) =>
   createClient(
     PaymentService,
@@ -22,10 +22,10 @@ const client = (reply: () => { status: PaymentStatus; declineReason?: string }) 
       router.service(PaymentService, { processPayment: reply, refundPayment: reply }),
     ),
   );
-const says = (status: PaymentStatus) => client(() => ({ status }));
+const returns = (status: PaymentStatus) => client(() => ({ status }));
 const fails = (code: Code) =>
   client(() => {
-    throw new ConnectError("said the participant", code);
+    throw new ConnectError("the participant failed", code);
   });
 
 test.each([
@@ -38,11 +38,11 @@ test.each([
   [99 as PaymentStatus, UnknownOutcomeError],
 ])("a charge that ends in status %s", async (status, error) => {
   await expect(
-    charge(says(status), { ...order, token: "tok_visa" }, { signal, repeated: false }),
+    charge(returns(status), { ...order, token: "tok_visa" }, { signal, repeated: false }),
   ).rejects.toThrow(error);
 });
 
-test("a payment that was given up is not a decline: the card was never asked", async () => {
+test("an abandoned payment is not a decline: the card was never charged", async () => {
   const abandoned = client(() => ({ status: PaymentStatus.DECLINED, declineReason: "ABANDONED" }));
   const refused = expect.objectContaining({ reason: "PAYMENT_UNAVAILABLE" });
   await expect(
@@ -50,7 +50,7 @@ test("a payment that was given up is not a decline: the card was never asked", a
   ).rejects.toThrow(refused);
 });
 
-test("a call that says it is in progress did not fail, and is tried again", async () => {
+test("a payment that is in progress is retried", async () => {
   const busy = client(() => {
     throw new ConnectError("busy", Code.Aborted, undefined, [
       { desc: ErrorInfoSchema, value: { reason: "PAYMENT_IN_PROGRESS" } },
@@ -62,7 +62,7 @@ test("a call that says it is in progress did not fail, and is tried again", asyn
 test("a charge that succeeds", async () => {
   await expect(
     charge(
-      says(PaymentStatus.SUCCEEDED),
+      returns(PaymentStatus.SUCCEEDED),
       { ...order, token: "tok_visa" },
       { signal, repeated: false },
     ),
@@ -80,14 +80,14 @@ test.each([
   [Code.Unknown, UnknownOutcomeError],
   [Code.Canceled, UnknownOutcomeError],
   [Code.Aborted, UnknownOutcomeError],
-])("a call that fails with code %s says what is known of its outcome", async (code, error) => {
+])("an error with code %s determines what is known about the outcome", async (code, error) => {
   await expect(
     charge(fails(code), { ...order, token: "tok_visa" }, { signal, repeated: false }),
   ).rejects.toThrow(error);
   await expect(refundAll(fails(code), refund, signal)).rejects.toThrow(error);
 });
 
-test("a refusal of a repeated charge says nothing about the attempts before it", async () => {
+test("a refusal of a repeated charge leaves the outcome of earlier attempts unknown", async () => {
   const refused = (repeated: boolean) =>
     charge(
       fails(Code.InvalidArgument),
@@ -101,15 +101,15 @@ test("a refusal of a repeated charge says nothing about the attempts before it",
 });
 
 test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED])(
-  "a refund is over in status %s",
+  "a refund is complete in status %s",
   async (status) => {
-    await expect(refundAll(says(status), refund, signal)).resolves.toBeUndefined();
+    await expect(refundAll(returns(status), refund, signal)).resolves.toBeUndefined();
   },
 );
 
 test.each([PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED])(
-  "money is not back yet in status %s",
+  "a refund is not complete in status %s",
   async (status) => {
-    await expect(refundAll(says(status), refund, signal)).rejects.toThrow(UnknownOutcomeError);
+    await expect(refundAll(returns(status), refund, signal)).rejects.toThrow(UnknownOutcomeError);
   },
 );
