@@ -47,6 +47,7 @@ export interface OrderConfig {
   readonly failpoints: Failpoints;
 }
 
+/** Throws ConfigError, which names every problem. */
 export function envToConfig(env: Env): OrderConfig {
   const parsed = parseEnv("order", shape, env);
   return {
@@ -65,5 +66,5 @@ export function envToConfig(env: Env): OrderConfig {
   };
 }
 
-/** The variables that this service reads. */
+/** The environment variables that this service reads. */
 export const orderSettings: readonly string[] = Object.keys(shape.shape);

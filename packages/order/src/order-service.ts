@@ -27,14 +27,14 @@ import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
 
 const NAME = "order";
 
-/** Each replaces what the configuration names. */
+/** Replaces what the configuration would create. */
 export interface OrderOverrides {
   readonly log?: Logger;
   readonly keys?: TokenKeys;
   readonly payments?: PaymentClient;
 }
 
-/** Starts the order service. Disposing of the service drains it. */
+/** Starts the order service, its database's schema first. Disposing of the service drains it. */
 export async function createOrderService(
   config: OrderConfig,
   overrides: OrderOverrides = {},
@@ -82,21 +82,21 @@ export async function createOrderService(
     name: NAME,
     config: config.service,
     log,
-    ...(overrides.keys && { keys: overrides.keys }),
-    errors: orderErrorCodes,
     routes: (router: ConnectRouter) => {
       catalogRoutes({ store })(router);
       orderRoutes({ sql, store, engine, changes, placeOrder, cancelOrder })(router);
       sagaRoutes({ sql, store, engine, definitions })(router);
     },
+    errors: orderErrorCodes,
+    ...(overrides.keys && { keys: overrides.keys }),
     dependencies: { postgres: () => pingPostgres(sql) },
     onReady: () => {
       sweeper = runSweeper({ sweep: store.sweepRequests, log }, stopping.signal);
       return engine.start();
     },
-    onDrain: async (hurry) => {
+    onDrain: async (force) => {
       stopping.abort();
-      await engine.stop(hurry);
+      await engine.stop(force);
       await Promise.all([sweeper, changes[Symbol.asyncDispose]()]);
     },
     onClose: () => {

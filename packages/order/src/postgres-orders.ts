@@ -2,7 +2,6 @@ import {
   advance,
   beginSaga,
   type Move,
-  type MoveResult,
   moveRows,
   type NewSaga,
   type SagaFailure,
@@ -14,20 +13,15 @@ import type { ItemRow, orders } from "./schema.ts";
 import type { OrderFilter, OrderVersion } from "./store.ts";
 
 type OrderRow = typeof orders.$inferSelect;
+type Timeline = Pick<OrderWithTimeline, "timeline" | "version">;
 
-function toOrder(row: OrderRow): Order {
-  const { id, customerId, status, paymentId, createTime, updateTime } = row;
-  const money = (minorUnits: bigint): Money => ({ currencyCode: row.currencyCode, minorUnits });
+function toOrder({ items, currencyCode, minorUnits, failure, ...row }: OrderRow): Order {
+  const money = (minorUnits: bigint): Money => ({ currencyCode, minorUnits });
   return {
-    id,
-    customerId,
-    status,
-    items: row.items.map((item) => ({ ...item, unitPrice: money(BigInt(item.unitPrice)) })),
-    total: money(row.minorUnits),
-    paymentId,
-    failure: row.failure ?? undefined,
-    createTime,
-    updateTime,
+    ...row,
+    items: items.map((item) => ({ ...item, unitPrice: money(BigInt(item.unitPrice)) })),
+    total: money(minorUnits),
+    failure: failure ?? undefined,
   };
 }
 
@@ -47,7 +41,7 @@ export async function insertOrder(
     with request as (${useRequest(sql, request)}),
     placed as (
       insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
-      select ${id}::uuid, ${customerId}::uuid, 'PENDING', ${sql.json(items.map(toItemRow) as never)}::jsonb,
+      select ${id}::uuid, ${customerId}::uuid, 'PENDING', ${sql.json(items.map(toItemRow))}::jsonb,
         ${total.currencyCode}, ${total.minorUnits.toString()}::bigint, ${paymentId}::uuid
       from request returning id),
     begun as (${beginSaga(sql, saga, sql`placed`)})
@@ -59,10 +53,7 @@ export async function insertOrder(
  * Locks products in the order of their SKUs, so that orders for the same products wait for each
  * other and never deadlock. The orders of one call take from the stock in turn.
  */
-export async function confirmOrders(
-  sql: Sql,
-  moves: readonly Move[],
-): Promise<readonly MoveResult[]> {
+export async function confirmOrders(sql: Sql, moves: readonly Move[]) {
   const rows = await sql<{ sagaId: string; moved: boolean; short: string | null }[]>`
     with moves as (${moveRows(sql, moves)}),
     wanted as (
@@ -94,10 +85,7 @@ const outOfStock = (sku: string): SagaFailure => ({
   message: `there is not enough stock of ${sku}`,
 });
 
-export async function closeOrders(
-  sql: Sql,
-  moves: readonly Move[],
-): Promise<readonly MoveResult[]> {
+export async function closeOrders(sql: Sql, moves: readonly Move[]) {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}),
     moved as (${advance(sql)}),
@@ -110,10 +98,7 @@ export async function closeOrders(
   return toResults(moves, rows);
 }
 
-export async function restockOrders(
-  sql: Sql,
-  moves: readonly Move[],
-): Promise<readonly MoveResult[]> {
+export async function restockOrders(sql: Sql, moves: readonly Move[]) {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}),
     moved as (${advance(sql)}),
@@ -128,11 +113,7 @@ export async function restockOrders(
   return toResults(moves, rows);
 }
 
-export async function reflectMoves(
-  sql: Sql,
-  moves: readonly Move[],
-  kind: string,
-): Promise<readonly MoveResult[]> {
+export async function reflectMoves(sql: Sql, moves: readonly Move[], kind: string) {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), reflected as (${reflected(sql, kind)}) select saga_id from moved`;
   return toResults(moves, rows);
@@ -150,12 +131,7 @@ function reflected(sql: Sql, kind: string) {
     from moved where o.id = moved.subject`;
 }
 
-export async function intervene(
-  sql: Sql,
-  request: RequestRecord,
-  move: Move,
-  kind: string,
-): Promise<boolean> {
+export async function intervene(sql: Sql, request: RequestRecord, move: Move, kind: string) {
   const rows = await sql`
     with moves as (${moveRows(sql, [move])}),
     still as (select s.id from sagas s join moves m on s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" for update of s),
@@ -177,19 +153,15 @@ export async function cancelConfirmed(
     with target as (select id from orders where id = ${orderId} and status = 'CONFIRMED' for update),
     request as (${useRequest(sql, request, sql`target`)}),
     cancelling as (
-      update orders set status = 'CANCELLING', failure = ${sql.json(failure as never)}, update_time = now()
+      update orders set status = 'CANCELLING', failure = ${sql.json(failure)}, update_time = now()
       from request where id = ${orderId} returning id),
     begun as (${beginSaga(sql, saga, sql`cancelling`)})
     select id from cancelling`;
   return rows.length > 0;
 }
 
-export async function findOrder(
-  sql: Sql,
-  id: string,
-  customerId: string | undefined,
-): Promise<OrderWithTimeline | undefined> {
-  const [row] = await sql<(OrderRow & Pick<OrderWithTimeline, "timeline" | "version">)[]>`
+export async function findOrder(sql: Sql, id: string, customerId: string | undefined) {
+  const [row] = await sql<(OrderRow & Timeline)[]>`
     select o.*, (
       select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
       from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline,
@@ -213,13 +185,10 @@ export async function listOrders(
   return rows.map(toOrder);
 }
 
-export async function listVersions(
-  sql: Sql,
-  ids: readonly string[],
-): Promise<readonly OrderVersion[]> {
+export async function listVersions(sql: Sql, ids: readonly string[]) {
   return sql<OrderVersion[]>`
     select o.id, concat(o.update_time, ' ', max(s.update_time)) as version
     from orders o left join sagas s on s.subject = o.id
-    where o.id in (select w::uuid from jsonb_array_elements_text(${sql.json(ids as string[])}) as w)
+    where o.id in (select w::uuid from jsonb_array_elements_text(${sql.json(ids)}) as w)
     group by o.id`;
 }

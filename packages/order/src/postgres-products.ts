@@ -39,17 +39,13 @@ export async function adjustStock(
   return rows.length > 0;
 }
 
-export async function findProducts(sql: Sql, skus: readonly string[]): Promise<readonly Product[]> {
+export async function findProducts(sql: Sql, skus: readonly string[]) {
   const rows = await sql<ProductRow[]>`
-    select * from products where sku in (select jsonb_array_elements_text(${sql.json(skus as string[])}))`;
+    select * from products where sku in (select jsonb_array_elements_text(${sql.json(skus)}))`;
   return rows.map(toProduct);
 }
 
-export async function listProducts(
-  sql: Sql,
-  after: string | undefined,
-  limit: number,
-): Promise<readonly Product[]> {
+export async function listProducts(sql: Sql, after: string | undefined, limit: number) {
   const rows = await sql<ProductRow[]>`
     select * from products where sku > ${after ?? ""} order by sku limit ${limit}`;
   return rows.map(toProduct);

@@ -1,22 +1,11 @@
 import type { SagaFailure } from "@tercet/saga";
+import { timeDefaultNow } from "@tercet/service";
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  char,
-  check,
-  index,
-  jsonb,
-  pgTable,
-  text,
-  timestamp,
-  uuid,
-} from "drizzle-orm/pg-core";
+import { bigint, char, check, index, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { ORDER_STATUSES } from "./order.ts";
 
 export { sagas, workers } from "@tercet/saga";
 export { requests } from "@tercet/service";
-
-const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
 
 export const products = pgTable(
   "products",
@@ -28,7 +17,7 @@ export const products = pgTable(
     /** Of one piece. */
     minorUnits: bigint("minor_units", { mode: "bigint" }).notNull(),
     stock: bigint("stock", { mode: "bigint" }).notNull(),
-    updateTime: time("update_time"),
+    updateTime: timeDefaultNow("update_time"),
   },
   (t) => [
     check("products_price_positive", sql`${t.minorUnits} > 0`),
@@ -55,8 +44,8 @@ export const orders = pgTable(
     minorUnits: bigint("minor_units", { mode: "bigint" }).notNull(),
     paymentId: uuid("payment_id").notNull(),
     failure: jsonb("failure").$type<SagaFailure>(),
-    createTime: time("create_time"),
-    updateTime: time("update_time"),
+    createTime: timeDefaultNow("create_time"),
+    updateTime: timeDefaultNow("update_time"),
   },
   (t) => [
     index("orders_by_customer").on(t.customerId, t.id.desc()),

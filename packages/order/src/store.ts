@@ -1,4 +1,4 @@
-import type { Move, MoveResult, NewSaga, SagaFailure } from "@tercet/saga";
+import type { ApplyMoves, Move, MoveResult, NewSaga, SagaFailure } from "@tercet/saga";
 import type { RequestRecord, RequestStore } from "@tercet/service";
 import type {
   NewOrder,
@@ -18,14 +18,14 @@ export interface OrderStore extends RequestStore {
   /** Places the order: its row, its saga and its request. */
   insertOrder(request: RequestRecord, order: NewOrder, saga: NewSaga): Promise<boolean>;
   /** Takes the stock and confirms the order, or refuses with OUT_OF_STOCK. */
-  confirmOrders(moves: readonly Move[]): Promise<readonly MoveResult[]>;
+  readonly confirmOrders: ApplyMoves;
   /**
    * Ends orders whose saga has undone everything: REJECTED if the payment was declined, so that no
    * money ever moved, else CANCELLED.
    */
-  closeOrders(moves: readonly Move[]): Promise<readonly MoveResult[]>;
+  readonly closeOrders: ApplyMoves;
   /** Returns the stock and ends the cancellation. */
-  restockOrders(moves: readonly Move[]): Promise<readonly MoveResult[]>;
+  readonly restockOrders: ApplyMoves;
   /** Moves that belong to no step (compensate, park, resume): the order shows its saga's state. */
   reflectMoves(moves: readonly Move[], kind: string): Promise<readonly MoveResult[]>;
   /** A move by an operator or a customer, if the saga is still as it was when it was decided. */

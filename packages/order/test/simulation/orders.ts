@@ -1,3 +1,4 @@
+import { toMoneyJson } from "@tercet/service";
 import { paymentIdOf } from "../../src/order.ts";
 import type { PlaceInput } from "../../src/sagas.ts";
 import type { OrderRow } from "./memory-database.ts";
@@ -22,7 +23,7 @@ export function scheduleOrders(world: World): void {
     const input: PlaceInput = {
       customerId: CUSTOMER,
       paymentId: paymentIdOf(order.id),
-      amount: { currencyCode: "EUR", minorUnits: String(order.amount) },
+      amount: toMoneyJson({ currencyCode: "EUR", minorUnits: order.amount }),
       token: random.chance(profile.declines) ? DECLINED_TOKEN : "tok_visa",
     };
     if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(input.paymentId);

@@ -111,7 +111,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a changed error reason of Payment",
     mutate: async (scratch) => {
-      for (const file of ["errors.ts", "payments.ts"])
+      for (const file of ["errors.ts", "use-cases.ts"])
         await scratch.replace(
           `packages/payment/src/${file}`,
           '"PAYMENT_VOIDED"',

@@ -3,32 +3,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
-import { inject } from "vitest";
 import { readBook } from "./book.ts";
-import { migrations } from "./connect-store.ts";
-import type { ChargeRequest, Payments } from "./payments.ts";
-import { PostgresPaymentStore } from "./postgres-store.ts";
+import type { PaymentDeps } from "./payment-deps.ts";
+import { openPostgresStore } from "./postgres-store.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { Simulator } from "./simulator.ts";
 import type { PaymentStore } from "./store.ts";
+import type { ChargeRequest } from "./use-cases.ts";
 
 export const LIMIT = 100_000n;
-export const PROVIDER_TIMEOUT_MS = Math.ceil(150 * inject("timeFactor"));
-const UNATTENDED_MS = 300;
+const PROVIDER_TIMEOUT_MS = 10_000;
+const IMPATIENT_MS = Math.ceil(150 * inject("timeFactor"));
+const IDLE_MS = 300;
 
-/** The use cases on a real database and a provider with a book of its own. */
+/** The dependencies of the use cases: a real database, a simulated provider with its own book. */
 export interface Setting extends AsyncDisposable {
-  readonly payments: Payments;
+  readonly deps: PaymentDeps;
   readonly bookDir: string;
-  /** What was logged, one JSON line each. */
+  /** The log lines, JSON. */
   readonly lines: readonly string[];
-  /** Money moved for a payment: "charge 1000", "refund 400", "decline 1000". */
+  /** The book's entries of a payment: "charge 1000", "refund 400", "decline 1000". */
   moves(paymentId: string): Promise<string[]>;
 }
 
 export async function openSetting(): Promise<Setting> {
-  const database = await testDatabase(migrations);
-  const store = new PostgresPaymentStore(database.url);
+  const database = await testDatabase();
+  const store = await openPostgresStore(database.url);
   const bookDir = await mkdtemp(join(tmpdir(), "payments-"));
   const provider = await Simulator.open({ bookDir, limitMinorUnits: LIMIT });
   const lines: string[] = [];
@@ -37,12 +37,12 @@ export async function openSetting(): Promise<Setting> {
     { write: (line) => lines.push(line) },
   );
   return {
-    payments: {
+    deps: {
       store,
       provider,
       log,
       providerTimeoutMs: PROVIDER_TIMEOUT_MS,
-      unattendedMs: UNATTENDED_MS,
+      idleMs: IDLE_MS,
     },
     bookDir,
     lines,
@@ -54,6 +54,12 @@ export async function openSetting(): Promise<Setting> {
     },
   };
 }
+
+/** For calls that the provider does not respond to. */
+export const impatient = (deps: PaymentDeps): PaymentDeps => ({
+  ...deps,
+  providerTimeoutMs: IMPATIENT_MS,
+});
 
 async function moves(bookDir: string, paymentId: string): Promise<string[]> {
   const entries = (await readBook(bookDir)).filter(
@@ -84,8 +90,8 @@ export class Crash extends Error {}
 type Part = PaymentStore | PaymentProvider;
 
 /**
- * The same part, except that the process "dies" at the first call of `method`: before it, or when
- * it was done and nobody heard of it.
+ * Returns the part, changed so that the process "dies" at the first call of `method`: before it, or
+ * after it and before its result is known.
  */
 export function crashingAt<P extends Part>(part: P, method: keyof P, when: "before" | "after"): P {
   let crashed = false;

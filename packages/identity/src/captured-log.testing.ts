@@ -1,6 +1,6 @@
 import { createLogger, type Logger } from "@tercet/service";
 
-/** A logger whose lines can be read. */
+/** Returns a logger and the lines that it writes. */
 export function capturedLog(): { readonly log: Logger; readonly lines: string[] } {
   const lines: string[] = [];
   return {
