@@ -2,11 +2,8 @@
 export interface ProgressListener {
   /** Runs one part of the work and resolves to its result. */
   progress<T>(what: string, work: () => Promise<T>): Promise<T>;
-  /**
-   * Something a person should know: one sentence, and the `event` of the log line it comes from, if
-   * it comes from one.
-   */
-  notice(sentence: string, event?: string): void;
+  /** Something that a person should know: one sentence. */
+  notice(sentence: string): void;
 }
 
 export const silentListener: ProgressListener = {
