@@ -85,10 +85,11 @@ export default defineConfig({
     projects: [
       project("journey", journey),
       project("sample", sample, { crashes: "sample" }),
-      project("unit", [
-        "{gateway,packages,perf}/**/src/**/*.test.ts",
-        "{infra,scripts}/**/*.test.ts",
-      ]),
+      project(
+        "unit",
+        ["{gateway,packages,perf}/**/src/**/*.test.ts", "{infra,scripts}/**/*.test.ts"],
+        { isolate: false },
+      ),
       project("wire", ["packages/*/test/**/*.test.ts"]),
       project("crash", e2e("crashes")),
       project("chaos", chaos),
