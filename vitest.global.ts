@@ -2,13 +2,16 @@ import { delimiter, join } from "node:path";
 import { freePort, temporaryFolder } from "@tercet/cli";
 import { toolsBin } from "@tercet/cli/repository";
 import { startPostgres } from "@tercet/stack";
+import { provideMongod } from "./vitest.mongod.ts";
 
 /**
- * What `pnpm tools` built is on the PATH. One PostgreSQL for all test files; each takes a database
- * of its own from it (`testDatabase`). An existing server can be named instead.
+ * Prepares the environment of all tests: what `pnpm tools` built is on the PATH; MongoDB's server
+ * is there for mongodb-memory-server; and one PostgreSQL runs, of which each test file takes a
+ * database of its own (`testDatabase`), unless TEST_POSTGRES_URL names a server.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   process.env["PATH"] = [toolsBin, process.env["PATH"]].join(delimiter);
+  await provideMongod();
   if (process.env["TEST_POSTGRES_URL"] !== undefined) return async () => {};
   const folder = await temporaryFolder("test");
   const server = await startPostgres({

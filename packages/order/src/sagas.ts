@@ -1,58 +1,45 @@
-import { begun, local, remote, type SagaDefinition } from "@tercet/saga";
+import { initial, local, remote, type SagaDefinition } from "@tercet/saga";
+import { moneyJson } from "@tercet/service";
 import { z } from "zod";
-import { CANCEL_ORDER, money, PLACE_ORDER } from "./order.ts";
-import type { OrderStore } from "./order-store.ts";
-import { charge, type PaymentClient, refundAll } from "./payments.ts";
+import { CANCEL_ORDER, PLACE_ORDER } from "./order.ts";
+import { charge, type PaymentClient, refundAll } from "./payment-client.ts";
+import type { OrderStore } from "./store.ts";
 
 const placeInput = z.object({
   customerId: z.uuid(),
   paymentId: z.uuid(),
-  currency: z.string(),
-  /** Minor units, as text: JSON has no bigint. */
-  total: z.string().regex(/^\d+$/),
+  amount: moneyJson,
   token: z.string(),
 });
 const cancelInput = z.object({ paymentId: z.uuid(), reason: z.string() });
 
-export type PlaceInput = z.infer<typeof placeInput>;
-export type CancelInput = z.infer<typeof cancelInput>;
+/** The inputs as they are stored: JSON. */
+export type PlaceInput = z.input<typeof placeInput>;
+export type CancelInput = z.input<typeof cancelInput>;
 
-export interface SagaTimes {
-  /** How long an order may be PENDING before it is undone, in milliseconds. */
-  readonly deadlineMs: number;
-  /** How long undoing is tried before an operator is asked, in milliseconds. */
-  readonly compensationBudgetMs: number;
-}
-
-export interface SagaDependencies {
+export interface OrderSagaDeps {
   readonly orders: OrderStore;
   readonly payments: PaymentClient;
-  readonly times: SagaTimes;
+  /** An order is PENDING at most for the deadline; compensation is retried for the budget. */
+  readonly times: Pick<SagaDefinition, "deadlineMs" | "compensationBudgetMs">;
 }
 
 /** Charge the customer, then take the stock and confirm. What cannot be confirmed is refunded. */
-export function placeOrder({
+export function placeOrderSaga({
   orders,
   payments,
   times,
-}: SagaDependencies): SagaDefinition<PlaceInput> {
+}: OrderSagaDeps): SagaDefinition<PlaceInput> {
   return {
     kind: PLACE_ORDER,
     version: 1,
     steps: [
-      begun({ name: "create", undo: orders.closeOrders }),
+      initial({ name: "create", undo: orders.closeOrders }),
       remote<PlaceInput>({
         name: "charge",
-        run: ({
-          input: { customerId, paymentId, currency, total, token },
-          subject: orderId,
-          ...call
-        }) =>
-          charge(
-            payments,
-            { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token },
-            call,
-          ),
+        // Idempotent by `paymentId`, not by `key`: an order has one payment, also beyond this saga.
+        run: ({ input, subject: orderId, ...call }) =>
+          charge(payments, { ...input, orderId, amount: moneyJson.parse(input.amount) }, call),
         undo: ({ input: { paymentId }, key, failure, signal }) =>
           refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),
@@ -64,22 +51,25 @@ export function placeOrder({
       reason: "PAYMENT_UNAVAILABLE",
       message: "the payment could not be settled in time",
     },
-    reflect: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
-    parse: (input) => placeInput.parse(input),
+    syncSubject: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
+    parse(input) {
+      placeInput.parse(input);
+      return input as PlaceInput;
+    },
   };
 }
 
 /** Refund, then return the stock. There is no way back: what cannot go on waits for an operator. */
-export function cancelOrder({
+export function cancelOrderSaga({
   orders,
   payments,
   times,
-}: SagaDependencies): SagaDefinition<CancelInput> {
+}: OrderSagaDeps): SagaDefinition<CancelInput> {
   return {
     kind: CANCEL_ORDER,
     version: 1,
     steps: [
-      begun({ name: "request" }),
+      initial({ name: "request" }),
       remote<CancelInput>({
         name: "refund",
         run: ({ input: { paymentId, reason }, key, signal }) =>
@@ -94,7 +84,7 @@ export function cancelOrder({
       reason: "PAYMENT_UNAVAILABLE",
       message: "the refund could not be settled in time",
     },
-    reflect: (moves) => orders.reflectMoves(moves, CANCEL_ORDER),
+    syncSubject: (moves) => orders.reflectMoves(moves, CANCEL_ORDER),
     parse: (input) => cancelInput.parse(input),
   };
 }

@@ -6,7 +6,7 @@ export { createPaymentService, type PaymentOverrides } from "./payment-service.t
 export {
   type PaymentProvider,
   type ProviderCharge,
+  ProviderOutcomeUnknownError,
   ProviderUnavailableError,
-  UnknownOutcomeError,
 } from "./provider.ts";
 export { REFUNDS_WORK } from "./simulator.ts";

@@ -5,35 +5,34 @@ import type { SagaAction } from "./saga.ts";
 
 export interface AttemptContext {
   readonly clock: Clock;
-  /** Aborts when the process can wait no longer for steps in flight. */
-  readonly signal: AbortSignal;
+  /** Aborts when the process can no longer wait for steps in flight. */
+  readonly stopping: AbortSignal;
   /** For one attempt of a remote step. */
   readonly stepTimeoutMs: number;
 }
 
 /**
- * One call of a remote step. It ends by its timeout even if the step does not listen to its signal;
- * then its outcome is unknown.
+ * Calls a remote step once. Ends at the timeout even if the step ignores its signal; the outcome is
+ * unknown then.
  */
 export async function attempt<T>(
-  context: AttemptContext,
+  { clock, stopping, stepTimeoutMs }: AttemptContext,
   step: string,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { clock, signal: process, stepTimeoutMs } = context;
   const over = new AbortController();
   const waiting = new AbortController();
-  // Not `AbortSignal.any`: the process's signal lives as long as the process, and would keep a
-  // trace of every attempt.
+  // Not `AbortSignal.any`: `stopping` lives as long as the process, and would keep a reference to
+  // every attempt.
   const stopWaiting = () => waiting.abort();
-  process.addEventListener("abort", stopWaiting, { once: true });
-  if (process.aborted) stopWaiting();
-  let answered = false;
+  stopping.addEventListener("abort", stopWaiting, { once: true });
+  if (stopping.aborted) stopWaiting();
+  let settled = false;
   const timedOut = clock.sleep(stepTimeoutMs, waiting.signal).then(() => {
-    if (answered) return new Promise<never>(() => {});
+    if (settled) return new Promise<never>(() => {});
     over.abort(
       new UnknownOutcomeError(
-        process.aborted
+        stopping.aborted
           ? "the process is stopping"
           : `${step} did not answer in ${stepTimeoutMs} ms`,
       ),
@@ -43,9 +42,9 @@ export async function attempt<T>(
   try {
     return await Promise.race([call(over.signal), timedOut]);
   } finally {
-    answered = true;
+    settled = true;
     stopWaiting();
-    process.removeEventListener("abort", stopWaiting);
+    stopping.removeEventListener("abort", stopWaiting);
   }
 }
 

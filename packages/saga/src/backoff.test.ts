@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { backoffMs, FORWARD_BACKOFF, UNDO_BACKOFF } from "./backoff.ts";
+import { backoffMs } from "./backoff.ts";
+import { BACKOFF } from "./defaults.ts";
 
-test.each([FORWARD_BACKOFF, UNDO_BACKOFF])(
-  "stays between nothing and the exponential bound",
+test.each([BACKOFF.RUN, BACKOFF.UNDO])(
+  "a delay is between zero and the exponential bound",
   (backoff) => {
     fc.assert(
       fc.property(
@@ -20,7 +21,7 @@ test.each([FORWARD_BACKOFF, UNDO_BACKOFF])(
   },
 );
 
-test("spreads over the whole range", () => {
-  expect(backoffMs(FORWARD_BACKOFF, 3, () => 0)).toBe(0);
-  expect(backoffMs(FORWARD_BACKOFF, 3, () => 0.999_999)).toBe(400);
+test("delays spread over the whole range", () => {
+  expect(backoffMs(BACKOFF.RUN, 3, () => 0)).toBe(0);
+  expect(backoffMs(BACKOFF.RUN, 3, () => 0.999_999)).toBe(400);
 });

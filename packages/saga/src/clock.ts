@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Time and chance, as far as the engine uses them in this process; what is stored is timed by the
- * database. Replaced only by simulations.
+ * Time and randomness, as the engine uses them in this process. Stored times are the database's.
+ * Only simulations replace it.
  */
 export interface Clock {
   /** Monotonic, in milliseconds. */
   now(): number;
-  /** Resolves after `ms`, or early when the signal aborts. */
+  /** Resolves after `ms`, or as soon as the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** In [0, 1). */
   random(): number;

@@ -5,36 +5,33 @@ export interface StepCall<Input> {
   readonly input: Input;
   readonly subject: string;
   /**
-   * The same for every attempt of this step of this saga, so that the other side can recognise a
-   * repetition. A UUID.
+   * A UUID, the same for every attempt of this step of this saga in this direction: the idempotency
+   * key for the other system.
    */
   readonly key: string;
-  /** Aborts when the attempt has taken too long, or the process stops. */
+  /** Aborts when the attempt has timed out or the process stops. */
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
-  /** There may have been an attempt before this one, here or by a worker that is gone. */
+  /** There may have been an earlier attempt, here or by a worker that is gone. */
   readonly repeated: boolean;
 }
 
-/**
- * What a remote step's undo is called with. The step may have happened, or not, or may still
- * happen.
- */
+/** What the undo of a remote step is called with. The step may have happened, or may still happen. */
 export interface UndoCall<Input> extends StepCall<Input> {
   readonly failure: SagaFailure;
 }
 
 /**
- * Applies moves, and with them what the step changes in the business's own tables, by one statement
- * for all of them; see `movesCte` and `advance`. Answers for each move; one that is refused must
- * not keep its neighbours from moving.
+ * Applies moves, together with what the step changes in the business's own tables, in one statement:
+ * see `moveRows` and `advance`. Returns one result per move; a refused move does not stop the others.
+ * It takes a set, although the engine sends one move today, so that moves can be committed in groups.
  */
 export type ApplyMoves = (moves: readonly Move[]) => Promise<readonly MoveResult[]>;
 
-/** Done by the very statement that starts the saga; its undo ends a saga that turned back. */
-export interface BegunStep {
-  readonly kind: "begun";
+/** Done by the statement that begins the saga; its undo ends a saga that compensates. */
+export interface InitialStep {
+  readonly kind: "initial";
   readonly name: string;
   readonly undo?: ApplyMoves;
 }
@@ -46,8 +43,7 @@ export interface BegunStep {
 export interface RemoteStep<Input> {
   readonly kind: "remote";
   readonly name: string;
-  /** The answer is kept with the saga: JSON. */
-  run(call: StepCall<Input>): Promise<unknown>;
+  run(call: StepCall<Input>): Promise<void>;
   undo?(call: UndoCall<Input>): Promise<void>;
 }
 
@@ -59,35 +55,31 @@ export interface LocalStep {
   readonly undo?: ApplyMoves;
 }
 
-export type Step<Input> = BegunStep | RemoteStep<Input> | LocalStep;
+export type Step<Input> = InitialStep | RemoteStep<Input> | LocalStep;
 
 export interface SagaDefinition<Input = unknown> {
   /** "place-order" */
   readonly kind: string;
   /**
-   * Stored with each saga: a worker leaves alone what it does not know. Raise it when stored sagas
-   * could not go on under the changed steps.
+   * Stored with each saga; a worker ignores sagas of a version that it does not know. Raise it when
+   * stored sagas could not continue with the changed steps.
    */
   readonly version: number;
-  /** In order; the first is the one that began it. */
-  readonly steps: readonly [BegunStep, ...Step<Input>[]];
+  readonly steps: readonly [InitialStep, ...Step<Input>[]];
   /**
-   * What a saga that cannot go on does: turn back and undo, or (where there is no way back) wait
-   * for an operator.
+   * What a saga that cannot go on does. Backward: it compensates. Forward (there is no way back): it
+   * waits for an operator.
    */
   readonly recovery: "backward" | "forward";
-  /** From its start until it turns back, or, going forward only, until it is parked. */
+  /** From its start until it compensates, or is parked if it only goes forward. */
   readonly deadlineMs: number;
-  /** From turning back until it is parked. */
+  /** From the start of compensation until the saga is parked. */
   readonly compensationBudgetMs: number;
-  /** Failure of a saga whose deadline passed. */
+  /** The failure of a saga whose deadline passed. */
   readonly deadlineFailure: SagaFailure;
-  /**
-   * Applies moves that belong to no step: turning back, parking, resuming. Brings the business's
-   * row along.
-   */
-  readonly reflect: ApplyMoves;
-  /** Checks the stored input; throws when it cannot be understood, and the saga is parked. */
+  /** Applies moves that belong to no step (compensate, park, resume) and updates the subject's row. */
+  readonly syncSubject: ApplyMoves;
+  /** Parses the stored input. If it throws, the saga is parked. */
   readonly parse: (input: unknown) => Input;
 }
 
@@ -95,13 +87,16 @@ export interface SagaDefinition<Input = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: definitions in one list have different inputs.
 export type AnySaga = SagaDefinition<any>;
 
-export const begun = (step: Omit<BegunStep, "kind">): BegunStep => ({ kind: "begun", ...step });
+export const initial = (step: Omit<InitialStep, "kind">): InitialStep => ({
+  kind: "initial",
+  ...step,
+});
 export const remote = <Input>(step: Omit<RemoteStep<Input>, "kind">): RemoteStep<Input> => ({
   kind: "remote",
   ...step,
 });
 export const local = (step: Omit<LocalStep, "kind">): LocalStep => ({ kind: "local", ...step });
 
-/** The step by its name; undefined when this version of the code does not have it. */
+/** Returns -1 if this version of the code does not have the step. */
 export const stepIndex = (definition: AnySaga, name: string): number =>
   definition.steps.findIndex((step) => step.name === name);

@@ -1,5 +1,6 @@
 import { type AttemptContext, attempt, stepKey } from "./attempt.ts";
-import { backoffMs, FORWARD_BACKOFF, UNDO_BACKOFF } from "./backoff.ts";
+import { backoffMs } from "./backoff.ts";
+import { BACKOFF, DEFECT_ATTEMPTS } from "./defaults.ts";
 import {
   type AnySaga,
   type ApplyMoves,
@@ -9,15 +10,17 @@ import {
 } from "./definition.ts";
 import { RefusedError, RetryableError, TerminalError, UnknownOutcomeError } from "./errors.ts";
 import type { SagaObserver } from "./observer.ts";
-import type {
-  HeldSaga,
-  Move,
-  NewEvent,
-  OpenState,
-  SagaAction,
-  SagaFailure,
-  SagaOutcome,
-  SagaState,
+import {
+  createMove,
+  type HeldSaga,
+  isOpen,
+  type Move,
+  type NewEvent,
+  type OpenState,
+  type SagaAction,
+  type SagaFailure,
+  type SagaOutcome,
+  type SagaState,
 } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
 import type { SagaTracer } from "./tracer.ts";
@@ -27,9 +30,9 @@ export interface DriveContext extends AttemptContext {
   readonly store: SagaStore;
   readonly observer: SagaObserver;
   readonly tracer: SagaTracer;
-  /** Nobody else has worked on the saga: it begins here. */
+  /** The saga begins here: no one else has worked on it. */
   readonly isNew: boolean;
-  /** A saga let go of will be due after so many milliseconds. */
+  /** Called when the saga was released, due again after `delayMs`. */
   readonly onReleased: (delayMs: number) => void;
 }
 
@@ -39,27 +42,34 @@ type Target = Partial<Omit<Move, "events">> & {
   readonly events?: readonly NewEvent[];
 };
 
-/** A failure that is nobody's but the code's is tried this often before the saga is parked. */
-const DEFECT_ATTEMPTS = 5;
-
 /**
- * A saga on its way through this worker: where it stands in memory, and where it stands in the
- * database. The answers of remote steps are not written by themselves: running such a step again is
- * safe, so they ride along with the next write.
+ * A saga on its way through this worker: its state in memory, and in the database. The success of a
+ * remote step is not written by itself: repeating the step is safe, so its event is written together
+ * with the next change.
  */
 interface Progress {
   readonly saga: HeldSaga;
   readonly storedState: OpenState;
   readonly events: readonly NewEvent[];
-  readonly results: Readonly<Record<string, unknown>>;
-  /** Nobody can have been further: this worker wrote where it stands, or began it. */
+  /** No one can have got further: this worker wrote the stored state, or began the saga. */
   readonly first: boolean;
 }
 
+/** The outcome of a write: not moved and not refused means that the saga was lost to another. */
+interface Applied {
+  readonly moved: boolean;
+  readonly refused?: SagaFailure;
+  /** Undefined when the saga has left this worker. */
+  readonly progress?: Progress;
+}
+
+/** The outcome of a step's own write; a defect if the database refused the statement itself. */
+type StepApplied = Applied | { readonly defect: unknown };
+
 /**
- * Takes a saga from where it stands to its end, or to where it must wait. The same function serves
- * a saga that just began, one that is due again, and one taken over from a worker that is gone.
- * Resolves when the saga has left this worker; rejects when the database does not answer.
+ * Takes a saga from its stored state to its end, or until it must wait. Serves a saga that just
+ * began, one that is due again, and one taken over from a worker that is gone. Resolves when the
+ * saga has left this worker; rejects when the database fails.
  */
 export async function drive(
   definition: AnySaga,
@@ -71,7 +81,6 @@ export async function drive(
     saga,
     storedState: saga.state,
     events: [],
-    results: {},
     first: context.isNew,
   };
   while (progress !== undefined) progress = await run.next(progress);
@@ -96,9 +105,9 @@ class Drive {
     if (step === undefined)
       return this.#defect(progress, new Error(`there is no step ${saga.step}`));
     if (state === "RUNNING" && overdue)
-      return this.#giveUp(progress, this.#definition.deadlineFailure, saga.step);
+      return this.#compensate(progress, this.#definition.deadlineFailure, saga.step);
     if (state === "COMPENSATING" && overdue)
-      return this.#park(progress, new Error("the time for compensation is over"));
+      return this.#park(progress, new Error("the compensation budget is spent"));
     return state === "RUNNING"
       ? this.#run(progress, step, input.value)
       : this.#undo(progress, step, input.value);
@@ -118,7 +127,7 @@ class Drive {
     input: unknown,
   ): Promise<Progress | undefined> {
     if (step.kind === "remote") return this.#runRemote(progress, step, input);
-    if (step.kind === "begun") return this.#stepForward(progress, {});
+    if (step.kind === "initial") return this.#stepForward(progress);
     const at = this.#context.clock.now();
     const following = this.#following(step.name);
     const event = this.#event(progress.saga, "RUN", "SUCCEEDED", at);
@@ -131,10 +140,14 @@ class Drive {
       attempt: 0,
       events: [event],
     });
-    if ("defect" in result) return this.#tryLater(progress, "RUN", result.defect, at);
+    if ("defect" in result) return this.#retryLater(progress, "RUN", result.defect, at);
     if (result.refused === undefined) return result.progress;
     const failed = this.#event(progress.saga, "RUN", "FAILED", at, result.refused.message);
-    return this.#giveUp(withEvent(progress, failed), result.refused, this.#preceding(step.name));
+    return this.#compensate(
+      withEvent(progress, failed),
+      result.refused,
+      this.#preceding(step.name),
+    );
   }
 
   async #runRemote(
@@ -145,37 +158,30 @@ class Drive {
     const { saga } = progress;
     const at = this.#context.clock.now();
     try {
-      const result = await this.#context.tracer.attempt(saga, "RUN", () =>
+      await this.#context.tracer.attempt(saga, "RUN", () =>
         attempt(this.#context, saga.step, (signal) =>
           step.run({ ...this.#call(progress, step.name, "RUN"), input, signal }),
         ),
       );
-      const done = withEvent(progress, this.#event(saga, "RUN", "SUCCEEDED", at));
-      return this.#stepForward(done, result === undefined ? {} : { [step.name]: result });
+      // Not awaited here: a failure of its write is not a failure of the step.
+      return this.#stepForward(withEvent(progress, this.#event(saga, "RUN", "SUCCEEDED", at)));
     } catch (error) {
-      if (error instanceof TerminalError) {
-        const failed = withEvent(progress, this.#event(saga, "RUN", "FAILED", at, error.message));
-        const from = error instanceof RefusedError ? step.name : this.#preceding(step.name);
-        return this.#giveUp(failed, { reason: error.reason, message: error.message }, from, error);
-      }
-      return this.#tryLater(progress, "RUN", error, at);
+      if (!(error instanceof TerminalError)) return this.#retryLater(progress, "RUN", error, at);
+      const failed = withEvent(progress, this.#event(saga, "RUN", "FAILED", at, error.message));
+      const from = error instanceof RefusedError ? step.name : this.#preceding(step.name);
+      const { reason, message } = error;
+      return this.#compensate(failed, { reason, message }, from, error);
     }
   }
 
-  /**
-   * A remote step has answered: go on in memory; only after the last step is there something to
-   * write.
-   */
-  async #stepForward(
-    progress: Progress,
-    results: Readonly<Record<string, unknown>>,
-  ): Promise<Progress | undefined> {
+  /** After a remote step it goes on in memory; only after the last step is there a write. */
+  async #stepForward(progress: Progress): Promise<Progress | undefined> {
     const { saga } = progress;
     const following = this.#following(saga.step);
-    const further = { ...progress, results: { ...progress.results, ...results } };
     if (following !== undefined)
-      return { ...further, saga: { ...saga, step: following, attempt: 0 } };
-    return (await this.#apply(this.#plain, further, { state: "COMPLETED", attempt: 0 })).progress;
+      return { ...progress, saga: { ...saga, step: following, attempt: 0 } };
+    return (await this.#apply(this.#sagaOnly, progress, { state: "COMPLETED", attempt: 0 }))
+      .progress;
   }
 
   async #undo(
@@ -197,7 +203,7 @@ class Drive {
       attempt: 0,
       events: [event],
     });
-    if ("defect" in result) return this.#tryLater(progress, "UNDO", result.defect, at);
+    if ("defect" in result) return this.#retryLater(progress, "UNDO", result.defect, at);
     if (result.refused === undefined) return result.progress;
     return this.#park(progress, new Error(result.refused.message));
   }
@@ -208,22 +214,22 @@ class Drive {
     input: unknown,
   ): Promise<Progress | undefined> {
     const { saga } = progress;
-    // That the saga has turned back must be known before money moves back: else, after a crash, it
-    // could still be completed.
+    const { syncSubject, deadlineFailure } = this.#definition;
+    // Store that the saga compensates before anything is undone: otherwise, after a crash, it could
+    // still be completed.
     if (progress.storedState === "RUNNING")
-      return (await this.#apply(this.#definition.reflect, progress, { state: "COMPENSATING" }))
-        .progress;
+      return (await this.#apply(syncSubject, progress, { state: "COMPENSATING" })).progress;
     const at = this.#context.clock.now();
     try {
-      const failure = saga.failure ?? this.#definition.deadlineFailure;
+      const failure = saga.failure ?? deadlineFailure;
       await this.#context.tracer.attempt(saga, "UNDO", () =>
         attempt(this.#context, saga.step, async (signal) =>
           step.undo?.({ ...this.#call(progress, step.name, "UNDO"), input, signal, failure }),
         ),
       );
-      return await this.#stepBack(withEvent(progress, this.#event(saga, "UNDO", "SUCCEEDED", at)));
+      return this.#stepBack(withEvent(progress, this.#event(saga, "UNDO", "SUCCEEDED", at)));
     } catch (error) {
-      if (!(error instanceof TerminalError)) return this.#tryLater(progress, "UNDO", error, at);
+      if (!(error instanceof TerminalError)) return this.#retryLater(progress, "UNDO", error, at);
       return this.#park(
         withEvent(progress, this.#event(saga, "UNDO", "FAILED", at, error.message)),
         error,
@@ -232,19 +238,19 @@ class Drive {
   }
 
   async #stepBack(progress: Progress): Promise<Progress | undefined> {
-    const preceding = this.#preceding(progress.saga.step);
+    const { saga } = progress;
+    const preceding = this.#preceding(saga.step);
     if (preceding !== undefined)
-      return { ...progress, saga: { ...progress.saga, step: preceding, attempt: 0 } };
-    return (
-      await this.#apply(this.#definition.reflect, progress, { state: "COMPENSATED", attempt: 0 })
-    ).progress;
+      return { ...progress, saga: { ...saga, step: preceding, attempt: 0 } };
+    const target = { state: "COMPENSATED", attempt: 0 } as const;
+    return (await this.#apply(this.#definition.syncSubject, progress, target)).progress;
   }
 
   /**
-   * The saga cannot be completed. Backward: it turns back in memory, beginning with the undo of
-   * `from`. Forward only: it waits for an operator.
+   * The saga cannot be completed. Backward: it compensates in memory, beginning with the undo of
+   * `from`. Forward only: it is parked.
    */
-  async #giveUp(
+  async #compensate(
     progress: Progress,
     failure: SagaFailure,
     from: string | undefined,
@@ -259,71 +265,59 @@ class Drive {
     };
   }
 
-  /** Stored, so that it is kept through a restart: when, and how often before. */
-  async #tryLater(
+  /** Stores when to retry and how often it failed, so that a restart does not forget. */
+  async #retryLater(
     progress: Progress,
     action: SagaAction,
     error: unknown,
     at: number,
   ): Promise<undefined> {
     const { saga } = progress;
-    const unknown = !(error instanceof RetryableError);
-    const known = error instanceof RetryableError || error instanceof UnknownOutcomeError;
-    this.#context.observer.onAttemptFailed?.(saga, error, unknown);
-    const event = this.#event(
-      saga,
-      action,
-      unknown ? "UNKNOWN" : "RETRY_SCHEDULED",
-      at,
-      messageOf(error),
-    );
-    if (!known && saga.attempt + 1 >= DEFECT_ATTEMPTS)
-      return this.#park(withEvent(progress, event), error);
-    const patient = action === "UNDO" || this.#definition.recovery === "forward";
-    const delayMs = backoffMs(
-      patient ? UNDO_BACKOFF : FORWARD_BACKOFF,
-      saga.attempt + 1,
-      this.#context.clock.random,
-    );
-    const move = {
+    const { clock, observer, onReleased } = this.#context;
+    const retryable = error instanceof RetryableError;
+    const defect = !retryable && !(error instanceof UnknownOutcomeError);
+    observer.onAttemptFailed?.(saga, error, !retryable);
+    const outcome = retryable ? "RETRY_SCHEDULED" : "UNKNOWN";
+    const event = this.#event(saga, action, outcome, at, messageOf(error));
+    const failures = saga.attempt + 1;
+    if (defect && failures >= DEFECT_ATTEMPTS) return this.#park(withEvent(progress, event), error);
+    const direction = this.#definition.recovery === "forward" ? "UNDO" : action;
+    const delayMs = backoffMs(BACKOFF[direction], failures, clock.random);
+    const { moved } = await this.#apply(this.#sagaOnly, progress, {
       state: saga.state,
-      attempt: saga.attempt + 1,
+      attempt: failures,
       lastError: messageOf(error),
       events: [event],
       delayMs,
       release: true,
-    };
-    const { moved } = await this.#apply(this.#plain, progress, move);
-    if (moved) this.#context.onReleased(delayMs);
+    });
+    if (moved) onReleased(delayMs);
   }
 
-  /** What cannot even be understood: a stored input, a step that is not there. */
+  /** The stored input or the step is not understood. */
   async #defect(progress: Progress, error: unknown): Promise<undefined> {
-    return this.#tryLater(
-      progress,
-      progress.saga.state === "RUNNING" ? "RUN" : "UNDO",
-      error,
-      this.#context.clock.now(),
-    );
+    const action = progress.saga.state === "RUNNING" ? "RUN" : "UNDO";
+    return this.#retryLater(progress, action, error, this.#context.clock.now());
   }
 
   async #park(progress: Progress, error: unknown): Promise<undefined> {
     const { saga } = progress;
-    const move = {
+    const { moved } = await this.#apply(this.#definition.syncSubject, progress, {
       state: "NEEDS_ATTENTION",
       resumeState: saga.state,
       lastError: messageOf(error),
       release: true,
-    } as const;
-    const { moved } = await this.#apply(this.#definition.reflect, progress, move);
+    });
     if (moved) this.#context.observer.onParked?.(saga, error);
   }
 
-  /**
-   * A step's own statement may be refused for what it is: then that is what failed, and not the
-   * database.
-   */
-  async #applyStep(action: SagaAction, apply: ApplyMoves, progress: Progress, target: Target) {
+  /** Applies a step's own statement; one that the database refuses is a defect of the step. */
+  async #applyStep(
+    action: SagaAction,
+    apply: ApplyMoves,
+    progress: Progress,
+    target: Target,
+  ): Promise<StepApplied> {
     try {
       return await this.#context.tracer.attempt(progress.saga, action, () =>
         this.#apply(apply, progress, target),
@@ -334,8 +328,8 @@ class Drive {
     }
   }
 
-  /** Writes: one statement. Everything not yet written goes along. */
-  async #apply(apply: ApplyMoves, progress: Progress, target: Target) {
+  /** Writes the target and everything not yet written, in one statement. */
+  async #apply(apply: ApplyMoves, progress: Progress, target: Target): Promise<Applied> {
     const { saga } = progress;
     const move = this.#toMove(progress, target);
     const [result] = await apply([move]);
@@ -344,44 +338,37 @@ class Drive {
       this.#context.observer.onFenced?.(saga);
       return { moved: false };
     }
-    this.#context.observer.onMoved?.(saga, move.state);
-    const goesOn = !move.release && (move.state === "RUNNING" || move.state === "COMPENSATING");
-    if (!goesOn) return { moved: true };
-    const state = move.state as OpenState;
-    const moved: Progress = {
-      saga: { ...saga, state, step: move.step, attempt: move.attempt },
-      storedState: state,
-      events: [],
-      results: {},
-      first: true,
+    const { state, step, attempt, release } = move;
+    this.#context.observer.onMoved?.(saga, state);
+    if (release || !isOpen(state)) return { moved: true };
+    return {
+      moved: true,
+      progress: {
+        saga: { ...saga, state, step, attempt },
+        storedState: state,
+        events: [],
+        first: true,
+      },
     };
-    return { moved: true, progress: moved };
   }
 
-  #toMove({ saga, storedState, events, results }: Progress, target: Target): Move {
+  #toMove({ saga, storedState, events }: Progress, target: Target): Move {
     const now = this.#context.clock.now();
     const all = [...events, ...(target.events ?? [])];
-    const turnsBack = storedState === "RUNNING" && saga.state === "COMPENSATING";
-    return {
-      sagaId: saga.id,
-      fence: saga.fence,
-      from: storedState,
-      step: saga.step,
-      attempt: saga.attempt,
-      resumeState: null,
-      failure: saga.failure,
-      lastError: null,
-      results,
-      delayMs: 0,
-      release: false,
-      budgetMs: turnsBack ? this.#definition.compensationBudgetMs : null,
-      evict: false,
-      ...target,
-      events: all.map(({ at, ...event }) => ({ ...event, agoMs: Math.max(0, now - at) })),
-    };
+    const startsToCompensate = storedState === "RUNNING" && saga.state === "COMPENSATING";
+    return createMove(
+      { ...saga, state: storedState },
+      {
+        attempt: saga.attempt,
+        failure: saga.failure,
+        budgetMs: startsToCompensate ? this.#definition.compensationBudgetMs : null,
+        ...target,
+        events: all.map(({ at, ...event }) => ({ ...event, agoMs: Math.max(0, now - at) })),
+      },
+    );
   }
 
-  readonly #plain: ApplyMoves = (moves) => this.#context.store.move(moves);
+  readonly #sagaOnly: ApplyMoves = (moves) => this.#context.store.move(moves);
 
   #call({ saga, first }: Progress, step: string, action: SagaAction) {
     const { id, subject, attempt } = saga;

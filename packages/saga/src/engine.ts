@@ -1,83 +1,66 @@
 import { hostname } from "node:os";
 import { v7 as uuidv7 } from "uuid";
 import { type Clock, systemClock } from "./clock.ts";
+import { DEFAULTS } from "./defaults.ts";
 import type { AnySaga, SagaDefinition } from "./definition.ts";
 import { type DriveContext, drive } from "./drive.ts";
 import type { NewSaga } from "./moves.ts";
 import type { SagaObserver } from "./observer.ts";
 import type { HeldSaga } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
-import { noTracer, type SagaTracer, type Taking } from "./tracer.ts";
+import { type Acquisition, noTracer, type SagaTracer } from "./tracer.ts";
 
-/** Times in milliseconds. */
+/** Every time is in milliseconds, and like `maxHeld` explained in DEFAULTS. */
 export interface EngineOptions {
   readonly store: SagaStore;
   readonly definitions: readonly AnySaga[];
   readonly observer?: SagaObserver;
   readonly tracer?: SagaTracer;
   readonly clock?: Clock;
-  /** For people; the host and process by default. */
+  /** For people; host and process by default. */
   readonly workerName?: string;
-  /** A worker not seen for so long has lost its sagas. */
   readonly leaseMs?: number;
-  /** Well below the lease, also of a lease that is short: else the living lose their sagas. */
+  /** Must be well below the lease, or living workers lose their sagas. */
   readonly heartbeatMs?: number;
-  /** How often due sagas are looked for; with the lease it bounds how long a take-over takes. */
   readonly pollMs?: number;
-  /** For one attempt of a remote step. */
   readonly stepTimeoutMs?: number;
-  /** Sagas this process works on at once. */
   readonly maxHeld?: number;
-  /** How long `stop` lets steps in flight finish before it hands their sagas over as they are. */
   readonly stopGraceMs?: number;
 }
 
 /** Drives sagas in this process; any number of processes share one database. */
 export interface SagaEngine {
   readonly worker: Worker;
-  /** Begins to renew the lease and to take up what is due. Call it once the service is ready. */
+  /** Starts to renew the lease and to claim due sagas. Call it once the service is ready. */
   start(): Promise<void>;
   /**
-   * A saga about to be stored by the statement that makes its subject (`beginSaga`); hand it to
-   * `drive` once it is.
+   * Returns a saga to be stored by the statement that writes its subject (`beginSaga`). Pass it to
+   * `drive` once that statement has succeeded.
    */
-  prepare<Input>(
-    definition: SagaDefinition<Input>,
-    subject: string,
-    input: Input,
-    origin?: HeldSaga["origin"],
-  ): NewSaga;
+  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga;
   /** How many sagas this process works on. */
   readonly inFlight: number;
-  /** Works on a saga that `prepare` made and the database now holds. Returns at once. */
+  /** Starts to work on a saga that `prepare` made and the database now holds. Returns at once. */
   drive(saga: NewSaga): void;
-  /** Looks for due sagas now: something outside made one due. */
-  poke(): void;
-  /** Lets steps in flight finish, unless `hurry` aborts, then hands everything over at once. */
-  stop(hurry?: AbortSignal): Promise<void>;
+  /** Looks for due sagas now, because an intervention made one due. */
+  wake(): void;
+  /** Lets steps in flight finish, at most until `signal` aborts, then releases all sagas. */
+  stop(signal?: AbortSignal): Promise<void>;
 }
 
+/** Creates the engine of one process. It does nothing until it is started. */
 export function createSagaEngine(options: EngineOptions): SagaEngine {
   return new Engine(options);
 }
 
 class Engine implements SagaEngine {
   readonly worker: Worker;
-  readonly #store: SagaStore;
+  readonly #options: Required<EngineOptions>;
   readonly #definitions: ReadonlyMap<string, AnySaga>;
-  readonly #observer: SagaObserver;
-  readonly #tracer: SagaTracer;
-  readonly #clock: Clock;
-  readonly #leaseMs: number;
-  readonly #heartbeatMs: number;
-  readonly #pollMs: number;
-  readonly #stepTimeoutMs: number;
-  readonly #maxHeld: number;
-  readonly #stopGraceMs: number;
-  /** What this process works on, by saga. */
+  /** What this process works on, by saga id. */
   readonly #held = new Map<string, Promise<void>>();
-  /** What it worked on when the database did not answer: ours on paper, and nobody's in fact. */
-  readonly #adrift = new Set<string>();
+  /** What it worked on when the database failed: still ours in the database, but not driven. */
+  readonly #orphaned = new Set<string>();
   readonly #stopping = new AbortController();
   readonly #abandon = new AbortController();
   #wake = new AbortController();
@@ -85,37 +68,31 @@ class Engine implements SagaEngine {
   #started = false;
 
   constructor(options: EngineOptions) {
-    this.worker = { id: uuidv7(), name: options.workerName ?? `${hostname()}:${process.pid}` };
-    this.#store = options.store;
+    const leaseMs = options.leaseMs ?? DEFAULTS.leaseMs;
+    this.#options = {
+      observer: {},
+      tracer: noTracer,
+      clock: systemClock,
+      workerName: `${hostname()}:${process.pid}`,
+      ...DEFAULTS,
+      heartbeatMs: Math.min(DEFAULTS.heartbeatMs, leaseMs / 4),
+      ...options,
+    };
+    this.worker = { id: uuidv7(), name: this.#options.workerName };
     this.#definitions = new Map(
       options.definitions.map((definition) => [definitionKey(definition), definition]),
     );
-    this.#observer = options.observer ?? {};
-    this.#tracer = options.tracer ?? noTracer;
-    this.#clock = options.clock ?? systemClock;
-    this.#leaseMs = options.leaseMs ?? 5_000;
-    this.#heartbeatMs = options.heartbeatMs ?? Math.min(1_000, this.#leaseMs / 4);
-    this.#pollMs = options.pollMs ?? 500;
-    this.#stepTimeoutMs = options.stepTimeoutMs ?? 5_000;
-    this.#maxHeld = options.maxHeld ?? 256;
-    this.#stopGraceMs = options.stopGraceMs ?? 5_000;
   }
 
   async start(): Promise<void> {
-    // Before the first saga is ours, others must be able to see that we live.
-    await this.#store.heartbeat(this.worker);
+    // Other workers must see that this one lives before it holds its first saga.
+    await this.#options.store.heartbeat(this.worker);
     this.#started = true;
     this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
   }
 
-  prepare<Input>(
-    definition: SagaDefinition<Input>,
-    subject: string,
-    input: Input,
-    origin: HeldSaga["origin"] = {},
-  ): NewSaga {
+  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga {
     const [first, second] = definition.steps;
-    const step = (second ?? first).name;
     return {
       id: uuidv7(),
       kind: definition.kind,
@@ -123,11 +100,10 @@ class Engine implements SagaEngine {
       subject,
       input,
       state: "RUNNING",
-      step,
+      step: (second ?? first).name,
       attempt: 0,
       failure: null,
-      results: {},
-      origin,
+      origin: this.#options.tracer.origin(),
       fence: 1n,
       overdue: false,
       owner: this.#hasRoom() ? this.worker.id : null,
@@ -150,107 +126,106 @@ class Engine implements SagaEngine {
   }
 
   drive(saga: NewSaga): void {
+    this.#options.observer.onStarted?.(saga);
     if (saga.owner === this.worker.id) this.#take(saga, { isNew: true, takenOver: false });
-    else this.poke();
+    else this.wake();
   }
 
-  poke(): void {
+  wake(): void {
     this.#wake.abort();
   }
 
-  async stop(hurry: AbortSignal = new AbortController().signal): Promise<void> {
+  async stop(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    const { clock, store, stopGraceMs } = this.#options;
     this.#stopping.abort();
-    this.poke();
+    this.wake();
     await this.#loops;
-    const grace = new AbortController();
-    const finished = Promise.all(this.#held.values()).finally(() => grace.abort());
-    await this.#clock.sleep(this.#stopGraceMs, AbortSignal.any([grace.signal, hurry]));
+    const finishing = new AbortController();
+    const finished = Promise.all(this.#held.values()).finally(() => finishing.abort());
+    await clock.sleep(stopGraceMs, AbortSignal.any([finishing.signal, signal]));
     this.#abandon.abort(new Error("the process is stopping"));
     await finished;
-    if (this.#started)
-      await this.#store
-        .release(this.worker)
-        .catch((error) => this.#observer.onEngineError?.(error));
+    if (this.#started) await store.release(this.worker).catch(this.#report);
   }
 
+  readonly #report = (error: unknown): void => this.#options.observer.onEngineError?.(error);
+
   #hasRoom(): boolean {
-    return this.#started && !this.#stopping.signal.aborted && this.#held.size < this.#maxHeld;
+    const { maxHeld } = this.#options;
+    return this.#started && !this.#stopping.signal.aborted && this.#held.size < maxHeld;
   }
 
   async #heartbeats(): Promise<void> {
+    const { clock, store, heartbeatMs } = this.#options;
     while (!this.#stopping.signal.aborted) {
-      await this.#clock.sleep(this.#heartbeatMs, this.#stopping.signal);
-      await this.#store
-        .heartbeat(this.worker)
-        .catch((error) => this.#observer.onEngineError?.(error));
+      await clock.sleep(heartbeatMs, this.#stopping.signal);
+      await store.heartbeat(this.worker).catch(this.#report);
     }
   }
 
   async #polls(): Promise<void> {
+    const { clock, pollMs } = this.#options;
     while (!this.#stopping.signal.aborted) {
       this.#wake = new AbortController();
-      await this.#claim().catch((error) => this.#observer.onEngineError?.(error));
+      await this.#claim().catch(this.#report);
       // `stop` wakes it too.
-      await this.#clock.sleep(this.#pollMs, this.#wake.signal);
+      await clock.sleep(pollMs, this.#wake.signal);
     }
   }
 
   async #claim(): Promise<void> {
-    const limit = this.#maxHeld - this.#held.size;
+    const { store, leaseMs, maxHeld } = this.#options;
+    const limit = maxHeld - this.#held.size;
     if (limit <= 0) return;
     const known = [...this.#definitions.values()].map(({ kind, version }) => ({ kind, version }));
-    const [held, adrift] = [[...this.#held.keys()], [...this.#adrift]];
-    const claimed = await this.#store.claimDue({
+    const [held, orphaned] = [[...this.#held.keys()], [...this.#orphaned]];
+    const claimed = await store.claimDue({
       worker: this.worker,
       limit,
-      leaseMs: this.#leaseMs,
+      leaseMs,
       known,
       held,
-      adrift,
+      orphaned,
     });
-    // Those that did not come back have been taken by others, or have ended.
-    for (const id of adrift) this.#adrift.delete(id);
+    // Those that were not returned have been taken by others, or have ended.
+    for (const id of orphaned) this.#orphaned.delete(id);
     for (const saga of claimed) this.#take(saga, { isNew: false, takenOver: saga.takenOver });
   }
 
   /**
-   * Works on a saga until it leaves. If the database does not answer, a later poll takes it up
-   * again from what is stored.
+   * Works on a saga until it leaves this worker. If the database fails, a later poll claims the saga
+   * again, as it is stored.
    */
-  #take(saga: HeldSaga, taking: Taking): void {
+  #take(saga: HeldSaga, acquisition: Acquisition): void {
     const definition = this.#definitions.get(definitionKey(saga));
     if (definition === undefined) return;
-    this.#observer.onHeld?.(saga, taking.takenOver);
+    const { store, observer, tracer, clock, stepTimeoutMs } = this.#options;
+    observer.onHeld?.(saga, acquisition.takenOver);
     const context: DriveContext = {
       worker: this.worker,
-      store: this.#store,
-      clock: this.#clock,
-      observer: this.#observer,
-      signal: this.#abandon.signal,
-      stepTimeoutMs: this.#stepTimeoutMs,
-      tracer: this.#tracer,
-      isNew: taking.isNew,
+      store,
+      clock,
+      observer,
+      tracer,
+      stopping: this.#abandon.signal,
+      stepTimeoutMs,
+      isNew: acquisition.isNew,
       onReleased: (delayMs) =>
-        void this.#clock.sleep(delayMs, this.#stopping.signal).then(() => this.poke()),
+        void clock.sleep(delayMs, this.#stopping.signal).then(() => this.wake()),
     };
-    const work: Promise<void> = this.#tracer
-      .drive(saga, taking, () => drive(definition, saga, context))
+    const work: Promise<void> = tracer
+      .drive(saga, acquisition, () => drive(definition, saga, context))
       .catch((error) => {
-        this.#adrift.add(saga.id);
-        this.#observer.onEngineError?.(error);
+        this.#orphaned.add(saga.id);
+        this.#report(error);
       })
       .finally(() => {
-        // It may have left and come back already, by a claim that was quicker than this.
+        // A claim may have been quicker than this, and the saga is here again.
         if (this.#held.get(saga.id) === work) this.#held.delete(saga.id);
       });
     this.#held.set(saga.id, work);
   }
 }
 
-const definitionKey = ({
-  kind,
-  version,
-}: {
-  readonly kind: string;
-  readonly version: number;
-}): string => `${kind}@${version}`;
+const definitionKey = ({ kind, version }: Pick<AnySaga, "kind" | "version">): string =>
+  `${kind}@${version}`;

@@ -1,6 +1,6 @@
 /**
- * How a step can fail. The step decides, where the failure is understood; the engine never reads
- * messages. Anything else that a step throws is a defect: it is tried a few times, then the saga is
+ * How a step can fail. The step decides, since it understands the failure; the engine never reads
+ * messages. Anything else that a step throws is a defect: retried a few times, then the saga is
  * parked.
  */
 export abstract class StepError extends Error {
@@ -18,12 +18,12 @@ export class RetryableError extends StepError {
 }
 
 /**
- * It did not happen, by this attempt or an earlier one, and never will: the saga turns back, and
+ * It did not happen, by this attempt or an earlier one, and never will: the saga compensates, and
  * this step has nothing to undo.
  */
 export class TerminalError extends StepError {
   readonly code = "TERMINAL";
-  /** A constant for programs: what the saga's failure is recorded as. */
+  /** A constant, for code: the reason of the saga's failure. */
   readonly reason: string;
 
   constructor(reason: string, message: string, options?: ErrorOptions) {
@@ -33,14 +33,14 @@ export class TerminalError extends StepError {
 }
 
 /**
- * This attempt was refused, and others would be too; what became of the earlier ones is not known:
- * the saga turns back, and undoes this step too.
+ * This attempt was refused, and others would be too, but the outcome of earlier ones is not known:
+ * the saga compensates, and undoes this step too.
  */
 export class RefusedError extends TerminalError {}
 
 /**
- * Nobody knows whether it happened: it is asked again with the same key, and undone if the saga
- * turns back.
+ * It is not known whether it happened: it is retried with the same key, and undone if the saga
+ * compensates.
  */
 export class UnknownOutcomeError extends StepError {
   readonly code = "UNKNOWN_OUTCOME";

@@ -1,7 +1,9 @@
 export { type Clock, systemClock } from "./clock.ts";
+export { BACKOFF, DEFAULTS } from "./defaults.ts";
 export {
+  type AnySaga,
   type ApplyMoves,
-  begun,
+  initial,
   local,
   remote,
   type SagaDefinition,
@@ -16,6 +18,7 @@ export {
   TerminalError,
   UnknownOutcomeError,
 } from "./errors.ts";
+export { compensateNow, retryNow } from "./interventions.ts";
 export {
   advance,
   beginSaga,
@@ -26,17 +29,20 @@ export {
 } from "./moves.ts";
 export type { SagaObserver } from "./observer.ts";
 export { postgresSagaStore, toResults } from "./postgres-store.ts";
-export type {
-  HeldSaga,
-  Move,
-  MoveResult,
-  OpenState,
-  SagaAction,
-  SagaEvent,
-  SagaFailure,
-  SagaRecord,
-  SagaState,
+export { countSagas, findSaga, findSagaOf, listSagas, type SagaView } from "./queries.ts";
+export {
+  createMove,
+  type HeldSaga,
+  isOpen,
+  type Move,
+  type MoveResult,
+  type OpenState,
+  type SagaAction,
+  type SagaEvent,
+  type SagaFailure,
+  type SagaRecord,
+  type SagaState,
 } from "./saga.ts";
 export { sagas, workers } from "./schema.ts";
-export type { SagaStore, Worker } from "./store.ts";
-export type { SagaTracer, Taking } from "./tracer.ts";
+export type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
+export type { Acquisition, SagaTracer } from "./tracer.ts";

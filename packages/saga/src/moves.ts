@@ -4,12 +4,12 @@ import type { HeldSaga, Move, MoveEvent } from "./saga.ts";
 /** The service's client: int8 is bigint, columns are camelCase in rows. */
 export type SagaSql = Sql<{ bigint: bigint }>;
 
-/** A piece of a statement. */
+/** A part of a statement. */
 export type Fragment = ReturnType<SagaSql>;
 
 /**
- * The common table expression `moves`: the transitions as rows. Begin a step's statement with it,
- * and apply it by `advance`:
+ * Returns the body of the common table expression `moves`: the transitions as rows. Begin a step's
+ * statement with it, and apply it with `advance`:
  *
  *     with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), ...
  *     (the changes of the business, joined with `moved` on subject)
@@ -20,13 +20,13 @@ export function moveRows(sql: SagaSql, moves: readonly Move[]): Fragment {
   return sql`
     select * from jsonb_to_recordset(${sql.json(rows as never)}) as m(
       "sagaId" uuid, fence bigint, "from" text, state text, step text, attempt int, "resumeState" text, failure jsonb, "lastError" text,
-      results jsonb, events jsonb, "delayMs" bigint, release boolean, "budgetMs" bigint, evict boolean)`;
+      events jsonb, "delayMs" bigint, release boolean, "budgetMs" bigint, "bumpFence" boolean)`;
 }
 
 /**
- * The update that applies `moves` to the sagas, where each is still as the move expects, and
- * answers (saga_id, subject, state, failure) of those that moved. `only` may hold back moves that
- * the business refuses; it sees the move as `m`.
+ * Returns the update that applies `moves` to each saga that is still as its move expects, and that
+ * returns (saga_id, subject, state, failure) of those that moved. `only` is a condition on the move
+ * `m`, for moves that the business refuses.
  */
 export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
   return sql`
@@ -37,31 +37,30 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
       attempt = m.attempt,
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),
-      results = s.results || m.results,
       events = s.events || (
         select coalesce(jsonb_agg((e - 'agoMs') || jsonb_build_object('time', now() - (e ->> 'agoMs')::float * interval '1 millisecond') order by n), '[]')
         from jsonb_array_elements(m.events) with ordinality as t(e, n)),
       deadline_at = case when m."budgetMs" is null then s.deadline_at else now() + m."budgetMs" * interval '1 millisecond' end,
       next_run_at = now() + m."delayMs" * interval '1 millisecond',
       owner = case when m.release then null else s.owner end,
-      fence = s.fence + case when m.evict then 1 else 0 end,
+      fence = s.fence + case when m."bumpFence" then 1 else 0 end,
       update_time = now()
     from moves m
     where s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" and ${only}
     returning s.id as saga_id, s.subject, s.state, s.failure`;
 }
 
-/** A saga that is about to begin. */
+/** A saga that is not stored yet. */
 export interface NewSaga extends HeldSaga {
-  /** Null when this process has no room for it: whoever has takes it up. */
+  /** Null when this process has no room for it: the next worker that has claims it. */
   readonly owner: string | null;
   readonly deadlineMs: number;
   readonly event: MoveEvent;
 }
 
 /**
- * The insert that begins a saga for the one row of `source`, if it has one: the business's row,
- * written by the same statement.
+ * Returns the insert that begins a saga if `source` has a row: the subject's row, written by the
+ * same statement.
  */
 export function beginSaga(sql: SagaSql, saga: NewSaga, source: Fragment): Fragment {
   const { agoMs: _, ...event } = saga.event;

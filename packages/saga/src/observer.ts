@@ -1,19 +1,18 @@
 import type { HeldSaga, SagaState } from "./saga.ts";
 
-/** What happens to sagas, for metrics and logs; every listener is optional, and none may throw. */
+/** Callbacks for metrics and logs. Each is optional; none may throw. */
 export interface SagaObserver {
-  /** A worker took it up; `takenOver` when from one that is gone. */
+  /** A saga was begun in this process, and stored. */
+  onStarted?(saga: HeldSaga): void;
+  /** A worker took the saga up; `takenOver` if from a worker that is gone. */
   onHeld?(saga: HeldSaga, takenOver: boolean): void;
-  /** It moved to this state or step; the business's row may have changed with it. */
+  /** The saga moved to this state or step; its subject may have changed too. */
   onMoved?(saga: HeldSaga, state: SagaState): void;
-  /** An attempt failed; `unknown` when it may have happened all the same. */
+  /** An attempt failed; `unknown` if it may have happened nevertheless. */
   onAttemptFailed?(saga: HeldSaga, error: unknown, unknown: boolean): void;
   onParked?(saga: HeldSaga, error: unknown): void;
-  /** A write was refused because the saga belongs to somebody else now. */
+  /** A write was refused because another worker has the saga now. */
   onFenced?(saga: HeldSaga): void;
-  /**
-   * The engine's own work failed, most likely because the database did not answer; it goes on by
-   * itself.
-   */
+  /** The engine's own work failed, most likely because the database is not available. It retries. */
   onEngineError?(error: unknown): void;
 }

@@ -3,12 +3,12 @@ import { advance, moveRows, type SagaSql } from "./moves.ts";
 import type { Move, MoveResult } from "./saga.ts";
 import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 
-/** Workers not seen for this long are forgotten; their sagas were taken over long before. */
+/** Workers not seen for this long are deleted; their sagas were taken over long before. */
 const FORGET_WORKER = "1 hour";
 
 /**
- * `lease` is where heartbeats go, which must come through when nothing else does; by default where
- * everything goes.
+ * Creates the engine's store. Heartbeats go through `lease`, which should be a connection that other
+ * work cannot occupy; `sql` by default.
  */
 export function postgresSagaStore(sql: SagaSql, lease: SagaSql = sql): SagaStore {
   return {
@@ -29,7 +29,7 @@ async function heartbeat(sql: SagaSql, { id, name }: Worker): Promise<void> {
 
 async function claimDue(
   sql: SagaSql,
-  { worker, limit, leaseMs, known, held, adrift }: Claim,
+  { worker, limit, leaseMs, known, held, orphaned }: Claim,
 ): Promise<readonly ClaimedSaga[]> {
   const started = {
     step: "",
@@ -48,7 +48,7 @@ async function claimDue(
         and (s.kind, s.version) in (select kind, version from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int))
         and case
           when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
-            and (s.id in (select a::uuid from jsonb_array_elements_text(${sql.json(adrift as never)}) as a)
+            and (s.id in (select o::uuid from jsonb_array_elements_text(${sql.json(orphaned as never)}) as o)
               or s.update_time < now() - ${leaseMs}::float * interval '1 millisecond')
           else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
         end
@@ -65,7 +65,7 @@ async function claimDue(
           'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end))
         else s.events end
     from due where s.id = due.id
-    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.results, s.origin, s.fence,
+    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.origin, s.fence,
       s.deadline_at <= now() as overdue, due.taken_over`;
 }
 
@@ -83,16 +83,13 @@ async function releaseSagas(sql: SagaSql, { id }: Worker): Promise<void> {
     where owner = ${id} and state in ('RUNNING', 'COMPENSATING')`;
 }
 
-/**
- * SQLSTATE classes: bad data, a broken constraint, bad SQL or no right to it, and what SQL
- * functions raise.
- */
+/** SQLSTATE classes: bad data, broken constraint, bad SQL or missing right, raised by a function. */
 const DEFECT_SQLSTATE = /^(22|23|42|P0)/;
 
 const isDefect = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && DEFECT_SQLSTATE.test(error.code);
 
-/** What became of each move, from the rows of those that moved. */
+/** Returns one result per move, given the rows of those that moved. */
 export function toResults(
   moves: readonly Move[],
   moved: readonly { readonly sagaId: string }[],

@@ -1,29 +1,45 @@
 /**
- * Where a saga stands. COMPLETED and COMPENSATED are final; NEEDS_ATTENTION waits for an operator.
+ * The states of a saga, and what moves it:
+ *
+ *                        step refused, deadline passed, operator
+ *     begin --> RUNNING --------------------------------------> COMPENSATING
+ *               |  |  ^                                         ^  |  |
+ *     last step |  |  | retry                             retry |  |  | first step
+ *          done |  |  |                       or compensate now |  |  | undone
+ *               v  |  |                                         |  |  v
+ *       COMPLETED  |  `----------- NEEDS_ATTENTION -------------'  |  COMPENSATED
+ *                  |                  ^       ^                    |
+ *                  `------------------'       `--------------------'
+ *       defect; or any lasting failure         undo refused, defect,
+ *       of a saga that only goes forward       or budget spent
  */
-export type SagaState =
-  | "RUNNING"
-  | "COMPENSATING"
-  | "COMPLETED"
-  | "COMPENSATED"
-  | "NEEDS_ATTENTION";
 
-/** The states in which a worker may hold a saga. */
-export type OpenState = "RUNNING" | "COMPENSATING";
+/** In these states a worker may hold the saga. */
+export const OPEN_STATES = ["RUNNING", "COMPENSATING"] as const;
 
+/** COMPLETED and COMPENSATED are final; NEEDS_ATTENTION waits for an operator. */
+export const SAGA_STATES = [...OPEN_STATES, "COMPLETED", "COMPENSATED", "NEEDS_ATTENTION"] as const;
+
+export type OpenState = (typeof OPEN_STATES)[number];
+export type SagaState = (typeof SAGA_STATES)[number];
+
+export const isOpen = (state: SagaState): state is OpenState =>
+  state === "RUNNING" || state === "COMPENSATING";
+
+/** The direction in which a step is taken. */
 export type SagaAction = "RUN" | "UNDO";
 
 export type SagaOutcome = "STARTED" | "SUCCEEDED" | "FAILED" | "RETRY_SCHEDULED" | "UNKNOWN";
 
-/** Why a saga turned back. */
+/** Why a saga compensates. */
 export interface SagaFailure {
-  /** A constant for programs. */
+  /** A constant, for code. */
   readonly reason: string;
   /** For people. */
   readonly message: string;
 }
 
-/** One thing that happened, as it is kept with the saga. */
+/** One entry of a saga's history. */
 export interface SagaEvent {
   /** By the database's clock, ISO 8601. */
   readonly time: string;
@@ -37,46 +53,41 @@ export interface SagaEvent {
   readonly worker: string;
 }
 
-/** An event on its way to the database, which turns its age into a time. */
+/** An event that is not stored yet. */
 export interface NewEvent extends Omit<SagaEvent, "time"> {
   /** On the engine's monotonic clock. */
   readonly at: number;
 }
 
-/** A saga in the hands of a worker. */
+/** A saga that a worker holds. */
 export interface HeldSaga {
   readonly id: string;
   readonly kind: string;
   readonly version: number;
-  /** What the saga is about, for the business: the order's id. */
+  /** The id of what the saga is about: an order. */
   readonly subject: string;
   readonly input: unknown;
   readonly state: OpenState;
-  /** The name of the step it is at. */
+  /** The name of its current step. */
   readonly step: string;
   /** How often that step has failed in this direction. */
   readonly attempt: number;
   readonly failure: SagaFailure | null;
-  /** What remote steps answered, by step. */
-  readonly results: Readonly<Record<string, unknown>>;
   /**
-   * Whoever holds the saga writes under this number; each take-over adds one, so an earlier
-   * holder's writes no longer match.
+   * A number that each claim and each intervention raises. A holder writes only under the number
+   * it was given, so that the writes of an earlier holder no longer match.
    */
   readonly fence: bigint;
-  /**
-   * What its beginner said of the call that it comes from, for traces and logs; the engine only
-   * keeps it.
-   */
+  /** About the call that began the saga, for traces and logs. The engine only stores it. */
   readonly origin: Readonly<Record<string, string>>;
-  /** Its deadline had passed when it was taken up. */
+  /** Its deadline had passed when it was claimed. */
   readonly overdue: boolean;
 }
 
-/** A saga as it is stored, for people and operators. */
+/** A stored saga. */
 export interface SagaRecord extends Omit<HeldSaga, "state" | "overdue"> {
   readonly state: SagaState;
-  /** The state a parked saga goes back to. */
+  /** The state that a parked saga returns to. */
   readonly resumeState: OpenState | null;
   readonly owner: string | null;
   readonly nextRunAt: Date;
@@ -86,31 +97,29 @@ export interface SagaRecord extends Omit<HeldSaga, "state" | "overdue"> {
   readonly updateTime: Date;
 }
 
-/** One transition of one saga: everything that its one statement writes. */
+/** One transition of one saga: everything that its statement writes. */
 export interface Move {
   readonly sagaId: string;
-  /**
-   * Written only if the saga still has this fence and this state; else somebody else has taken it,
-   * or changed it.
-   */
+  /** Written only if the saga still has this fence and the state `from`. */
   readonly fence: bigint;
   readonly from: SagaState;
   readonly state: SagaState;
   readonly step: string;
   readonly attempt: number;
   readonly resumeState: OpenState | null;
+  /** Null keeps the stored one. */
   readonly failure: SagaFailure | null;
+  /** Null keeps the stored one. */
   readonly lastError: string | null;
-  readonly results: Readonly<Record<string, unknown>>;
   readonly events: readonly MoveEvent[];
-  /** Due again after this many milliseconds. */
+  /** Due again after this time. */
   readonly delayMs: number;
-  /** The owner lets go; whoever claims it next goes on. */
+  /** The owner lets go of the saga; any worker may claim it. */
   readonly release: boolean;
-  /** A new deadline, in milliseconds from now; null keeps the old one. */
+  /** A new deadline, from now; null keeps the stored one. */
   readonly budgetMs: number | null;
-  /** Shuts out the present holder: for interventions from outside. */
-  readonly evict: boolean;
+  /** Raises the fence, so that the present holder cannot write any more: for interventions. */
+  readonly bumpFence: boolean;
 }
 
 export interface MoveEvent extends Omit<NewEvent, "at"> {
@@ -119,12 +128,33 @@ export interface MoveEvent extends Omit<NewEvent, "at"> {
 }
 
 /**
- * What became of a move. Not moved and not refused means fenced: the saga belongs to somebody else
- * now.
+ * Creates a move of the saga as it is stored: to `change.state`, at the same step, due at once, with
+ * the same owner and fence, unless `change` says otherwise.
  */
+export const createMove = (
+  { id, fence, state, step }: Pick<SagaRecord, "id" | "fence" | "state" | "step">,
+  change: Partial<Move> & Pick<Move, "state">,
+): Move => ({
+  sagaId: id,
+  fence,
+  from: state,
+  step,
+  attempt: 0,
+  resumeState: null,
+  failure: null,
+  lastError: null,
+  events: [],
+  delayMs: 0,
+  release: false,
+  budgetMs: null,
+  bumpFence: false,
+  ...change,
+});
+
+/** The outcome of a move. Neither moved nor refused means fenced: another worker has the saga. */
 export interface MoveResult {
   readonly sagaId: string;
   readonly moved: boolean;
-  /** The business said no; nothing was written. */
+  /** The business refused it; nothing was written. */
   readonly refused?: SagaFailure;
 }

@@ -1,13 +1,10 @@
 import { sql } from "drizzle-orm";
 import { bigint, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
-import type { SagaEvent, SagaFailure } from "./saga.ts";
+import { OPEN_STATES, SAGA_STATES, type SagaEvent, type SagaFailure } from "./saga.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
 
-/**
- * The tables of the engine; they live in the database of the service whose sagas they hold, and
- * migrate with it.
- */
+/** The engine's tables. They are in the database of the service, and migrate with it. */
 export const sagas = pgTable(
   "sagas",
   {
@@ -15,15 +12,12 @@ export const sagas = pgTable(
     kind: text("kind").notNull(),
     version: integer("version").notNull(),
     subject: uuid("subject").notNull(),
-    state: text("state", {
-      enum: ["RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "NEEDS_ATTENTION"],
-    }).notNull(),
-    resumeState: text("resume_state", { enum: ["RUNNING", "COMPENSATING"] }),
+    state: text("state", { enum: SAGA_STATES }).notNull(),
+    resumeState: text("resume_state", { enum: OPEN_STATES }),
     step: text("step").notNull(),
     attempt: integer("attempt").notNull().default(0),
     input: jsonb("input").notNull(),
     origin: jsonb("origin").$type<Record<string, string>>().notNull().default({}),
-    results: jsonb("results").$type<Record<string, unknown>>().notNull().default({}),
     failure: jsonb("failure").$type<SagaFailure>(),
     lastError: text("last_error"),
     owner: uuid("owner"),
@@ -35,17 +29,14 @@ export const sagas = pgTable(
     updateTime: time("update_time"),
   },
   (t) => [
-    // Only open sagas are ever looked for by time or owner: closed ones cost nothing.
+    // Only open sagas are searched by time or owner: closed ones cost nothing.
     index("sagas_due").on(t.nextRunAt).where(sql`${t.state} in ('RUNNING', 'COMPENSATING')`),
     index("sagas_attention").on(t.id).where(sql`${t.state} = 'NEEDS_ATTENTION'`),
     index("sagas_subject").on(t.subject),
   ],
 );
 
-/**
- * One row for each living process; a saga whose owner has not been seen for a lease may be taken
- * over.
- */
+/** One row for each living process. Sagas of a worker not seen for a lease may be taken over. */
 export const workers = pgTable("workers", {
   id: uuid("id").primaryKey(),
   name: text("name").notNull(),

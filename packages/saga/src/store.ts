@@ -2,7 +2,7 @@ import type { HeldSaga, Move, MoveResult } from "./saga.ts";
 
 /** A process that works on sagas. */
 export interface Worker {
-  /** New for each start of the process. A UUID. */
+  /** A UUID, new for each start of the process. */
   readonly id: string;
   /** For people: host and process. */
   readonly name: string;
@@ -11,14 +11,14 @@ export interface Worker {
 export interface Claim {
   readonly worker: Worker;
   readonly limit: number;
-  /** A worker not seen for this many milliseconds has lost its sagas. */
+  /** A worker not seen for this long has lost its sagas. */
   readonly leaseMs: number;
-  /** What this worker knows how to drive. */
+  /** The definitions that this worker can drive. */
   readonly known: readonly { readonly kind: string; readonly version: number }[];
-  /** What it has in hand already. */
+  /** The ids of the sagas it works on. */
   readonly held: readonly string[];
-  /** What it had in hand when the database did not answer. */
-  readonly adrift: readonly string[];
+  /** The ids of the sagas it worked on when the database failed. */
+  readonly orphaned: readonly string[];
 }
 
 export interface ClaimedSaga extends HeldSaga {
@@ -28,21 +28,21 @@ export interface ClaimedSaga extends HeldSaga {
 
 /** What the engine needs of a database. Every method is one statement. */
 export interface SagaStore {
-  /** Says that the worker is alive, by the database's clock. */
+  /** Records that the worker is alive, by the database's clock. */
   heartbeat(worker: Worker): Promise<void>;
   /**
-   * Takes sagas that are due and that no living worker holds, raising their fence. Of the worker's
-   * own it takes those that are adrift, and those that nobody touched for a lease; never one that
-   * it began a moment ago, after it said what it holds.
+   * Claims due sagas that no living worker holds, and raises their fence. Also reclaims this
+   * worker's own sagas if they are orphaned or untouched for a whole lease; never one that was
+   * begun after `held` was captured.
    */
   claimDue(claim: Claim): Promise<readonly ClaimedSaga[]>;
   /** Applies moves that change nothing but the saga. */
   move(moves: readonly Move[]): Promise<readonly MoveResult[]>;
   /**
-   * Whether the database refused a statement for what it is, so that it would refuse it again;
-   * otherwise it could not be reached, or was not able.
+   * True if the database refused the statement itself and would refuse it again; false if it could
+   * not be reached or was unable to serve.
    */
   isDefect(error: unknown): boolean;
-  /** Lets go of everything the worker holds, and of the worker itself. */
+  /** Releases everything the worker holds, and forgets the worker. */
   release(worker: Worker): Promise<void>;
 }

@@ -55,11 +55,10 @@ const outcomes = async (saga: string) =>
   (await db.saga(saga))?.events.map((e) => `${e.step} ${e.action} ${e.outcome} ${e.attempt}`);
 
 describe("going forward", () => {
-  test("runs the steps and ends with the thing finished and the answers kept", async () => {
+  test("runs the steps and ends with the thing finished", async () => {
     const { saga, thing } = await run({});
     await until(saga, "COMPLETED");
     expect(await db.status(thing)).toBe("FINISHED");
-    expect((await db.saga(saga))?.results).toEqual({ call: { reference: "r-1" } });
     expect(await outcomes(saga)).toEqual([
       "make RUN SUCCEEDED 1",
       "call RUN SUCCEEDED 1",
@@ -258,7 +257,7 @@ describe("when a worker is gone", () => {
 
   test("a worker that stops hands its sagas over at once", async () => {
     const aborted = ({ signal }: { signal: AbortSignal }) =>
-      new Promise((_, reject) =>
+      new Promise<void>((_, reject) =>
         signal.addEventListener("abort", () => reject(new UnknownOutcomeError("stopped"))),
       );
     const first = await run({ run: aborted }, { stopGraceMs: 100 });

@@ -4,9 +4,9 @@ import { v7 as uuidv7 } from "uuid";
 import {
   advance,
   beginSaga,
-  begun,
   createSagaEngine,
   type EngineOptions,
+  initial,
   local,
   type Move,
   moveRows,
@@ -49,7 +49,7 @@ export interface Input {
 
 /** What the two remote calls of the test saga do. */
 export interface Participant {
-  run(call: StepCall<Input>): Promise<unknown>;
+  run(call: StepCall<Input>): Promise<void>;
   undo(call: UndoCall<Input>): Promise<void>;
 }
 
@@ -70,17 +70,13 @@ const apply = (sql: SagaSql, status: string | undefined) => async (moves: readon
 
 /** [made] -> remote call -> finished; or undone. */
 export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinition<Input> {
-  const {
-    run = async () => ({ reference: "r-1" }),
-    undo = async () => {},
-    refuse = () => undefined,
-  } = options;
+  const { run = async () => {}, undo = async () => {}, refuse = () => undefined } = options;
   const finish = apply(sql, "FINISHED");
   return {
     kind: "thing",
     version: 1,
     steps: [
-      begun({ name: "make", undo: apply(sql, "UNDONE") }),
+      initial({ name: "make", undo: apply(sql, "UNDONE") }),
       remote<Input>({ name: "call", run, undo }),
       local({
         name: "finish",
@@ -96,7 +92,7 @@ export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinit
     deadlineMs: options.deadlineMs ?? 60_000,
     compensationBudgetMs: options.compensationBudgetMs ?? 60_000,
     deadlineFailure: { reason: "TOO_LATE", message: "it took too long" },
-    reflect: apply(sql, undefined),
+    syncSubject: apply(sql, undefined),
     parse: (input) => {
       if (typeof (input as Input).note !== "string")
         throw new Error("the stored input has no note");

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const program = fileURLToPath(new URL("./unheard.ts", import.meta.url));
 
-test("a process whose log nobody reads any more still ends", async () => {
+test("a process ends although the reader of its log has gone", async () => {
   const child = spawn(process.execPath, ["--conditions=source", program], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -13,7 +13,7 @@ test("a process whose log nobody reads any more still ends", async () => {
   child.stdout.destroy();
   const exited = once(child, "exit");
   child.stdin.end();
-  const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
   expect(await exited).toEqual([0, null]);
   clearTimeout(timer);
 });

@@ -1,9 +1,9 @@
 import { createApi, type Stack } from "@tercet/stack";
 import { anyProduct, CURRENCY, PRODUCTS } from "./products.ts";
 
-const PLENTY = 1_000_000_000n;
+const STOCK = 1_000_000_000n;
 
-/** Plain JSON at the Order service's own port: a light client, on the same machine. */
+/** Returns what places one order: by JSON at Order's own port, to keep the client light. */
 export async function buyer(stack: Stack): Promise<() => Promise<void>> {
   const { identity } = createApi(stack.urls.edge);
   const { accessToken: operator } = await identity.login(stack.users.olivia);
@@ -13,17 +13,14 @@ export async function buyer(stack: Stack): Promise<() => Promise<void>> {
       sku,
       name,
       price: { currencyCode: CURRENCY, minorUnits: price },
-      stock: PLENTY,
+      stock: STOCK,
     };
     await catalog.putProduct({ product, requestId: crypto.randomUUID() });
   }
   const login = async () => (await identity.login(stack.users.alice)).accessToken;
   let token = await login();
   let renewal: Promise<string> | undefined;
-  /**
-   * Once for all who find at the same time that theirs is over: as many logins at once look like
-   * somebody who guesses.
-   */
+  /** One login for all concurrent callers: more would count as password guessing. */
   const renew = async () => {
     renewal ??= login().finally(() => {
       renewal = undefined;

@@ -1,6 +1,6 @@
 /**
- * One of the clients that `pnpm bench calls` compares: calls as often as it can when it is asked
- * to, and says what came of it.
+ * One of the clients that `pnpm bench calls` compares. On request, calls as often as it can and
+ * reports the figures.
  */
 import http2 from "node:http2";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -13,9 +13,9 @@ import { SignJWT } from "jose";
 import { METHOD, PATH, REQUEST, TOKEN_ISSUER, TOKEN_SECRET } from "./call.ts";
 import { frame, unframe } from "./grpc-frames.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
-import { answer } from "./worker.ts";
+import { respond } from "./worker.ts";
 
-export interface ToCall {
+export interface Load {
   readonly inFlight: number;
   readonly durationMs: number;
 }
@@ -35,9 +35,9 @@ const token = await new SignJWT({ roles: ["operator"] })
   .sign(new TextEncoder().encode(TOKEN_SECRET));
 const authorization = `Bearer ${token}`;
 
-/** Each answers what makes one call. */
+/** Each returns a function that makes one call. */
 const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>> = {
-  /** The framing, protobuf-es, and nothing else. */
+  /** Only the framing and protobuf-es. */
   "node:http2": (url) => {
     const session = http2.connect(url);
     const headers = {
@@ -84,10 +84,7 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
     const client = createClient(PaymentService, createGrpcTransport({ baseUrl }));
     return () => client.getPayment(REQUEST, { headers: { authorization } });
   },
-  /**
-   * With everything on: token, deadline, retries, budget, breaker, bulkhead, watched connection,
-   * telemetry's hooks.
-   */
+  /** With token, deadline, retries, budget, breaker, bulkhead, and telemetry's hooks. */
   "Tercet's client": (baseUrl) => {
     const client = createServiceClient(PaymentService, {
       baseUrl,
@@ -102,7 +99,7 @@ const [name = "", url = ""] = process.argv.slice(2);
 const call =
   clients[name]?.(url) ?? (() => Promise.reject(new Error(`there is no client ${name}`)));
 
-answer("ready", async ({ inFlight, durationMs }: ToCall): Promise<Called> => {
+await respond("ready", async ({ inFlight, durationMs }: Load): Promise<Called> => {
   const before = process.cpuUsage();
   const measured = await saturate(async () => void (await call()), inFlight, durationMs);
   return { ...figuresOf(measured), cpu: process.cpuUsage(before) };

@@ -1,6 +1,6 @@
 /**
- * One of the servers that `pnpm bench calls` compares: says its address, then what it has used of
- * the processors whenever it is asked.
+ * One of the servers that `pnpm bench calls` compares. Reports its address, then its processor time
+ * on request.
  */
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -13,15 +13,15 @@ import { createLogger, createService, parseEnv, serviceConfig, serviceEnv } from
 import { z } from "zod";
 import { METHOD, PATH, type REQUEST, RESPONSE, TOKEN_ISSUER, TOKEN_SECRET } from "./call.ts";
 import { frame, unframe } from "./grpc-frames.ts";
-import { answer } from "./worker.ts";
+import { respond } from "./worker.ts";
 
 const routes = (router: ConnectRouter) =>
   void router.service(PaymentService, { getPayment: () => RESPONSE });
 const urlOf = (port: number) => `http://127.0.0.1:${port}`;
 
-/** Each answers its address. */
+/** Each resolves to its address. */
 const servers: Readonly<Record<string, () => Promise<string>>> = {
-  /** The framing, protobuf-es, and nothing else. */
+  /** Only the framing and protobuf-es. */
   "node:http2": () => {
     const server = http2.createServer();
     server.on("stream", (stream) => {
@@ -66,10 +66,7 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
     return urlOf(port);
   },
   "connect-node": () => listening(http2.createServer(connectNodeAdapter({ routes }))),
-  /**
-   * With everything on: token, access, validation, deadline, limits, error mapping, telemetry's
-   * hooks, Fastify, the one port.
-   */
+  /** With token, access, validation, deadline, limits, error mapping, telemetry's hooks, Fastify. */
   "Tercet's host": async () => {
     const env = parseEnv("bench", z.object(serviceEnv(0)), {
       HOST: "127.0.0.1",
@@ -89,4 +86,4 @@ async function listening(server: http2.Http2Server): Promise<string> {
 }
 
 const url = await servers[process.argv[2] ?? ""]?.();
-answer(url, async () => process.cpuUsage());
+await respond(url, async () => process.cpuUsage());

@@ -7,7 +7,7 @@ import {
   PaymentStatus,
 } from "@tercet/gen/payment/v1/payment_service";
 
-/** The call that is measured: a read that answers some two hundred bytes. */
+/** The measured call: a read with a response of about 200 bytes. */
 export const METHOD = PaymentService.method.getPayment;
 export const PATH = `/${PaymentService.typeName}/${METHOD.name}`;
 
@@ -27,6 +27,6 @@ export const RESPONSE = create(PaymentSchema, {
   updateTime: timestampNow(),
 });
 
-/** What signs and verifies the tokens of the benchmark. */
-export const TOKEN_SECRET = "a secret of the benchmark alone, which protects nothing";
+/** Signs and verifies the tokens of the benchmark. */
+export const TOKEN_SECRET = "a secret of the benchmark, which protects nothing";
 export const TOKEN_ISSUER = "http://issuer.test";

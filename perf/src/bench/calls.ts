@@ -1,4 +1,4 @@
-import type { Called, ToCall } from "./call-client.ts";
+import type { Called, Load } from "./call-client.ts";
 import { type Compared, compare, inTurn } from "./compare.ts";
 import { startWorker } from "./worker.ts";
 
@@ -13,7 +13,7 @@ export interface BenchOptions {
 export interface CallFigures {
   readonly variant: string;
   readonly callsPerSecond: Compared;
-  /** Microseconds of the one that is compared. */
+  /** Of the compared side, in microseconds. */
   readonly cpuPerCall: Compared;
   /** Milliseconds. */
   readonly p50: Compared;
@@ -21,9 +21,9 @@ export interface CallFigures {
 }
 
 export interface CallsResult {
-  /** Each server, called by the lightest client. */
+  /** Each server, with the lightest client. */
   readonly servers: readonly CallFigures[];
-  /** Each client, answered by the lightest server. */
+  /** Each client, with the lightest server. */
   readonly clients: readonly CallFigures[];
 }
 
@@ -33,10 +33,7 @@ const CLIENTS = [LIGHTEST, "@grpc/grpc-js", "connect-node", "Tercet's client"];
 const IN_FLIGHT = 32;
 const WARM_UP_MS = 2_000;
 
-/**
- * What a unary gRPC call costs: servers beside each other, then clients, one at a time, again and
- * again in turn.
- */
+/** Measures what a unary gRPC call costs: servers, then clients, one at a time in turn. */
 export async function benchCalls(options: BenchOptions): Promise<CallsResult> {
   return {
     servers: await benchSide("server", SERVERS, options),
@@ -45,7 +42,7 @@ export async function benchCalls(options: BenchOptions): Promise<CallsResult> {
 }
 
 interface Round extends Called {
-  /** Of the one that is compared, microseconds. */
+  /** Of the compared side, in microseconds. */
   readonly cpuPerCall: number;
 }
 
@@ -95,7 +92,7 @@ async function startCandidate(
     await startWorker<"cpu", NodeJS.CpuUsage>("./call-server", { args: [serverName] }),
   );
   const client = workers.use(
-    await startWorker<ToCall, Called>("./call-client", {
+    await startWorker<Load, Called>("./call-client", {
       args: [clientName, String(server.first)],
     }),
   );

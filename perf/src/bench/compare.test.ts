@@ -18,13 +18,13 @@ test("each round begins with another variant, and has them all", () => {
   ]);
 });
 
-test("a tail is of all rounds together, and of both variants the same rounds are drawn again", () => {
+test("a percentile is of all rounds, and the same rounds are drawn for both variants", () => {
   const base = [[1, 2, 3, 4], [5], [6]];
   const twice = base.map((samples) => samples.map((sample) => sample * 2));
   expect(comparePercentile(twice, base, 0.95)).toEqual({ value: 12, ratio: 2, from: 2, to: 2 });
 });
 
-test("a difference that only some rounds show is not sure", () => {
+test("a difference in only some rounds has a wide interval", () => {
   const base = [[1], [1], [1]];
   expect(comparePercentile([[1], [9], [9]], base, 0.5)).toMatchObject({ ratio: 9, from: 1, to: 9 });
   expect(comparePercentile([[1], [1], [9]], base, 0.5)).toMatchObject({ ratio: 1, from: 1, to: 9 });

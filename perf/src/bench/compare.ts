@@ -1,6 +1,6 @@
 import { quantile } from "@tercet/cli";
 
-/** A figure, its ratio to that of the first variant, and how sure that is. */
+/** A figure, its ratio to that of the first variant, and an interval of that ratio. */
 export interface Compared {
   readonly value: number;
   readonly ratio: number;
@@ -13,8 +13,8 @@ const RESAMPLES = 500;
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 /**
- * Medians over the rounds, of the figures and of the ratios within a round, which a machine that
- * slows down leaves alone; half of the rounds lie between `from` and `to`.
+ * Returns medians over the rounds of the figures and of the ratios within a round, which do not
+ * change when the machine becomes slower. `from` and `to` are the quartiles of the ratios.
  */
 export function compare<T>(
   rounds: readonly T[],
@@ -31,9 +31,9 @@ export function compare<T>(
 }
 
 /**
- * Percentiles of the rounds taken together, for a tail: of a single round it rests on a few
- * samples. `from` and `to` hold nine of ten ratios when the rounds are drawn again with replacement
- * (bootstrap percentile interval, Efron 1979), of both variants the same ones.
+ * Returns percentiles of all rounds together, for a tail, of which a single round has few samples.
+ * `from` to `to` is the 90% bootstrap percentile interval of the ratio (Efron 1979), with the same
+ * rounds drawn for both variants.
  */
 export function comparePercentile(
   rounds: readonly (readonly number[])[],
@@ -59,6 +59,6 @@ export function comparePercentile(
   };
 }
 
-/** Each round begins with another one, so that none always comes after the same. */
+/** Rotates the items, so that none always comes after the same other. */
 export const inTurn = <T>(items: readonly T[], round: number): T[] =>
   items.map((_, index) => items[(index + round) % items.length] as T);

@@ -1,4 +1,4 @@
-/** gRPC's framing of one message: not compressed, then its length. */
+/** Returns gRPC's frame of one uncompressed message. */
 export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
   framed.writeUInt8(0, 0);
@@ -7,7 +7,7 @@ export function frame(message: Uint8Array): Buffer {
   return framed;
 }
 
-/** The message of a body that is one frame. */
+/** Returns the message of a body that is one frame. */
 export const unframe = (body: Buffer): Buffer => body.subarray(PREFIX_BYTES);
 
 const PREFIX_BYTES = 5;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quantile } from "@tercet/cli";
 
-/** How long each took, in milliseconds, and how long all of them. */
+/** Milliseconds of each call, and of all together. */
 export interface Measured {
   readonly tookMs: readonly number[];
   readonly wallMs: number;
@@ -9,7 +9,7 @@ export interface Measured {
 
 type Work = () => Promise<void>;
 
-/** As many as there can be: each of `inFlight` begins the next one when the last one is done. */
+/** Runs work as often as possible, with `inFlight` at a time. */
 export async function saturate(
   work: Work,
   inFlight: number,
@@ -17,16 +17,16 @@ export async function saturate(
 ): Promise<Measured> {
   const tookMs: number[] = [];
   const start = performance.now();
-  const goOn = async () => {
+  const repeat = async () => {
     while (performance.now() - start < durationMs) tookMs.push(await timed(work));
   };
-  await Promise.all(Array.from({ length: inFlight }, goOn));
+  await Promise.all(Array.from({ length: inFlight }, repeat));
   return { tookMs, wallMs: performance.now() - start };
 }
 
 /**
- * So many a second, however long they take; each is measured from the moment that it was due, so
- * that none is left out for being slow.
+ * Runs work at a constant rate. Each is measured from the moment that it was due, so that slow work
+ * does not hide the delay of what follows (coordinated omission).
  */
 export async function atRate(work: Work, perSecond: number, durationMs: number): Promise<Measured> {
   const all: Promise<number>[] = [];
@@ -39,7 +39,7 @@ export async function atRate(work: Work, perSecond: number, durationMs: number):
   return { tookMs: await Promise.all(all), wallMs: performance.now() - start };
 }
 
-/** What is kept of a measurement. Times in milliseconds. */
+/** Times are in milliseconds. */
 export interface Figures {
   readonly count: number;
   readonly perSecond: number;

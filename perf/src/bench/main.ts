@@ -12,20 +12,25 @@ import { benchTelemetry } from "./telemetry.ts";
 
 const help = `Usage: pnpm bench [calls|sagas|telemetry]... [--rounds N] [--seconds N]
 
-What things cost, side by side: one variant at a time is under load, again and again in turn. By default calls and sagas.
+Compares costs: one variant at a time is under load, in turn over several rounds.
+Without arguments, runs calls and sagas.
 
-  calls      a unary gRPC call of some 200 bytes, 32 in flight: servers (node:http2 alone, @grpc/grpc-js, stock connect-node, our host with everything on) called
-             by the lightest client; then clients, answered by the lightest server
-  sagas      an order from beginning to end, 1, 8, 32 and 64 in flight: the statements and calls alone, the same by the saga engine, and the whole Order service
-  telemetry  traces and metrics: a system without, the same once more (as far as these two differ, nothing is shown), one with metrics only, with 10% and with 100%
-             traces, saturated and at half the rate that goes without
+  calls      A unary gRPC call of about 200 bytes, 32 in flight. Servers (node:http2 alone,
+             @grpc/grpc-js, stock connect-node, our host) called by the lightest client;
+             then clients called against the lightest server.
+  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the statements
+             and calls alone, by the saga engine, and by the whole Order service.
+  telemetry  A system without traces and metrics, the same again (which shows the noise),
+             and with metrics, 10% of traces and 100% of traces; saturated, and at half of
+             the throughput without telemetry.
 
-Prints medians over the rounds; in brackets the ratio to the first variant within a round, and between which ratios half of the rounds lie. Telemetry's p50 and p95 are
-of all rounds together, and nine of ten ratios lie between those given when the rounds are drawn again. Each is also written to reports/bench/NAME.json and NAME.svg.
+Prints medians over the rounds, in brackets the ratio to the first variant within a round and
+the quartiles of that ratio. Telemetry's p50 and p95 are of all rounds together, with the 90%
+bootstrap interval of their ratio. Writes reports/bench/NAME.json and NAME.svg.
 
 Options:
-  --rounds N     how often each is measured: 5
-  --seconds N    how long one measurement takes: 5`;
+  --rounds N     measurements of each variant; default 5
+  --seconds N    length of a measurement; default 5`;
 
 const benches: Readonly<Record<string, (context: CommandContext) => Promise<Report>>> = {
   calls: async (context) => callsReport(await benchCalls(optionsOf(context))),
@@ -47,7 +52,7 @@ await runCommand({
     const { words, terminal } = context;
     const unknown = words.find((word) => benches[word] === undefined);
     if (unknown !== undefined)
-      throw new CommandError(`there is nothing to measure by the name ${unknown}; see --help`);
+      throw new CommandError(`there is no benchmark "${unknown}"; see --help`);
     for (const word of words.length > 0 ? words : ["calls", "sagas"]) {
       const report = await benches[word]?.(context);
       if (report === undefined) continue;

@@ -1,18 +1,14 @@
 import type { Stack } from "@tercet/stack";
 
-/** The processes of the services that run. */
+/** Returns the process ids of the services. */
 export const servicePids = ({ services }: Stack): number[] =>
   Object.values(services).flatMap(({ pid }) => pid ?? []);
 
-/**
- * Under load after standing still, before it is measured: leases were lost, and the first orders
- * wait until they are taken again.
- */
+/** Of load before a measurement: leases were lost while frozen, and the first orders wait for them. */
 const SETTLE_MS = 500;
 
 /**
- * Lets processes that stand still run for as long as they are measured: timers and exports of the
- * others would be in the tail. `load` lasts as long as it is told.
+ * Resumes frozen processes for one measurement, since timers and exports of others would disturb it.
  */
 export async function alone<T>(
   pids: readonly number[],

@@ -1,6 +1,6 @@
 export const CURRENCY = "EUR";
 
-/** Many: orders for one product wait for each other, which is not what is measured. */
+/** Many, since orders for one product wait for each other. */
 export const PRODUCTS = Array.from({ length: 64 }, (_, n) => ({
   sku: `BENCH-${n}`,
   name: `Benchmark ${n}`,

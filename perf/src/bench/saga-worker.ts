@@ -1,47 +1,46 @@
 /**
- * A process that places orders without a host before it: by the saga engine, or by the same
- * statements and calls in a straight line with nothing to carry them on if it dies. Says when it is
- * ready, then places as many as it can whenever it is asked to.
+ * A process that places orders without a host: by the saga engine, or by the same statements and
+ * calls in a straight line, which a crash would interrupt. On request, places as many as it can.
  */
 import {
   charge,
-  createOrderStore,
   type Order,
   envToConfig as orderConfig,
-  PLACE_ORDER,
   type PlaceInput,
   paymentClient,
   paymentIdOf,
-  placeOrder,
+  placeOrderSaga,
+  postgresStore,
 } from "@tercet/order";
 import {
+  createMove,
   createSagaEngine,
   type Move,
   type NewSaga,
   postgresSagaStore,
   type SagaObserver,
 } from "@tercet/saga";
-import { connectPostgres, readEnv } from "@tercet/service";
+import { connectPostgres, readEnv, toMoneyJson } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
-import type { ToCall } from "./call-client.ts";
+import type { Load } from "./call-client.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
 import { anyProduct, CURRENCY } from "./products.ts";
-import { answer } from "./worker.ts";
+import { respond } from "./worker.ts";
 
 const config = orderConfig(readEnv());
 const sql = connectPostgres(config.databaseUrl, {
   applicationName: "bench",
   max: config.service.databasePoolSize,
 });
-const work = sql.lane("work");
-const orders = createOrderStore(sql, work);
+const work = sql.priority("work");
+const orders = postgresStore(sql, work);
 const payments = paymentClient(config);
-const definition = placeOrder({ orders, payments, times: config.saga });
+const definition = placeOrderSaga({ orders, payments, times: config.saga });
 
 const ended = new Map<string, (state: string) => void>();
 const observer: SagaObserver = { onMoved: ({ id }, state) => ended.get(id)?.(state) };
 const engine = createSagaEngine({
-  store: postgresSagaStore(work, sql.lane("lease")),
+  store: postgresSagaStore(work, sql.priority("lease")),
   definitions: [definition],
   observer,
 });
@@ -52,19 +51,14 @@ const customerId = crypto.randomUUID();
 
 type Placed = Pick<Order, "id" | "paymentId" | "total">;
 
-/** Stores the order with its saga, by the one statement that the service uses. */
+/** Stores the order and its saga by the same statement as the service. */
 async function store(): Promise<Placed & { readonly saga: NewSaga }> {
   const { sku, name, price } = anyProduct();
   const id = uuidv7();
   const paymentId = paymentIdOf(id);
-  const items = [{ sku, name, quantity: 1, unitPrice: String(price) }];
-  const input: PlaceInput = {
-    customerId,
-    paymentId,
-    currency: CURRENCY,
-    total: String(price),
-    token: TOKEN,
-  };
+  const total = { currencyCode: CURRENCY, minorUnits: price };
+  const items = [{ sku, name, quantity: 1, unitPrice: total }];
+  const input: PlaceInput = { customerId, paymentId, amount: toMoneyJson(total), token: TOKEN };
   const saga = engine.prepare(definition, id, input);
   const request = {
     caller: customerId,
@@ -73,12 +67,8 @@ async function store(): Promise<Placed & { readonly saga: NewSaga }> {
     fingerprint: id,
     resourceId: id,
   };
-  await orders.insertOrder(
-    request,
-    { id, customerId, items, currency: CURRENCY, total: price, paymentId },
-    saga,
-  );
-  return { id, paymentId, total: price, saga };
+  await orders.insertOrder(request, { id, customerId, items, total, paymentId }, saga);
+  return { id, paymentId, total, saga };
 }
 
 async function byEngine(): Promise<void> {
@@ -88,13 +78,12 @@ async function byEngine(): Promise<void> {
     engine.drive(saga);
   });
   ended.delete(saga.id);
-  if (state !== "COMPLETED") throw new Error(`a saga became ${state}`);
+  if (state !== "COMPLETED") throw new Error(`a saga ended as ${state}`);
 }
 
 async function inAStraightLine(): Promise<void> {
-  const { id, paymentId, total, saga } = await store();
+  const { id, paymentId, total: amount, saga } = await store();
   const start = performance.now();
-  const amount = { currencyCode: CURRENCY, minorUnits: total };
   const signal = AbortSignal.timeout(config.saga.stepTimeoutMs);
   await charge(
     payments,
@@ -106,7 +95,7 @@ async function inAStraightLine(): Promise<void> {
 }
 
 /** The same two events as the engine's. */
-function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
+function confirmation(saga: NewSaga, tookMs: number): Move {
   const event = {
     action: "RUN",
     outcome: "SUCCEEDED",
@@ -116,26 +105,14 @@ function confirmation({ id, fence }: NewSaga, tookMs: number): Move {
     worker: "bench",
     agoMs: 0,
   } as const;
-  return {
-    sagaId: id,
-    fence,
-    from: "RUNNING",
+  return createMove(saga, {
     state: "COMPLETED",
     step: "allocate",
-    attempt: 0,
-    resumeState: null,
-    failure: null,
-    lastError: null,
-    results: {},
     events: [
       { step: "charge", ...event },
       { step: "allocate", ...event },
     ],
-    delayMs: 0,
-    release: false,
-    budgetMs: null,
-    evict: false,
-  };
+  });
 }
 
 const ways: Readonly<Record<string, () => Promise<void>>> = {
@@ -144,9 +121,9 @@ const ways: Readonly<Record<string, () => Promise<void>>> = {
 };
 const place =
   ways[process.argv[2] ?? ""] ??
-  (() => Promise.reject(new Error(`there is no such way to ${PLACE_ORDER}`)));
-answer(
+  (() => Promise.reject(new Error(`there is no such way to place an order`)));
+await respond(
   "ready",
-  async ({ inFlight, durationMs }: ToCall): Promise<Figures> =>
+  async ({ inFlight, durationMs }: Load): Promise<Figures> =>
     figuresOf(await saturate(place, inFlight, durationMs)),
 );

@@ -3,7 +3,7 @@ import { cpuMs } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
-import type { ToCall } from "./call-client.ts";
+import type { Load } from "./call-client.ts";
 import type { BenchOptions } from "./calls.ts";
 import { type Compared, compare, inTurn } from "./compare.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
@@ -19,10 +19,7 @@ export interface SagaFigures {
   readonly p99: Compared;
   /** Milliseconds, of the process that places the orders and of Payment. */
   readonly cpuPerOrder: Compared;
-  /**
-   * Transactions that write, of both databases: two of Order's, two of Payment's, and the
-   * heartbeats.
-   */
+  /** Writing transactions of both databases, including heartbeats. */
   readonly commitsPerOrder: Compared;
   /** Bytes, of both databases. */
   readonly walPerOrder: Compared;
@@ -37,7 +34,7 @@ interface Round extends Figures {
 interface Candidate {
   readonly variant: string;
   readonly pids: readonly number[];
-  place(told: ToCall): Promise<Figures>;
+  place(load: Load): Promise<Figures>;
   readonly rounds: Map<number, Round[]>;
 }
 
@@ -45,9 +42,8 @@ const IN_FLIGHT = [1, 8, 32, 64];
 const WARM_UP = { inFlight: 8, durationMs: 2_000 };
 
 /**
- * What the engine costs: orders by the same statements and calls without it, by the engine, and by
- * the whole Order service with the engine behind its host; on one PostgreSQL with one Payment
- * service, one at a time, again and again in turn.
+ * Measures what the engine costs: orders by the same statements and calls without it, by the engine,
+ * and by the whole Order service; on one PostgreSQL with one Payment, one at a time in turn.
  */
 export async function benchSagas(
   options: BenchOptions & { readonly dataDir: string },
@@ -67,7 +63,7 @@ export async function benchSagas(
   });
   resources.defer(() => sql.end({ timeout: 1 }));
   const candidates = await startCandidates(stack, resources);
-  // What stands still does not drain.
+  // A frozen process cannot drain.
   resources.defer(() => candidates.forEach(({ pids }) => void signalAll(pids, "SIGCONT")));
   for (const candidate of candidates) {
     onProgress(`warming up: ${candidate.variant}`);
@@ -107,7 +103,7 @@ async function startCandidates(
   const others: Candidate[] = [];
   for (const variant of ["no engine", "engine"]) {
     const worker = resources.use(
-      await startWorker<ToCall, Figures>("./saga-worker", {
+      await startWorker<Load, Figures>("./saga-worker", {
         args: [variant],
         env: stack.envOf("order"),
       }),
@@ -122,12 +118,12 @@ async function measure(
   { pids, place }: Candidate,
   { services }: Stack,
   sql: Sql,
-  told: ToCall,
+  load: Load,
 ): Promise<Round> {
   const used = () => cpuMs([...pids, services.payment.pid ?? 0]);
   const measurement = async () => {
     const [database, cpu] = [await written(sql), used()];
-    const placed = await place(told);
+    const placed = await place(load);
     const after = await written(sql);
     return {
       ...placed,
@@ -136,10 +132,10 @@ async function measure(
       walBytes: after.walBytes - database.walBytes,
     };
   };
-  return await alone(pids, (durationMs) => place({ ...told, durationMs }), measurement);
+  return await alone(pids, (durationMs) => place({ ...load, durationMs }), measurement);
 }
 
-/** By the counter of transactions: the statistics of sessions come seconds later. */
+/** Uses the transaction counter, since session statistics are seconds late. */
 async function written(sql: Sql): Promise<{ readonly commits: number; readonly walBytes: number }> {
   const [row] = await sql<{ commits: string; walBytes: string }[]>`
     select pg_snapshot_xmax(pg_current_snapshot())::text as commits, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::text as wal_bytes`;

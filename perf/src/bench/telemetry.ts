@@ -13,13 +13,10 @@ export interface TelemetryFigures {
   readonly variant: string;
   /** At saturation. */
   readonly ordersPerSecond: Compared;
-  /** At half of what goes without telemetry; milliseconds. */
+  /** At half of the throughput without telemetry, in milliseconds. */
   readonly p50: Compared;
   readonly p95: Compared;
-  /**
-   * Of the three services at that rate, milliseconds of processor time for an order: what latency
-   * follows, without the noise of the machine.
-   */
+  /** Processor milliseconds of the three services at that rate, which are less noisy. */
   readonly cpuPerOrder: Compared;
 }
 
@@ -31,8 +28,7 @@ const sampled = (ratio: string) => ({
 });
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
   off: undefined,
-  // How much two that are the same differ: each process is compiled, and laid out in memory, in its
-  // own way.
+  // Shows how much two equal systems differ, by their compilation and memory layout.
   "off, once more": undefined,
   "metrics only": { OTEL_TRACES_EXPORTER: "none" },
   "10% traces": sampled("0.1"),
@@ -48,8 +44,8 @@ interface Candidate {
 }
 
 /**
- * What traces and metrics cost: a system for each variant, of which one at a time runs and is under
- * load, again and again in turn; the others stand still.
+ * Measures what traces and metrics cost: with a system for each variant, of which one at a time is
+ * under load in turn, and the others are frozen.
  */
 export async function benchTelemetry(
   options: BenchOptions & { readonly dataDir: string },
@@ -75,7 +71,7 @@ export async function benchTelemetry(
     candidates.push({ variant, stack, order: await buyer(stack), saturated: [], half: [] });
     signalAll(servicePids(stack), "SIGSTOP");
   }
-  // What stands still does not drain.
+  // A frozen process cannot drain.
   resources.defer(() =>
     candidates.forEach(({ stack }) => void signalAll(servicePids(stack), "SIGCONT")),
   );
@@ -112,7 +108,7 @@ async function measure(
         await measureAlone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)),
       );
     }
-    // The same rate for all: half of what goes without telemetry.
+    // The same rate for all: half of the throughput without telemetry.
     const rate = median((candidates[0]?.saturated ?? []).map(throughput)) / 2;
     for (const candidate of inTurn(candidates, round)) {
       signal.throwIfAborted();
@@ -138,7 +134,7 @@ function figures(candidates: readonly Candidate[]): TelemetryFigures[] {
   }));
 }
 
-/** Takes everything and keeps nothing. */
+/** Starts an OTLP receiver that discards everything. */
 async function startSink(): Promise<{ readonly url: string; close(): void }> {
   const server = createServer((request, response) => {
     request.resume().on("end", () => response.end());

@@ -1,69 +1,60 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CommandError } from "@tercet/cli";
+import { execaNode, getEachMessage, type Message, sendMessage } from "execa";
 
-/**
- * A process of its own that is told to measure, or to be measured: what it costs is then its own.
- */
-export interface Worker<Told, Answer> extends AsyncDisposable {
+/** A process of its own that measures or is measured, so that its costs can be told apart. */
+export interface Worker<Request, Response> extends AsyncDisposable {
   readonly pid: number;
-  /** What it said when it was ready. */
+  /** The message that it sent when it was ready. */
   readonly first: unknown;
-  ask(told: Told): Promise<Answer>;
+  ask(request: Request): Promise<Response>;
 }
 
 export interface WorkerOptions {
   readonly args: readonly string[];
-  /** Over this process's own. */
+  /** Added to this process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** `module` stands beside this one, without its ending, and calls `answer`. */
-export async function startWorker<Told, Answer>(
+/** Starts a worker. `module` is next to this one, without its extension, and calls `respond`. */
+export async function startWorker<Request, Response>(
   module: string,
-  { args, env }: WorkerOptions,
-): Promise<Worker<Told, Answer>> {
-  const child = fork(
-    fileURLToPath(new URL(`${module}${extname(import.meta.filename)}`, import.meta.url)),
-    args,
-    {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    },
-  );
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const first = await answered(child);
+  { args, env = {} }: WorkerOptions,
+): Promise<Worker<Request, Response>> {
+  const path = fileURLToPath(new URL(`${module}${extname(import.meta.filename)}`, import.meta.url));
+  const worker = execaNode(path, args, {
+    env,
+    ipc: true,
+    reject: false,
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  const first = await worker.getOneMessage();
   return {
-    pid: child.pid ?? 0,
+    pid: worker.pid ?? 0,
     first,
-    ask: (told) => {
-      const answer = answered(child);
-      child.send(told as never);
-      return answer as Promise<Answer>;
+    ask: async (request) => {
+      const [response] = await Promise.all([
+        worker.getOneMessage(),
+        worker.sendMessage(request as Message),
+      ]);
+      return response as Response;
     },
     [Symbol.asyncDispose]: async () => {
-      child.kill();
-      await ended;
+      worker.kill();
+      await worker;
     },
   };
 }
 
-function answered(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const onExit = (code: number | null) =>
-      reject(new CommandError(`a process of the benchmark ended with exit code ${code}`));
-    child.once("exit", onExit).once("message", (message) => {
-      child.off("exit", onExit);
-      resolve(message);
-    });
-  });
-}
-
-/** In a worker: says that it is ready with a first word, then answers whatever it is asked. */
-export function answer<Told, Answer>(first: unknown, work: (told: Told) => Promise<Answer>): void {
-  const send = (message: unknown) => process.send?.(message as never);
-  process.on("message", (told: Told) => void work(told).then(send));
-  process.on("disconnect", () => process.exit());
-  send(first);
+/** In a worker: sends `first`, then responds to each request until the parent disconnects. */
+export async function respond<Request, Response>(
+  first: unknown,
+  work: (request: Request) => Promise<Response>,
+): Promise<void> {
+  await sendMessage(first as Message);
+  for await (const request of getEachMessage())
+    await sendMessage((await work(request as Request)) as Message);
+  process.exit();
 }

@@ -11,29 +11,34 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_common_v1_error: GenFile;
 
 /**
- * Travels as a detail of every error that a caller can act on. The error's code says what kind of
- * failure it is, `reason` which one. Where the code says it all, of a deadline that has passed for
- * instance, there is none.
+ * Detail of every error that a caller can act on. The error's code names the kind of failure,
+ * `reason` the exact one. Omitted when the code alone is enough, for example `deadline_exceeded`.
  *
  * @generated from message common.v1.ErrorInfo
  */
 export declare type ErrorInfo = Message<"common.v1.ErrorInfo"> & {
   /**
-   * A constant in UPPER_SNAKE_CASE, for programs to switch on. The reasons a method answers with
-   * stand at the method; these can come from any: UNAUTHENTICATED (no token, or not a valid one),
-   * PERMISSION_DENIED (a valid token without the role), INVALID_FIELD (`field` and `rule` in
-   * metadata), NOT_FOUND (it does not exist, or it is not yours), REQUEST_ID_REUSED (same
-   * request_id, other request), OVERLOADED, RATE_LIMITED, UNAVAILABLE (a dependency is down;
-   * retry), DATABASE_BUSY (too much to do at the moment; retry after a second), CONFLICT (lost
-   * against other changes of the same thing; retry), INTERNAL (our fault; the correlation id finds
-   * it in the log).
+   * A constant in UPPER_SNAKE_CASE for programs to switch on. Each method documents its own
+   * reasons. Any method may return these:
+   * - UNAUTHENTICATED (unauthenticated): no token, or an invalid one.
+   * - PERMISSION_DENIED (permission_denied): a valid token without the required role.
+   * - INVALID_FIELD (invalid_argument; metadata `field`, `rule`): a field breaks its rule.
+   * - NOT_FOUND (not_found): it does not exist, or it belongs to someone else.
+   * - REQUEST_ID_REUSED (invalid_argument): the same `request_id` with another request.
+   * - OVERLOADED (unavailable): too much work in progress; retry later.
+   * - RATE_LIMITED (resource_exhausted): retry later.
+   * - UNAVAILABLE (unavailable): a dependency is down; retry.
+   * - DATABASE_BUSY (resource_exhausted): the queue for a database connection is full; retry after
+   *   a second.
+   * - CONFLICT (aborted): lost against concurrent changes of the same resource; retry.
+   * - INTERNAL (internal): a fault of the service; find it in the log by the correlation id.
    *
    * @generated from field: string reason = 1;
    */
   reason: string;
 
   /**
-   * What the reason is about: the field, the limit, the state it is in. Never anything internal.
+   * Details of the reason: the field, the limit or the current state. Never anything internal.
    *
    * @generated from field: map<string, string> metadata = 2;
    */

@@ -11,20 +11,20 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_common_v1_money: GenFile;
 
 /**
- * An exact amount. There is no floating point number anywhere in these contracts.
+ * An exact amount of money. These contracts contain no floating-point numbers.
  *
  * @generated from message common.v1.Money
  */
 export declare type Money = Message<"common.v1.Money"> & {
   /**
-   * ISO 4217, upper case ("EUR").
+   * ISO 4217 code in upper case ("EUR").
    *
    * @generated from field: string currency_code = 1;
    */
   currencyCode: string;
 
   /**
-   * In the currency's minor unit: 1999 is 19.99 EUR; 1999 is 1999 JPY. At most 10^12.
+   * Amount in minor units of the currency: 1999 is 19.99 EUR or 1999 JPY. 0 to 10^12.
    *
    * @generated from field: int64 minor_units = 2;
    */

@@ -24,7 +24,7 @@ export declare type User = Message<"identity.v1.User"> & {
   id: string;
 
   /**
-   * As registered, in lower case.
+   * The registered address, in lower case.
    *
    * @generated from field: string email = 2;
    */
@@ -57,14 +57,14 @@ export declare const UserSchema: GenMessage<User>;
  */
 export declare type RegisterRequest = Message<"identity.v1.RegisterRequest"> & {
   /**
-   * Compared without regard to case.
+   * Compared case-insensitively. At most 254 characters.
    *
    * @generated from field: string email = 1;
    */
   email: string;
 
   /**
-   * 8 to 128 characters (NIST SP 800-63B: length, no composition rules).
+   * 8 to 128 characters, without composition rules (NIST SP 800-63B).
    *
    * @generated from field: string password = 2;
    */
@@ -76,7 +76,7 @@ export declare type RegisterRequest = Message<"identity.v1.RegisterRequest"> & {
   displayName: string;
 
   /**
-   * A UUID of the caller's choice: the same id and the same request give the same answer, once.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 4;
    */
@@ -131,21 +131,21 @@ export declare const RefreshRequestSchema: GenMessage<RefreshRequest>;
  */
 export declare type TokenResponse = Message<"identity.v1.TokenResponse"> & {
   /**
-   * A signed JWT (RFC 9068, `typ: at+jwt`) for the header `authorization: Bearer ...`.
+   * Signed JWT (RFC 9068, `typ: at+jwt`), sent as `authorization: Bearer <token>`.
    *
    * @generated from field: string access_token = 1;
    */
   accessToken: string;
 
   /**
-   * Opaque; used once.
+   * Opaque; valid for one use.
    *
    * @generated from field: string refresh_token = 2;
    */
   refreshToken: string;
 
   /**
-   * How long the access token is valid from now.
+   * Lifetime of the access token from now.
    *
    * @generated from field: google.protobuf.Duration expires_in = 3;
    */
@@ -215,7 +215,7 @@ export declare const GetMeRequestSchema: GenMessage<GetMeRequest>;
  */
 export declare type IssueServiceTokenRequest = Message<"identity.v1.IssueServiceTokenRequest"> & {
   /**
-   * The calling service's name ("order").
+   * Name of the calling service ("order").
    *
    * @generated from field: string client_id = 1;
    */
@@ -227,7 +227,7 @@ export declare type IssueServiceTokenRequest = Message<"identity.v1.IssueService
   clientSecret: string;
 
   /**
-   * The service to be called ("payment"); the token is refused by every other.
+   * Name of the service to call ("payment"). Every other service rejects the token.
    *
    * @generated from field: string audience = 3;
    */
@@ -273,21 +273,21 @@ export declare const IssueServiceTokenResponseSchema: GenMessage<IssueServiceTok
  */
 export declare type ListUsersRequest = Message<"identity.v1.ListUsersRequest"> & {
   /**
-   * 0 means 50; more than 100 means 100.
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before; empty for the first page.
+   * `next_page_token` of the previous response; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only users whose email address begins with this; empty for all.
+   * Only users whose email address starts with this text; empty for all users.
    *
    * @generated from field: string filter = 3;
    */
@@ -310,7 +310,7 @@ export declare type ListUsersResponse = Message<"identity.v1.ListUsersResponse">
   users: User[];
 
   /**
-   * Empty when there are no more.
+   * Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -333,14 +333,14 @@ export declare type SetRolesRequest = Message<"identity.v1.SetRolesRequest"> & {
   userId: string;
 
   /**
-   * SERVICE is not a role of a user.
+   * The new roles. A user cannot have the role SERVICE.
    *
    * @generated from field: repeated common.v1.Role roles = 2;
    */
   roles: Role[];
 
   /**
-   * See RegisterRequest.request_id.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 3;
    */
@@ -354,17 +354,20 @@ export declare type SetRolesRequest = Message<"identity.v1.SetRolesRequest"> & {
 export declare const SetRolesRequestSchema: GenMessage<SetRolesRequest>;
 
 /**
- * Users, and the tokens that tell the other services who calls.
+ * Manages users and issues the tokens that authenticate callers to the other services.
  *
- * Beside the RPCs it serves `/.well-known/jwks.json` (the public keys that verify access tokens)
- * and `/.well-known/openid-configuration` (where they are).
+ * It also serves `/.well-known/jwks.json` (the public keys that verify access tokens) and
+ * `/.well-known/openid-configuration` (discovery) over HTTP.
  *
  * @generated from service identity.v1.IdentityService
  */
 export declare const IdentityService: GenService<{
   /**
-   * Creates a user with the role CUSTOMER. Replayed by `request_id`.
-   * Reasons: EMAIL_TAKEN (already_exists), REQUEST_ID_REUSED.
+   * Creates a user with the role CUSTOMER. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - EMAIL_TAKEN (already_exists)
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc identity.v1.IdentityService.Register
    */
@@ -374,9 +377,13 @@ export declare const IdentityService: GenService<{
     output: typeof UserSchema;
   },
   /**
-   * Exchanges an email address and a password for tokens. An unknown address and a wrong password
-   * answer alike, in content and in time. Reasons: INVALID_CREDENTIALS (unauthenticated),
-   * RATE_LIMITED, OVERLOADED.
+   * Exchanges an email address and a password for tokens. The response does not reveal, by content
+   * or by timing, whether the address or the password was wrong.
+   *
+   * Reasons:
+   * - INVALID_CREDENTIALS (unauthenticated)
+   * - RATE_LIMITED (resource_exhausted): too many failed attempts for this account
+   * - OVERLOADED (unavailable): too many logins at once
    *
    * @generated from rpc identity.v1.IdentityService.Login
    */
@@ -386,9 +393,13 @@ export declare const IdentityService: GenService<{
     output: typeof TokenResponseSchema;
   },
   /**
-   * Exchanges a refresh token for new tokens; the old refresh token is used up. Using it again
-   * within 10 seconds answers with the same successor (a reply was lost); later it means theft, and
-   * the whole family is revoked. Reasons: INVALID_CREDENTIALS, TOKEN_REUSED (both unauthenticated).
+   * Exchanges a refresh token for new tokens. A refresh token can be used once. Using it again
+   * within 10 seconds returns the same successor, because the first response may have been lost.
+   * Later use indicates theft and revokes the whole token family.
+   *
+   * Reasons:
+   * - INVALID_CREDENTIALS (unauthenticated): unknown, expired or revoked
+   * - TOKEN_REUSED (unauthenticated): already used; the family is now revoked
    *
    * @generated from rpc identity.v1.IdentityService.Refresh
    */
@@ -398,7 +409,7 @@ export declare const IdentityService: GenService<{
     output: typeof TokenResponseSchema;
   },
   /**
-   * Revokes a refresh token and its family. Answers alike whether the token was known or not.
+   * Revokes a refresh token and its family. The response is the same for an unknown token.
    *
    * @generated from rpc identity.v1.IdentityService.Logout
    */
@@ -408,7 +419,7 @@ export declare const IdentityService: GenService<{
     output: typeof LogoutResponseSchema;
   },
   /**
-   * The caller.
+   * Returns the calling user.
    *
    * @generated from rpc identity.v1.IdentityService.GetMe
    */
@@ -418,8 +429,12 @@ export declare const IdentityService: GenService<{
     output: typeof UserSchema;
   },
   /**
-   * A token for one service to call another (OAuth 2.0 client credentials, RFC 6749 section 4.4).
-   * Reasons: INVALID_CREDENTIALS (unauthenticated), AUDIENCE_NOT_ALLOWED (permission_denied).
+   * Issues a token with which one service calls another (OAuth 2.0 client credentials, RFC 6749
+   * section 4.4).
+   *
+   * Reasons:
+   * - INVALID_CREDENTIALS (unauthenticated)
+   * - AUDIENCE_NOT_ALLOWED (permission_denied): this client may not call that service
    *
    * @generated from rpc identity.v1.IdentityService.IssueServiceToken
    */
@@ -429,7 +444,7 @@ export declare const IdentityService: GenService<{
     output: typeof IssueServiceTokenResponseSchema;
   },
   /**
-   * Users, newest first.
+   * Lists users, newest first.
    *
    * @generated from rpc identity.v1.IdentityService.ListUsers
    */
@@ -439,8 +454,12 @@ export declare const IdentityService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Replaces a user's roles. Tokens issued before keep the old ones until they expire (10 minutes).
-   * Replayed by `request_id`. Reasons: NOT_FOUND, REQUEST_ID_REUSED.
+   * Replaces a user's roles. Tokens issued earlier keep the old roles until they expire (10 minutes
+   * by default). Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): no such user
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc identity.v1.IdentityService.SetRoles
    */

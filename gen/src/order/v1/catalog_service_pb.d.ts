@@ -17,7 +17,7 @@ export declare const file_order_v1_catalog_service: GenFile;
  */
 export declare type Product = Message<"order.v1.Product"> & {
   /**
-   * The shop's own code: upper case letters, digits and hyphens.
+   * Stock-keeping unit: 1 to 40 upper-case letters, digits and hyphens.
    *
    * @generated from field: string sku = 1;
    */
@@ -34,21 +34,21 @@ export declare type Product = Message<"order.v1.Product"> & {
   description: string;
 
   /**
-   * For one piece; more than 0.
+   * Price per piece; greater than 0.
    *
    * @generated from field: common.v1.Money price = 4;
    */
   price?: Money | undefined;
 
   /**
-   * Pieces that can still be sold.
+   * Pieces available for sale.
    *
    * @generated from field: int64 stock = 5;
    */
   stock: bigint;
 
   /**
-   * Set by the service.
+   * Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 6;
    */
@@ -66,14 +66,14 @@ export declare const ProductSchema: GenMessage<Product>;
  */
 export declare type ListProductsRequest = Message<"order.v1.ListProductsRequest"> & {
   /**
-   * 0 means 50; more than 100 means 100.
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before; empty for the first page.
+   * `next_page_token` of the previous response; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -96,7 +96,7 @@ export declare type ListProductsResponse = Message<"order.v1.ListProductsRespons
   products: Product[];
 
   /**
-   * Empty when there are no more.
+   * Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -119,7 +119,7 @@ export declare type PutProductRequest = Message<"order.v1.PutProductRequest"> & 
   product?: Product | undefined;
 
   /**
-   * A UUID of the caller's choice: the same id and the same request give the same answer, once.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 2;
    */
@@ -142,14 +142,14 @@ export declare type AdjustStockRequest = Message<"order.v1.AdjustStockRequest"> 
   sku: string;
 
   /**
-   * Pieces to add; negative to take away; not 0.
+   * Pieces to add; negative to subtract. Not 0.
    *
    * @generated from field: int64 delta = 2;
    */
   delta: bigint;
 
   /**
-   * See PutProductRequest.request_id.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 3;
    */
@@ -163,13 +163,13 @@ export declare type AdjustStockRequest = Message<"order.v1.AdjustStockRequest"> 
 export declare const AdjustStockRequestSchema: GenMessage<AdjustStockRequest>;
 
 /**
- * What can be bought, at what price, and how much of it there is.
+ * The products of the shop, with prices and stock.
  *
  * @generated from service order.v1.CatalogService
  */
 export declare const CatalogService: GenService<{
   /**
-   * Products, by SKU.
+   * Lists products, ordered by SKU.
    *
    * @generated from rpc order.v1.CatalogService.ListProducts
    */
@@ -179,10 +179,13 @@ export declare const CatalogService: GenService<{
     output: typeof ListProductsResponseSchema;
   },
   /**
-   * Creates a product, or replaces its name, description and price. Stock is set on creation only;
-   * afterwards AdjustStock moves it, so that nobody overwrites what orders took meanwhile. Replayed
-   * by `request_id`. Reasons: CURRENCY_MISMATCH (failed_precondition; a product keeps its
-   * currency), REQUEST_ID_REUSED.
+   * Creates a product, or replaces its name, description and price. `stock` is used on creation
+   * only; later changes go through AdjustStock, so they cannot overwrite stock that orders have
+   * taken meanwhile. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - CURRENCY_MISMATCH (invalid_argument): the currency of a product cannot change
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.CatalogService.PutProduct
    */
@@ -192,8 +195,12 @@ export declare const CatalogService: GenService<{
     output: typeof ProductSchema;
   },
   /**
-   * Adds to a product's stock, or takes from it. Replayed by `request_id`. Reasons: UNKNOWN_SKU
-   * (not_found), OUT_OF_STOCK (failed_precondition; stock never falls below 0), REQUEST_ID_REUSED.
+   * Adds to or subtracts from the stock of a product. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - UNKNOWN_SKU (invalid_argument): no such product
+   * - OUT_OF_STOCK (failed_precondition): stock cannot fall below 0
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.CatalogService.AdjustStock
    */

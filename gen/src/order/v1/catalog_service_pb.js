@@ -50,7 +50,7 @@ export const AdjustStockRequestSchema = /*@__PURE__*/
   messageDesc(file_order_v1_catalog_service, 4);
 
 /**
- * What can be bought, at what price, and how much of it there is.
+ * The products of the shop, with prices and stock.
  *
  * @generated from service order.v1.CatalogService
  */

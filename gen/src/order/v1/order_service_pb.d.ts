@@ -45,14 +45,14 @@ export declare type Order = Message<"order.v1.Order"> & {
   total?: Money | undefined;
 
   /**
-   * The one payment of this order, in payment.v1.
+   * The only payment of this order, in payment.v1.
    *
    * @generated from field: string payment_id = 6;
    */
   paymentId: string;
 
   /**
-   * Why it was rejected, cancelled or parked; absent otherwise.
+   * Why the order was rejected, cancelled or parked; absent otherwise.
    *
    * @generated from field: optional order.v1.OrderFailure failure = 7;
    */
@@ -69,7 +69,7 @@ export declare type Order = Message<"order.v1.Order"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * What the order's sagas did, oldest first. Left out of lists.
+   * The events of the order's sagas, oldest first. Omitted in lists.
    *
    * @generated from field: repeated order.v1.SagaEvent timeline = 10;
    */
@@ -92,7 +92,7 @@ export declare type OrderItem = Message<"order.v1.OrderItem"> & {
   sku: string;
 
   /**
-   * Name and price are the catalog's when the order was placed.
+   * Name and price are those of the catalog when the order was placed.
    *
    * @generated from field: string name = 2;
    */
@@ -133,7 +133,7 @@ export declare type OrderFailure = Message<"order.v1.OrderFailure"> & {
   reason: string;
 
   /**
-   * For people.
+   * Text for people; may change. Programs switch on `reason`.
    *
    * @generated from field: string message = 2;
    */
@@ -151,7 +151,7 @@ export declare const OrderFailureSchema: GenMessage<OrderFailure>;
  */
 export declare type PaymentMethod = Message<"order.v1.PaymentMethod"> & {
   /**
-   * A token of the payment provider, never a card number.
+   * Token of the payment provider. Never a card number.
    *
    * @generated from field: string token = 1;
    */
@@ -190,14 +190,14 @@ export declare const CreateOrderItemSchema: GenMessage<CreateOrderItem>;
  */
 export declare type CreateOrderRequest = Message<"order.v1.CreateOrderRequest"> & {
   /**
-   * A UUID of the caller's choice: the same id and the same request give the same order, once.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * Each SKU once.
+   * 1 to 50 items, each SKU at most once.
    *
    * @generated from field: repeated order.v1.CreateOrderItem items = 2;
    */
@@ -236,28 +236,28 @@ export declare const GetOrderRequestSchema: GenMessage<GetOrderRequest>;
  */
 export declare type ListOrdersRequest = Message<"order.v1.ListOrdersRequest"> & {
   /**
-   * 0 means 50; more than 100 means 100.
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before; empty for the first page.
+   * `next_page_token` of the previous response; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only orders in this status; unspecified for all.
+   * Only orders with this status; unspecified for all orders.
    *
    * @generated from field: order.v1.OrderStatus status = 3;
    */
   status: OrderStatus;
 
   /**
-   * Operators only: one customer's orders; empty for all.
+   * Only orders of this customer; empty for all orders. Operators only.
    *
    * @generated from field: string customer_id = 4;
    */
@@ -280,7 +280,7 @@ export declare type ListOrdersResponse = Message<"order.v1.ListOrdersResponse"> 
   orders: Order[];
 
   /**
-   * Empty when there are no more.
+   * Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -303,14 +303,14 @@ export declare type CancelOrderRequest = Message<"order.v1.CancelOrderRequest"> 
   orderId: string;
 
   /**
-   * See CreateOrderRequest.request_id.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 2;
    */
   requestId: string;
 
   /**
-   * For people; kept with the order.
+   * Free text for people, stored with the order. At most 500 characters.
    *
    * @generated from field: string reason = 3;
    */
@@ -349,8 +349,8 @@ export declare type WatchOrderResponse = Message<"order.v1.WatchOrderResponse"> 
   order?: Order | undefined;
 
   /**
-   * The event that made the change; absent from the first message and where only the order's status
-   * changed.
+   * The saga event that caused the change. Absent in the first message, and when only the order's
+   * status changed.
    *
    * @generated from field: optional order.v1.SagaEvent event = 2;
    */
@@ -373,7 +373,7 @@ export enum OrderStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Accepted; the payment or the stock is not settled yet.
+   * Accepted; payment and stock are not settled yet.
    *
    * @generated from enum value: ORDER_STATUS_PENDING = 1;
    */
@@ -387,28 +387,28 @@ export enum OrderStatus {
   CONFIRMED = 2,
 
   /**
-   * The payment was declined; no money moved.
+   * The payment was declined; no money was moved.
    *
    * @generated from enum value: ORDER_STATUS_REJECTED = 3;
    */
   REJECTED = 3,
 
   /**
-   * Being undone; money may still be on its way back.
+   * Being undone; the refund may still be pending.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLING = 4;
    */
   CANCELLING = 4,
 
   /**
-   * Undone; what was paid has been refunded.
+   * Undone; any payment has been refunded.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLED = 5;
    */
   CANCELLED = 5,
 
   /**
-   * Cannot go on by itself; an operator has been alerted.
+   * Cannot continue without an operator, who has been alerted.
    *
    * @generated from enum value: ORDER_STATUS_NEEDS_ATTENTION = 6;
    */
@@ -421,20 +421,25 @@ export enum OrderStatus {
 export declare const OrderStatusSchema: GenEnum<OrderStatus>;
 
 /**
- * Orders. Each is carried by a durable saga: charge the customer, take the stock, confirm; or undo
- * what was done.
+ * Places, reads and cancels orders. A durable saga executes each order: it charges the customer,
+ * takes the stock and confirms the order, or undoes what it has done.
  *
  * @generated from service order.v1.OrderService
  */
 export declare const OrderService: GenService<{
   /**
-   * Places an order at the catalog's prices. Waits for the outcome within the caller's deadline (10
-   * s when none is given, 30 s at most) and answers with the order as it then is: CONFIRMED,
-   * REJECTED, CANCELLED, or PENDING when the truth is not known yet. The saga goes on whether or
-   * not the caller waits. Replayed by `request_id`: the same id and request answer with the same
-   * order as it now is, with the header `idempotent-replayed: true`. Reasons: UNKNOWN_SKU
-   * (invalid_argument), CURRENCY_MISMATCH (invalid_argument; one order, one currency),
-   * TOTAL_TOO_LARGE (invalid_argument), REQUEST_ID_REUSED.
+   * Places an order at the catalog's current prices.
+   *
+   * Waits for the outcome until the caller's deadline (10 s by default, at most 30 s) and returns
+   * the order in its current state: CONFIRMED, REJECTED, CANCELLED, or PENDING if the outcome is
+   * not yet known. The saga continues whether or not the caller waits; follow it with WatchOrder.
+   * Idempotent by `request_id`: a replay returns the existing order in its current state.
+   *
+   * Reasons:
+   * - UNKNOWN_SKU (invalid_argument)
+   * - CURRENCY_MISMATCH (invalid_argument): all items must have the same currency
+   * - TOTAL_TOO_LARGE (invalid_argument): the total exceeds 10^12 minor units
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.OrderService.CreateOrder
    */
@@ -444,7 +449,7 @@ export declare const OrderService: GenService<{
     output: typeof OrderSchema;
   },
   /**
-   * One order with its timeline.
+   * Returns one order with its timeline.
    *
    * @generated from rpc order.v1.OrderService.GetOrder
    */
@@ -454,7 +459,7 @@ export declare const OrderService: GenService<{
     output: typeof OrderSchema;
   },
   /**
-   * Orders, newest first, without their timelines. Customers see their own.
+   * Lists orders, newest first, without timelines. Customers see only their own.
    *
    * @generated from rpc order.v1.OrderService.ListOrders
    */
@@ -464,10 +469,13 @@ export declare const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Cancels an order. A CONFIRMED one becomes CANCELLING, its payment is refunded, its stock
-   * returned, then it is CANCELLED. A PENDING one is compensated instead of completed. Waits as
-   * CreateOrder does. Replayed by `request_id`. Reasons: ORDER_NOT_CANCELLABLE
-   * (failed_precondition; metadata `status`), REQUEST_ID_REUSED.
+   * Cancels an order. A CONFIRMED order becomes CANCELLING; it is CANCELLED once its payment is
+   * refunded and its stock returned. The saga of a PENDING order compensates instead of completing.
+   * Waits like CreateOrder. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - ORDER_NOT_CANCELLABLE (failed_precondition; metadata `status`)
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.OrderService.CancelOrder
    */
@@ -477,8 +485,8 @@ export declare const OrderService: GenService<{
     output: typeof OrderSchema;
   },
   /**
-   * The order as it is, then each change, until it is terminal (CONFIRMED, REJECTED, CANCELLED) or
-   * needs attention; then the stream ends.
+   * Streams the order in its current state, then each change. The stream ends when the order is
+   * terminal (CONFIRMED, REJECTED, CANCELLED) or NEEDS_ATTENTION.
    *
    * @generated from rpc order.v1.OrderService.WatchOrder
    */

@@ -112,8 +112,8 @@ export const OrderStatus = /*@__PURE__*/
   tsEnum(OrderStatusSchema);
 
 /**
- * Orders. Each is carried by a durable saga: charge the customer, take the stock, confirm; or undo
- * what was done.
+ * Places, reads and cancels orders. A durable saga executes each order: it charges the customer,
+ * takes the stock and confirms the order, or undoes what it has done.
  *
  * @generated from service order.v1.OrderService
  */

@@ -12,7 +12,7 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_order_v1_saga_event: GenFile;
 
 /**
- * One thing a saga did.
+ * One event in the history of a saga.
  *
  * @generated from message order.v1.SagaEvent
  */
@@ -23,7 +23,7 @@ export declare type SagaEvent = Message<"order.v1.SagaEvent"> & {
   time?: Timestamp | undefined;
 
   /**
-   * The step's name ("charge").
+   * Name of the step ("charge").
    *
    * @generated from field: string step = 2;
    */
@@ -40,28 +40,28 @@ export declare type SagaEvent = Message<"order.v1.SagaEvent"> & {
   outcome: SagaOutcome;
 
   /**
-   * 1 for the first try of this step in this direction.
+   * 1 for the first attempt of this step in this direction.
    *
    * @generated from field: int32 attempt = 5;
    */
   attempt: number;
 
   /**
-   * How long the attempt took.
+   * Duration of the attempt.
    *
    * @generated from field: google.protobuf.Duration duration = 6;
    */
   duration?: Duration | undefined;
 
   /**
-   * For people: why it failed, when it will be tried again.
+   * Text for people: why the attempt failed, when the next one is due.
    *
    * @generated from field: string message = 7;
    */
   message: string;
 
   /**
-   * The process that did it.
+   * The worker process that made the attempt.
    *
    * @generated from field: string worker = 8;
    */
@@ -109,7 +109,8 @@ export enum SagaOutcome {
   UNSPECIFIED = 0,
 
   /**
-   * A worker took the saga up: at its start, or after a crash, a hand-over or an operator's order.
+   * A worker acquired the saga: at its start, or after a crash, a handover or an operator's
+   * request.
    *
    * @generated from enum value: SAGA_OUTCOME_STARTED = 1;
    */
@@ -121,21 +122,21 @@ export enum SagaOutcome {
   SUCCEEDED = 2,
 
   /**
-   * For good: a step that failed is not tried again.
+   * Final: the step is not attempted again.
    *
    * @generated from enum value: SAGA_OUTCOME_FAILED = 3;
    */
   FAILED = 3,
 
   /**
-   * It failed without effect and will be tried again.
+   * The attempt failed without effect and will be repeated.
    *
    * @generated from enum value: SAGA_OUTCOME_RETRY_SCHEDULED = 4;
    */
   RETRY_SCHEDULED = 4,
 
   /**
-   * No answer came: it may or may not have happened, and will be asked again with the same key.
+   * No response: the step may or may not have taken effect. It will be repeated with the same key.
    *
    * @generated from enum value: SAGA_OUTCOME_UNKNOWN = 5;
    */

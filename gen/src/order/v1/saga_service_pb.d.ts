@@ -24,14 +24,14 @@ export declare type Saga = Message<"order.v1.Saga"> & {
   id: string;
 
   /**
-   * The definition's name ("place-order", "cancel-order").
+   * Name of the saga definition ("place-order", "cancel-order").
    *
    * @generated from field: string kind = 2;
    */
   kind: string;
 
   /**
-   * The definition's version when the saga began.
+   * Version of the definition when the saga started.
    *
    * @generated from field: int32 version = 3;
    */
@@ -43,42 +43,43 @@ export declare type Saga = Message<"order.v1.Saga"> & {
   state: SagaState;
 
   /**
-   * The step it is at.
+   * Name of the current step.
    *
    * @generated from field: string step = 5;
    */
   step: string;
 
   /**
-   * How often this step has failed in this direction.
+   * Number of failed attempts of this step in this direction.
    *
    * @generated from field: int32 attempt = 6;
    */
   attempt: number;
 
   /**
-   * When it is due; absent once it is closed or parked.
+   * When the next attempt is due; absent for a closed or parked saga.
    *
    * @generated from field: google.protobuf.Timestamp next_run_time = 7;
    */
   nextRunTime?: Timestamp | undefined;
 
   /**
-   * The worker that holds it; empty when none does.
+   * The worker that owns the saga; empty if none does.
    *
    * @generated from field: string owner = 8;
    */
   owner: string;
 
   /**
-   * Grows by one with each take-over; a write under an older one is refused.
+   * Fencing token: incremented by each claim and each operator intervention. A write with an older
+   * value is rejected.
    *
    * @generated from field: int64 fence = 9;
    */
   fence: bigint;
 
   /**
-   * The last failure; for people.
+   * The last failure, as text for people.
    *
    * @generated from field: string last_error = 10;
    */
@@ -90,7 +91,7 @@ export declare type Saga = Message<"order.v1.Saga"> & {
   orderId: string;
 
   /**
-   * Left out of lists.
+   * Oldest first. Omitted in lists.
    *
    * @generated from field: repeated order.v1.SagaEvent events = 12;
    */
@@ -118,28 +119,28 @@ export declare const SagaSchema: GenMessage<Saga>;
  */
 export declare type ListSagasRequest = Message<"order.v1.ListSagasRequest"> & {
   /**
-   * 0 means 50; more than 100 means 100.
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before; empty for the first page.
+   * `next_page_token` of the previous response; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only sagas in this state; unspecified for all.
+   * Only sagas in this state; unspecified for all sagas.
    *
    * @generated from field: order.v1.SagaState state = 3;
    */
   state: SagaState;
 
   /**
-   * Only sagas of this kind; empty for all.
+   * Only sagas of this kind; empty for all sagas.
    *
    * @generated from field: string kind = 4;
    */
@@ -162,7 +163,7 @@ export declare type ListSagasResponse = Message<"order.v1.ListSagasResponse"> & 
   sagas: Saga[];
 
   /**
-   * Empty when there are no more.
+   * Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -201,7 +202,7 @@ export declare type RetrySagaRequest = Message<"order.v1.RetrySagaRequest"> & {
   sagaId: string;
 
   /**
-   * A UUID of the caller's choice: the same id and the same request give the same answer, once.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 2;
    */
@@ -224,14 +225,14 @@ export declare type CompensateSagaRequest = Message<"order.v1.CompensateSagaRequ
   sagaId: string;
 
   /**
-   * See RetrySagaRequest.request_id.
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
    *
    * @generated from field: string request_id = 2;
    */
   requestId: string;
 
   /**
-   * For people; kept with the order.
+   * Free text for people, stored with the order. At most 500 characters.
    *
    * @generated from field: string reason = 3;
    */
@@ -274,7 +275,7 @@ export enum SagaState {
   COMPENSATED = 4,
 
   /**
-   * Parked: its budget is spent, or its row cannot be understood.
+   * Parked: its time budget is spent, or its row cannot be read. An operator must act.
    *
    * @generated from enum value: SAGA_STATE_NEEDS_ATTENTION = 5;
    */
@@ -287,13 +288,13 @@ export enum SagaState {
 export declare const SagaStateSchema: GenEnum<SagaState>;
 
 /**
- * The sagas behind the orders, for operators.
+ * Inspects and steers the sagas that execute orders. For operators.
  *
  * @generated from service order.v1.SagaService
  */
 export declare const SagaService: GenService<{
   /**
-   * Sagas, newest first, without their events.
+   * Lists sagas, newest first, without their events.
    *
    * @generated from rpc order.v1.SagaService.ListSagas
    */
@@ -303,7 +304,7 @@ export declare const SagaService: GenService<{
     output: typeof ListSagasResponseSchema;
   },
   /**
-   * One saga with its events.
+   * Returns one saga with its events.
    *
    * @generated from rpc order.v1.SagaService.GetSaga
    */
@@ -313,9 +314,12 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Makes an open saga due now, and gives a parked one (NEEDS_ATTENTION) a new budget in the
-   * direction it was going. Replayed by `request_id`. Reasons: SAGA_NOT_RETRYABLE
-   * (failed_precondition; metadata `state`), REQUEST_ID_REUSED.
+   * Retries a saga now. A parked saga (NEEDS_ATTENTION) gets a new time budget and continues in the
+   * direction in which it was going. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - SAGA_NOT_RETRYABLE (failed_precondition; metadata `state`): the saga is closed
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.SagaService.RetrySaga
    */
@@ -325,8 +329,11 @@ export declare const SagaService: GenService<{
     output: typeof SagaSchema;
   },
   /**
-   * Makes a running saga undo what it has done. Replayed by `request_id`.
-   * Reasons: SAGA_NOT_COMPENSATABLE (failed_precondition; metadata `state`), REQUEST_ID_REUSED.
+   * Makes a RUNNING saga undo the steps it has done. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - SAGA_NOT_COMPENSATABLE (failed_precondition; metadata `state`)
+   * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.SagaService.CompensateSaga
    */

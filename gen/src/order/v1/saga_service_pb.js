@@ -69,7 +69,7 @@ export const SagaState = /*@__PURE__*/
   tsEnum(SagaStateSchema);
 
 /**
- * The sagas behind the orders, for operators.
+ * Inspects and steers the sagas that execute orders. For operators.
  *
  * @generated from service order.v1.SagaService
  */

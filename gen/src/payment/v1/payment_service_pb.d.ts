@@ -17,7 +17,7 @@ export declare const file_payment_v1_payment_service: GenFile;
  */
 export declare type Payment = Message<"payment.v1.Payment"> & {
   /**
-   * The caller's key.
+   * The idempotency key chosen by the caller.
    *
    * @generated from field: string id = 1;
    */
@@ -44,7 +44,7 @@ export declare type Payment = Message<"payment.v1.Payment"> & {
   amount?: Money | undefined;
 
   /**
-   * The sum of the refunds that succeeded.
+   * Sum of the refunds that succeeded.
    *
    * @generated from field: common.v1.Money refunded = 6;
    */
@@ -57,21 +57,21 @@ export declare type Payment = Message<"payment.v1.Payment"> & {
 
   /**
    * CARD_DECLINED, INSUFFICIENT_FUNDS, LIMIT_EXCEEDED or ABANDONED (the provider was never
-   * reached); absent unless DECLINED.
+   * reached). Present only if the status is DECLINED.
    *
    * @generated from field: optional string decline_reason = 8;
    */
   declineReason?: string | undefined;
 
   /**
-   * The provider's own id of the charge.
+   * The provider's id of the charge.
    *
    * @generated from field: optional string provider_reference = 9;
    */
   providerReference?: string | undefined;
 
   /**
-   * Everything that happened to it, oldest first. Left out of lists.
+   * Audit trail, oldest first. Omitted in lists.
    *
    * @generated from field: repeated payment.v1.PaymentEvent events = 10;
    */
@@ -99,7 +99,7 @@ export declare const PaymentSchema: GenMessage<Payment>;
  */
 export declare type Refund = Message<"payment.v1.Refund"> & {
   /**
-   * The caller's key.
+   * The idempotency key chosen by the caller.
    *
    * @generated from field: string id = 1;
    */
@@ -166,7 +166,7 @@ export declare const PaymentEventSchema: GenMessage<PaymentEvent>;
  */
 export declare type PaymentMethod = Message<"payment.v1.PaymentMethod"> & {
   /**
-   * A token of the payment provider, never a card number.
+   * Token of the payment provider. Never a card number.
    *
    * @generated from field: string token = 1;
    */
@@ -184,7 +184,7 @@ export declare const PaymentMethodSchema: GenMessage<PaymentMethod>;
  */
 export declare type ProcessPaymentRequest = Message<"payment.v1.ProcessPaymentRequest"> & {
   /**
-   * Chosen by the caller, one for each order: the same id and the same request charge once.
+   * Idempotency key chosen by the caller, one per order.
    *
    * @generated from field: string payment_id = 1;
    */
@@ -201,7 +201,7 @@ export declare type ProcessPaymentRequest = Message<"payment.v1.ProcessPaymentRe
   customerId: string;
 
   /**
-   * More than 0.
+   * Greater than 0.
    *
    * @generated from field: common.v1.Money amount = 4;
    */
@@ -229,21 +229,21 @@ export declare type RefundPaymentRequest = Message<"payment.v1.RefundPaymentRequ
   paymentId: string;
 
   /**
-   * Chosen by the caller, one for each refund: the same id and the same request refund once.
+   * Idempotency key chosen by the caller, one per refund.
    *
    * @generated from field: string refund_id = 2;
    */
   refundId: string;
 
   /**
-   * Absent: all that is left.
+   * Absent: refund the whole remaining amount.
    *
    * @generated from field: optional common.v1.Money amount = 3;
    */
   amount?: Money | undefined;
 
   /**
-   * For people; kept with the refund.
+   * Free text for people, stored with the refund. At most 500 characters.
    *
    * @generated from field: string reason = 4;
    */
@@ -277,35 +277,35 @@ export declare const GetPaymentRequestSchema: GenMessage<GetPaymentRequest>;
  */
 export declare type ListPaymentsRequest = Message<"payment.v1.ListPaymentsRequest"> & {
   /**
-   * 0 means 50; more than 100 means 100.
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before; empty for the first page.
+   * `next_page_token` of the previous response; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only payments of this order; empty for all.
+   * Only payments of this order; empty for all payments.
    *
    * @generated from field: string order_id = 3;
    */
   orderId: string;
 
   /**
-   * Only payments of this customer; empty for all.
+   * Only payments of this customer; empty for all payments.
    *
    * @generated from field: string customer_id = 4;
    */
   customerId: string;
 
   /**
-   * Only payments in this status; unspecified for all.
+   * Only payments with this status; unspecified for all payments.
    *
    * @generated from field: payment.v1.PaymentStatus status = 5;
    */
@@ -328,7 +328,7 @@ export declare type ListPaymentsResponse = Message<"payment.v1.ListPaymentsRespo
   payments: Payment[];
 
   /**
-   * Empty when there are no more.
+   * Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -351,7 +351,7 @@ export enum PaymentStatus {
   UNSPECIFIED = 0,
 
   /**
-   * The provider has been asked, or is about to be; the outcome is not known yet.
+   * The charge was requested or is about to be; the outcome is not known yet.
    *
    * @generated from enum value: PAYMENT_STATUS_PENDING = 1;
    */
@@ -378,7 +378,7 @@ export enum PaymentStatus {
   REFUNDED = 5,
 
   /**
-   * Refunded before it was charged: it never will be.
+   * Refunded before it was charged. A later charge is rejected.
    *
    * @generated from enum value: PAYMENT_STATUS_VOIDED = 6;
    */
@@ -400,7 +400,7 @@ export enum RefundStatus {
   UNSPECIFIED = 0,
 
   /**
-   * The provider has been asked, or is about to be.
+   * The refund was requested or is about to be.
    *
    * @generated from enum value: REFUND_STATUS_PENDING = 1;
    */
@@ -418,17 +418,21 @@ export enum RefundStatus {
 export declare const RefundStatusSchema: GenEnum<RefundStatus>;
 
 /**
- * Moves money, once for each key.
+ * Charges and refunds. Each key moves money at most once.
  *
  * @generated from service payment.v1.PaymentService
  */
 export declare const PaymentService: GenService<{
   /**
-   * Charges. `payment_id` is the key: the same id and the same request answer with the payment as
-   * it now is, and never charge twice. A declined payment is an answer (status DECLINED), not an
-   * error. Reasons: PAYMENT_VOIDED (failed_precondition; it was refunded before it arrived),
-   * REQUEST_ID_REUSED (invalid_argument; same id, other request), PAYMENT_IN_PROGRESS (aborted; ask
-   * again), PROVIDER_UNAVAILABLE (unavailable; the outcome is unknown, ask again with the same id).
+   * Charges a customer. `payment_id` is the idempotency key: repeating the same request returns the
+   * payment in its current state and never charges twice. A declined payment is a result (status
+   * DECLINED), not an error.
+   *
+   * Reasons:
+   * - PAYMENT_VOIDED (failed_precondition): it was refunded before this charge arrived
+   * - REQUEST_ID_REUSED (invalid_argument): the same id with another request
+   * - PAYMENT_IN_PROGRESS (aborted): retry
+   * - PROVIDER_UNAVAILABLE (unavailable): the outcome is unknown; retry with the same id
    *
    * @generated from rpc payment.v1.PaymentService.ProcessPayment
    */
@@ -438,12 +442,16 @@ export declare const PaymentService: GenService<{
     output: typeof PaymentSchema;
   },
   /**
-   * Gives money back. `refund_id` is the key. A payment that is not known yet is marked VOIDED, so
-   * that a charge which arrives late is refused; a declined or voided one answers as it is, since
-   * there is nothing to give back. Reasons: REFUND_EXCEEDS_CAPTURE (failed_precondition; metadata
-   * `refundable_minor_units`), CURRENCY_MISMATCH (invalid_argument), REQUEST_ID_REUSED,
-   * PAYMENT_IN_PROGRESS (aborted; ask again), PROVIDER_UNAVAILABLE (unavailable; ask again with the
-   * same id).
+   * Refunds a payment, in part or in full. `refund_id` is the idempotency key. An unknown payment
+   * is recorded as VOIDED, so a charge that arrives later is rejected. A declined or voided payment
+   * is returned unchanged, because there is nothing to refund.
+   *
+   * Reasons:
+   * - REFUND_EXCEEDS_CAPTURE (failed_precondition; metadata `refundable_minor_units`)
+   * - CURRENCY_MISMATCH (invalid_argument): not the currency of the payment
+   * - REQUEST_ID_REUSED (invalid_argument): the same id with another request
+   * - PAYMENT_IN_PROGRESS (aborted): retry
+   * - PROVIDER_UNAVAILABLE (unavailable): the outcome is unknown; retry with the same id
    *
    * @generated from rpc payment.v1.PaymentService.RefundPayment
    */
@@ -453,7 +461,7 @@ export declare const PaymentService: GenService<{
     output: typeof PaymentSchema;
   },
   /**
-   * One payment with its audit trail.
+   * Returns one payment with its audit trail.
    *
    * @generated from rpc payment.v1.PaymentService.GetPayment
    */
@@ -463,7 +471,7 @@ export declare const PaymentService: GenService<{
     output: typeof PaymentSchema;
   },
   /**
-   * Payments, newest first, without their audit trails.
+   * Lists payments, newest first, without audit trails.
    *
    * @generated from rpc payment.v1.PaymentService.ListPayments
    */

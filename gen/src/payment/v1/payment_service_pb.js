@@ -102,7 +102,7 @@ export const RefundStatus = /*@__PURE__*/
   tsEnum(RefundStatusSchema);
 
 /**
- * Moves money, once for each key.
+ * Charges and refunds. Each key moves money at most once.
  *
  * @generated from service payment.v1.PaymentService
  */

@@ -1,83 +1,78 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Everything, readEverything, type Sources } from "./everything.ts";
-import { givenBack, kept, paymentOf, settled, violations } from "./invariants.ts";
+import {
+  countByStatus,
+  findViolations,
+  netCaptured,
+  paymentOf,
+  refundedStrays,
+  withoutOpenOrders,
+} from "./invariants.ts";
+import { readSnapshot, type Snapshot, type Sources } from "./snapshot.ts";
 
 export interface AuditOptions {
-  /** An order that has been under way for longer is reported. */
+  /** An order that has been open for longer is reported. */
   readonly openForMs: number;
   readonly signal?: AbortSignal;
 }
 
 export interface AuditReport {
-  /** How many orders there are in each status. */
+  /** The number of orders in each status. */
   readonly orders: Readonly<Record<string, number>>;
-  /** What the provider kept for the orders that have ended, in minor units, by currency. */
-  readonly kept: ReadonlyMap<string, bigint>;
-  /** What breaks an invariant. */
+  /** Of the orders that have ended, in minor units by currency. */
+  readonly netCaptured: ReadonlyMap<string, bigint>;
+  /** Violated invariants. */
   readonly broken: readonly string[];
-  /** What should have ended long ago. */
+  /** Sagas and payments that have been open for too long. */
   readonly overdue: readonly string[];
-  /** What waits for an operator. */
+  /** Sagas that wait for an operator. */
   readonly parked: readonly string[];
-  /**
-   * What belongs to no order and of which nothing is kept: it breaks no invariant of money, but
-   * somebody's order is not there.
-   */
-  readonly givenBack: readonly string[];
+  /** Refunded payments without an order. The money is right, but an order was lost. */
+  readonly refundedStrays: readonly string[];
 }
 
 /**
- * The databases and the book are not read at one instant: what is broken is so at each of so many
- * looks.
+ * Databases and book are not read at one instant, so a difference counts only if each of this many
+ * snapshots has it.
  */
-const LOOKS = 3;
-const BETWEEN_LOOKS_MS = 1_000;
+const SNAPSHOTS = 3;
+const BETWEEN_SNAPSHOTS_MS = 1_000;
 
-/**
- * Audits a system that may be running: what is under way is left out of the count, and reported
- * when it has been so for too long.
- */
+/** Audits a system that may be running. Open orders are left out, unless they are overdue. */
 export async function auditMoney(
   sources: Sources,
   { openForMs, signal }: AuditOptions,
 ): Promise<AuditReport> {
-  let everything = await readEverything(sources);
-  let broken = brokenIn(everything);
-  for (let looks = 1; looks < LOOKS && broken.length > 0; looks++) {
-    await sleep(BETWEEN_LOOKS_MS, undefined, { signal });
-    everything = await readEverything(sources);
-    const still = new Set(brokenIn(everything));
+  let snapshot = await readSnapshot(sources);
+  let broken = brokenIn(snapshot);
+  for (let count = 1; count < SNAPSHOTS && broken.length > 0; count++) {
+    await sleep(BETWEEN_SNAPSHOTS_MS, undefined, { signal });
+    snapshot = await readSnapshot(sources);
+    const still = new Set(brokenIn(snapshot));
     broken = broken.filter((violation) => still.has(violation));
   }
-  const byStatus = Object.entries(Object.groupBy(everything.orders, ({ status }) => status));
   return {
-    orders: Object.fromEntries(byStatus.map(([status, some]) => [status, some.length])),
-    kept: kept(settled(everything).book),
+    orders: countByStatus(snapshot),
+    netCaptured: netCaptured(withoutOpenOrders(snapshot).book),
     broken,
-    overdue: overdue(everything, openForMs),
-    parked: parked(everything),
-    givenBack: givenBack(everything).map(
-      (paymentId) => `payment ${paymentId} belongs to no order; nothing of it is kept`,
+    overdue: overdue(snapshot, openForMs),
+    parked: snapshot.sagas
+      .filter(({ state }) => state === "NEEDS_ATTENTION")
+      .map(({ kind, subject }) => `${kind} of order ${subject} waits for an operator`),
+    refundedStrays: refundedStrays(snapshot).map(
+      (paymentId) => `payment ${paymentId} belongs to no order; it was refunded in full`,
     ),
   };
 }
 
-/**
- * Tests are stricter: only where a backup was restored may there be payments of no order, when they
- * were given back.
- */
-function brokenIn(everything: Everything): string[] {
-  const strangers = new Set(givenBack(everything));
-  return violations(
-    settled({
-      ...everything,
-      book: everything.book.filter((entry) => !strangers.has(paymentOf(entry))),
-    }),
-  );
+/** Allows refunded strays, which restoring a backup leaves behind. Tests do not allow them. */
+function brokenIn(snapshot: Snapshot): string[] {
+  const strays = new Set(refundedStrays(snapshot));
+  const book = snapshot.book.filter((entry) => !strays.has(paymentOf(entry)));
+  return findViolations(withoutOpenOrders({ ...snapshot, book }));
 }
 
-/** I3, of a system that runs. */
-function overdue({ sagas, payments }: Everything, openForMs: number): string[] {
+/** I3, of a running system. */
+function overdue({ sagas, payments }: Snapshot, openForMs: number): string[] {
   const late = sagas.filter(
     ({ state, ageMs }) => ["RUNNING", "COMPENSATING"].includes(state) && ageMs > openForMs,
   );
@@ -95,8 +90,3 @@ function overdue({ sagas, payments }: Everything, openForMs: number): string[] {
     ),
   ];
 }
-
-const parked = ({ sagas }: Everything): string[] =>
-  sagas
-    .filter(({ state }) => state === "NEEDS_ATTENTION")
-    .map(({ kind, subject }) => `${kind} of order ${subject} waits for an operator`);

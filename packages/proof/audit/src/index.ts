@@ -1,11 +1,17 @@
-export { type AuditOptions, type AuditReport, auditMoney } from "./audit.ts";
+export { auditMoney } from "./audit.ts";
 export {
-  type Everything,
-  readEverything,
+  countByStatus,
+  findViolations,
+  movementsOf,
+  paymentOf,
+  unfinished,
+} from "./invariants.ts";
+export {
+  readSnapshot,
   type SagaEventRow,
   type SagaRow,
+  type Snapshot,
   type Sources,
-} from "./everything.ts";
-export { moved, paymentOf, settled, unfinished, violations } from "./invariants.ts";
+} from "./snapshot.ts";
 export { untilSettled } from "./until-settled.ts";
 export { type UnpaidOrders, watchUnpaidOrders } from "./watch-unpaid-orders.ts";

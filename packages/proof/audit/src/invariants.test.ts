@@ -1,7 +1,7 @@
 import type { BookEntry } from "@tercet/payment";
 import { expect, test } from "vitest";
-import type { Everything } from "./everything.ts";
-import { settled, unfinished, violations } from "./invariants.ts";
+import { findViolations, unfinished, withoutOpenOrders } from "./invariants.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 const amount = { currencyCode: "EUR", minorUnits: 500n };
 const time = new Date(0);
@@ -22,12 +22,12 @@ const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({
   time,
 });
 
-type Status = Everything["orders"][number]["status"];
+type Status = Snapshot["orders"][number]["status"];
 const order = (id: string, status: Status) => ({
   id,
   status,
-  currency: "EUR",
-  total: 500n,
+  currencyCode: "EUR",
+  minorUnits: 500n,
   paymentId: `p${id}`,
   updateTime: time,
 });
@@ -45,7 +45,7 @@ function saga(
   kind: "place-order" | "cancel-order",
   state: string,
   path: string,
-): Everything["sagas"][number] {
+): Snapshot["sagas"][number] {
   const events = path.split(", ").map((event) => {
     const [action, step = "", outcome = "SUCCEEDED"] = event.split(" ");
     return {
@@ -61,8 +61,8 @@ function saga(
 }
 
 const FORWARD = "run create, run charge, run allocate";
-/** One order of each kind: confirmed, declined, sold out, cancelled when it was confirmed. */
-const world: Everything = {
+/** One order of each kind: confirmed, declined, sold out, cancelled after it was confirmed. */
+const world: Snapshot = {
   orders: [
     order("1", "CONFIRMED"),
     order("2", "REJECTED"),
@@ -95,33 +95,41 @@ const world: Everything = {
   ],
   book: [charge("p1"), charge("p3"), refund("p3"), charge("p4"), refund("p4")],
 };
-const found = (change: Partial<Everything>, acknowledged = new Map([["r1", "1"]])) =>
-  violations({ ...world, ...change }, acknowledged);
+const found = (change: Partial<Snapshot>, acknowledged = new Map([["r1", "1"]])) =>
+  findViolations({ ...world, ...change }, acknowledged);
 const names = (all: readonly string[]) => [...new Set(all.map((text) => text.slice(0, 2)))];
-const withSaga = (changed: Everything["sagas"][number]) => [
+const withSaga = (changed: Snapshot["sagas"][number]) => [
   changed,
   ...world.sagas.filter(
     ({ subject, kind }) => subject !== changed.subject || kind !== changed.kind,
   ),
 ];
 
-test("a world that is as it should be violates nothing", () => {
+test("a consistent snapshot has no violations", () => {
   expect(found({})).toEqual([]);
 });
 
-test.each<[string, Partial<Everything>, string[]]>([
-  ["a charge that was not given back", { book: [...world.book, charge("p2")] }, ["I1", "I5"]],
+test.each<[string, Partial<Snapshot>, string[]]>([
+  [
+    "a charge of a rejected order that was not refunded",
+    { book: [...world.book, charge("p2")] },
+    ["I1", "I5"],
+  ],
   ["a confirmed order that was refunded", { book: [...world.book, refund("p1")] }, ["I1", "I5"]],
   ["a charge twice", { book: [...world.book, charge("p1")] }, ["I1", "I2", "I5"]],
   ["a refund twice", { book: [...world.book, refund("p3", "again")] }, ["I1", "I2", "I5"]],
   [
-    "two charges given back",
+    "two charges, both refunded",
     { book: [...world.book, charge("p4"), refund("p4", "again")] },
     ["I2"],
   ],
-  ["a charge of nobody", { book: [...world.book, charge("p9"), refund("p9")] }, ["I5"]],
   [
-    "a payment that says something else",
+    "a refunded charge without an order",
+    { book: [...world.book, charge("p9"), refund("p9")] },
+    ["I5"],
+  ],
+  [
+    "a payment whose status disagrees",
     { payments: [payment("1", "PENDING"), ...world.payments.slice(1)] },
     ["I5"],
   ],
@@ -138,12 +146,12 @@ test.each<[string, Partial<Everything>, string[]]>([
     ["I6"],
   ],
   [
-    "a step left out",
+    "a skipped step",
     { sagas: withSaga(saga("1", "place-order", "COMPLETED", "run create, run allocate")) },
     ["I6"],
   ],
   [
-    "forward after backward",
+    "a step after an undo",
     {
       sagas: withSaga(
         saga("2", "place-order", "COMPENSATED", "run create, undo create, run charge"),
@@ -152,7 +160,7 @@ test.each<[string, Partial<Everything>, string[]]>([
     ["I6"],
   ],
   [
-    "an undo left out",
+    "a skipped undo",
     {
       sagas: withSaga(
         saga("3", "place-order", "COMPENSATED", "run create, run charge, undo charge"),
@@ -161,12 +169,12 @@ test.each<[string, Partial<Everything>, string[]]>([
     ["I6"],
   ],
   [
-    "something after the end",
+    "an event after the end",
     { sagas: withSaga(saga("1", "place-order", "COMPLETED", `${FORWARD}, run charge UNKNOWN`)) },
     ["I6"],
   ],
   [
-    "a saga that ended as its order did not",
+    "a saga whose end does not match its order",
     { orders: [...world.orders.slice(0, 3), order("4", "CONFIRMED")] },
     ["I1", "I5", "I8"],
   ],
@@ -175,14 +183,14 @@ test.each<[string, Partial<Everything>, string[]]>([
   expect(names(found(change))).toEqual(expected);
 });
 
-test("an order that a client was told of, and is not there", () => {
+test("an acknowledged order that is not stored", () => {
   expect(found({}, new Map([["r1", "2"]]))).toEqual([
     "I4: request r1 was answered with order 2, stored is 1",
   ]);
 });
 
-test("what has not ended is named, and nothing is held against it while it is under way", () => {
-  const underWay: Partial<Everything> = {
+test("open orders are reported as unfinished, and are no violations", () => {
+  const open: Partial<Snapshot> = {
     orders: [...world.orders, order("5", "PENDING"), order("6", "CANCELLED")],
     requests: [...world.requests, request("5"), request("6")],
     payments: [
@@ -197,12 +205,12 @@ test("what has not ended is named, and nothing is held against it while it is un
     ],
     book: [...world.book, charge("p5"), charge("p6")],
   };
-  const everything = { ...world, ...underWay };
-  expect(unfinished(everything)).toEqual([
+  const snapshot = { ...world, ...open };
+  expect(unfinished(snapshot)).toEqual([
     "I3: order 5 is PENDING",
     "I3: place-order of order 5 is RUNNING",
     "I3: payment p6 waits for the provider (DECLINED)",
   ]);
-  expect(violations(settled(everything))).toEqual([]);
-  expect(names(violations(everything))).toContain("I1");
+  expect(findViolations(withoutOpenOrders(snapshot))).toEqual([]);
+  expect(names(findViolations(snapshot))).toContain("I1");
 });

@@ -1,6 +1,12 @@
 import type { BookEntry } from "@tercet/payment";
 import type { Money } from "@tercet/service";
-import type { Everything, OrderRow, SagaRow } from "./everything.ts";
+import type { OrderRow, SagaRow, Snapshot } from "./snapshot.ts";
+
+/** Returns the number of orders in each status. */
+export const countByStatus = ({ orders }: Pick<Snapshot, "orders">): Record<string, number> =>
+  Object.fromEntries(
+    [...Map.groupBy(orders, ({ status }) => status)].map(([status, some]) => [status, some.length]),
+  );
 
 const ENDED: ReadonlySet<string> = new Set([
   "CONFIRMED",
@@ -11,8 +17,8 @@ const ENDED: ReadonlySet<string> = new Set([
 ]);
 const isOpen = (state: string): boolean => !ENDED.has(state);
 
-/** I3: what has not ended, each with what it is about. Parked orders are among them. */
-export function unfinished({ orders, sagas, payments }: Everything): string[] {
+/** I3: returns a sentence for each order, saga and payment that has not ended, parked ones included. */
+export function unfinished({ orders, sagas, payments }: Snapshot): string[] {
   return [
     ...orders
       .filter(({ status }) => isOpen(status))
@@ -26,12 +32,9 @@ export function unfinished({ orders, sagas, payments }: Everything): string[] {
   ];
 }
 
-/**
- * Without the orders that are under way, and all that belongs to them: what is left must hold at
- * any time.
- */
-export function settled(everything: Everything): Everything {
-  const { orders, sagas, payments, requests, book } = everything;
+/** Removes open orders and all that belongs to them: the rest must hold at any time. */
+export function withoutOpenOrders(snapshot: Snapshot): Snapshot {
+  const { orders, sagas, payments, requests, book } = snapshot;
   const waiting = new Set(payments.filter(({ waits }) => waits).map(({ id }) => id));
   const busy = new Set(sagas.filter(({ state }) => isOpen(state)).map(({ subject }) => subject));
   const underWay = orders.filter(
@@ -51,65 +54,65 @@ export function settled(everything: Everything): Everything {
 export const paymentOf = (entry: BookEntry): string =>
   entry.kind === "refund" ? entry.chargeKey : entry.key;
 
-/** What is broken, each with what it is about: the order, the payment, the request. */
-export function violations(
-  everything: Everything,
+/**
+ * Returns a sentence for each violated invariant, which names the order, payment or request.
+ * `acknowledged`: the order ids that clients received, by request_id.
+ */
+export function findViolations(
+  snapshot: Snapshot,
   acknowledged: ReadonlyMap<string, string> = new Map(),
 ): string[] {
-  const { orders, sagas, payments, book } = everything;
+  const { orders, sagas, payments, book } = snapshot;
   const entries = Map.groupBy(book, paymentOf);
   const statuses = new Map(payments.map(({ id, status }) => [id, status]));
   const ofOrder = Map.groupBy(sagas, ({ subject }) => subject);
   return [
-    ...booksThatDiffer(everything),
-    ...chargesWithoutOrder(everything),
+    ...booksThatDiffer(snapshot),
+    ...chargesWithoutOrder(snapshot),
     ...orders.flatMap((order) =>
       wrongMoney(
         order,
-        moved(entries.get(order.paymentId)),
-        statuses.get(order.paymentId) ?? NEVER_ASKED_FOR,
+        movementsOf(entries.get(order.paymentId)),
+        statuses.get(order.paymentId) ?? MISSING,
       ),
     ),
-    ...lostRequests(everything, acknowledged),
+    ...lostRequests(snapshot, acknowledged),
     ...sagas.flatMap(illegalPath),
     ...orders.flatMap((order) => tornOrder(order, ofOrder.get(order.id) ?? [])),
   ];
 }
 
 /**
- * Payments that belong to no order and of which nothing is kept: what is left of orders that a
- * restored database does not have any more.
+ * Returns the fully refunded payments that belong to no order: those of orders that are missing in
+ * a restored database.
  */
-export function givenBack({ orders, book }: Everything): string[] {
+export function refundedStrays({ orders, book }: Snapshot): string[] {
   const known = new Set(orders.map(({ paymentId }) => paymentId));
-  const strangers = [...Map.groupBy(book, paymentOf)].filter(
-    ([paymentId]) => !known.has(paymentId),
-  );
-  return strangers
-    .filter(([, entries]) => [...kept(entries).values()].every((left) => left === 0n))
+  const strays = [...Map.groupBy(book, paymentOf)].filter(([paymentId]) => !known.has(paymentId));
+  return strays
+    .filter(([, entries]) => [...netCaptured(entries).values()].every((left) => left === 0n))
     .map(([paymentId]) => paymentId);
 }
 
-/** What the provider's book says about one payment. */
-export interface Moved {
+/** The entries of one payment in the provider's book. */
+export interface Movements {
   readonly charges: readonly Money[];
   readonly refunds: readonly Money[];
 }
 
-/** From the entries of one payment. */
-export const moved = (entries: readonly BookEntry[] = []): Moved => ({
+export const movementsOf = (entries: readonly BookEntry[] = []): Movements => ({
   charges: entries.filter(({ kind }) => kind === "charge").map(({ amount }) => amount),
   refunds: entries.filter(({ kind }) => kind === "refund").map(({ amount }) => amount),
 });
 
-/** I1: in each currency the provider kept what the confirmed orders cost. */
-function booksThatDiffer({ orders, book }: Everything): string[] {
+/** I1: in each currency, net captured is what the confirmed orders cost. */
+function booksThatDiffer({ orders, book }: Snapshot): string[] {
   const sold = sums(
     orders
       .filter(({ status }) => status === "CONFIRMED")
-      .map(({ currency, total }) => [currency, total]),
+      .map(({ currencyCode, minorUnits }) => [currencyCode, minorUnits]),
   );
-  const paid = kept(book);
+  const paid = netCaptured(book);
   return [...new Set([...sold.keys(), ...paid.keys()])]
     .filter((currency) => (sold.get(currency) ?? 0n) !== (paid.get(currency) ?? 0n))
     .map(
@@ -118,8 +121,8 @@ function booksThatDiffer({ orders, book }: Everything): string[] {
     );
 }
 
-/** What the provider charged and did not give back, in minor units, by currency. */
-export function kept(book: readonly BookEntry[]): ReadonlyMap<string, bigint> {
+/** Returns charges less refunds, in minor units by currency. */
+export function netCaptured(book: readonly BookEntry[]): ReadonlyMap<string, bigint> {
   const moves = book.filter(({ kind }) => kind !== "decline");
   return sums(
     moves.map(({ kind, amount: { currencyCode, minorUnits } }) => [
@@ -136,34 +139,38 @@ function sums(amounts: readonly (readonly [string, bigint])[]): ReadonlyMap<stri
   return totals;
 }
 
-/** I5 */
-function chargesWithoutOrder({ orders, book }: Everything): string[] {
+/** I5: each charge and refund belongs to an order. */
+function chargesWithoutOrder({ orders, book }: Snapshot): string[] {
   const known = new Set(orders.map(({ paymentId }) => paymentId));
-  const strangers = book.filter((entry) => !known.has(paymentOf(entry)));
-  return strangers.map(
+  const strays = book.filter((entry) => !known.has(paymentOf(entry)));
+  return strays.map(
     ({ kind, key, amount }) =>
       `I5: the ${kind} ${key} (${amount.minorUnits} ${amount.currencyCode}) belongs to no order`,
   );
 }
 
-/** Payment refused to make one, or was never reached. */
-const NEVER_ASKED_FOR = "not there";
+/** Payment refused to create it, or was never reached. */
+const MISSING = "missing";
 
 /**
- * I2 and I5: a confirmed order was charged once and not refunded, any other was refunded in full,
- * once, if it was charged; Payment says the same.
+ * I2 and I5: a confirmed order was charged once and not refunded; any other was, if charged,
+ * refunded once in full; and the payment's status agrees.
  */
 function wrongMoney(
-  { id, status, currency, total }: OrderRow,
-  { charges, refunds }: Moved,
+  { id, status, currencyCode, minorUnits }: OrderRow,
+  { charges, refunds }: Movements,
   paymentStatus: string,
 ): string[] {
   const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
   const all = (amounts: readonly Money[]) =>
-    amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
-  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", NEVER_ASKED_FOR] }[
-    status as string
-  ] ?? ["REFUNDED", "VOIDED", "DECLINED"];
+    amounts.every(
+      (amount) => amount.currencyCode === currencyCode && amount.minorUnits === minorUnits,
+    );
+  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", MISSING] }[status as string] ?? [
+    "REFUNDED",
+    "VOIDED",
+    "DECLINED",
+  ];
   return [
     ...(charges.length > 1 || refunds.length > 1 || !all([...charges, ...refunds])
       ? [`I2: ${text}`]
@@ -177,9 +184,9 @@ function wrongMoney(
   ];
 }
 
-/** I4: what a client was told of is there, under its request_id; each order was asked for once. */
+/** I4: acknowledged orders exist under their request_id; each order has one request. */
 function lostRequests(
-  { orders, requests }: Everything,
+  { orders, requests }: Snapshot,
   acknowledged: ReadonlyMap<string, string>,
 ): string[] {
   const placed = new Map(
@@ -209,9 +216,7 @@ const STEPS = {
   "cancel-order": ["request", "refund", "restock"],
 } as const;
 
-/**
- * I6: forward step by step, each done once; then, if at all, backward; and nothing after the end.
- */
+/** I6: steps run once each, in order; then undos, if any, in reverse; and nothing after the end. */
 function illegalPath({ kind, subject, state, events }: SagaRow): string[] {
   const done = (action: string) =>
     events
@@ -237,7 +242,7 @@ function illegalPath({ kind, subject, state, events }: SagaRow): string[] {
   return legal ? [] : [`I6: ${kind} of order ${subject} is ${state} by ${path}`];
 }
 
-/** I8: what the states of an order's sagas make of it. */
+/** I8: the order statuses that each combination of saga states allows. */
 const ENDINGS: Readonly<Record<string, readonly OrderRow["status"][]>> = {
   COMPLETED: ["CONFIRMED"],
   COMPENSATED: ["REJECTED", "CANCELLED"],
@@ -245,12 +250,12 @@ const ENDINGS: Readonly<Record<string, readonly OrderRow["status"][]>> = {
 };
 
 function tornOrder({ id, status }: OrderRow, sagas: readonly SagaRow[]): string[] {
-  // That which places it comes first.
+  // place-order before cancel-order.
   const states = [...sagas]
     .sort((a, b) => b.kind.localeCompare(a.kind))
     .map(({ state }) => state)
     .join(", ");
   return ENDINGS[states]?.includes(status)
     ? []
-    : [`I8: order ${id} is ${status}, its sagas are ${states || "not there"}`];
+    : [`I8: order ${id} is ${status}, its sagas are ${states || "missing"}`];
 }

@@ -7,32 +7,36 @@ const OPEN_FOR_S = 300;
 
 const help = `Usage: pnpm audit:money [--open-for SECONDS]
 
-Checks what must hold of every order and every cent, on a running system or on one at rest, and names each order that breaks it:
+Checks the invariants of orders and money on a system that runs or is at rest, and names
+each order that violates one:
 
-  I1  the provider kept, to the cent and in each currency, what the confirmed orders cost
-  I2  no order was charged twice, refunded twice, or refunded more than it was charged
-  I3  no order has been under way for longer than it may be
-  I4  each order was asked for by one request, and each request has its order
-  I5  every charge belongs to an order, or was given back; a confirmed one has exactly one that was not given back, any other none
-  I6  every order's history is a legal path
-  I8  orders, sagas and payments agree
+  I1  In each currency, the provider's net captured amount is what the confirmed orders cost.
+  I2  No order was charged twice, refunded twice, or refunded more than it was charged.
+  I3  No order has been open for longer than allowed.
+  I4  Each order has one request, and each request has its order.
+  I5  Each charge belongs to an order or was refunded. A confirmed order has exactly one
+      charge that was not refunded; any other order has none.
+  I6  Each saga's history is a legal path.
+  I8  Orders, sagas and payments agree.
 
-It reads the orders' and payments' databases and the provider's book, and writes nothing. The exit code is 1 when something is broken.
+Reads the databases of Order and Payment and the provider's book; writes nothing.
+Exits with 1 when an invariant is violated.
 
 Options:
-  --open-for SECONDS   how long an order may be under way before it is reported; ${OPEN_FOR_S} by default
+  --open-for SECONDS   report orders that have been open for longer; default ${OPEN_FOR_S}
 
 Variables:
-  ORDER_DATABASE_URL, PAYMENT_DATABASE_URL   by default those of pnpm start
-  POSTGRES_PORT, DATA_DIR                    of pnpm start: 5433, .data beside package.json
-  PROVIDER_BOOK_DIR                          the provider's book: by default in DATA_DIR`;
+  ORDER_DATABASE_URL, PAYMENT_DATABASE_URL   default: the databases of pnpm start
+  POSTGRES_PORT, DATA_DIR                    as for pnpm start; default 5433, .data
+  PROVIDER_BOOK_DIR                          the provider's book; default: in DATA_DIR`;
 
 await runCommand({
   help,
   options: { "open-for": { type: "string", default: String(OPEN_FOR_S) } },
   run: async ({ env, terminal, signal, values }) => {
     const seconds = Number(values["open-for"]);
-    if (!(seconds > 0)) throw new CommandError("--open-for is a number of seconds, more than 0");
+    if (!(seconds > 0))
+      throw new CommandError("--open-for must be a number of seconds greater than 0");
     const report = await auditMoney(placesOf(envToConfig(env)), {
       openForMs: seconds * 1_000,
       signal,
@@ -45,20 +49,20 @@ await runCommand({
 function unreachable(error: unknown): never {
   if (!isDatabaseUnavailable(error)) throw error;
   throw new CommandError(
-    `a database cannot be reached (${(error as Error).message}): is the system running? See --help for where it is looked for`,
+    `a database cannot be reached (${(error as Error).message}); is the system running? See --help`,
   );
 }
 
 function print(
-  { orders, kept, broken, overdue, parked, givenBack }: AuditReport,
+  { orders, netCaptured, broken, overdue, parked, refundedStrays }: AuditReport,
   terminal: Terminal,
 ): void {
   const total = Object.values(orders).reduce((sum, count) => sum + count, 0);
   const each = Object.entries(orders).map(([status, count]) => `${count} ${status}`);
   terminal.line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
-  for (const [currency, minorUnits] of kept)
-    terminal.line(`the provider kept ${minorUnits} ${currency} (minor units)`);
-  for (const sentence of [...parked, ...givenBack])
+  for (const [currency, minorUnits] of netCaptured)
+    terminal.line(`net captured by the provider: ${minorUnits} ${currency} (minor units)`);
+  for (const sentence of [...parked, ...refundedStrays])
     terminal.line(`${terminal.styled("yellow", "!")} ${sentence}`);
   for (const sentence of [...broken, ...overdue])
     terminal.line(`${terminal.styled("red", "✗")} ${sentence}`);

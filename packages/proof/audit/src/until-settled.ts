@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readEverything, type Sources } from "./everything.ts";
 import { unfinished } from "./invariants.ts";
+import { readSnapshot, type Sources } from "./snapshot.ts";
 
-const BETWEEN_LOOKS_MS = 500;
+const BETWEEN_SNAPSHOTS_MS = 500;
 
 /**
- * Waits until nothing is under way any more (I3); answers what still is when the time is over, or
- * the signal aborts.
+ * Waits until nothing is open (I3). Resolves to what still is after `withinMs`, or when the signal
+ * aborts.
  */
 export async function untilSettled(
   sources: Sources,
@@ -15,8 +15,8 @@ export async function untilSettled(
 ): Promise<string[]> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const open = unfinished(await readEverything(sources));
+    const open = unfinished(await readSnapshot(sources));
     if (open.length === 0 || performance.now() > deadline || signal?.aborted) return open;
-    await sleep(BETWEEN_LOOKS_MS, undefined, { signal }).catch(() => {});
+    await sleep(BETWEEN_SNAPSHOTS_MS, undefined, { signal }).catch(() => {});
   }
 }

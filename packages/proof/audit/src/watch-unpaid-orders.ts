@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BookReader } from "@tercet/payment";
 import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
-import type { OrderRow, Sources } from "./everything.ts";
-import { moved, paymentOf } from "./invariants.ts";
+import { movementsOf, paymentOf } from "./invariants.ts";
+import type { OrderRow, Sources } from "./snapshot.ts";
 
 export interface UnpaidOrders {
-  /** Confirmed orders that were not paid for at some instant. */
+  /** Ids of orders that were CONFIRMED but not paid at some instant. */
   readonly unpaid: readonly string[];
-  /** How often it looked. */
+  /** The number of completed checks. */
   readonly looks: number;
 }
 
@@ -17,9 +17,9 @@ export interface WatchOptions {
 }
 
 /**
- * I12, looked at until the signal aborts. An order is CONFIRMED once and never again, so one that
- * was so before and after the book was read was so meanwhile. A database that is down is looked at
- * again later.
+ * Checks I12 every `everyMs` (200 by default) until the signal aborts. An order becomes CONFIRMED at
+ * most once, so one that is so before and after the book is read was so in between. Skips a check
+ * when the database is down.
  */
 export async function watchUnpaidOrders(
   { databaseUrls, bookDir }: Sources,
@@ -38,7 +38,7 @@ export async function watchUnpaidOrders(
     const entries = Map.groupBy(await book.read(), paymentOf);
     const still = new Set((await confirmed()).map(({ id }) => id));
     for (const { id, paymentId } of before) {
-      const { charges, refunds } = moved(entries.get(paymentId));
+      const { charges, refunds } = movementsOf(entries.get(paymentId));
       if (still.has(id) && (charges.length !== 1 || refunds.length > 0)) unpaid.add(id);
     }
   };

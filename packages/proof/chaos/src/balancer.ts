@@ -3,21 +3,19 @@ import { isReady } from "@tercet/stack";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
 /**
- * One address for the replicas of a service, as kube-proxy and Kong keep it: connections go to
- * those that are ready, and stay where they are.
+ * One address for the replicas of a service, like kube-proxy's and Kong's: new connections go to
+ * ready replicas, and existing ones stay.
  */
 export interface Balancer extends AsyncDisposable {
   readonly url: string;
-  /**
-   * From now on these are the replicas; resolves when each of them is ready and gets connections.
-   */
+  /** Replaces the list of replicas. Resolves when each of them is ready and gets connections. */
   serve(urls: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 const PROBE_EVERY_MS = 100;
 /**
- * So many probes in a row must fail, as Kubernetes has it; a replica has to be unready for longer
- * before it closes (DRAIN_DELAY_MS).
+ * The number of consecutive probes that must fail, as in Kubernetes. A replica must be unready for
+ * longer before it closes (DRAIN_DELAY_MS).
  */
 const FAILURE_THRESHOLD = 3;
 
@@ -25,21 +23,21 @@ export async function startBalancer(): Promise<Balancer> {
   const proxy = await startTcpProxy();
   const over = new AbortController();
   let replicas: readonly string[] = [];
-  /** How often in a row each was not ready; of those that were once. */
+  /** Consecutive failed probes of each replica that has been ready. */
   const failures = new Map<string, number>();
   const probe = async () => {
-    const asked = replicas;
+    const probed = replicas;
     await Promise.all(
-      asked.map(async (url) => {
+      probed.map(async (url) => {
         if (await isReady(url)) failures.set(url, 0);
         else if (failures.has(url)) failures.set(url, (failures.get(url) ?? 0) + 1);
       }),
     );
-    const ready = asked.filter(
+    const ready = probed.filter(
       (url) => (failures.get(url) ?? FAILURE_THRESHOLD) < FAILURE_THRESHOLD,
     );
-    // Meanwhile there may be others, who are asked next.
-    if (asked === replicas) proxy.to(...ready);
+    // `serve` may have replaced the list meanwhile; then the next probe decides.
+    if (probed === replicas) proxy.to(...ready);
     return ready.length === replicas.length;
   };
   const probing = (async () => {

@@ -7,11 +7,12 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { type Code, ConnectError } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 
 /**
- * Unary calls by grpc-js, over one HTTP/2 connection that it keeps. It makes a call again only when
- * the server cannot have seen it.
+ * Makes unary calls over one kept HTTP/2 connection. grpc-js repeats a call only when the server
+ * cannot have seen it. Rejects with ConnectError.
  */
 export interface GrpcClient extends Disposable {
   call<I extends DescMessage, O extends DescMessage>(
@@ -21,7 +22,7 @@ export interface GrpcClient extends Disposable {
   ): Promise<MessageShape<O>>;
 }
 
-/** Each has a connection of its own; grpc-js would let all clients of one address share it. */
+/** Has a connection of its own; by default all grpc-js clients of one address share it. */
 export function grpcClient(url: string, timeoutMs: number): GrpcClient {
   const client = new grpc.Client(new URL(url).host, grpc.credentials.createInsecure(), {
     "grpc.use_local_subchannel_pool": 1,
@@ -42,8 +43,15 @@ export function grpcClient(url: string, timeoutMs: number): GrpcClient {
           create(input, request),
           metadata,
           { deadline: Date.now() + timeoutMs },
-          (error, answer) =>
-            error === null && answer !== undefined ? resolve(answer) : reject(error),
+          (error, response) =>
+            error === null && response !== undefined
+              ? resolve(response)
+              : reject(
+                  new ConnectError(
+                    error?.details ?? "no response",
+                    error?.code as Code | undefined,
+                  ),
+                ),
         );
       }),
     [Symbol.dispose]: () => client.close(),

@@ -1,4 +1,4 @@
-export { OrderFleet } from "./order-fleet.ts";
+export { Fleet } from "./fleet.ts";
 export { runPairs } from "./pairs.ts";
 export { isPassing } from "./passing.ts";
 export { freshSeed, pick, seededRandom } from "./random.ts";

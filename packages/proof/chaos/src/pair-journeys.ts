@@ -1,25 +1,25 @@
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import type { Random } from "./random.ts";
 
-/** A way of an order on which processes are killed, and how it ends all the same. */
+/** A path of an order on which processes are killed, and its ending. */
 export interface Journey {
   readonly name: string;
   readonly token: string;
   readonly soldOut?: true;
   /**
-   * "confirmed": it is cancelled once it is; only then are processes killed. "pending": it is
-   * cancelled while the provider does not answer.
+   * "confirmed": cancelled after it is confirmed; processes are killed only then. "pending":
+   * cancelled while the provider does not respond.
    */
   readonly cancelled?: "confirmed" | "pending";
   readonly ending: OrderStatus;
-  /** The calls that it comes by; see `orderFailpoints` and `paymentFailpoints`. */
+  /** The failpoints that it reaches; a test compares them with the services' lists. */
   readonly order: readonly string[];
   readonly payment: readonly string[];
 }
 
 /**
- * An idle process comes by the others, of `sagas`, as soon as it runs; each of them is killed alone
- * by the crash matrix.
+ * The other failpoints of `sagas` are reached by idle processes too; the crash matrix covers each of
+ * them alone.
  */
 const JOURNEYS: readonly Journey[] = [
   {
@@ -90,7 +90,7 @@ export interface Failpoint {
 export interface Pair {
   readonly journey: Journey;
   readonly first: Failpoint;
-  /** On the retry, in the process that comes after. */
+  /** On the retry, in the replacement. */
   readonly second: Failpoint;
 }
 
@@ -98,8 +98,7 @@ const around = (service: Failpoint["service"], calls: readonly string[]): Failpo
   calls.flatMap((call) => [`before:${call}`, `after:${call}`].map((name) => ({ service, name })));
 
 /**
- * Every failpoint with every one on the retry, on each journey that comes by both; each pair once,
- * in the random's order.
+ * Returns each pair of failpoints on each journey that reaches both, once, in random order.
  */
 export function allPairs(random: Random): Pair[] {
   const pairs = new Map<string, Pair>();
@@ -111,10 +110,6 @@ export function allPairs(random: Random): Pair[] {
         if (!pairs.has(key)) pairs.set(key, { journey, first, second });
       }
   }
-  return shuffled([...pairs.values()], random);
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const keyed = items.map((item) => ({ item, key: random() }));
-  return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
+  const keyed = [...pairs.values()].map((pair) => ({ pair, key: random() }));
+  return keyed.sort((a, b) => a.key - b.key).map(({ pair }) => pair);
 }

@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import { readEverything, untilSettled, violations } from "@tercet/audit";
 import { allPairs, type Pair } from "./pair-journeys.ts";
-import { PairLane } from "./pair-lane.ts";
+import { type PairOutcome, PairSystem } from "./pair-system.ts";
 import { seededRandom } from "./random.ts";
+import { auditAtRest } from "./system.ts";
 
 export interface PairsOptions {
   readonly dataDir: string;
   readonly seed: number;
-  /** How many systems are tried side by side. */
-  readonly lanes: number;
-  /** At most so many pairs, of those that there are. */
+  /** The number of systems that run side by side. */
+  readonly systems: number;
+  /** The highest number of pairs to try. */
   readonly limit: number;
   readonly durationMs: number;
   readonly signal: AbortSignal;
@@ -19,69 +19,46 @@ export interface PairsOptions {
 export interface PairsResult {
   readonly all: number;
   readonly tried: number;
-  /** Both of them killed. */
+  /** Pairs of which both failpoints killed. */
   readonly both: number;
-  /** The order came to its end without coming by the second. */
+  /** Pairs whose order ended before it reached the second failpoint. */
   readonly firstOnly: number;
   readonly none: number;
   readonly breaches: readonly string[];
 }
 
-const SETTLED_WITHIN_MS = 30_000;
-const NEW_TOKEN_MS = 300_000;
-
 /**
- * Kills at one failpoint, and on the retry at another, for every pair that an order can come by.
+ * Kills a process at one failpoint, and on the retry at another, for every pair of failpoints that
+ * an order can reach. Throws StackError when a process cannot be started.
  */
 export async function runPairs(options: PairsOptions): Promise<PairsResult> {
-  const pairs = allPairs(seededRandom(options.seed)).slice(0, options.limit);
-  const result = {
-    all: pairs.length,
-    tried: 0,
-    both: 0,
-    firstOnly: 0,
-    none: 0,
-    breaches: [] as string[],
+  const { dataDir, seed, systems, limit, durationMs, signal, onProgress } = options;
+  const pairs = allPairs(seededRandom(seed)).slice(0, limit);
+  const outcomes: PairOutcome[] = [];
+  const breaches: string[] = [];
+  const result = (): PairsResult => {
+    const count = (times: number) => outcomes.filter(({ killed }) => killed === times).length;
+    const counts = { both: count(2), firstOnly: count(1), none: count(0) };
+    return { all: pairs.length, tried: outcomes.length, ...counts, breaches };
   };
-  const over = AbortSignal.any([AbortSignal.timeout(options.durationMs), options.signal]);
-  // One iterator for all lanes, so that each pair is tried once.
+  const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
+  // All systems take from one iterator, so that each pair is tried once.
   const waiting = pairs.values();
-  const record = (pair: Pair, { killed, breach }: Awaited<ReturnType<PairLane["run"]>>) => {
-    result.tried++;
-    if (killed === 2) result.both++;
-    else if (killed === 1) result.firstOnly++;
-    else result.none++;
-    if (breach !== undefined) result.breaches.push(`${describe(pair)}: ${breach}`);
-    options.onProgress(result);
+  const runSystem = async (index: number) => {
+    await using system = await PairSystem.start(join(dataDir, `system-${index}`), signal);
+    for (const pair of waiting) {
+      const outcome = await system.run(pair);
+      outcomes.push(outcome);
+      if (outcome.breach !== undefined) breaches.push(`${describe(pair)}: ${outcome.breach}`);
+      onProgress(result());
+      if (over.aborted) break;
+    }
+    const { breaches: found } = await auditAtRest(system.stack);
+    breaches.push(...system.breaches, ...found);
   };
-  const lanes = Array.from({ length: options.lanes }, (_, index) =>
-    runLane(options, index, waiting, over, record),
-  );
-  result.breaches.push(...(await Promise.all(lanes)).flat());
-  return result;
+  await Promise.all(Array.from({ length: systems }, (_, index) => runSystem(index)));
+  return result();
 }
 
 const describe = ({ journey, first, second }: Pair): string =>
   `${journey.name}: ${first.service} ${first.name}, then ${second.service} ${second.name}`;
-
-/** What was found broken in the lane's system when all was over. */
-async function runLane(
-  { dataDir, signal }: PairsOptions,
-  index: number,
-  waiting: Iterable<Pair>,
-  over: AbortSignal,
-  record: (pair: Pair, outcome: Awaited<ReturnType<PairLane["run"]>>) => void,
-): Promise<string[]> {
-  await using lane = await PairLane.start(join(dataDir, `lane-${index}`), signal);
-  let tokenAt = Number.NEGATIVE_INFINITY;
-  for (const pair of waiting) {
-    if (performance.now() - tokenAt > NEW_TOKEN_MS) {
-      await lane.renewToken();
-      tokenAt = performance.now();
-    }
-    record(pair, await lane.run(pair));
-    if (over.aborted) break;
-  }
-  const open = await untilSettled(lane.stack, SETTLED_WITHIN_MS);
-  return [...open, ...violations(await readEverything(lane.stack))];
-}

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** A process was killed, does not answer, or has too much to do. */
+/** A process was killed, does not respond, or is overloaded. */
 const PASSING: ReadonlySet<Code> = new Set([
   Code.Unavailable,
   Code.Aborted,
@@ -9,9 +9,9 @@ const PASSING: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * Whether a client asks again, with the same request_id, when its call failed so. A connection that
- * is reset is "aborted" to connect-node; one that it writes to after the process at its other end
- * was killed (EPIPE) is "internal", which no server said.
+ * Returns whether a client repeats a call that failed like this, with the same request_id.
+ * connect-node reports a reset connection as "aborted", and a write to a connection whose peer was
+ * killed (EPIPE) as "internal".
  */
 export function isPassing(error: unknown): boolean {
   const { code, cause } = ConnectError.from(error);

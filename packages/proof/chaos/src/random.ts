@@ -1,29 +1,25 @@
-/** In [0, 1), as Math.random is. */
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+/** Returns a number in [0, 1), like Math.random. */
 export type Random = () => number;
 
-/** Chance that repeats itself: mulberry32 (Tommy Ettinger, public domain). */
+/** Returns a generator that repeats itself for the same seed. */
 export function seededRandom(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const generator = xoroshiro128plus(seed);
+  return () => (generator.next() >>> 0) / 2 ** 32;
 }
 
-/** One of them; throws when there is none. */
+/** Returns one of the values. Throws RangeError when there is none. */
 export function pick<T>(values: readonly T[], random: Random): T {
   const value = values[Math.floor(random() * values.length)];
   if (value === undefined) throw new RangeError("there is nothing to pick from");
   return value;
 }
 
-/** A number of this range. */
 export const between = (min: number, max: number, random: Random): number =>
   min + random() * (max - min);
 
-/** One of them, heavier ones more often. */
+/** Returns one of the choices, each with a probability in proportion to its weight. */
 export function weighted<T>(choices: readonly (readonly [T, number])[], random: Random): T {
   let left = random() * choices.reduce((sum, [, weight]) => sum + weight, 0);
   for (const [choice, weight] of choices) {
@@ -33,5 +29,5 @@ export function weighted<T>(choices: readonly (readonly [T, number])[], random: 
   throw new RangeError("there is nothing to choose from");
 }
 
-/** A seed that a person can type. */
+/** Returns a seed that is short enough to type. */
 export const freshSeed = (): number => 1 + Math.floor(Math.random() * 999_999);

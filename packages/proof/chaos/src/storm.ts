@@ -1,28 +1,32 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   auditMoney,
-  readEverything,
+  countByStatus,
+  findViolations,
+  readSnapshot,
   unfinished,
-  violations,
   watchUnpaidOrders,
 } from "@tercet/audit";
-import type { ProgressListener } from "@tercet/cli";
+import { distribution, silentListener } from "@tercet/cli";
 import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
-import { runBuyers } from "./buyers.ts";
-import { CallLog } from "./calls.ts";
-import { Chronicle, type FaultRecord } from "./chronicle.ts";
-import { type Fleet, startFleet } from "./fleet.ts";
-import { runMisfortunes } from "./misfortunes.ts";
-import { seededRandom } from "./random.ts";
+import { CallLog } from "./call-log.ts";
+import { FaultLog, type FaultRecord } from "./fault-log.ts";
+import { injectFaults } from "./faults.ts";
+import { Fleet } from "./fleet.ts";
+import { type Random, seededRandom, weighted } from "./random.ts";
+import { Shopper } from "./shopper.ts";
+import { countFencedWrites, startSystem } from "./system.ts";
 import { type TakeOvers, takeOvers } from "./takeover-delays.ts";
+import { startTcpProxy } from "./tcp-proxy.ts";
 import { staleWrites } from "./timelines.ts";
 
 export interface StormOptions {
   readonly dataDir: string;
-  /** How long faults go on. */
+  /** How long faults are injected. */
   readonly durationMs: number;
   readonly seed: number;
+  /** The number of shoppers who place one order after another. */
   readonly buyers: number;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: StormProgress) => void;
@@ -32,13 +36,13 @@ export type StormPhase = "starting" | "storm" | "calm" | "audit";
 
 export interface StormProgress {
   readonly phase: StormPhase;
-  /** Of the storm. */
+  /** Since the storm began. */
   readonly elapsedMs: number;
   readonly acknowledged: number;
   readonly kills: number;
   readonly restarts: number;
   readonly otherFaults: number;
-  /** How often the invariants were looked at. */
+  /** The number of times that invariants were checked. */
   readonly checks: number;
   readonly breaches: number;
 }
@@ -47,21 +51,21 @@ export interface StormResult {
   readonly seed: number;
   readonly startedAt: number;
   readonly durationMs: number;
-  /** By status, as they ended. */
+  /** The number of orders by final status. */
   readonly orders: Readonly<Record<string, number>>;
   readonly acknowledged: number;
   readonly calls: number;
   readonly slowestCallMs: number;
   readonly failures: ReadonlyMap<string, number>;
   readonly faults: readonly FaultRecord[];
-  /** From the end of the last fault until every order had ended. */
+  /** From the end of the last fault until every order had ended; undefined if they did not. */
   readonly settledMs: number | undefined;
   readonly checks: number;
   readonly fencedWrites: number;
   readonly takeOvers: TakeOvers;
   readonly leaseMs: number;
   readonly breaches: readonly string[];
-  /** When orders ended, in milliseconds since the epoch. */
+  /** When each order ended, in milliseconds since the epoch. */
   readonly endings: readonly number[];
 }
 
@@ -70,8 +74,8 @@ const FREEZE_MS = LEASE_MS + 2_000;
 /** I3 */
 const SETTLED_WITHIN_MS = 30_000;
 const BETWEEN_AUDITS_MS = 10_000;
-const BETWEEN_LOOKS_MS = 1_000;
-/** Short, so that whatever waits for a time to pass has ended 30 s after the last fault. */
+const BETWEEN_CHECKS_MS = 1_000;
+/** Short enough for every timeout to pass within 30 s after the last fault. */
 const ENV = {
   LOG_LEVEL: "warn",
   SAGA_LEASE_MS: String(LEASE_MS),
@@ -81,207 +85,237 @@ const ENV = {
   RECONCILE_INTERVAL_MS: "500",
   RECONCILE_ABANDONED_EVERY_MS: "2000",
 };
-const FENCED = "write refused: the saga belongs to another worker now";
+const IN_STOCK = "CHAOS-IN-STOCK";
+const SOLD_OUT = "CHAOS-SOLD-OUT";
+const STOCK = { [IN_STOCK]: 1_000_000_000n, [SOLD_OUT]: 0n };
+/**
+ * Payment tokens and their shares. The provider never responds to `tok_timeout`, and to `tok_slow`
+ * after 2 s.
+ */
+const TOKENS = [
+  ["tok_visa", 80],
+  ["tok_declined", 5],
+  ["tok_insufficient_funds", 3],
+  ["tok_flaky", 5],
+  ["tok_timeout_then_success", 4],
+  ["tok_slow", 2],
+  ["tok_timeout", 1],
+] as const;
+const SOLD_OUT_SHARE = 0.05;
+const CANCELLED_SHARE = 0.08;
+const CALL_TIMEOUT_MS = 5_000;
+const CALL_GRACE_MS = 250;
+/** Orders that were begun when the storm ended are repeated for this long. */
+const LAST_CALLS_MS = 30_000;
 
 /**
- * Orders are placed while processes are killed, the database is restarted and the network breaks;
- * then everything is audited.
+ * Places orders while processes are killed, the database is restarted and the network breaks; then
+ * audits everything. Throws StackError when a process cannot be started.
  */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
-  const { durationMs, seed, buyers, signal } = options;
-  const storm = new Storm(options);
-  await using fleet = await startFleet({
-    dataDir: options.dataDir,
-    env: ENV,
-    listener: storm.listener,
-    signal,
-    onUnexpectedEnd: (service, how) =>
-      storm.breach(`I9: a process of ${service} ended by itself (${how})`),
-  });
-  const random = seededRandom(seed);
-  const watching = new AbortController();
-  const watches = storm.watch(fleet.stack, watching.signal);
-  const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
-  storm.enter("storm");
-  await Promise.all([
-    runMisfortunes({
-      fleet,
-      chronicle: storm.chronicle,
-      random,
-      freezeMs: FREEZE_MS,
-      signal: over,
-    }).then(() => storm.enter("calm")),
-    runBuyers({
-      stack: fleet.stack,
-      orderUrl: fleet.order.url,
-      buyers,
-      random,
-      log: storm.log,
-      signal: over,
-      onAcknowledged: storm.acknowledge,
-    }),
-  ]);
-  const settledMs = await storm.settle(fleet);
-  watching.abort();
-  await watches;
-  storm.enter("audit");
-  return await storm.result(fleet, settledMs);
-}
-
-class Storm {
-  readonly chronicle = new Chronicle();
-  readonly log = new CallLog();
-  readonly #options: StormOptions;
-  readonly #acknowledged = new Map<string, string>();
-  readonly #breaches = new Set<string>();
-  readonly #startedAt = Date.now();
-  #stormBegan = performance.now();
-  #phase: StormPhase = "starting";
-  #checks = 0;
-  #fenced = 0;
-
-  constructor(options: StormOptions) {
-    this.#options = options;
-  }
-
-  /** Hears the warnings of all processes. */
-  readonly listener: ProgressListener = {
-    progress: (_what, work) => work(),
-    notice: (sentence) => {
-      if (sentence.includes(FENCED)) this.#fenced++;
-      if (/ (error|fatal): /.test(sentence)) this.breach(`I9: ${sentence}`);
-    },
-  };
-
-  readonly acknowledge = (requestId: string, orderId: string): void => {
-    this.#acknowledged.set(requestId, orderId);
-    this.#tell();
-  };
-
-  breach(sentence: string): void {
-    this.#breaches.add(sentence);
-    this.#tell();
-  }
-
-  enter(phase: StormPhase): void {
-    if (phase === "storm") this.#stormBegan = performance.now();
-    this.#phase = phase;
-    this.#tell();
-  }
-
-  /** What must hold at any time, looked at while everything breaks. */
-  async watch(stack: Stack, signal: AbortSignal): Promise<void> {
-    await Promise.all([
-      this.#watchMoney(stack, signal),
-      this.#watchInvariants(stack, signal),
-      this.#watchSessions(stack, signal),
-    ]);
-  }
-
-  async #watchMoney(stack: Stack, signal: AbortSignal): Promise<void> {
-    await watchUnpaidOrders(stack, signal, {
-      everyMs: BETWEEN_LOOKS_MS,
-      onLook: ({ unpaid }) => {
-        this.#checks++;
-        for (const id of unpaid) this.breach(`I12: order ${id} was CONFIRMED and not paid for`);
-      },
-    });
-  }
-
-  async #watchInvariants(stack: Stack, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(BETWEEN_AUDITS_MS, undefined, { signal }).catch(() => {});
-      if (signal.aborted) return;
-      try {
-        const { broken } = await auditMoney(stack, { openForMs: Number.POSITIVE_INFINITY });
-        this.#checks++;
-        for (const violation of broken) this.breach(violation);
-      } catch (error) {
-        if (!isDatabaseUnavailable(error)) throw error;
-      }
-    }
-  }
-
-  /** I9: nobody leaves a transaction open. */
-  async #watchSessions({ databaseUrls }: Stack, signal: AbortSignal): Promise<void> {
-    const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-chaos" });
-    while (!signal.aborted) {
-      const idle = await sql`
-        select application_name from pg_stat_activity
-        where state like 'idle in transaction%' and state_change < now() - interval '5 seconds'`.catch(
-        () => [],
-      );
-      for (const row of idle)
-        this.breach(
-          `I9: a session of ${row["applicationName"]} was idle in a transaction for more than 5 s`,
-        );
-      await sleep(BETWEEN_LOOKS_MS, undefined, { signal }).catch(() => {});
-    }
-    await sql.end({ timeout: 1 });
-  }
-
-  /** I3: how long after the last fault everything had ended; undefined when it had not. */
-  async settle({ stack }: Fleet): Promise<number | undefined> {
-    const since = this.chronicle.lastEnd;
-    for (;;) {
-      const open = unfinished(await readEverything(stack));
-      const tookMs = Date.now() - since;
-      if (open.length === 0) return tookMs;
-      if (tookMs > SETTLED_WITHIN_MS || this.#options.signal.aborted) {
-        for (const sentence of open)
-          this.breach(`${sentence} ${Math.round(tookMs / 1000)} s after the last fault`);
-        return undefined;
-      }
-      await sleep(BETWEEN_LOOKS_MS);
-    }
-  }
-
-  async result({ stack }: Fleet, settledMs: number | undefined): Promise<StormResult> {
-    const everything = await readEverything(stack);
-    this.#checks++;
-    for (const violation of violations(everything, this.#acknowledged)) this.breach(violation);
-    // Nobody is stopped by SIGTERM in a storm.
-    for (const write of everything.sagas.flatMap(staleWrites)) this.breach(write);
-    for (const breach of this.log.breaches) this.breach(breach);
-    const byStatus = Object.entries(Object.groupBy(everything.orders, ({ status }) => status));
-    const windowMs = LEASE_MS + 1_000;
-    return {
-      seed: this.#options.seed,
-      startedAt: this.#startedAt,
-      durationMs: this.#options.durationMs,
-      orders: Object.fromEntries(byStatus.map(([status, some]) => [status, some.length])),
-      acknowledged: this.#acknowledged.size,
-      calls: this.log.calls,
-      slowestCallMs: this.log.slowestMs,
-      failures: this.log.failures,
-      faults: this.chronicle.faults,
-      settledMs,
-      checks: this.#checks,
-      fencedWrites: this.#fenced,
-      takeOvers: takeOvers(
-        everything.sagas.map(({ events }) => events),
-        this.chronicle.faults,
-        windowMs,
-      ),
-      leaseMs: LEASE_MS,
-      breaches: [...this.#breaches],
-      endings: everything.orders.map(({ updateTime }) => updateTime.getTime()),
-    };
-  }
-
-  #tell(): void {
-    const { faults } = this.chronicle;
-    const kills = this.chronicle.count((kind) => kind.endsWith("killed"));
-    const restarts = this.chronicle.count((kind) => kind === "PostgreSQL down");
-    this.#options.onProgress({
-      phase: this.#phase,
-      elapsedMs: this.#phase === "starting" ? 0 : performance.now() - this.#stormBegan,
-      acknowledged: this.#acknowledged.size,
+  const { dataDir, durationMs, seed, buyers, signal, onProgress } = options;
+  const [random, startedAt] = [seededRandom(seed), Date.now()];
+  const [log, calls] = [new FaultLog(), new CallLog({ graceMs: CALL_GRACE_MS })];
+  const breaches = new Set<string>();
+  let phase: StormPhase = "starting";
+  let [began, checks] = [performance.now(), 0];
+  const report = () => {
+    const [kills, restarts] = [log.count("killed"), log.count("PostgreSQL down")];
+    onProgress({
+      phase,
+      elapsedMs: phase === "starting" ? 0 : performance.now() - began,
+      acknowledged: shopper?.acknowledged.size ?? 0,
       kills,
       restarts,
-      otherFaults: faults.length - kills - restarts,
-      checks: this.#checks,
-      breaches: this.#breaches.size + this.log.breaches.length,
+      otherFaults: log.faults.length - kills - restarts,
+      checks,
+      breaches: breaches.size + calls.breaches.length,
     });
+  };
+  const breach = (sentence: string) => {
+    breaches.add(sentence);
+    report();
+  };
+  const enter = (next: StormPhase) => {
+    phase = next;
+    report();
+  };
+  const notice = (sentence: string) => {
+    if (/ (error|fatal): /.test(sentence)) breach(`I9: ${sentence}`);
+  };
+
+  let shopper: Shopper | undefined;
+  await using proxies = new AsyncDisposableStack();
+  const [order, payment] = [proxies.use(await startTcpProxy()), proxies.use(await startTcpProxy())];
+  await using stack = await startSystem({
+    dataDir,
+    env: ENV,
+    paymentUrl: payment.url,
+    stock: STOCK,
+    replaced: ["order", "payment"],
+    listener: { ...silentListener, notice },
+    signal,
+  });
+  await using fleet = await Fleet.start({
+    stack,
+    sizes: { order: 2, payment: 2 },
+    random,
+    log,
+    route: (service, urls) => (service === "order" ? order : payment).to(...urls),
+    onUnexpectedExit: (service, exit) =>
+      breach(`I9: a process of ${service} ended by itself (${exit})`),
+  });
+  shopper = new Shopper({ stack, orderUrl: () => order.url, log: calls, onAcknowledged: report });
+
+  const watching = new AbortController();
+  const watches = watchInvariants(stack, watching.signal, {
+    breach,
+    onCheck: () => void checks++,
+  });
+  const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
+  began = performance.now();
+  enter("storm");
+  const faultOptions = { stack, fleet, network: payment, log, random, freezeMs: FREEZE_MS };
+  await Promise.all([
+    injectFaults({ ...faultOptions, signal: over }).then(() => enter("calm")),
+    shopUntil(over, shopper, buyers, random),
+  ]);
+  const settledMs = await settle(stack, log.lastEnd, signal, breach);
+  watching.abort();
+  await watches;
+  enter("audit");
+
+  const snapshot = await readSnapshot(stack);
+  checks++;
+  for (const sentence of [
+    ...findViolations(snapshot, shopper.acknowledged),
+    // No process is stopped by SIGTERM in a storm.
+    ...snapshot.sagas.flatMap(staleWrites),
+    ...calls.breaches,
+  ])
+    breach(sentence);
+  return {
+    seed,
+    startedAt,
+    durationMs,
+    orders: countByStatus(snapshot),
+    acknowledged: shopper.acknowledged.size,
+    calls: calls.tookMs.length,
+    slowestCallMs: distribution(calls.tookMs).max,
+    failures: calls.failures,
+    faults: log.faults,
+    settledMs,
+    checks,
+    fencedWrites: await countFencedWrites(stack),
+    takeOvers: takeOvers(
+      snapshot.sagas.map(({ events }) => events),
+      log.faults,
+      LEASE_MS + 1_000,
+    ),
+    leaseMs: LEASE_MS,
+    breaches: [...breaches],
+    endings: snapshot.orders.map(({ updateTime }) => updateTime.getTime()),
+  };
+}
+
+/** Places orders, and cancels some, until the signal aborts and each order is acknowledged. */
+async function shopUntil(
+  over: AbortSignal,
+  shopper: Shopper,
+  buyers: number,
+  random: Random,
+): Promise<void> {
+  const abandon = new AbortController();
+  over.addEventListener(
+    "abort",
+    () => void sleep(LAST_CALLS_MS, undefined, { ref: false }).then(() => abandon.abort()),
+    { once: true },
+  );
+  const how = { timeoutMs: CALL_TIMEOUT_MS, signal: abandon.signal };
+  const buy = async () => {
+    const sku = random() < SOLD_OUT_SHARE ? SOLD_OUT : IN_STOCK;
+    const order = await shopper.place({ sku, token: weighted(TOKENS, random) }, how);
+    if (order !== undefined && random() < CANCELLED_SHARE) await shopper.cancel(order.id, how);
+  };
+  const goOn = async () => {
+    while (!over.aborted) await buy();
+  };
+  await Promise.all(Array.from({ length: buyers }, goOn));
+}
+
+interface Watcher {
+  readonly breach: (sentence: string) => void;
+  readonly onCheck: () => void;
+}
+
+/** Checks what must hold at any time, until the signal aborts. */
+async function watchInvariants(stack: Stack, signal: AbortSignal, watcher: Watcher): Promise<void> {
+  const { breach, onCheck } = watcher;
+  await Promise.all([
+    watchUnpaidOrders(stack, signal, {
+      everyMs: BETWEEN_CHECKS_MS,
+      onLook: ({ unpaid }) => {
+        onCheck();
+        for (const id of unpaid) breach(`I12: order ${id} was CONFIRMED and not paid for`);
+      },
+    }),
+    repeat(BETWEEN_AUDITS_MS, signal, async () => {
+      const { broken } = await auditMoney(stack, { openForMs: Number.POSITIVE_INFINITY });
+      onCheck();
+      broken.forEach(breach);
+    }),
+    watchSessions(stack, signal, breach),
+  ]);
+}
+
+/** I9: no process leaves a transaction open. */
+async function watchSessions(
+  { databaseUrls }: Stack,
+  signal: AbortSignal,
+  breach: Watcher["breach"],
+): Promise<void> {
+  const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-chaos" });
+  await repeat(BETWEEN_CHECKS_MS, signal, async () => {
+    const idle = await sql<{ applicationName: string }[]>`
+      select application_name from pg_stat_activity
+      where state like 'idle in transaction%' and state_change < now() - interval '5 seconds'`;
+    for (const { applicationName } of idle)
+      breach(`I9: a session of ${applicationName} was idle in a transaction for more than 5 s`);
+  });
+  await sql.end({ timeout: 1 });
+}
+
+/** Repeats a check until the signal aborts, and skips those during which the database is down. */
+async function repeat(
+  everyMs: number,
+  signal: AbortSignal,
+  check: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    await sleep(everyMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    await check().catch((error: unknown) => {
+      if (!isDatabaseUnavailable(error)) throw error;
+    });
+  }
+}
+
+/** I3: resolves to the milliseconds from `since` until nothing was open, if within 30 s. */
+async function settle(
+  stack: Stack,
+  since: number,
+  signal: AbortSignal,
+  breach: Watcher["breach"],
+): Promise<number | undefined> {
+  for (;;) {
+    const open = unfinished(await readSnapshot(stack));
+    const tookMs = Date.now() - since;
+    if (open.length === 0) return tookMs;
+    if (tookMs > SETTLED_WITHIN_MS || signal.aborted) {
+      for (const sentence of open)
+        breach(`${sentence} ${Math.round(tookMs / 1000)} s after the last fault`);
+      return undefined;
+    }
+    await sleep(BETWEEN_CHECKS_MS);
   }
 }

@@ -1,6 +1,6 @@
 import type { SagaEventRow } from "@tercet/audit";
 import { expect, test } from "vitest";
-import type { FaultRecord } from "./chronicle.ts";
+import type { FaultRecord } from "./fault-log.ts";
 import { takeOvers } from "./takeover-delays.ts";
 
 const event = (ms: number, worker: string, outcome = "SUCCEEDED", message = ""): SagaEventRow => ({

@@ -1,19 +1,18 @@
-import type { SagaEventRow } from "@tercet/audit";
+import type { SagaEventRow, SagaRow } from "@tercet/audit";
 import { type Distribution, distribution } from "@tercet/cli";
-import type { FaultRecord } from "./chronicle.ts";
+import type { FaultRecord } from "./fault-log.ts";
 import { isTakeOver } from "./timelines.ts";
 
 export interface TakeOvers {
-  /** All of them. */
   readonly count: number;
-  /**
-   * From the worker's death or freezing to the take-over, in milliseconds: of those that nothing
-   * else delayed.
-   */
+  /** From the fault of the worker to the take-over, of those that no other fault delayed. */
   readonly delaysMs: Distribution;
 }
 
-/** Who wrote what stood in a saga's timeline before it was taken over held it before. */
+/**
+ * Measures take-overs by timelines alone: the writer of the event before a take-over held the saga.
+ * `windowMs`: how long after a fault another fault may delay the take-over.
+ */
 export function takeOvers(
   timelines: readonly (readonly SagaEventRow[])[],
   faults: readonly FaultRecord[],
@@ -35,7 +34,7 @@ export function takeOvers(
       const at = Date.parse(event.time);
       const before = timeline[index - 1];
       if (before === undefined) continue;
-      // One that was frozen and woke again may have begun it since.
+      // A worker that was frozen and resumed may have claimed the saga since.
       const lost = losses.findLast(
         ({ worker, from }) =>
           worker === before.worker && Date.parse(before.time) <= from && from <= at,
@@ -46,10 +45,7 @@ export function takeOvers(
   return { count, delaysMs: distribution(delays) };
 }
 
-/**
- * A database that is down cannot say that a worker is gone, and one that comes back is found again
- * a second later.
- */
+/** Workers do not see that one is gone while the database is down, and for a second afterwards. */
 function isUndisturbed(
   lost: FaultRecord,
   disturbances: readonly FaultRecord[],
@@ -62,5 +58,22 @@ function isUndisturbed(
       other === lost ||
       (other.to ?? Number.POSITIVE_INFINITY) + margin < lost.from ||
       other.from > end,
+  );
+}
+
+/**
+ * Returns the milliseconds from each fault to the take-over of each saga that its worker held. A
+ * saga whose next event is not a take-over was released or ended by the worker's last statement.
+ */
+export function delaysOfHeldSagas(
+  faults: readonly FaultRecord[],
+  sagas: readonly SagaRow[],
+): number[] {
+  const events = new Map(sagas.map((saga) => [saga.id, saga.events]));
+  return faults.flatMap(({ from, held = [] }) =>
+    held.flatMap(({ id, events: before }) => {
+      const next = events.get(id)?.[before];
+      return next !== undefined && isTakeOver(next) ? [Date.parse(next.time) - from] : [];
+    }),
   );
 }

@@ -1,24 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readEverything, unfinished, watchUnpaidOrders } from "@tercet/audit";
-import { type ProgressListener, silentListener } from "@tercet/cli";
+import { countByStatus, watchUnpaidOrders } from "@tercet/audit";
+import { type Distribution, distribution } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { ANY_PORT, createApi, envToConfig, type Stack, startStack } from "@tercet/stack";
-import { type Loss, OrderFleet } from "./order-fleet.ts";
-import { freshSeed, type Random, seededRandom } from "./random.ts";
-import { type Shopping, shop } from "./shoppers.ts";
-import { assess, type TakeoverResult, wrongStock } from "./takeover-result.ts";
+import { FaultLog } from "./fault-log.ts";
+import { Fleet } from "./fleet.ts";
+import { freshSeed, pick, seededRandom } from "./random.ts";
+import { NEVER, Shopper } from "./shopper.ts";
+import { auditAtRest, countFencedWrites, startSystem } from "./system.ts";
+import { delaysOfHeldSagas } from "./takeover-delays.ts";
+import { isTakeOver, staleWrites } from "./timelines.ts";
 
 export interface TakeoverOptions {
   /** For the databases, logs and book of a stack of its own. */
   readonly dataDir: string;
   readonly replicas?: number;
   readonly orders?: number;
-  /** How long replicas are killed and frozen; the orders come in this time. */
+  /** How long replicas are killed and frozen and orders are placed. */
   readonly seconds?: number;
   readonly leaseMs?: number;
   /**
-   * Chooses who is killed and what is ordered; when things happen is still up to the machine. A new
-   * one by default.
+   * Chooses what is killed and what is ordered, but not when things happen. By default a new one.
    */
   readonly seed?: number;
   readonly onProgress?: (progress: TakeoverProgress) => void;
@@ -26,203 +27,170 @@ export interface TakeoverOptions {
 }
 
 export interface TakeoverProgress {
-  readonly seed: number;
-  readonly doing: "starting" | "killing" | "draining";
+  readonly phase: "starting" | "killing" | "draining";
   readonly placed: number;
   readonly kills: number;
   readonly freezes: number;
-  readonly fencedWrites: number;
 }
 
-const DEFAULTS = { replicas: 20, orders: 1_000, seconds: 60, leaseMs: 2_000 };
+export interface TakeoverResult {
+  readonly seed: number;
+  readonly kills: number;
+  readonly freezes: number;
+  /** Of sagas whose owner was killed or frozen, and of those whose owner only seemed gone. */
+  readonly takeovers: number;
+  /** Milliseconds from the moment the owner was killed or frozen. */
+  readonly delaysMs: Distribution;
+  /** Refused writes of workers whose saga had been taken over. */
+  readonly fencedWrites: number;
+  readonly ordersByStatus: Readonly<Record<string, number>>;
+  /** The number of sagas that each replica finished, including those that were killed. */
+  readonly finishedByReplica: Distribution;
+  /** Each begins with the name of its invariant. */
+  readonly violations: readonly string[];
+}
+
+const DEFAULTS = {
+  replicas: 20,
+  orders: 1_000,
+  seconds: 60,
+  leaseMs: 2_000,
+  signal: NEVER,
+  onProgress: () => {},
+};
 const EVERY_MS = 2_000;
-/** A replica is frozen until its sagas have been taken over, and then some. */
+/** Until well after its sagas have been taken over. */
 const frozenMs = (leaseMs: number): number => leaseMs * 1.5 + 1_000;
-/** The database takes 200 connections. */
+/** The database accepts 200 connections. */
 const CONNECTIONS = 140;
 const DRAIN_MS = 60_000;
 const SKU = "TAKEOVER";
-/** Of the orders: the rest is refunded for want of stock. */
+/** The share of the orders that can be allocated; the others are refunded. */
 const IN_STOCK = 0.75;
-const REFUSED = "write refused: the saga belongs to another worker now";
+/** Most are slow, so that there are sagas to take over. */
+const TOKENS = [
+  "tok_slow",
+  "tok_slow",
+  "tok_slow",
+  "tok_visa",
+  "tok_flaky",
+  "tok_timeout_then_success",
+  "tok_declined",
+];
+const CALL_TIMEOUT_MS = 4_000;
 
 /**
- * Replicas of Order on one database, customers who order, and every two seconds one replica is
- * killed by SIGKILL and another stands still for longer than its lease. Answers what became of it.
- * Throws StackError when a process cannot be started.
+ * Runs replicas of Order on one database and places orders; every two seconds kills one replica and
+ * freezes another for longer than its lease. Throws StackError when a process cannot be started.
  */
 export async function runTakeover(options: TakeoverOptions): Promise<TakeoverResult> {
-  const settings = {
-    ...DEFAULTS,
-    seed: freshSeed(),
-    signal: new AbortController().signal,
-    onProgress: () => {},
-    ...options,
+  const settings = { ...DEFAULTS, seed: freshSeed(), ...options };
+  const { dataDir, replicas, orders, seconds, leaseMs, seed, signal, onProgress } = settings;
+  const random = seededRandom(seed);
+  const log = new FaultLog();
+  const stock = BigInt(Math.ceil(orders * IN_STOCK));
+  const durationMs = seconds * 1_000;
+  let phase: TakeoverProgress["phase"] = "starting";
+  let placed = 0;
+  const counts = () => ({ kills: log.count("killed"), freezes: log.count("frozen") });
+  const report = (next = phase) => {
+    phase = next;
+    onProgress({ phase, placed, ...counts() });
   };
-  return await new Takeover(settings).run();
-}
 
-class Takeover {
-  readonly #settings: Required<TakeoverOptions>;
-  readonly #random: Random;
-  #placed = 0;
-  #fencedWrites = 0;
-  #losses: readonly Loss[] = [];
-
-  constructor(settings: Required<TakeoverOptions>) {
-    this.#settings = settings;
-    this.#random = seededRandom(settings.seed);
-  }
-
-  async run(): Promise<TakeoverResult> {
-    const { dataDir, leaseMs, replicas, signal } = this.#settings;
-    this.#tell("starting");
-    const settings = {
-      SAGA_LEASE_MS: String(leaseMs),
-      DATABASE_POOL_SIZE: String(Math.max(3, Math.floor(CONNECTIONS / replicas))),
-    };
-    const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir });
-    await using stack = await startStack(config, { listener: this.#listener(), signal });
-    // Its own one would be a replica that is never killed.
-    await stack.services.order.stop();
-    const sql = connectPostgres(stack.databaseUrls.order, {
-      max: 2,
-      applicationName: "tercet-chaos",
-    });
-    try {
-      await using fleet = await OrderFleet.start({
-        stack,
-        sql,
-        size: replicas,
-        env: settings,
-        random: this.#random,
-      });
-      return await this.#trouble(stack, sql, fleet);
-    } finally {
-      await sql.end({ timeout: 1 });
-    }
-  }
-
-  async #trouble(stack: Stack, sql: Sql, fleet: OrderFleet): Promise<TakeoverResult> {
-    this.#losses = fleet.losses;
-    const over = new AbortController();
-    const stock = await this.#putProduct(stack, fleet);
-    const unpaid = watchUnpaidOrders(stack, over.signal, { everyMs: 1_000 });
-    // Its failure is for whoever awaits it below.
-    unpaid.catch(() => {});
-    try {
-      const [shopping] = await Promise.all([
-        this.#shop(stack, fleet, over.signal),
-        this.#harm(fleet),
-      ]);
-      this.#tell("draining");
-      await this.#drained(stack);
-      over.abort();
-      const unpaidOrders = (await unpaid).unpaid.map(
-        (id) => `I12: order ${id} was confirmed and not paid for`,
-      );
-      const further = [
-        ...shopping.refusals,
-        ...unpaidOrders,
-        ...(await wrongStock(sql, SKU, stock)),
-      ];
-      const { seed } = this.#settings;
-      const findings = {
-        everything: await readEverything(stack),
-        losses: fleet.losses,
-        workers: fleet.workers,
-      };
-      return {
-        seed,
-        fencedWrites: this.#fencedWrites,
-        ...assess(findings, shopping.acknowledged, further),
-      };
-    } finally {
-      over.abort();
-      await unpaid.catch(() => {});
-    }
-  }
-
-  async #putProduct(stack: Stack, fleet: OrderFleet): Promise<bigint> {
-    const stock = BigInt(Math.ceil(this.#settings.orders * IN_STOCK));
-    const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.olivia);
-    const product = {
-      sku: SKU,
-      name: "Teapot",
-      price: { currencyCode: "EUR", minorUnits: 1_999n },
-      stock,
-    };
-    await createApi(fleet.urls[0] ?? "", accessToken).catalog.putProduct({
-      product,
-      requestId: crypto.randomUUID(),
-    });
-    return stock;
-  }
-
-  async #shop(stack: Stack, fleet: OrderFleet, over: AbortSignal): Promise<Shopping> {
-    const { orders, seconds } = this.#settings;
-    const signal = AbortSignal.any([over, this.#settings.signal]);
-    const { accessToken: token } = await createApi(stack.urls.edge).identity.login(
-      stack.users.alice,
-    );
-    const onPlaced = () => {
-      this.#placed++;
-    };
-    // Chance of its own: when a customer is answered must not decide who is killed.
-    const random = seededRandom(this.#settings.seed + 1);
-    return await shop({
-      urls: () => fleet.urls,
-      token,
-      sku: SKU,
-      orders,
-      overMs: seconds * 1_000,
-      random,
+  report();
+  await using resources = new AsyncDisposableStack();
+  const stack = resources.use(
+    await startSystem({
+      dataDir,
+      stock: { [SKU]: stock },
+      replaced: ["order"],
       signal,
-      onPlaced,
-    });
-  }
+    }),
+  );
+  const { order: databaseUrl } = stack.databaseUrls;
+  const sql = connectPostgres(databaseUrl, { max: 2, applicationName: "tercet-chaos" });
+  resources.defer(() => sql.end({ timeout: 1 }));
+  const env = {
+    SAGA_LEASE_MS: String(leaseMs),
+    DATABASE_POOL_SIZE: String(Math.max(3, Math.floor(CONNECTIONS / replicas))),
+  };
+  const fleet = resources.use(
+    await Fleet.start({ stack, sizes: { order: replicas }, env, random, log, sql }),
+  );
+  const over = new AbortController();
+  resources.defer(() => over.abort());
+  const watching = watchUnpaidOrders(stack, over.signal, { everyMs: 1_000 });
+  // A rejection is seen by the `await` below, unless something fails before.
+  watching.catch(() => {});
 
-  async #harm(fleet: OrderFleet): Promise<void> {
-    const { seconds, leaseMs, signal } = this.#settings;
-    const end = performance.now() + seconds * 1_000;
+  // A random of its own: the timing of responses must not change which replica is killed.
+  const shopping = seededRandom(seed + 1);
+  const shopper = new Shopper({
+    stack,
+    orderUrl: () => pick(fleet.urls("order"), shopping),
+    onAcknowledged: () => void placed++,
+  });
+  const purchases = Array.from({ length: orders }, () => ({
+    sku: SKU,
+    token: pick(TOKENS, shopping),
+  }));
+  const placeAll = async () => {
+    const how = {
+      timeoutMs: CALL_TIMEOUT_MS,
+      signal: AbortSignal.any([over.signal, signal]),
+    };
+    const placing: Promise<unknown>[] = [];
+    for (const purchase of purchases) {
+      placing.push(shopper.place(purchase, how));
+      await sleep(durationMs / orders, undefined, { signal });
+    }
+    await Promise.all(placing);
+  };
+  const killAndFreeze = async () => {
+    const end = performance.now() + durationMs;
     while (performance.now() + EVERY_MS < end) {
       await sleep(EVERY_MS, undefined, { signal });
-      await fleet.kill();
+      await fleet.kill("order");
       await fleet.freeze(frozenMs(leaseMs));
-      this.#tell("killing");
+      report("killing");
     }
     await fleet.complete();
-  }
+  };
+  await Promise.all([placeAll(), killAndFreeze()]);
+  report("draining");
+  const { snapshot, breaches } = await auditAtRest(stack, shopper.acknowledged, DRAIN_MS, signal);
+  signal.throwIfAborted();
+  over.abort();
+  const { unpaid } = await watching;
+  const { sagas } = snapshot;
+  const finished = Map.groupBy(sagas, ({ events }) => events.at(-1)?.worker);
+  return {
+    seed,
+    ...counts(),
+    takeovers: sagas.flatMap(({ events }) => events.filter(isTakeOver)).length,
+    delaysMs: distribution(delaysOfHeldSagas(log.faults, sagas)),
+    fencedWrites: await countFencedWrites(stack),
+    ordersByStatus: countByStatus(snapshot),
+    finishedByReplica: distribution(
+      fleet.workers.map((worker) => finished.get(worker)?.length ?? 0),
+    ),
+    violations: [
+      ...breaches,
+      ...sagas.flatMap(staleWrites),
+      ...shopper.log.breaches,
+      ...unpaid.map((id) => `I12: order ${id} was CONFIRMED and not paid for`),
+      ...(await wrongStock(sql, stock)),
+    ],
+  };
+}
 
-  /** Waits until everything has ended, or should have: then the audit says what has not. */
-  async #drained(stack: Stack): Promise<void> {
-    const deadline = performance.now() + DRAIN_MS;
-    while (unfinished(await readEverything(stack)).length > 0 && performance.now() < deadline)
-      await sleep(500, undefined, { signal: this.#settings.signal });
-  }
-
-  #listener(): ProgressListener {
-    return {
-      ...silentListener,
-      notice: (sentence) => {
-        if (sentence.includes(REFUSED)) this.#fencedWrites++;
-      },
-    };
-  }
-
-  #count(how: Loss["how"]): number {
-    return this.#losses.filter((loss) => loss.how === how).length;
-  }
-
-  #tell(doing: TakeoverProgress["doing"]): void {
-    const { seed, onProgress } = this.#settings;
-    onProgress({
-      seed,
-      doing,
-      placed: this.#placed,
-      kills: this.#count("killed"),
-      freezes: this.#count("frozen"),
-      fencedWrites: this.#fencedWrites,
-    });
-  }
+/** The stock is what it was, less one for each confirmed order. */
+async function wrongStock(sql: Sql, initial: bigint): Promise<string[]> {
+  const [row] = await sql<{ stock: bigint; sold: bigint }[]>`
+    select stock, (select count(*) from orders where status = 'CONFIRMED') as sold
+    from products where sku = ${SKU}`;
+  if (row === undefined || row.stock + row.sold !== initial)
+    return [`stock: of ${initial}, ${row?.sold} are sold and ${row?.stock} are left`];
+  return [];
 }

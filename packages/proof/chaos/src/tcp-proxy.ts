@@ -2,41 +2,39 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What the network does to bytes, either way. */
-export interface Fault {
-  /** They come so much later. */
+/** What the network does to bytes in both directions. */
+export interface NetworkFault {
+  /** How much later they arrive. */
   readonly latencyMs?: number;
-  /** So many a second pass, on each connection and each way. */
+  /** Of each connection and direction. */
   readonly bytesPerSecond?: number;
   /**
-   * Nothing passes and nothing is refused, as when a cable is cut. What is on its way arrives when
-   * the hole is closed, as TCP sends it again.
+   * Nothing passes and nothing is refused, as when a cable is cut. Bytes in transit arrive when the
+   * fault ends, as TCP retransmits them.
    */
   readonly blackHole?: boolean;
 }
 
 export type Matcher = (bytes: Buffer) => boolean;
 
-/**
- * One TCP address for servers that come and go, with a network between that misbehaves on demand.
- */
+/** One TCP address for changing servers, behind a network into which faults can be injected. */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** "http://127.0.0.1:PORT" */
   readonly url: string;
   /** Open connections. */
   readonly connections: number;
-  /** From now on connections go to these URLs in turn, passing over those that refuse. */
+  /** Sends new connections to these URLs in turn, and skips those that refuse. */
   to(...urls: readonly string[]): void;
-  /** What happens to bytes from now on; nothing without an argument. */
-  misbehave(fault?: Fault): void;
-  /** Ends every connection, by RST. */
+  /** Replaces the current fault; ends it without an argument. */
+  inject(fault?: NetworkFault): void;
+  /** Ends every connection by RST. */
   reset(): void;
-  /** Says to every client that nothing more will come (FIN), and goes on listening to it. */
+  /** Sends FIN to every client, and goes on reading from it. */
   halfClose(): void;
   /**
-   * Loses one reply: on the connection where a request matches, the first bytes of the server that
-   * match `reply` are swallowed and the connection is reset. Resolves when that has happened.
+   * Loses one reply: on the first connection with a matching request, the first bytes of the server
+   * that match `reply` are dropped and the connection is reset. Resolves when that has happened.
    */
   dropReply(request: Matcher, reply?: Matcher): Promise<void>;
 }
@@ -44,8 +42,8 @@ export interface TcpProxy extends AsyncDisposable {
 interface Connection {
   readonly client: Socket;
   readonly server: Socket;
-  /** The reply to be lost, since a request matched. */
-  doomed?: Drop;
+  /** Set when a request matched. */
+  drop?: Drop;
 }
 
 interface Drop {
@@ -55,23 +53,22 @@ interface Drop {
 }
 
 const HOST = "127.0.0.1";
-/** How finely a slow line is cut. */
 const SLICES_PER_SECOND = 20;
 
 export async function startTcpProxy(...targets: readonly string[]): Promise<TcpProxy> {
-  const proxy = new MisbehavingProxy();
+  const proxy = new FaultyProxy();
   proxy.to(...targets);
   await proxy.listen();
   return proxy;
 }
 
-class MisbehavingProxy implements TcpProxy {
+class FaultyProxy implements TcpProxy {
   readonly #listener = createServer({ allowHalfOpen: true }, (client) => void this.#accept(client));
   readonly #open = new Set<Connection>();
   #targets: readonly URL[] = [];
   #turn = 0;
-  #fault: Fault = {};
-  /** Aborts when the fault changes: what waits for it looks again. */
+  #fault: NetworkFault = {};
+  /** Aborts when the fault changes, which ends every pause. */
   #changed = new AbortController();
   #drop: Drop | undefined;
 
@@ -95,7 +92,7 @@ class MisbehavingProxy implements TcpProxy {
     this.#targets = urls.map((url) => new URL(url));
   }
 
-  misbehave(fault: Fault = {}): void {
+  inject(fault: NetworkFault = {}): void {
     this.#fault = fault;
     this.#changed.abort();
     this.#changed = new AbortController();
@@ -121,7 +118,7 @@ class MisbehavingProxy implements TcpProxy {
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#listener.close(), "close");
     this.reset();
-    this.misbehave();
+    this.inject();
     await closed;
   }
 
@@ -168,21 +165,21 @@ class MisbehavingProxy implements TcpProxy {
   }
 
   /**
-   * Each piece leaves when its time has come; those behind it may be on their way already. `stops`
-   * ends the connection instead of handing a piece on.
+   * Delivers pieces in order; latencies of consecutive pieces overlap. `stops` returns whether it
+   * ended the connection instead.
    */
   #pump(from: Socket, to: Socket, stops: (bytes: Buffer) => boolean): void {
     let last: Promise<unknown> = Promise.resolve();
     from.on("data", (bytes: Buffer) => {
-      const came = performance.now();
-      last = last.then(() => (stops(bytes) ? undefined : this.#deliver(bytes, came, to)));
+      const arrived = performance.now();
+      last = last.then(() => (stops(bytes) ? undefined : this.#deliver(bytes, arrived, to)));
     });
     from.on("end", () => void last.then(() => to.end()));
   }
 
-  async #deliver(bytes: Buffer, came: number, to: Socket): Promise<void> {
+  async #deliver(bytes: Buffer, arrived: number, to: Socket): Promise<void> {
     const { latencyMs = 0, bytesPerSecond } = this.#fault;
-    await this.#pause(came + latencyMs - performance.now());
+    await this.#pause(arrived + latencyMs - performance.now());
     while (this.#fault.blackHole && !to.destroyed) await this.#pause(1_000);
     if (bytesPerSecond === undefined) return void to.write(bytes);
     const slice = Math.max(1, Math.floor(bytesPerSecond / SLICES_PER_SECOND));
@@ -199,17 +196,17 @@ class MisbehavingProxy implements TcpProxy {
 
   #watchRequest(connection: Connection, bytes: Buffer): boolean {
     if (this.#drop?.request(bytes)) {
-      connection.doomed = this.#drop;
+      connection.drop = this.#drop;
       this.#drop = undefined;
     }
     return false;
   }
 
-  #losesReply({ client, server, doomed }: Connection, bytes: Buffer): boolean {
-    if (doomed?.reply(bytes) !== true) return false;
+  #losesReply({ client, server, drop }: Connection, bytes: Buffer): boolean {
+    if (drop?.reply(bytes) !== true) return false;
     client.resetAndDestroy();
     server.destroy();
-    doomed.dropped();
+    drop.dropped();
     return true;
   }
 }

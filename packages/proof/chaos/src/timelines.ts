@@ -7,10 +7,9 @@ export const isTakeOver = ({
   outcome === "STARTED" && message === "taken over";
 
 /**
- * I7: what a worker wrote after its saga was taken over by another. Whoever took it over holds it
- * until it is taken over again or let go of, which an attempt that failed does, and an
- * intervention. A worker that is stopped lets go without a trace: this is for systems where none
- * was.
+ * I7: returns a sentence for each event that a worker wrote after its saga was taken over. The new
+ * holder keeps the saga until the next take-over, failed attempt or intervention. A worker that is
+ * stopped releases its sagas without an event, so this is for systems in which none was.
  */
 export function staleWrites({ id, events }: Pick<SagaRow, "id" | "events">): string[] {
   const stale: string[] = [];

@@ -1,18 +1,17 @@
-import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { CommandError, onPath, ROOT, temporaryFolder } from "@tercet/cli";
 import { createLogger } from "@tercet/service";
+import { type ExecaError, execa } from "execa";
 import { Contract } from "./contract.ts";
 import { serveSuite } from "./servers.ts";
 
 export const TOOL = "connectconformance";
 
 export interface SuiteOptions {
-  /** Patterns of cases, as `--run` of the suite has them; all when there are none. */
+  /** Patterns of cases, as for the suite's `--run`; empty for all cases. */
   readonly run: readonly string[];
-  /** Whether the wire of cases that fail is shown. */
+  /** Whether to show the bytes on the wire of failed cases. */
   readonly trace?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onLine?: (line: string) => void;
@@ -21,15 +20,15 @@ export interface SuiteOptions {
 export interface SuiteResult {
   readonly passed: number;
   readonly failed: number;
-  /** The suite could not finish them. */
+  /** Cases that the suite could not finish. */
   readonly notRun: number;
-  /** What the host logged as unexpected: warnings and errors. */
+  /** The host's warnings and errors. */
   readonly logged: readonly string[];
 }
 
 /**
  * Runs the suite, or a part of it, against our host. Throws CommandError when a tool is missing or
- * the suite ends without figures.
+ * the suite ends without a summary.
  */
 export async function runSuite({
   run,
@@ -39,7 +38,9 @@ export async function runSuite({
 }: SuiteOptions): Promise<SuiteResult> {
   const tool = await onPath(TOOL);
   if (tool === undefined)
-    throw new CommandError(`${TOOL} is not there: "pnpm tools ${TOOL}" builds it, with Go`);
+    throw new CommandError(
+      `${TOOL} is not installed; build it with "pnpm tools ${TOOL}" (needs Go)`,
+    );
   await using folder = await temporaryFolder("conformance");
   const contract = await Contract.load(await describeContract(tool));
   const logged: string[] = [];
@@ -60,35 +61,36 @@ export async function runSuite({
   const patterns = run.flatMap((pattern) => ["--run", pattern]);
   let total: number | undefined;
   const counts = { passed: 0, failed: 0, notRun: 0 };
-  await execute(tool, [...args, ...patterns, "--", process.execPath, RELAY, socketPath], {
-    signal,
-    onLine: (line) => {
-      total = numberIn(line, /^Total cases: (\d+)/) ?? total;
-      counts.passed = numberIn(line, /^(\d+) passed/) ?? counts.passed;
-      counts.failed = numberIn(line, /(\d+) failed$/) ?? counts.failed;
-      counts.notRun = numberIn(line, /^Another (\d+) could not be run/) ?? counts.notRun;
-      onLine(line);
-    },
+  const suite = execa(tool, [...args, ...patterns, "--", process.execPath, RELAY, socketPath], {
+    stdin: "ignore",
+    all: true,
+    buffer: false,
+    reject: false,
+    ...(signal && { cancelSignal: signal }),
   });
+  for await (const line of suite.iterable({ from: "all" })) {
+    total = numberIn(line, /^Total cases: (\d+)/) ?? total;
+    counts.passed = numberIn(line, /^(\d+) passed/) ?? counts.passed;
+    counts.failed = numberIn(line, /(\d+) failed$/) ?? counts.failed;
+    counts.notRun = numberIn(line, /^Another (\d+) could not be run/) ?? counts.notRun;
+    onLine(line);
+  }
+  signal?.throwIfAborted();
   if (total === undefined || total !== counts.passed + counts.failed)
-    throw new CommandError(`${TOOL} ended without its figures`);
+    throw new CommandError(`${TOOL} ended without a summary`);
   return { ...counts, logged };
 }
 
 const PACKAGE = join(ROOT, "packages/proof/conformance");
-/** Built, also when this runs from source. */
+/** The built file, even when this runs from source. */
 const RELAY = join(PACKAGE, "dist/relay.js");
 const BUF = join(ROOT, "node_modules/.bin/buf");
 
-/**
- * Makes descriptors of the contracts in the Go module that the tool was built from; answers their
- * path.
- */
+/** Builds descriptors of the contracts in the tool's own Go module. Resolves to their path. */
 async function describeContract(tool: string): Promise<string> {
   const facts = await output("go", ["version", "-m", tool]);
   const [, module, version] = /^\tmod\t(\S+)\t(\S+)/m.exec(facts) ?? [];
-  if (module === undefined)
-    throw new CommandError(`${tool} does not say which module it was built from`);
+  if (module === undefined) throw new CommandError(`${tool} has no module information`);
   const { Dir } = JSON.parse(
     await output("go", ["mod", "download", "-json", `${module}@${version}`]),
   ) as { Dir: string };
@@ -104,32 +106,12 @@ function numberIn(line: string, pattern: RegExp): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
+/** Runs a tool and resolves to what it printed. Throws CommandError when it fails. */
 async function output(tool: string, args: readonly string[]): Promise<string> {
-  const lines: string[] = [];
-  const code = await execute(tool, args, { onLine: (line) => void lines.push(line) });
-  if (code !== 0)
-    throw new CommandError(`${tool} ${args.join(" ")} ended with ${code}\n${lines.join("\n")}`);
-  return lines.join("\n");
-}
-
-interface Execution {
-  readonly signal?: AbortSignal | undefined;
-  readonly onLine: (line: string) => void;
-}
-
-/** Its exit code. Throws CommandError when it cannot be started. */
-async function execute(
-  tool: string,
-  args: readonly string[],
-  { signal, onLine }: Execution,
-): Promise<number | null> {
-  const child = spawn(tool, args, { stdio: ["ignore", "pipe", "pipe"], ...(signal && { signal }) });
-  for (const stream of [child.stdout, child.stderr])
-    createInterface({ input: stream }).on("line", onLine);
-  return new Promise((resolve, reject) => {
-    child.once("error", ({ message }) =>
-      reject(new CommandError(`${tool} cannot be started: ${message}`)),
-    );
-    child.once("close", resolve);
-  });
+  try {
+    const { stdout } = await execa(tool, args, { stdin: "ignore" });
+    return stdout;
+  } catch (error) {
+    throw new CommandError((error as ExecaError).message);
+  }
 }

@@ -6,6 +6,7 @@ import { auditMoney } from "@tercet/audit";
 import { connectPostgres } from "@tercet/service";
 import { type Api, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../audit/dist/main.js");
@@ -49,12 +50,12 @@ async function command(...args: readonly string[]): Promise<{ code: number; outp
   );
 }
 
-test("a running system is sound, also while orders are under way; what is under way for too long is named", async () => {
+test("a running system is sound, also while orders are in progress; an order in progress for too long is named", async () => {
   const [confirmed] = await Promise.all([place(), place("tok_declined"), place()]);
-  const { id } = await place("tok_timeout", 500);
-  const { orders, kept, broken, overdue, parked } = await auditMoney(stack, OPTIONS);
+  const { id } = await place("tok_timeout", patient(500));
+  const { orders, netCaptured, broken, overdue, parked } = await auditMoney(stack, OPTIONS);
   expect(orders).toEqual({ CONFIRMED: 2, REJECTED: 1, PENDING: 1 });
-  expect(kept).toEqual(new Map([["EUR", 2n * (confirmed.total?.minorUnits ?? 0n)]]));
+  expect(netCaptured).toEqual(new Map([["EUR", 2n * (confirmed.total?.minorUnits ?? 0n)]]));
   expect([broken, overdue, parked]).toEqual([[], [], []]);
   expect((await auditMoney(stack, { openForMs: 1 })).overdue).toEqual([
     expect.stringContaining(`place-order of order ${id} has been RUNNING`),
@@ -70,7 +71,7 @@ test("a running system is sound, also while orders are under way; what is under 
   });
 });
 
-test("an order that was changed behind the services' back is named, and a charge of nobody", async () => {
+test("an order that was changed in the database is named, and a charge without an order", async () => {
   const { id } = await place();
   const sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   await sql`update orders set status = 'CANCELLED' where id = ${id}`;

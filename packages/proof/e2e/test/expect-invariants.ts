@@ -1,20 +1,22 @@
 import {
-  moved,
+  countByStatus,
+  findViolations,
+  movementsOf,
   paymentOf,
-  readEverything,
+  readSnapshot,
   type Sources,
   untilSettled,
-  violations,
 } from "@tercet/audit";
 import { readBook } from "@tercet/payment";
 import { expect } from "vitest";
+import { patient } from "./patience.ts";
 
-/** What the provider's book says about one payment. */
+/** The charges and refunds of one payment in the provider's book. */
 export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId: string) {
-  return moved((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
+  return movementsOf((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
 }
 
-/** How many charges and refunds of a payment the provider's book has. */
+/** The numbers of charges and refunds of a payment in the provider's book. */
 export async function moves(
   sources: Pick<Sources, "bookDir">,
   { paymentId }: { readonly paymentId: string },
@@ -24,26 +26,23 @@ export async function moves(
 }
 
 export interface InvariantOptions {
-  /** Orders that clients were told of, by request_id. */
+  /** Order ids that clients were given, by request_id. */
   readonly acknowledged?: ReadonlyMap<string, string>;
-  /** How long after the last fault everything must have ended. */
+  /** How long after the last fault all sagas must have ended, in milliseconds. */
   readonly withinMs?: number;
 }
 
 /**
- * What must hold however the system was treated, from its databases and the provider's book:
- * nothing is left open (I3), and then none of `violations`. Answers how many orders there are in
- * each status, so that a test can tell that it held something.
+ * Expects the invariants to hold, from the databases and the provider's book: no saga is left open
+ * (I3), and `findViolations` finds none. Resolves to the number of orders in each status, so that a
+ * test can check that there were some.
  */
 export async function expectInvariants(
   sources: Sources,
-  { acknowledged = new Map(), withinMs = 30_000 }: InvariantOptions = {},
+  { acknowledged = new Map(), withinMs = patient(30_000) }: InvariantOptions = {},
 ): Promise<Record<string, number>> {
   expect(await untilSettled(sources, withinMs)).toEqual([]);
-  const everything = await readEverything(sources);
-  expect(violations(everything, acknowledged)).toEqual([]);
-  const byStatus = Object.groupBy(everything.orders, ({ status }) => status);
-  return Object.fromEntries(
-    Object.entries(byStatus).map(([status, some]) => [status, some.length]),
-  );
+  const snapshot = await readSnapshot(sources);
+  expect(findViolations(snapshot, acknowledged)).toEqual([]);
+  return countByStatus(snapshot);
 }

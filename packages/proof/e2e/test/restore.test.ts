@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { chown, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { auditMoney, readEverything, unfinished } from "@tercet/audit";
+import { auditMoney, readSnapshot, unfinished } from "@tercet/audit";
 import { ROOT } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { readBook } from "@tercet/payment";
@@ -36,8 +36,8 @@ afterAll(async () => {
 });
 
 /**
- * Of the running server, as pg_basebackup makes one: its files, then the log from before the copy
- * until after it.
+ * Makes a base backup of the running server, as pg_basebackup does: its files, then the log from
+ * before until after the copy.
  */
 async function baseBackup(
   { databaseUrls }: Pick<Stack, "databaseUrls">,
@@ -70,15 +70,14 @@ const buy = async (sku: string, count: number, token = "tok_visa") => {
 
 test.skipIf(missing.length > 0)(
   "a base backup is restored: services run, open sagas end, and the money of orders that it does not have goes back",
-  { timeout: 180_000 },
   async () => {
     const [data, backup] = [join(folder.path, "postgres"), join(folder.path, "backup")];
     const sku = await putTeapots(await logIn(stack.urls.edge, stack.users.olivia), 100n);
     const before = await buy(sku, 3);
-    // Under way while the files are copied.
+    // In flight while the files are copied.
     const open = buy(sku, 3, "tok_slow");
     await vi.waitFor(
-      async () => expect(unfinished(await readEverything(stack)).length).toBeGreaterThanOrEqual(3),
+      async () => expect(unfinished(await readSnapshot(stack)).length).toBeGreaterThanOrEqual(3),
       PATIENCE,
     );
     await baseBackup(stack, data, backup);
@@ -90,7 +89,7 @@ test.skipIf(missing.length > 0)(
     await run("mv", [backup, data]);
     stack = await startTestStack(folder);
     await vi.waitFor(
-      async () => expect(unfinished(await readEverything(stack))).toEqual([]),
+      async () => expect(unfinished(await readSnapshot(stack))).toEqual([]),
       PATIENCE,
     );
     const alice = await logIn(stack.urls.edge, stack.users.alice);
@@ -115,7 +114,7 @@ test.skipIf(missing.length > 0)(
       PAYMENT_DATABASE_URL: stack.databaseUrls.payment,
       PROVIDER_BOOK_DIR: stack.bookDir,
     }).catch((error) => {
-      // The audit finds something: its exit code is 1, and pipefail hands it on when all is done.
+      // The audit finds something, so its exit code is 1, and pipefail passes it on at the end.
       if (error.code !== 1) throw error;
     });
     for (const { paymentId } of lost) {
@@ -124,7 +123,7 @@ test.skipIf(missing.length > 0)(
     }
     const report = await auditMoney(stack, OPEN_FOR);
     expect([report.broken, report.overdue]).toEqual([[], []]);
-    expect(report.givenBack).toHaveLength(lost.length);
+    expect(report.refundedStrays).toHaveLength(lost.length);
     expect((await readBook(stack.bookDir)).filter(({ kind }) => kind === "charge")).toHaveLength(
       10,
     );

@@ -1,9 +1,11 @@
+import { freePort } from "@tercet/cli";
 import { SagaAction } from "@tercet/gen/order/v1/saga_event";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./otlp.ts";
 import { allLines } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { startTool } from "./tool.ts";
 
 const SETTINGS = { SAGA_LEASE_MS: "1000", PROVIDER_TIMEOUT_MS: "300", RECONCILE_AFTER_MS: "1000" };
 const WITHIN = { timeout: 15_000, interval: 100 };
@@ -30,7 +32,7 @@ const newTrace = () => ({
   spanId: crypto.randomUUID().replaceAll("-", "").slice(16),
 });
 
-/** An order whose caller has a trace of its own. */
+/** Places an order whose caller has its own trace. */
 async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutMs = 10_000) {
   const caller = newTrace();
   const headers = {
@@ -48,7 +50,7 @@ async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutM
 
 const spansOf = (traceId: string) => otlp.spans.filter((span) => span.traceId === traceId);
 
-/** "service name" of the spans below one, and so on, without the statements of databases. */
+/** "service name" of the spans below a span, recursively, without database statements. */
 function tree(traceId: string, parent: string): unknown {
   const below = spansOf(traceId).filter(
     ({ parentSpanId, attributes }) =>
@@ -58,7 +60,7 @@ function tree(traceId: string, parent: string): unknown {
 }
 
 const leaf = (name: string): unknown => [name, []];
-/** Its token may have been fetched for the call. */
+/** Its token may have been fetched during the call. */
 const withoutTokens = (spans: unknown): unknown =>
   Array.isArray(spans)
     ? spans
@@ -143,7 +145,7 @@ describe("an order is one trace over three services", () => {
       [true, "UNKNOWN_OUTCOME", 2],
       [false, undefined, 3],
     ]);
-    // Each time that it was taken up again it is linked to the call that began it.
+    // Each time the saga is resumed, it is linked to the call that began it.
     const [server] = spansOf(traceId).filter(({ name }) => name.endsWith("/CreateOrder"));
     const drives = spansOf(traceId).filter(({ name }) => name === "saga place-order");
     expect(
@@ -178,19 +180,25 @@ describe("an order is one trace over three services", () => {
   });
 });
 
-const mongoUrl = process.env["MONGODB_URL"];
+const mongod = process.env["MONGOMS_SYSTEM_BINARY"];
+if (mongod === undefined)
+  process.stderr.write("WITHOUT MONGODB: its commands are not looked for in traces\n");
 
-test.skipIf(mongoUrl === undefined)(
-  "with payments in MongoDB its commands are in the trace (needs MONGODB_URL)",
-  { timeout: 60_000 },
+test.skipIf(mongod === undefined)(
+  "with payments in MongoDB its commands are in the trace",
   async () => {
-    const url = new URL(mongoUrl ?? "");
-    url.pathname = `/telemetry_${crypto.randomUUID().replaceAll("-", "")}`;
-    await using other = await testFolder();
-    await using mongo = await startTestStack(other, {
+    await using data = await testFolder();
+    const port = String(await freePort());
+    await using _server = await startTool({
+      path: mongod ?? "",
+      args: ["--port", port, "--bind_ip", "127.0.0.1", "--dbpath", data.path],
+      readyUrl: `http://127.0.0.1:${port}/`,
+    });
+    await using stackFolder = await testFolder();
+    await using mongo = await startTestStack(stackFolder, {
       ...SETTINGS,
       ...otlp.env,
-      PAYMENT_DATABASE_URL: url.href,
+      PAYMENT_DATABASE_URL: `mongodb://127.0.0.1:${port}/payments`,
     });
     const { traceId } = await placed(await logIn(mongo.urls.edge, mongo.users.alice), "tok_visa");
     await vi.waitFor(() => {
@@ -246,7 +254,7 @@ test("metrics have the names, units and attributes of docs/metrics.md", async ()
     });
     for (const [service, name, unit, type] of EXPECTED)
       expect(points(service, name), name).toMatchObject({ unit, type });
-    // Dashboard and alert take off the 50 ms between two looks at the loop.
+    // Dashboard and alert subtract the 50 ms between two samples of the loop.
     expect(points("identity", "nodejs.eventloop.delay.p50")?.points[0]?.value).toBeGreaterThan(
       0.049,
     );

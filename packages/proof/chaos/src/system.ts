@@ -1,0 +1,80 @@
+import { glob, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { findViolations, readSnapshot, type Snapshot, untilSettled } from "@tercet/audit";
+import type { ProgressListener } from "@tercet/cli";
+import type { Env } from "@tercet/service";
+import {
+  ANY_PORT,
+  createApi,
+  envToConfig,
+  type ServiceName,
+  type Stack,
+  startStack,
+} from "@tercet/stack";
+
+export interface SystemOptions {
+  readonly dataDir: string;
+  /** For every service. */
+  readonly env?: Env;
+  /** The address of Payment for Order, unless its own. */
+  readonly paymentUrl?: string;
+  /** Products to sell: the stock of each SKU. */
+  readonly stock: Readonly<Record<string, bigint>>;
+  /** Services whose own process is stopped, since a fleet runs others. */
+  readonly replaced: readonly ServiceName[];
+  readonly listener?: ProgressListener;
+  readonly signal: AbortSignal;
+}
+
+const SETTLED_WITHIN_MS = 30_000;
+
+/**
+ * Starts a stack at free ports, which sells these products and restarts nothing by itself. Throws
+ * StackError when a process cannot be started.
+ */
+export async function startSystem(options: SystemOptions): Promise<Stack> {
+  const { dataDir, env, paymentUrl, stock, replaced, ...start } = options;
+  await using starting = new AsyncDisposableStack();
+  const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, ...env });
+  const { order } = config.serviceEnv;
+  const serviceEnv = {
+    ...config.serviceEnv,
+    order: { ...order, ...(paymentUrl !== undefined && { PAYMENT_URL: paymentUrl }) },
+  };
+  const stack = starting.use(await startStack({ ...config, serviceEnv, supervise: false }, start));
+  await stockUp(stack, stock);
+  await Promise.all(replaced.map((service) => stack.services[service].stop()));
+  starting.move();
+  return stack;
+}
+
+async function stockUp({ urls, users }: Stack, products: SystemOptions["stock"]): Promise<void> {
+  const { accessToken } = await createApi(urls.edge).identity.login(users.olivia);
+  const { catalog } = createApi(urls.edge, accessToken);
+  const price = { currencyCode: "EUR", minorUnits: 1_999n };
+  for (const [sku, stock] of Object.entries(products))
+    await catalog.putProduct({
+      product: { sku, name: sku, price, stock },
+      requestId: crypto.randomUUID(),
+    });
+}
+
+/** Waits until nothing is open, by default for 30 s, and audits what is stored then. */
+export async function auditAtRest(
+  stack: Stack,
+  acknowledged?: ReadonlyMap<string, string>,
+  withinMs = SETTLED_WITHIN_MS,
+  signal?: AbortSignal,
+): Promise<{ readonly snapshot: Snapshot; readonly breaches: readonly string[] }> {
+  const open = await untilSettled(stack, withinMs, signal);
+  const snapshot = await readSnapshot(stack);
+  return { snapshot, breaches: [...open, ...findViolations(snapshot, acknowledged)] };
+}
+
+/** Counts the writes that Order's log reports as refused, since the saga was taken over. */
+export async function countFencedWrites({ dataDir }: Pick<Stack, "dataDir">): Promise<number> {
+  let count = 0;
+  for await (const path of glob(join(dataDir, "logs", "order*.log")))
+    count += (await readFile(path, "utf8")).split('"event":"saga_write_refused"').length - 1;
+  return count;
+}
