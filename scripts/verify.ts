@@ -4,7 +4,8 @@ import { parseArgs } from "node:util";
 import type { Check, Outcome } from "@tercet/cli/repository";
 import { checks } from "./checks/checks.ts";
 
-// parseArgs, not runCommand of @tercet/cli: that one loads every service host before the first check.
+// parseArgs, not runCommand of @tercet/cli: that one loads every service host before the first
+// check.
 const AT_ONCE = 2;
 
 const usage = `Usage: pnpm verify [--only NAME]... [--strict]

@@ -11,8 +11,8 @@ export interface AuthRoute {
 }
 
 /**
- * Identity as plain HTTP, at the paths of the original system. Request and response bodies are those
- * of the RPC, in JSON.
+ * Identity as plain HTTP, at the paths of the original system. Request and response bodies are
+ * those of the RPC, in JSON.
  */
 export const authRoutes: readonly AuthRoute[] = [
   { method: "POST", path: "/auth/register", rpc: register },

@@ -3,8 +3,8 @@ import { z } from "zod";
 
 /**
  * The part of Kong 3.x's declarative configuration that we use, after its own schemas
- * (`kong/db/schema/entities`, `kong/plugins/<name>/schema.lua`). Everything else is refused, so that
- * the code that interprets a configuration knows all of it.
+ * (`kong/db/schema/entities`, `kong/plugins/<name>/schema.lua`). Everything else is refused, so
+ * that the code that interprets a configuration knows all of it.
  */
 const milliseconds = z.int().min(1).max(2_147_483_646);
 const header = z.string().regex(/^[a-z0-9-]+$/);

@@ -1,6 +1,6 @@
 /**
- * Writes Kong's configuration from the contracts; with `--check` fails if the committed one is stale
- * or wrong. Runs with `--conditions=source`, so that nothing has to be built.
+ * Writes Kong's configuration from the contracts; with `--check` fails if the committed one is
+ * stale or wrong. Runs with `--conditions=source`, so that nothing has to be built.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -11,8 +11,8 @@ import {
 
 /**
  * Returns the problems that kubeconform cannot see: every pod must be confined, bounded, probed and
- * reachable by its callers only; secrets must be in Secrets. By hand, the pod rules too: kube-linter
- * is not to be fetched from the Go module proxy.
+ * reachable by its callers only; secrets must be in Secrets. By hand, the pod rules too:
+ * kube-linter is not to be fetched from the Go module proxy.
  */
 export function policyProblems(objects: readonly K8sObject[]): string[] {
   const pods = podsOf(objects);

@@ -41,9 +41,9 @@ const KINDS = "x-kubernetes-group-version-kind";
 export const SCHEMA_FILES = "{{.ResourceKind}}{{.KindSuffix}}.json";
 
 /**
- * Returns a folder with a JSON schema of every kind, made once for every checkout: kubeconform would
- * fetch them one by one. They are in the Go modules of Kubernetes and of the Prometheus operator.
- * Undefined if these cannot be downloaded.
+ * Returns a folder with a JSON schema of every kind, made once for every checkout: kubeconform
+ * would fetch them one by one. They are in the Go modules of Kubernetes and of the Prometheus
+ * operator. Undefined if these cannot be downloaded.
  */
 export async function kubeSchemas(): Promise<string | undefined> {
   const folder = join(toolsFolder, `kube-schemas-${KUBERNETES}-${PROMETHEUS_OPERATOR}`);

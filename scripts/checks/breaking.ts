@@ -42,8 +42,8 @@ async function forkPoint(git: AskGit): Promise<string | undefined> {
 }
 
 /**
- * Compares with an archive of that commit. buf's own git reader clones, which fails in worktrees and
- * for commits without a branch.
+ * Compares with an archive of that commit. buf's own git reader clones, which fails in worktrees
+ * and for commits without a branch.
  */
 export async function checkBreaking(): Promise<Outcome> {
   const base = await breakingBase(gitIn(ROOT), process.env["BUF_BREAKING_AGAINST"]);

@@ -12,6 +12,7 @@ import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkGoldenGrowth, checkGoldenVectors } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
+import { checkLanguage } from "./language.ts";
 import { checkShellScripts } from "./shell.ts";
 import { checkWorkflows } from "./workflows.ts";
 
