@@ -7,15 +7,12 @@ import { execute, ROOT } from "@tercet/cli/repository";
 import { hashClientSecret, envToConfig as identityConfig } from "@tercet/identity";
 import { envToConfig as orderConfig } from "@tercet/order";
 import { envToConfig as paymentConfig } from "@tercet/payment";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { envOf } from "./k8s-env.ts";
 import { type K8sObject, parseManifests } from "./k8s-objects.ts";
 
 const openssl = (await execute("openssl", ["version"])).code === 0;
 if (!openssl) process.stderr.write("WITHOUT openssl: k8s-setup.sh is not tried\n");
-
-// Each asks kubectl a dozen times.
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Keeps what it is given in files, and has no more than the scripts ask for. */
 const KUBECTL = `

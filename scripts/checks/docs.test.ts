@@ -5,6 +5,7 @@ const files = (text: string) =>
   new Map([
     ["docs/a.md", text],
     ["docs/b.md", ""],
+    ["infra/k8s/base/order.yaml", ""],
     ["package.json", '{"scripts": {"chaos": ""}}'],
     [
       "proto/a/v1/a.proto",
@@ -16,6 +17,8 @@ const files = (text: string) =>
 test.each([
   "[b](b.md), [x](../packages/x/), [elsewhere](https://example.com/c.md), [part](b.md#part)",
   '`packages/x/y.test.ts` › "it works"; "it works too" (really)',
+  "`packages/x/y.test.ts`, `x/y.test.ts`, `y.test.ts`, `infra/k8s/base/`, `infra/k8s/*/order.{yaml,yml}`",
+  "`packages/x/dist/main.js`, `/health/ready`, `order.v1`, `a.b`; ```\ninfra/not/there.ts\n```",
   "`call a.v1.AService/Get`, `pnpm chaos rolling`, `pnpm deploy --prod`",
 ])("nothing is wrong with %s", (text) => {
   expect(docProblems(files(text))).toEqual([]);
@@ -23,6 +26,10 @@ test.each([
 
 test.each([
   ["[c](c.md)", "docs/a.md: there is no c.md"],
+  ["`packages/x/z.ts`", "docs/a.md: there is no packages/x/z.ts"],
+  ["`z.ts`, and `z.ts` again", "docs/a.md: there is no z.ts"],
+  ["`infra/k8s/{bases,base}/*.yml`", "docs/a.md: there is no infra/k8s/{bases,base}/*.yml"],
+  ["`infra/k8s/bases/`", "docs/a.md: there is no infra/k8s/bases"],
   ["a.v1.AService/Set", "docs/a.md: there is no a.v1.AService/Set"],
   ["a.v1.BService/Get", "docs/a.md: there is no a.v1.BService/Get"],
   ["b.v1.AService/Get", "docs/a.md: there is no b.v1.AService/Get"],

@@ -1,4 +1,4 @@
-import { posix } from "node:path";
+import { matchesGlob, posix } from "node:path";
 import { failedWith, listFiles, type Outcome, readTexts } from "@tercet/cli/repository";
 
 /** `packages/x/test/y.test.ts` › "one title"; "another" */
@@ -7,8 +7,14 @@ const NAMED_TESTS = /`([\w./-]+\.test\.ts)` › ("[^"]+"(?:; "[^"]+")*)/g;
 const NAMED_RPCS = /\b([a-z]+\.v\d+)\.(\w+)\/(\w+)/g;
 /** `pnpm chaos` */
 const NAMED_SCRIPTS = /`pnpm ([a-z][\w:-]*)/g;
-/** What pnpm does itself. */
+/** Commands of pnpm itself. */
 const PNPM_ITSELF = ["install", "deploy", "exec"];
+/** `packages/order/src/order.ts`, `order.ts`, `gateway/kong.{yml,env}`, `infra/k8s/base/` */
+const NAMED_PATHS =
+  /`((?:\.ci|\.github|charts|docs|gateway|gen|infra|packages|perf|proto|scripts)\/[^\s<`]*|\w[\w./-]*\.(?:[cm]?js|ts|proto|md|ya?ml|json|sh|sql))`/g;
+/** Written by a command, and not committed. */
+const NOT_COMMITTED =
+  /(?:^|\/)(?:dist|node_modules|\.data|charts\/tercet\/charts)\/|^infra\/\.env$|^(?:secrets|jwks)\.json$/;
 const LINKS = /\]\(([^)#\s]+)(?:#[^)]*)?\)/g;
 
 export async function checkDocs(): Promise<Outcome> {
@@ -16,12 +22,12 @@ export async function checkDocs(): Promise<Outcome> {
 }
 
 /**
- * Links of Markdown files that point nowhere, and tests, RPCs and scripts that they name and that
- * are not there; files are given as path (from the root) and text.
+ * Returns links of Markdown files that lead nowhere, and files, tests, RPCs and scripts that they
+ * name and that do not exist. Files are given as path (from the root) and text.
  */
 export function docProblems(files: ReadonlyMap<string, string>): string[] {
   const folders = new Set([...files.keys()].flatMap((path) => parents(path)));
-  return [...files].flatMap(([path, text]) => {
+  const problems = [...files].flatMap(([path, text]) => {
     if (!path.endsWith(".md")) return [];
     const links = [...text.matchAll(LINKS)]
       .map(([, link = ""]) => link)
@@ -32,11 +38,24 @@ export function docProblems(files: ReadonlyMap<string, string>): string[] {
     });
     return [
       ...lost.map((link) => `${path}: there is no ${link}`),
+      ...missingPaths(path, text, [...files.keys(), ...folders]),
       ...missingTests(path, text, files),
       ...missingRpcs(path, text, files),
       ...missingScripts(path, text, files),
     ];
   });
+  return [...new Set(problems)];
+}
+
+/** A name without a folder, or with the last ones of its folders, is enough. */
+function missingPaths(path: string, text: string, there: readonly string[]): string[] {
+  const prose = text.replace(/^```[\s\S]*?^```$/gm, "");
+  const named = [...prose.matchAll(NAMED_PATHS)].map(([, name = ""]) => name.replace(/\/$/, ""));
+  const exists = (name: string) =>
+    there.some((one) => one === name || one.endsWith(`/${name}`) || matchesGlob(one, name));
+  return named
+    .filter((name) => !NOT_COMMITTED.test(name) && !exists(name))
+    .map((name) => `${path}: there is no ${name}`);
 }
 
 function missingRpcs(path: string, text: string, files: ReadonlyMap<string, string>): string[] {
@@ -64,7 +83,7 @@ function missingScripts(path: string, text: string, files: ReadonlyMap<string, s
 }
 
 function missingTests(path: string, text: string, files: ReadonlyMap<string, string>): string[] {
-  // Prose is wrapped, so that a title may go over a line's end.
+  // Prose is wrapped: a title may continue on the next line.
   return [...text.replace(/\s+/g, " ").matchAll(NAMED_TESTS)].flatMap(
     ([, file = "", titles = ""]) => {
       const tests = files.get(file);

@@ -38,6 +38,8 @@ describe("allowed", () => {
     ],
     ["packages/saga/test/fixture.ts", 'import { testDatabase } from "@tercet/service/testing";'],
     ["packages/payment/src/domain.ts", 'import { a } from "./domain.ts";'],
+    ["scripts/generate.ts", 'import { a } from "../infra/checks/chart-files.ts";'],
+    ["scripts/access.ts", 'import { a } from "@tercet/cli/repository";'],
   ])("%s: %s", (path, text) => expect(problems(path, text)).toEqual([]));
 });
 
@@ -57,6 +59,12 @@ describe("forbidden", () => {
     ["saga imports gen", "packages/saga/src/engine.ts", "@tercet/gen/order/v1/order"],
     ["a service imports the stack", "packages/identity/src/main.ts", "@tercet/stack"],
     ["the stack imports its tests", "packages/stack/src/stack.ts", "@tercet/e2e"],
+    ["what commands share imports the stack", "packages/cli/src/table.ts", "@tercet/stack"],
+    ["proof imports perf", "packages/proof/chaos/src/storm.ts", "@tercet/perf"],
+    ["the audit imports chaos", "packages/proof/audit/src/main.ts", "@tercet/chaos"],
+    ["infra imports scripts", "infra/checks/helm.ts", "../../scripts/go-tools.ts"],
+    ["infra imports the stack", "infra/checks/helm.ts", "@tercet/stack"],
+    ["a package imports scripts", "packages/cli/src/table.ts", "../../../scripts/go-tools.ts"],
     ["by the path of its source", "packages/stack/src/stack.ts", "@tercet/order/src/order.ts"],
     ["by a relative path", "packages/stack/src/stack.ts", "../../order/src/index.ts"],
     ["out of packages", "packages/stack/src/stack.ts", "../../../vitest.global.ts"],

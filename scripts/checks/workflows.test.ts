@@ -93,7 +93,13 @@ test.each<[string, string, RegExp | string, string, RegExp]>([
     "pnpm verfiy",
     /there is no script for pnpm verfiy/,
   ],
-  ["a path that is not there", CI, ".ci/mongodb", ".ci/mongo", /there is no .ci\/mongo$/],
+  [
+    "a path that is not there",
+    CI,
+    "src/mongo-store.test.ts",
+    "src/shop.test.ts",
+    /there is no .*\/shop.test.ts$/,
+  ],
   [
     "a Dockerfile that is not there",
     IMAGES,

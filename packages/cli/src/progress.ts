@@ -2,8 +2,11 @@
 export interface ProgressListener {
   /** One part of the work; resolves to what `work` resolves to. */
   progress<T>(what: string, work: () => Promise<T>): Promise<T>;
-  /** An event that a person should know about: one sentence. */
-  notice(sentence: string): void;
+  /**
+   * Something a person should know: one sentence, and the `event` of the log line it comes from, if
+   * it comes from one.
+   */
+  notice(sentence: string, event?: string): void;
 }
 
 export const silentListener: ProgressListener = {

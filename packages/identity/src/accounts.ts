@@ -1,39 +1,33 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  type RegisterRequest,
-  RegisterRequestSchema,
-  type SetRolesRequest,
-  SetRolesRequestSchema,
-} from "@tercet/gen/identity/v1/identity";
-import {
-  assertSameRequest,
-  fingerprint,
-  notFound,
-  type RequestRecord,
-  requestIdReused,
-} from "@tercet/service";
+import { type RegisterRequest, RegisterRequestSchema } from "@tercet/gen/identity/v1/identity";
+import { fingerprint, notFound, once, type RequestRecord, requestIdReused } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
-import { toRole } from "./message.ts";
 import type { Passwords } from "./password.ts";
 import type { UserStore } from "./store.ts";
-import { accountKey, normalizeEmail, type User } from "./user.ts";
+import { accountKey, normalizeEmail, type User, type UserRole } from "./user.ts";
+
+export interface AccountDeps {
+  readonly store: UserStore;
+  readonly passwords: Passwords;
+}
 
 export interface Outcome {
+  /** In its current state. */
   readonly user: User;
-  /** The request was seen before; the user is as it now is. */
+  /** The same request was carried out before. */
   readonly replayed: boolean;
 }
 
 /** Creates a customer. Throws EMAIL_TAKEN, REQUEST_ID_REUSED, OVERLOADED. */
 export async function register(
-  { users, passwords }: { users: UserStore; passwords: Passwords },
+  { store, passwords }: AccountDeps,
   request: RegisterRequest,
   signal?: AbortSignal,
 ): Promise<Outcome> {
   const { displayName, password } = request;
   const email = normalizeEmail(request.email);
   const record: RequestRecord = {
-    // Nobody is logged in yet: the address is the only name this caller has.
+    // Nobody is logged in yet: the address is the only name of this caller.
     caller: accountKey(email),
     requestId: request.requestId,
     method: "Register",
@@ -45,58 +39,31 @@ export async function register(
     resourceId: uuidv7(),
   };
   const passwordHash = await passwords.hash(password, signal);
-  const user = await users.createUser(
-    { email, displayName, passwordHash, roles: ["customer"] },
-    record,
-  );
-  return user
-    ? { user, replayed: false }
-    : await replayRegister(users, passwords, record, { email, password }, signal);
-}
-
-/**
- * The password is part of the request although no fingerprint has it: the one stored with the
- * account tells whether it is the same.
- */
-async function replayRegister(
-  users: UserStore,
-  passwords: Passwords,
-  record: RequestRecord,
-  { email, password }: { email: string; password: string },
-  signal?: AbortSignal,
-): Promise<Outcome> {
-  const outcome = await replay(users, record);
-  const stored = await users.findCredentials(email);
+  const newUser = { email, displayName, passwordHash, roles: ["customer"] } as const;
+  const outcome = await changeOnce(store, record, () => store.createUser(newUser, record));
+  if (outcome.user.id === record.resourceId) return outcome;
+  // The password is part of the request but not of its fingerprint: the account's hash decides
+  // whether the request is the same.
+  const stored = await store.findCredentials(email);
   const { matches } = await passwords.verify(password, stored?.passwordHash, signal);
   if (!matches) throw requestIdReused();
   return outcome;
 }
 
-/** Replaces a user's roles. Throws NOT_FOUND, REQUEST_ID_REUSED. */
-export async function setRoles(
-  users: UserStore,
-  caller: string,
-  request: SetRolesRequest,
-): Promise<Outcome> {
-  const record: RequestRecord = {
-    caller,
-    requestId: request.requestId,
-    method: "SetRoles",
-    fingerprint: fingerprint(
-      SetRolesRequestSchema,
-      create(SetRolesRequestSchema, { userId: request.userId, roles: request.roles }),
-    ),
-    resourceId: request.userId,
-  };
-  const user = await users.setRoles(request.roles.map(toRole), record);
-  return user ? { user, replayed: false } : await replay(users, record);
-}
+/** Replaces the roles of the user `record.resourceId`. Throws NOT_FOUND, REQUEST_ID_REUSED. */
+export const setRoles = (
+  store: UserStore,
+  record: RequestRecord,
+  roles: readonly UserRole[],
+): Promise<Outcome> => changeOnce(store, record, () => store.setRoles(roles, record));
 
-async function replay(users: UserStore, record: RequestRecord): Promise<Outcome> {
-  const seen = await users.findRequest(record.caller, record.requestId);
-  if (seen === undefined) throw notFound("user");
-  assertSameRequest(seen, record);
-  const user = await users.findUser(seen.resourceId);
+async function changeOnce(
+  store: UserStore,
+  record: RequestRecord,
+  change: () => Promise<User | undefined>,
+): Promise<Outcome> {
+  const result = await once(store, record, async () => (await change()) !== undefined);
+  const user = result.kind === "unchanged" ? undefined : await store.findUser(result.resourceId);
   if (user === undefined) throw notFound("user");
-  return { user, replayed: true };
+  return { user, replayed: result.kind === "replayed" };
 }

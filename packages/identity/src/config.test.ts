@@ -23,19 +23,19 @@ function problems(env: Record<string, string>): readonly string[] {
 const named = (env: Record<string, string>) =>
   problems(env).map((problem) => problem.split(/[.:]/)[0]);
 
-test("what must be said is little", () => {
+test("few settings are required", () => {
   expect(envToConfig(minimal)).toMatchObject({
     service: { port: 5010 },
     signing: { alg: "ES256", keys: [key] },
     store: { kind: "postgres", url: minimal.DATABASE_URL },
-    accessTokenLifetime: 600,
-    sessionLifetime: 30 * 24 * 3600 * 1000,
+    accessTokenLifetimeSeconds: 600,
+    sessionLifetimeMs: 30 * 24 * 3600 * 1000,
     clients: [],
     seedUsers: [],
   });
 });
 
-test("a shared secret takes the place of the keys", () => {
+test("a shared secret replaces the keys", () => {
   const { TOKEN_SIGNING_KEYS: _, ...rest } = minimal;
   const secret = "0123456789abcdef0123456789abcdef";
   expect(envToConfig({ ...rest, TOKEN_SECRET: secret }).signing).toEqual({
@@ -88,7 +88,7 @@ describe("there is no default key", () => {
     expect(named({ ...unsigned, TOKEN_SECRET: "x".repeat(31) })).toEqual(["TOKEN_SECRET"]);
   });
 
-  test("a key that cannot be read is not quoted", () => {
+  test("an invalid key is not quoted", () => {
     const spoilt = signing.TOKEN_SIGNING_KEYS.slice(0, -1);
     const { d: secret } = key;
     expect(problems({ ...minimal, TOKEN_SIGNING_KEYS: spoilt })).toEqual([
@@ -99,7 +99,7 @@ describe("there is no default key", () => {
   });
 });
 
-test("clients and seeds are read", () => {
+test("clients and seed users are parsed", () => {
   const client = { id: "order", secretHash: "0".repeat(64), audiences: ["payment"] };
   const seed = {
     email: "alice@example.com",

@@ -15,17 +15,16 @@ export interface IdentityConfig {
   readonly service: ServiceConfig;
   readonly signing: Signing;
   readonly store: { readonly kind: "memory" } | { readonly kind: "postgres"; readonly url: string };
-  /** Seconds. */
-  readonly accessTokenLifetime: number;
-  /** Milliseconds, from login. */
-  readonly sessionLifetime: number;
+  readonly accessTokenLifetimeSeconds: number;
+  /** From login. */
+  readonly sessionLifetimeMs: number;
   readonly clients: readonly ServiceClient[];
   readonly seedUsers: readonly SeedUser[];
-  /** How many logins may wait for a core. */
+  /** How many logins may wait for a CPU core. */
   readonly passwordQueue: number;
 }
 
-const DAY_S = 86_400;
+const DAY_SECONDS = 86_400;
 
 const json = <Schema extends z.ZodType>(schema: Schema) =>
   z
@@ -34,7 +33,7 @@ const json = <Schema extends z.ZodType>(schema: Schema) =>
       try {
         return JSON.parse(text) as unknown;
       } catch {
-        // Not the parser's message, which quotes the text: it may be a key.
+        // Not the parser's message: it quotes the text, which may be a key.
         context.addIssue("is not JSON");
         return z.NEVER;
       }
@@ -57,7 +56,7 @@ const shape = z.object({
   /** A JSON Web Key Set of private ES256 keys; the first signs. Instead of TOKEN_SECRET. */
   TOKEN_SIGNING_KEYS: json(signingKeys).optional(),
   ACCESS_TOKEN_SECONDS: integer(600, 10, 900),
-  REFRESH_TOKEN_SECONDS: integer(30 * DAY_S, 60, 365 * DAY_S),
+  REFRESH_TOKEN_SECONDS: integer(30 * DAY_SECONDS, 60, 365 * DAY_SECONDS),
   SERVICE_CLIENTS: json(serviceClients).default([]),
   SEED_USERS: json(z.array(seedUser)).default([]),
   PASSWORD_QUEUE: integer(64, 0, 10_000),
@@ -65,15 +64,15 @@ const shape = z.object({
 type IdentityEnv = z.output<typeof shape>;
 
 /**
- * Looked at although another variable is wrong, where zod would leave it out; but not when one of
- * its own is wrong already.
+ * For `when` of a refinement (https://zod.dev/api#when): runs it although another variable is
+ * wrong, where zod by default skips it, but not if one of the named variables is wrong.
  */
 const unlessWrong =
   (...names: readonly string[]) =>
   ({ issues }: z.core.ParsePayload) =>
     !issues.some(({ path }) => names.includes(String(path?.[0])));
 
-const checked = shape
+const checkedShape = shape
   .refine(
     ({ IDENTITY_STORE, DATABASE_URL }) => IDENTITY_STORE === "memory" || DATABASE_URL !== undefined,
     {
@@ -96,27 +95,27 @@ const checked = shape
       !SERVICE_CLIENTS.some(({ audiences }) => audiences.includes(TOKEN_AUDIENCE)),
     {
       path: ["SERVICE_CLIENTS"],
-      // Every service accepts that audience, and a service's token is to be good for one.
+      // Every service accepts that audience, but a service's token is for one service.
       error: "an audience is the name of one service, not TOKEN_AUDIENCE",
       when: unlessWrong("SERVICE_CLIENTS", "TOKEN_AUDIENCE"),
     },
   );
 
-/** Throws ConfigError naming every problem. */
-export function envToConfig(environment: Env): IdentityConfig {
-  const env = parseEnv("identity", checked, environment);
+/** Throws ConfigError, which names every problem. */
+export function envToConfig(env: Env): IdentityConfig {
+  const parsed = parseEnv("identity", checkedShape, env);
   return {
-    service: serviceConfig(env),
-    signing: toSigning(env),
+    service: serviceConfig(parsed),
+    signing: toSigning(parsed),
     store:
-      env.IDENTITY_STORE === "memory"
+      parsed.IDENTITY_STORE === "memory"
         ? { kind: "memory" }
-        : { kind: "postgres", url: env.DATABASE_URL ?? "" },
-    accessTokenLifetime: env.ACCESS_TOKEN_SECONDS,
-    sessionLifetime: env.REFRESH_TOKEN_SECONDS * 1000,
-    clients: env.SERVICE_CLIENTS,
-    seedUsers: env.SEED_USERS,
-    passwordQueue: env.PASSWORD_QUEUE,
+        : { kind: "postgres", url: parsed.DATABASE_URL ?? "" },
+    accessTokenLifetimeSeconds: parsed.ACCESS_TOKEN_SECONDS,
+    sessionLifetimeMs: parsed.REFRESH_TOKEN_SECONDS * 1_000,
+    clients: parsed.SERVICE_CLIENTS,
+    seedUsers: parsed.SEED_USERS,
+    passwordQueue: parsed.PASSWORD_QUEUE,
   };
 }
 
@@ -124,3 +123,6 @@ const toSigning = ({ TOKEN_SIGNING_KEYS, TOKEN_SECRET }: IdentityEnv): Signing =
   TOKEN_SIGNING_KEYS === undefined
     ? { alg: "HS256", secret: new TextEncoder().encode(TOKEN_SECRET) }
     : { alg: "ES256", keys: TOKEN_SIGNING_KEYS.keys };
+
+/** The variables that this service reads. */
+export const identitySettings: readonly string[] = Object.keys(shape.shape);

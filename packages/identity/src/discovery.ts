@@ -1,21 +1,16 @@
 import type { FastifyInstance } from "fastify";
 import type { SigningKeys } from "./keys.ts";
 
-/**
- * Shorter than verifiers keep keys (10 minutes), so that no cache between makes a rotation slower.
- */
+/** Shorter than verifiers cache keys (10 minutes), so that no HTTP cache slows down a rotation. */
 const CACHE_CONTROL = "public, max-age=300";
 
-/**
- * Tells verifiers where the keys are (OpenID Connect Discovery 1.0 section 4), and serves them (RFC
- * 7517).
- */
+/** Serves the keys (RFC 7517) and their address (OpenID Connect Discovery 1.0 section 4). */
 export const discoveryRoutes = (keys: SigningKeys, issuer: string) => (app: FastifyInstance) => {
   const base = issuer.replace(/\/$/, "");
   const configuration = {
     issuer,
     jwks_uri: `${base}/.well-known/jwks.json`,
-    // No browser is sent here to log in, and no id tokens are given out: login is an RPC.
+    // Login is an RPC: there is no browser flow and there are no id tokens.
     response_types_supported: [],
     subject_types_supported: ["public"],
     id_token_signing_alg_values_supported: [keys.header.alg],

@@ -1,17 +1,16 @@
 import { Code } from "@connectrpc/connect";
-import { ReasonError } from "@tercet/service";
+import { type ErrorCodes, ReasonError } from "@tercet/service";
 
+/** Reasons that a caller can act on; identity.proto lists those of each method. */
 export type IdentityReason =
   | "EMAIL_TAKEN"
   | "INVALID_CREDENTIALS"
   | "TOKEN_REUSED"
   | "AUDIENCE_NOT_ALLOWED";
 
-/** A refusal by the rules of identity. */
 export class IdentityError extends ReasonError<IdentityReason> {}
 
-/** Which Connect code each reason travels under. */
-export const identityErrorCodes: Record<IdentityReason, Code> = {
+export const identityErrorCodes: ErrorCodes<IdentityReason> = {
   EMAIL_TAKEN: Code.AlreadyExists,
   INVALID_CREDENTIALS: Code.Unauthenticated,
   TOKEN_REUSED: Code.Unauthenticated,
@@ -19,11 +18,9 @@ export const identityErrorCodes: Record<IdentityReason, Code> = {
 };
 
 export const emailTaken = (): IdentityError =>
-  new IdentityError("EMAIL_TAKEN", "this email address is registered already");
+  new IdentityError("EMAIL_TAKEN", "this email address is already registered");
 
-/**
- * One message for every cause, so that it tells nobody which accounts, sessions or clients exist.
- */
+/** One message for every cause, so that it does not reveal which accounts or clients exist. */
 export const invalidCredentials = (): IdentityError =>
   new IdentityError("INVALID_CREDENTIALS", "the credentials are not valid");
 

@@ -2,41 +2,59 @@ import type { Logger } from "@tercet/service";
 import type { UserRole } from "./user.ts";
 
 /**
- * What happened that an operator may want to know or count. Users appear by id, never by address;
- * no password and no token appears at all.
+ * One function per event. Users appear by id, never by email address; passwords and tokens do not
+ * appear at all.
  */
-export interface IdentityEvents {
-  registered(userId: string): void;
-  rolesChanged(userId: string, roles: readonly UserRole[], by: string): void;
-  loggedIn(userId: string): void;
-  /** Undefined when there is no such user. */
-  loginFailed(userId: string | undefined): void;
-  /** Milliseconds until the next attempt is admitted. */
-  loginThrottled(wait: number): void;
-  loggedOut(userId: string): void;
-  /** Either a client with two copies of a token, or a thief: the session is revoked. */
-  refreshTokenReused(userId: string): void;
-  serviceTokenIssued(clientId: string, audience: string): void;
-  /** Undefined when there is no such client. */
-  serviceTokenRefused(clientId: string | undefined, reason: string): void;
+
+export function registered(log: Logger, userId: string): void {
+  log.info({ event: "user_registered", user_id: userId }, "user registered");
 }
 
-export const identityEvents = (log: Logger): IdentityEvents => ({
-  registered: (userId) => log.info({ event: "user_registered", userId }, "user registered"),
-  rolesChanged: (userId, roles, by) =>
-    log.info({ event: "roles_changed", userId, roles, by }, "roles changed"),
-  loggedIn: (userId) => log.info({ event: "login_succeeded", userId }, "login succeeded"),
-  loginFailed: (userId) => log.warn({ event: "login_failed", userId }, "login failed"),
-  loginThrottled: (wait) =>
-    log.warn({ event: "login_throttled", wait }, "login refused before its password was looked at"),
-  loggedOut: (userId) => log.info({ event: "logged_out", userId }, "logged out"),
-  refreshTokenReused: (userId) =>
-    log.warn(
-      { event: "refresh_token_reused", userId },
-      "a used refresh token came back; session revoked",
-    ),
-  serviceTokenIssued: (clientId, audience) =>
-    log.info({ event: "service_token_issued", clientId, audience }, "service token issued"),
-  serviceTokenRefused: (clientId, reason) =>
-    log.warn({ event: "service_token_refused", clientId, reason }, "service token refused"),
-});
+export function rolesChanged(
+  log: Logger,
+  userId: string,
+  roles: readonly UserRole[],
+  by: string,
+): void {
+  log.info({ event: "roles_changed", user_id: userId, roles, by }, "roles changed");
+}
+
+export function loggedIn(log: Logger, userId: string): void {
+  log.info({ event: "login_succeeded", user_id: userId }, "login succeeded");
+}
+
+/** `userId` is undefined if no user has the address. */
+export function loginFailed(log: Logger, userId: string | undefined): void {
+  log.warn({ event: "login_failed", user_id: userId }, "login failed");
+}
+
+/** `waitMs` is the time until the next attempt is admitted. */
+export function loginThrottled(log: Logger, waitMs: number): void {
+  const fields = { event: "login_throttled", wait_ms: waitMs };
+  log.warn(fields, "login refused before its password was checked");
+}
+
+export function loggedOut(log: Logger, userId: string): void {
+  log.info({ event: "logged_out", user_id: userId }, "logged out");
+}
+
+/** Either a client with two copies of a token, or a thief. */
+export function refreshTokenReused(log: Logger, userId: string): void {
+  const fields = { event: "refresh_token_reused", user_id: userId };
+  log.warn(fields, "a used refresh token was presented again; session revoked");
+}
+
+export function serviceTokenIssued(log: Logger, clientId: string, audience: string): void {
+  const fields = { event: "service_token_issued", client_id: clientId, audience };
+  log.info(fields, "service token issued");
+}
+
+/** `clientId` is undefined if there is no such client. */
+export function serviceTokenRefused(
+  log: Logger,
+  clientId: string | undefined,
+  reason: string,
+): void {
+  const fields = { event: "service_token_refused", client_id: clientId, reason };
+  log.warn(fields, "service token refused");
+}

@@ -1,9 +1,13 @@
-import { createLogger, createService, type Logger, type Service } from "@tercet/service";
+import {
+  createLogger,
+  createService,
+  type Logger,
+  runSweeper,
+  type Service,
+} from "@tercet/service";
 import type { IdentityConfig } from "./config.ts";
 import { discoveryRoutes } from "./discovery.ts";
 import { identityErrorCodes } from "./errors.ts";
-import { identityEvents } from "./events.ts";
-import { keepHouse } from "./housekeeping.ts";
 import { importSigningKeys } from "./keys.ts";
 import { memoryStore } from "./memory-store.ts";
 import { createPasswords } from "./password.ts";
@@ -13,61 +17,56 @@ import { seedUsers } from "./seed.ts";
 import type { IdentityStore } from "./store.ts";
 import { accessTokens } from "./tokens.ts";
 
+/** Replaces what the configuration would create. */
 export interface IdentityOverrides {
+  readonly log?: Logger;
   /** Closed with the service. */
   readonly store?: IdentityStore;
-  readonly log?: Logger;
 }
 
-/** The service, ready to be called. Disposing of it drains it. */
+/**
+ * Starts the identity service, its database's schema first. Disposing of the service drains it.
+ */
 export async function createIdentityService(
   config: IdentityConfig,
   overrides: IdentityOverrides = {},
 ): Promise<Service> {
+  const { clients, sessionLifetimeMs, accessTokenLifetimeSeconds: lifetimeSeconds } = config;
+  const { issuer, audience } = config.service.token;
   const log = overrides.log ?? createLogger({ name: "identity", ...config.service.log });
   const keys = await importSigningKeys(config.signing);
   const passwords = await createPasswords({ queue: config.passwordQueue });
-  const { issuer, audience } = config.service.token;
+  const tokens = accessTokens(keys, { issuer, audience, lifetimeSeconds });
   await using opened = new AsyncDisposableStack();
   const store = opened.use(overrides.store ?? (await openStore(config)));
   await seedUsers(store, passwords, config.seedUsers);
-  const stop = new AbortController();
-  let housekeeping: Promise<void> | undefined;
-
+  const stopping = new AbortController();
+  let sweeper: Promise<void> | undefined;
   const service = await createService({
     name: "identity",
     config: config.service,
     log,
+    routes: identityRoutes({ store, passwords, tokens, clients, log, sessionLifetimeMs }),
     errors: identityErrorCodes,
     keys: keys.verifyWith,
-    routes: identityRoutes({
-      store,
-      passwords,
-      tokens: accessTokens(keys, { issuer, audience, lifetime: config.accessTokenLifetime }),
-      clients: config.clients,
-      events: identityEvents(log),
-      sessionLifetime: config.sessionLifetime,
-    }),
     http: discoveryRoutes(keys, issuer),
     dependencies: { [config.store.kind]: (signal) => store.ping(signal) },
     onReady: () => {
-      housekeeping = keepHouse(store, log, stop.signal);
+      sweeper = runSweeper({ sweep: (limit) => store.sweep(limit), log }, stopping.signal);
     },
     onDrain: async () => {
-      stop.abort();
-      await housekeeping;
+      stopping.abort();
+      await sweeper;
     },
-    onClose: async () => await store[Symbol.asyncDispose](),
+    onClose: async () => store[Symbol.asyncDispose](),
   });
   // From here on the service closes the store.
   opened.move();
   return service;
 }
 
-async function openStore({
-  store,
-  service: { databasePoolSize, migrateAtStart },
-}: IdentityConfig): Promise<IdentityStore> {
+async function openStore({ store, service }: IdentityConfig): Promise<IdentityStore> {
   if (store.kind === "memory") return memoryStore();
-  return await openPostgresStore(store.url, { poolSize: databasePoolSize, migrateAtStart });
+  const { databasePoolSize: poolSize, migrateAtStart } = service;
+  return openPostgresStore(store.url, { poolSize, migrateAtStart });
 }

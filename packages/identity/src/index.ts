@@ -1,4 +1,4 @@
-export { envToConfig, type IdentityConfig } from "./config.ts";
+export { envToConfig, type IdentityConfig, identitySettings } from "./config.ts";
 export { createIdentityService, type IdentityOverrides } from "./identity-service.ts";
 export { generateSigningKey, type SigningJwk } from "./keys.ts";
 export type { SeedUser } from "./seed.ts";

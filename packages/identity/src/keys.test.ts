@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { generateSigningKey, importSigningKeys, signingJwk } from "./keys.ts";
 import { accessTokens } from "./tokens.ts";
 
-const policy = { issuer: "https://identity.test", audience: "tercet", lifetime: 600 };
+const policy = { issuer: "https://identity.test", audience: "tercet", lifetimeSeconds: 600 };
 const user = {
   id: "u1",
   email: "a@b.c",
@@ -13,7 +13,7 @@ const user = {
 };
 
 describe("published keys", () => {
-  test("have no private part, whatever the configuration says beside it", async () => {
+  test("have no private part, whatever else the configuration contains", async () => {
     const keys = [await generateSigningKey(), { ...(await generateSigningKey()), p: "p", k: "k" }];
     const { published } = await importSigningKeys({ alg: "ES256", keys });
     expect(published.keys.map((key) => Object.keys(key).sort())).toEqual(
@@ -46,7 +46,7 @@ test("through a rotation, every verifier knows every living token's key", async 
   }
 });
 
-describe("a key of another's", () => {
+describe("an invalid key", () => {
   test.each<[string, (key: JWK, other: JWK) => JWK]>([
     ["another public half", (key, other) => ({ ...key, x: other.x ?? "", y: other.y ?? "" })],
     ["no private half", ({ d: _, ...key }) => key],

@@ -13,7 +13,7 @@ import { z } from "zod";
 
 const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes in base64url");
 
-/** A private ES256 key as TOKEN_SIGNING_KEYS carries it (RFC 7518 section 6.2). */
+/** A private ES256 key as in TOKEN_SIGNING_KEYS (RFC 7518 section 6.2). */
 export const signingJwk = z
   .object({
     kty: z.literal("EC"),
@@ -23,35 +23,28 @@ export const signingJwk = z
     y: coordinate,
     d: coordinate,
   })
-  // Otherwise every token would be refused by whoever has the published half.
+  // Otherwise every verifier would refuse every token.
   .refine(isPair, { error: "x and y are not the public half of d" });
 export type SigningJwk = z.output<typeof signingJwk>;
 
-/**
- * How access tokens are signed: by the first of several key pairs, or with a secret that every
- * service shares.
- */
+/** How access tokens are signed: by the first of several key pairs, or with a shared secret. */
 export type Signing =
   | { readonly alg: "ES256"; readonly keys: readonly SigningJwk[] }
   | { readonly alg: "HS256"; readonly secret: Uint8Array };
 
-/** Keys in the form their users need. */
 export interface SigningKeys {
   readonly header: { readonly alg: string; readonly kid?: string };
   readonly signWith: CryptoKey | Uint8Array;
   /** For this service's own verification. */
   readonly verifyWith: TokenKeys;
-  /**
-   * What `/.well-known/jwks.json` publishes: public halves only, and nothing when the secret is
-   * shared.
-   */
+  /** The body of `/.well-known/jwks.json`: public halves only; empty with a shared secret. */
   readonly published: JSONWebKeySet;
 }
 
 /**
- * The first key signs; all are published. To rotate without a failed call: add the new key second,
- * wait until every verifier has fetched it (10 minutes), move it first, and remove the old key when
- * its last token has expired (another 15 minutes at most).
+ * Imports the keys: the first signs, all are published. To rotate without a failed call: add the
+ * new key second, wait until every verifier has fetched it (10 minutes), move it first, and remove
+ * the old key when its last token has expired (at most 15 minutes later).
  */
 export async function importSigningKeys(signing: Signing): Promise<SigningKeys> {
   if (signing.alg === "HS256") return sharedSecret(signing.secret);
@@ -67,8 +60,8 @@ export async function importSigningKeys(signing: Signing): Promise<SigningKeys> 
 }
 
 /**
- * A new private key for TOKEN_SIGNING_KEYS: `JSON.stringify({ keys: [await generateSigningKey()]
- * })`. Its id is its thumbprint (RFC 7638).
+ * Generates a private key; its id is its thumbprint (RFC 7638). The value of TOKEN_SIGNING_KEYS is
+ * `JSON.stringify({ keys: [key] })`.
  */
 export async function generateSigningKey(): Promise<SigningJwk> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
@@ -83,7 +76,7 @@ const sharedSecret = (secret: Uint8Array): SigningKeys => ({
   published: { keys: [] },
 });
 
-/** Named member by member: what is not named here can never be published. */
+/** Lists each member: one that is not listed can never be published. */
 const publicHalf = ({ kty, crv, kid, x, y }: SigningJwk) => ({
   kty,
   crv,

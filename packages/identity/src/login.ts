@@ -1,50 +1,50 @@
-import { RequestError } from "@tercet/service";
+import { type Logger, RequestError } from "@tercet/service";
 import { invalidCredentials } from "./errors.ts";
-import type { IdentityEvents } from "./events.ts";
+import * as events from "./events.ts";
 import type { Passwords } from "./password.ts";
 import type { ThrottlePolicy, ThrottleStore, UserStore } from "./store.ts";
 import { accountKey, normalizeEmail, type User } from "./user.ts";
 
 /**
- * ASVS 5 section 6.3.1 asks for a bound on guessing; this one is 5 attempts, then one after 10, 20,
- * 40 s and from then on every minute: below 70 in an hour. No account is ever locked: who waits a
- * minute may try again. The host's limits per client stand in front of it.
+ * ASVS 5 section 6.3.1 requires a bound on guessing. This one is 5 attempts, then one after 10, 20
+ * and 40 s, and from then on one per minute: fewer than 70 per hour. No account is ever locked: a
+ * minute later the next attempt is admitted. The host's limits per client apply first.
  */
-const loginThrottle: ThrottlePolicy = {
+const LOGIN_THROTTLE: ThrottlePolicy = {
   free: 5,
-  firstDelay: 10_000,
-  maxDelay: 60_000,
-  window: 15 * 60_000,
+  firstDelayMs: 10_000,
+  maxDelayMs: 60_000,
+  windowMs: 15 * 60_000,
 };
 
-export interface LoginDependencies {
+export interface LoginDeps {
   readonly store: UserStore & ThrottleStore;
   readonly passwords: Passwords;
-  readonly events: IdentityEvents;
+  readonly log: Logger;
 }
 
 /**
- * The user with this address and password. An unknown address does the same work and gives the same
- * answer as a wrong password. Throws INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED.
+ * Returns the user with this address and password. An unknown address takes as long as a wrong
+ * password and throws the same. Throws INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED.
  */
 export async function authenticate(
-  { store, passwords, events }: LoginDependencies,
+  { store, passwords, log }: LoginDeps,
   credentials: { email: string; password: string },
   signal?: AbortSignal,
 ): Promise<User> {
   const account = accountKey(credentials.email);
-  await admit(store, events, account);
+  await admit(store, log, account);
   const known = await store.findCredentials(normalizeEmail(credentials.email));
   const { matches, rehash } = await passwords
     .verify(credentials.password, known?.passwordHash, signal)
     .catch(async (error: unknown) => {
-      // Only then is it certain that no guess was looked at; one that its caller gave up on counts.
+      // Only then no password was checked for certain. An attempt that its caller cancelled counts.
       if (error instanceof RequestError && error.reason === "OVERLOADED")
         await store.returnAttempt(account);
       throw error;
     });
   if (known === undefined || !matches) {
-    events.loginFailed(known?.user.id);
+    events.loginFailed(log, known?.user.id);
     throw invalidCredentials();
   }
   await store.forgetFailures(account);
@@ -53,15 +53,15 @@ export async function authenticate(
   return known.user;
 }
 
-/** Before the password is hashed, so that guessing does not even cost us the time. */
-async function admit(store: ThrottleStore, events: IdentityEvents, account: string): Promise<void> {
-  const wait = await store.admitLogin(account, loginThrottle);
-  if (wait === 0) return;
-  events.loginThrottled(wait);
+/** Runs before the password is hashed, so that guessing does not even cost the time. */
+async function admit(store: ThrottleStore, log: Logger, account: string): Promise<void> {
+  const waitMs = await store.admitLogin(account, LOGIN_THROTTLE);
+  if (waitMs === 0) return;
+  events.loginThrottled(log, waitMs);
   throw new RequestError(
     "RATE_LIMITED",
     "too many failed logins for this account; try again later",
     {},
-    { retryAfterMs: wait },
+    { retryAfterMs: waitMs },
   );
 }

@@ -2,22 +2,18 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Role } from "@tercet/gen/common/v1/access";
 import type { TokenResponseSchema, UserSchema } from "@tercet/gen/identity/v1/identity";
+import { roleName } from "@tercet/service";
 import type { SessionTokens } from "./sessions.ts";
-import type { User } from "./user.ts";
-import { type UserRole, userRoles } from "./user.ts";
+import { USER_ROLES, type User, type UserRole } from "./user.ts";
 
-const wireRoles: Record<UserRole, Role> = {
-  customer: Role.CUSTOMER,
-  operator: Role.OPERATOR,
-  admin: Role.ADMIN,
-};
-
-/** The contract lets no other role through. */
+/** Throws if it is not a role of a user; request validation lets no such role through. */
 export function toRole(role: Role): UserRole {
-  const name = userRoles.find((candidate) => wireRoles[candidate] === role);
+  const name = USER_ROLES.find((candidate) => candidate === roleName(role));
   if (name === undefined) throw new Error(`not a role of a user: ${role}`);
   return name;
 }
+
+const toWireRole = (role: UserRole): Role => Role[role.toUpperCase() as Uppercase<UserRole>];
 
 export const toMessage = ({
   id,
@@ -29,7 +25,7 @@ export const toMessage = ({
   id,
   email,
   displayName,
-  roles: roles.map((role) => wireRoles[role]),
+  roles: roles.map(toWireRole),
   createTime: timestampFromDate(createTime),
 });
 
@@ -40,7 +36,7 @@ export const toTokenResponse = ({
 }: SessionTokens): MessageInitShape<typeof TokenResponseSchema> => ({
   accessToken: access.token,
   refreshToken,
-  expiresIn: durationFromMs(access.expiresIn * 1000),
+  expiresIn: durationFromMs(access.lifetimeSeconds * 1_000),
   tokenType: "Bearer",
   user: toMessage(user),
 });

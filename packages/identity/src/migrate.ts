@@ -1,4 +1,4 @@
 import { migratePostgres, runMigration } from "@tercet/service";
-import { migrations } from "./postgres-store.ts";
+import { MIGRATIONS } from "./postgres-store.ts";
 
-await runMigration("identity", (databaseUrl) => migratePostgres(databaseUrl, migrations));
+await runMigration("identity", (databaseUrl) => migratePostgres(databaseUrl, MIGRATIONS));

@@ -28,7 +28,7 @@ test("one password typed on two keyboards is one password", async () => {
   expect(await passwords.verify("cafe\u0301 cafe\u0301", hash)).toEqual({ matches: true });
 });
 
-describe("a hash of another time", () => {
+describe("a hash with outdated parameters", () => {
   test.each([
     { memoryCost: 4_096, timeCost: 2 },
     { memoryCost: 19_456, timeCost: 1 },
@@ -43,7 +43,7 @@ describe("a hash of another time", () => {
 });
 
 describe("under load", () => {
-  test("what finds no place in the queue is refused at once, and says when to come again", async () => {
+  test("a call that does not fit into the queue is refused at once, with a retry delay", async () => {
     const small = await createPasswords({ concurrency: 1, queue: 2 });
     const outcomes = await Promise.allSettled(
       Array.from({ length: 5 }, () => small.hash("correct horse")),
@@ -69,7 +69,7 @@ describe("under load", () => {
     expect(finished).toEqual([1, 2, 3, 4]);
   });
 
-  test("who gave up waiting costs no hash, and holds up nobody", async () => {
+  test("a cancelled call computes no hash and does not delay the others", async () => {
     const small = await createPasswords({ concurrency: 1, queue: 3 });
     const caller = new AbortController();
     const first = small.hash("correct horse");

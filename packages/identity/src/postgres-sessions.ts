@@ -7,13 +7,13 @@ export async function createSession(sql: Sql, session: NewSession): Promise<void
   await sql`
     with session as (
       insert into sessions (id, user_id, expire_time)
-      values (${session.id}, ${session.userId}, now() + ${session.lifetime}::float8 * interval '1 millisecond')
+      values (${session.id}, ${session.userId}, now() + ${session.lifetimeMs}::float8 * interval '1 millisecond')
       returning id
     )
     insert into refresh_tokens (hash, session_id) select ${session.tokenHash}, id from session`;
 }
 
-/** Callers at once queue for the token's row; all but the first then find it used. */
+/** Concurrent calls queue for the token's row; all but the first then find it used. */
 export async function rotateToken(
   sql: Sql,
   { tokenHash, successorHash, nonce }: Parameters<SessionStore["rotateToken"]>[0],
@@ -32,11 +32,15 @@ export async function rotateToken(
   return user;
 }
 
-export async function traceToken(sql: Sql, tokenHash: string, grace: number): Promise<TokenTrace> {
+export async function traceToken(
+  sql: Sql,
+  tokenHash: string,
+  graceMs: number,
+): Promise<TokenTrace> {
   const [row] = await sql<(User & { nonce: string | null; reused: boolean })[]>`
     with presented as (
       select sessions.id, sessions.user_id, successor_nonce,
-        rotate_time > now() - ${grace}::float8 * interval '1 millisecond' as retried
+        rotate_time > now() - ${graceMs}::float8 * interval '1 millisecond' as retried
       from refresh_tokens join sessions on sessions.id = refresh_tokens.session_id
       where hash = ${tokenHash} and rotate_time is not null and revoke_time is null and expire_time > now()
     ), revoked as (
@@ -57,4 +61,13 @@ export async function revokeSession(sql: Sql, tokenHash: string): Promise<string
     where refresh_tokens.hash = ${tokenHash} and sessions.id = refresh_tokens.session_id and sessions.revoke_time is null
     returning sessions.user_id`;
   return revoked?.userId;
+}
+
+/** Rows that another replica is deleting are skipped. The tokens of a session go with it. */
+export async function sweepSessions(sql: Sql, limit: number): Promise<number> {
+  const { count } = await sql`
+    delete from sessions where id in (
+      select id from sessions where expire_time <= now()
+      order by expire_time limit ${limit} for update skip locked)`;
+  return count;
 }

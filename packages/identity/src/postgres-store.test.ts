@@ -1,12 +1,12 @@
 import { connectPostgres } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { describe, expect, test } from "vitest";
-import { migrations, openPostgresStore, postgresStore } from "./postgres-store.ts";
+import { MIGRATIONS, openPostgresStore, postgresStore } from "./postgres-store.ts";
 import { storeContract } from "./store.contract.ts";
 
 describe("the PostgreSQL store", () => {
   storeContract(async () => {
-    const database = await testDatabase(migrations);
+    const database = await testDatabase(MIGRATIONS);
     const store = postgresStore(connectPostgres(database.url, { max: 8 }));
     return {
       ...store,
@@ -17,7 +17,7 @@ describe("the PostgreSQL store", () => {
     };
   });
 
-  test("replicas that start at once all find the schema in place", async () => {
+  test("replicas that start concurrently all find the schema up to date", async () => {
     await using database = await testDatabase();
     const stores = await Promise.all(
       Array.from({ length: 4 }, () => openPostgresStore(database.url)),

@@ -4,32 +4,32 @@ import {
   pingPostgres,
   prepareSchema,
   type Sql,
+  sweepRequests,
 } from "@tercet/service";
 import * as sessions from "./postgres-sessions.ts";
 import * as throttle from "./postgres-throttle.ts";
 import * as users from "./postgres-users.ts";
-import type { IdentityStore, Sweep } from "./store.ts";
+import { EXPIRY, type IdentityStore } from "./store.ts";
 
-export const migrations = new URL("../migrations/", import.meta.url);
-
-interface OpenOptions {
-  readonly poolSize?: number;
-  readonly migrateAtStart?: boolean;
-}
+export const MIGRATIONS = new URL("../migrations/", import.meta.url);
 
 /**
- * Opens the store once its schema is up to date. Throws SchemaBehindError when it may not migrate,
- * and would have to.
+ * Opens the store once its schema is up to date. Throws SchemaBehindError if migrations are missing
+ * and `migrateAtStart` is false.
  */
 export async function openPostgresStore(
   url: string,
-  { poolSize, migrateAtStart = true }: OpenOptions = {},
+  {
+    poolSize,
+    migrateAtStart = true,
+  }: { readonly poolSize?: number; readonly migrateAtStart?: boolean } = {},
 ): Promise<IdentityStore> {
-  await prepareSchema(url, migrations, migrateAtStart);
+  await prepareSchema(url, MIGRATIONS, migrateAtStart);
   return postgresStore(connectPostgres(url, { applicationName: "identity", max: poolSize }));
 }
 
 export function postgresStore(sql: Sql): IdentityStore {
+  const work = sql.priority("work");
   return {
     createUser: (user, request) => users.createUser(sql, user, request),
     setRoles: (roles, request) => users.setRoles(sql, roles, request),
@@ -40,33 +40,18 @@ export function postgresStore(sql: Sql): IdentityStore {
     listUsers: (page) => users.listUsers(sql, page),
     createSession: (session) => sessions.createSession(sql, session),
     rotateToken: (rotation) => sessions.rotateToken(sql, rotation),
-    traceToken: (tokenHash, grace) => sessions.traceToken(sql, tokenHash, grace),
+    traceToken: (tokenHash, graceMs) => sessions.traceToken(sql, tokenHash, graceMs),
     revokeSession: (tokenHash) => sessions.revokeSession(sql, tokenHash),
     admitLogin: (account, policy) => throttle.admitLogin(sql, account, policy),
     returnAttempt: (account) => throttle.returnAttempt(sql, account),
     forgetFailures: (account) => throttle.forgetFailures(sql, account),
-    sweep: (sweep) => deleteStale(sql.lane("work"), sweep),
+    sweep: async (limit, { requestsAfterMs, failuresAfterMs } = EXPIRY) =>
+      Math.max(
+        await sessions.sweepSessions(work, limit),
+        await throttle.sweepFailures(work, limit, failuresAfterMs),
+        await sweepRequests(work, limit, requestsAfterMs),
+      ),
     ping: () => pingPostgres(sql),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   };
-}
-
-/**
- * Small batches, and rows that another replica is deleting are left to it. The tokens of a session
- * go with it.
- */
-async function deleteStale(sql: Sql, { batch, requestAge, failureAge }: Sweep): Promise<boolean> {
-  const ago = (milliseconds: number) =>
-    sql`now() - ${milliseconds}::float8 * interval '1 millisecond'`;
-  const gone = await Promise.all([
-    sql`delete from sessions where id in (
-      select id from sessions where expire_time <= now() order by expire_time limit ${batch} for update skip locked)`,
-    sql`delete from login_failures where account in (
-      select account from login_failures where last_time <= ${ago(failureAge)} and blocked_until <= now()
-      order by last_time limit ${batch} for update skip locked)`,
-    sql`delete from requests where (caller, request_id) in (
-      select caller, request_id from requests where create_time <= ${ago(requestAge)}
-      order by create_time limit ${batch} for update skip locked)`,
-  ]);
-  return gone.some(({ count }) => count >= batch);
 }

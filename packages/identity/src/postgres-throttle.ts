@@ -1,12 +1,9 @@
 import type { Sql } from "@tercet/service";
 import type { ThrottlePolicy } from "./store.ts";
 
-/**
- * When the row that refuses was written by a statement that is newer than this one's view:
- * milliseconds.
- */
-const UNSEEN_WAIT = 1_000;
-/** Far past every delay's maximum, and far from where 2^n overflows. */
+/** The wait if the row that refuses is newer than this statement's snapshot. */
+const UNSEEN_WAIT_MS = 1_000;
+/** Far beyond every maximum delay, and far below where 2^n overflows. */
 const MAX_DOUBLINGS = 30;
 
 export async function admitLogin(
@@ -14,11 +11,11 @@ export async function admitLogin(
   account: string,
   policy: ThrottlePolicy,
 ): Promise<number> {
-  const milliseconds = (n: number) => sql`${n}::float8 * interval '1 millisecond'`;
-  const attempts = sql`case when kept.last_time <= now() - ${milliseconds(policy.window)} then 1 else kept.failures + 1 end`;
+  const interval = (ms: number) => sql`${ms}::float8 * interval '1 millisecond'`;
+  const attempts = sql`case when kept.last_time <= now() - ${interval(policy.windowMs)} then 1 else kept.failures + 1 end`;
   const doublings = sql`least(${attempts} - ${policy.free}::int, ${MAX_DOUBLINGS}::int)`;
-  const delay = sql`least(${policy.firstDelay}::float8 * 2 ^ ${doublings}, ${policy.maxDelay}::float8) * interval '1 millisecond'`;
-  const [row] = await sql<{ wait: number }[]>`
+  const delay = sql`least(${policy.firstDelayMs}::float8 * 2 ^ ${doublings}, ${policy.maxDelayMs}::float8) * interval '1 millisecond'`;
+  const [row] = await sql<{ waitMs: number }[]>`
     with admitted as (
       insert into login_failures as kept (account, failures, last_time, blocked_until) values (${account}, 1, now(), now())
       on conflict (account) do update set
@@ -26,15 +23,15 @@ export async function admitLogin(
         last_time = now(),
         blocked_until = now() + case when ${attempts} < ${policy.free}::int then interval '0' else ${delay} end
       where kept.blocked_until <= now()
-      returning 0 as wait
+      returning 0 as wait_ms
     )
     select coalesce(
-      (select wait from admitted),
+      (select wait_ms from admitted),
       (select ceil(extract(epoch from blocked_until - now()) * 1000)::int from login_failures
         where account = ${account} and blocked_until > now()),
-      ${UNSEEN_WAIT}::int
-    ) as wait`;
-  return row?.wait ?? UNSEEN_WAIT;
+      ${UNSEEN_WAIT_MS}::int
+    ) as wait_ms`;
+  return row?.waitMs ?? UNSEEN_WAIT_MS;
 }
 
 export async function returnAttempt(sql: Sql, account: string): Promise<void> {
@@ -43,4 +40,15 @@ export async function returnAttempt(sql: Sql, account: string): Promise<void> {
 
 export async function forgetFailures(sql: Sql, account: string): Promise<void> {
   await sql`delete from login_failures where account = ${account}`;
+}
+
+/** Rows that another replica is deleting are skipped. */
+export async function sweepFailures(sql: Sql, limit: number, afterMs: number): Promise<number> {
+  const { count } = await sql`
+    delete from login_failures where account in (
+      select account from login_failures
+      where last_time <= now() - ${afterMs}::float8 * interval '1 millisecond'
+        and blocked_until <= now()
+      order by last_time limit ${limit} for update skip locked)`;
+  return count;
 }

@@ -67,6 +67,6 @@ export async function listUsers(
     order by id desc limit ${page.limit}`;
 }
 
-/** A user without the password hash, so that it stays behind unless asked for. */
+/** The columns of a `User`: the password hash is not one of them. */
 export const columns = (sql: Sql) =>
   sql`users.id, users.email, users.display_name, users.roles, users.create_time`;

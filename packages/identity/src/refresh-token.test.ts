@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { hashRefreshToken, newNonce, newRefreshToken, successorOf } from "./refresh-token.ts";
 
-test("a token is 256 bits in base64url, and every one is another", () => {
+test("a token is 256 bits in base64url, and unique", () => {
   const tokens = Array.from({ length: 100 }, newRefreshToken);
   expect(new Set(tokens).size).toBe(100);
   for (const token of tokens) expect(token).toMatch(/^[A-Za-z0-9_-]{43}$/);
 });
 
-test("a successor is told again from the same two halves, and from no others", () => {
+test("a successor is computed from its token and nonce, and from no others", () => {
   const [token, nonce] = [newRefreshToken(), newNonce()];
   const successor = successorOf(token, nonce);
   expect(successor).toMatch(/^[A-Za-z0-9_-]{43}$/);

@@ -1,19 +1,21 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { IdentityService } from "@tercet/gen/identity/v1/identity";
+import { IdentityService, SetRolesRequestSchema } from "@tercet/gen/identity/v1/identity";
 import {
   decodePageToken,
+  type Logger,
   markReplayed,
   notFound,
   pageSize,
   principal,
   toPage,
+  toRequest,
 } from "@tercet/service";
 import { validate as isUuid } from "uuid";
 import { register, setRoles } from "./accounts.ts";
-import type { IdentityEvents } from "./events.ts";
+import * as events from "./events.ts";
 import { authenticate } from "./login.ts";
-import { toMessage, toTokenResponse } from "./message.ts";
+import { toMessage, toRole, toTokenResponse } from "./message.ts";
 import type { Passwords } from "./password.ts";
 import { issueServiceToken, type ServiceClient } from "./service-clients.ts";
 import { closeSession, openSession, refresh } from "./sessions.ts";
@@ -21,43 +23,39 @@ import type { IdentityStore } from "./store.ts";
 import type { AccessTokens } from "./tokens.ts";
 import { normalizeEmail, type User } from "./user.ts";
 
-export interface IdentityRoutes {
+export interface IdentityDeps {
   readonly store: IdentityStore;
   readonly passwords: Passwords;
   readonly tokens: AccessTokens;
   readonly clients: readonly ServiceClient[];
-  readonly events: IdentityEvents;
-  /** How long a login lasts without a password: milliseconds. */
-  readonly sessionLifetime: number;
+  readonly log: Logger;
+  /** How long a login lasts without a password. */
+  readonly sessionLifetimeMs: number;
 }
 
-export const identityRoutes = (identity: IdentityRoutes) => (router: ConnectRouter) => {
-  const { store, passwords, events } = identity;
-
+/** The handlers of identity.v1.IdentityService. */
+export const identityRoutes = (deps: IdentityDeps) => (router: ConnectRouter) => {
+  const { store, log } = deps;
   router.service(IdentityService, {
     async register(request, context) {
-      const { user, replayed } = await register(
-        { users: store, passwords },
-        request,
-        context.signal,
-      );
+      const { user, replayed } = await register(deps, request, context.signal);
       if (replayed) markReplayed(context);
-      else events.registered(user.id);
+      else events.registered(log, user.id);
       return toMessage(user);
     },
 
     async login(request, context) {
-      const user = await authenticate(identity, request, context.signal);
-      events.loggedIn(user.id);
-      return toTokenResponse(await openSession(identity, user, identity.sessionLifetime));
+      const user = await authenticate(deps, request, context.signal);
+      events.loggedIn(log, user.id);
+      return toTokenResponse(await openSession(deps, user));
     },
 
     async refresh({ refreshToken }) {
-      return toTokenResponse(await refresh(identity, refreshToken));
+      return toTokenResponse(await refresh(deps, refreshToken));
     },
 
     async logout({ refreshToken }) {
-      await closeSession(identity, refreshToken);
+      await closeSession(deps, refreshToken);
       return {};
     },
 
@@ -66,12 +64,9 @@ export const identityRoutes = (identity: IdentityRoutes) => (router: ConnectRout
     },
 
     async issueServiceToken(request) {
-      const { token, expiresIn } = await issueServiceToken(identity, request);
-      return {
-        accessToken: token,
-        expiresIn: durationFromMs(expiresIn * 1000),
-        tokenType: "Bearer",
-      };
+      const { token, lifetimeSeconds } = await issueServiceToken(deps, request);
+      const expiresIn = durationFromMs(lifetimeSeconds * 1_000);
+      return { accessToken: token, expiresIn, tokenType: "Bearer" };
     },
 
     async listUsers({ filter, pageSize: requested, pageToken }) {
@@ -86,10 +81,10 @@ export const identityRoutes = (identity: IdentityRoutes) => (router: ConnectRout
     },
 
     async setRoles(request, context) {
-      const caller = principal(context).subject;
-      const { user, replayed } = await setRoles(store, caller, request);
+      const record = toRequest(context, SetRolesRequestSchema, request, request.userId);
+      const { user, replayed } = await setRoles(store, record, request.roles.map(toRole));
       if (replayed) markReplayed(context);
-      else events.rolesChanged(user.id, user.roles, caller);
+      else events.rolesChanged(log, user.id, user.roles, record.caller);
       return toMessage(user);
     },
   });

@@ -22,8 +22,7 @@ export const users = pgTable(
     email: text().notNull(),
     displayName: text("display_name").notNull(),
     passwordHash: text("password_hash").notNull(),
-    // jsonb, not text[]: the driver reads no arrays without a round trip for types on every
-    // connection.
+    // jsonb, not text[]: to read arrays, the driver needs a round trip for types per connection.
     roles: jsonb().$type<UserRole[]>().notNull(),
     createTime: createTime(),
   },

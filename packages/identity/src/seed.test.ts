@@ -22,7 +22,7 @@ beforeAll(async () => {
   passwords = await createPasswords({ queue: 10 });
 });
 
-test("seeds are users with their roles and passwords, from the first start on", async () => {
+test("the first start creates the seed users with their roles and passwords", async () => {
   const store = memoryStore();
   await seedUsers(store, passwords, seeds);
   const admin = await store.findCredentials("admin@example.com");

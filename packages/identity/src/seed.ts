@@ -3,20 +3,18 @@ import { z } from "zod";
 import { IdentityError } from "./errors.ts";
 import type { Passwords } from "./password.ts";
 import type { UserStore } from "./store.ts";
-import { accountKey, normalizeEmail, userRoles } from "./user.ts";
+import { accountKey, normalizeEmail, USER_ROLES } from "./user.ts";
 
-/** A user that exists from the first start on, for development. */
+/** A user created at the first start, for development. */
 export const seedUser = z.object({
   email: z.email(),
   password: z.string().min(8).max(128),
   displayName: z.string().min(1).max(100),
-  roles: z.array(z.enum(userRoles)).min(1),
+  roles: z.array(z.enum(USER_ROLES)).min(1),
 });
 export type SeedUser = z.output<typeof seedUser>;
 
-/**
- * Creates those who do not exist; changes nothing about those who do. Replicas may do it at once.
- */
+/** Creates the users that do not exist and changes no others. Replicas may run it at once. */
 export async function seedUsers(
   users: UserStore,
   passwords: Passwords,

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { identityEvents } from "./events.ts";
+import { capturedLog } from "./captured-log.testing.ts";
 import { hashClientSecret, issueServiceToken, serviceClient } from "./service-clients.ts";
-import { capturedLog } from "./testing.ts";
 
 const secret = "a-secret-of-the-order-service";
 const clients = [
@@ -16,12 +15,12 @@ const tokens = {
   forUser: () => Promise.reject(new Error("not asked for")),
   forService: async (clientId: string, audience: string) => ({
     token: `${clientId} for ${audience}`,
-    expiresIn: 1,
+    lifetimeSeconds: 1,
   }),
 };
 const issue = (request: Partial<Parameters<typeof issueServiceToken>[1]>) =>
   issueServiceToken(
-    { clients, tokens, events: identityEvents(capturedLog().log) },
+    { clients, tokens, log: capturedLog().log },
     { clientId: "order", clientSecret: secret, audience: "payment", ...request },
   );
 
@@ -30,7 +29,7 @@ test("a client gets a token for each of its audiences", async () => {
   expect(await issue({ audience: "identity" })).toMatchObject({ token: "order for identity" });
 });
 
-test("while a client's secret is rotated, both are good", async () => {
+test("while a client's secret is rotated, both secrets are valid", async () => {
   const [order, payment] = clients;
   const rotated = [
     {
@@ -45,7 +44,7 @@ test("while a client's secret is rotated, both are good", async () => {
       {
         clients: rotated.map((client) => serviceClient.parse(client)),
         tokens,
-        events: identityEvents(capturedLog().log),
+        log: capturedLog().log,
       },
       { clientId: "order", clientSecret, audience: "payment" },
     );
@@ -71,7 +70,7 @@ test.each([
   await expect(issue(request)).rejects.toMatchObject({ reason });
 });
 
-test("a secret in the place of its hash is refused at boot", () => {
+test("a secret in place of its hash is refused at start", () => {
   expect(serviceClient.safeParse(clients[0]).success).toBe(true);
   expect(serviceClient.safeParse({ ...clients[0], secretHash: secret }).success).toBe(false);
 });

@@ -1,10 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Logger } from "@tercet/service";
 import { z } from "zod";
 import { audienceNotAllowed, type IdentityError, invalidCredentials } from "./errors.ts";
-import type { IdentityEvents } from "./events.ts";
+import * as events from "./events.ts";
 import type { AccessToken, AccessTokens } from "./tokens.ts";
 
-const sha256 = z
+const sha256Hex = z
   .string()
   .regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the secret, in lower case hex");
 
@@ -14,14 +15,14 @@ const sha256 = z
  */
 export const serviceClient = z.object({
   id: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, "must be a service's name"),
-  secretHash: sha256,
-  /** While the secret is rotated: the one before is good as well. */
-  previousSecretHash: sha256.optional(),
+  secretHash: sha256Hex,
+  /** While the secret is rotated: the previous one is valid too. */
+  previousSecretHash: sha256Hex.optional(),
   audiences: z.array(z.string().min(1)).min(1),
 });
 export type ServiceClient = z.output<typeof serviceClient>;
 
-/** SHA-256 in hex, as `secretHash` has it. */
+/** Returns the SHA-256 of a secret in hex, as in `secretHash`. */
 export const hashClientSecret = (secret: string): string =>
   createHash("sha256").update(secret).digest("hex");
 
@@ -31,28 +32,25 @@ export interface ServiceTokenRequest {
   readonly audience: string;
 }
 
-/**
- * Throws INVALID_CREDENTIALS, alike for an unknown client and a wrong secret, or
- * AUDIENCE_NOT_ALLOWED.
- */
+export interface ServiceTokenDeps {
+  readonly clients: readonly ServiceClient[];
+  readonly tokens: AccessTokens;
+  readonly log: Logger;
+}
+
+/** Throws INVALID_CREDENTIALS for an unknown client or a wrong secret, or AUDIENCE_NOT_ALLOWED. */
 export async function issueServiceToken(
-  {
-    clients,
-    tokens,
-    events,
-  }: { clients: readonly ServiceClient[]; tokens: AccessTokens; events: IdentityEvents },
+  { clients, tokens, log }: ServiceTokenDeps,
   request: ServiceTokenRequest,
 ): Promise<AccessToken> {
   const refusal = refusalOf(clients, request);
   if (refusal !== undefined) {
-    // Only a name that we gave out: whoever mixes up the two fields has put the secret there.
-    events.serviceTokenRefused(
-      clients.find(({ id }) => id === request.clientId)?.id,
-      refusal.reason,
-    );
+    // Only the id of a known client: a caller who mixes up the two fields sends the secret here.
+    const known = clients.find(({ id }) => id === request.clientId);
+    events.serviceTokenRefused(log, known?.id, refusal.reason);
     throw refusal;
   }
-  events.serviceTokenIssued(request.clientId, request.audience);
+  events.serviceTokenIssued(log, request.clientId, request.audience);
   return await tokens.forService(request.clientId, request.audience);
 }
 
@@ -62,12 +60,11 @@ function refusalOf(
 ): IdentityError | undefined {
   const client = clients.find(({ id }) => id === clientId);
   const presented = Buffer.from(hashClientSecret(clientSecret), "hex");
-  // Against an impossible hash when the client is unknown or has no other secret, so that all take
-  // the same time.
+  // An unknown client or a missing second secret is compared with an impossible hash, so that all
+  // cases take the same time.
   const matches = [client?.secretHash, client?.previousSecretHash].map((hash) =>
     timingSafeEqual(presented, hash === undefined ? Buffer.alloc(32) : Buffer.from(hash, "hex")),
   );
-  const proven = matches.includes(true);
-  if (client === undefined || !proven) return invalidCredentials();
+  if (client === undefined || !matches.includes(true)) return invalidCredentials();
   return client.audiences.includes(audience) ? undefined : audienceNotAllowed(audience);
 }

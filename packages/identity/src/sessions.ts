@@ -1,16 +1,17 @@
+import type { Logger } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { invalidCredentials, tokenReused } from "./errors.ts";
-import type { IdentityEvents } from "./events.ts";
+import * as events from "./events.ts";
 import { hashRefreshToken, newNonce, newRefreshToken, successorOf } from "./refresh-token.ts";
 import type { SessionStore } from "./store.ts";
 import type { AccessToken, AccessTokens } from "./tokens.ts";
 import type { User } from "./user.ts";
 
 /**
- * How long after a refresh token's use its use counts as a retry after a lost reply, or as a second
- * tab of one browser: milliseconds.
+ * How long after a refresh token was used another use counts as a retry after a lost reply, or as a
+ * second tab of the same browser.
  */
-const GRACE = 10_000;
+const GRACE_MS = 10_000;
 
 export interface SessionTokens {
   readonly user: User;
@@ -18,60 +19,47 @@ export interface SessionTokens {
   readonly refreshToken: string;
 }
 
-export interface SessionDependencies {
+export interface SessionDeps {
   readonly store: SessionStore;
   readonly tokens: AccessTokens;
-  readonly events: IdentityEvents;
+  readonly log: Logger;
+  /** How long a login lasts without a password. */
+  readonly sessionLifetimeMs: number;
 }
 
-/** `lifetime` in milliseconds. */
 export async function openSession(
-  { store, tokens }: Omit<SessionDependencies, "events">,
+  { store, tokens, sessionLifetimeMs: lifetimeMs }: SessionDeps,
   user: User,
-  lifetime: number,
 ): Promise<SessionTokens> {
   const refreshToken = newRefreshToken();
-  await store.createSession({
-    id: uuidv7(),
-    userId: user.id,
-    tokenHash: hashRefreshToken(refreshToken),
-    lifetime,
-  });
+  const tokenHash = hashRefreshToken(refreshToken);
+  await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetimeMs });
   return { user, access: await tokens.forUser(user), refreshToken };
 }
 
-/** Throws INVALID_CREDENTIALS, or TOKEN_REUSED when the session has just been revoked for it. */
+/** Throws INVALID_CREDENTIALS, or TOKEN_REUSED, which has revoked the session. */
 export async function refresh(
-  { store, tokens, events }: SessionDependencies,
+  { store, tokens, log }: SessionDeps,
   presented: string,
 ): Promise<SessionTokens> {
   const tokenHash = hashRefreshToken(presented);
   const nonce = newNonce();
   const refreshToken = successorOf(presented, nonce);
-  const user = await store.rotateToken({
-    tokenHash,
-    successorHash: hashRefreshToken(refreshToken),
-    nonce,
-  });
+  const successorHash = hashRefreshToken(refreshToken);
+  const user = await store.rotateToken({ tokenHash, successorHash, nonce });
   if (user) return { user, access: await tokens.forUser(user), refreshToken };
 
-  const trace = await store.traceToken(tokenHash, GRACE);
+  const trace = await store.traceToken(tokenHash, GRACE_MS);
   if (trace.kind === "retried") {
-    return {
-      user: trace.user,
-      access: await tokens.forUser(trace.user),
-      refreshToken: successorOf(presented, trace.nonce),
-    };
+    const successor = successorOf(presented, trace.nonce);
+    return { user: trace.user, access: await tokens.forUser(trace.user), refreshToken: successor };
   }
   if (trace.kind === "invalid") throw invalidCredentials();
-  events.refreshTokenReused(trace.userId);
+  events.refreshTokenReused(log, trace.userId);
   throw tokenReused();
 }
 
-export async function closeSession(
-  { store, events }: Omit<SessionDependencies, "tokens">,
-  presented: string,
-): Promise<void> {
+export async function closeSession({ store, log }: SessionDeps, presented: string): Promise<void> {
   const userId = await store.revokeSession(hashRefreshToken(presented));
-  if (userId !== undefined) events.loggedOut(userId);
+  if (userId !== undefined) events.loggedOut(log, userId);
 }

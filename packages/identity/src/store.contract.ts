@@ -6,7 +6,8 @@ import { hashRefreshToken } from "./refresh-token.ts";
 import type { IdentityStore, ThrottlePolicy } from "./store.ts";
 import type { User } from "./user.ts";
 
-const HOUR = 3_600_000;
+const HOUR_MS = 3_600_000;
+const FOREVER_MS = 24_000 * HOUR_MS;
 
 /**
  * What every store must do. Times are the store's own, so expiry is tested with lifetimes and
@@ -39,7 +40,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     test("a created user is found by id, and with the hash by email", async () => {
       const user = await createUser();
       expect(user).toMatchObject({ displayName: "Ada", roles: ["customer"] });
-      expect(Math.abs(user.createTime.getTime() - Date.now())).toBeLessThan(HOUR);
+      expect(Math.abs(user.createTime.getTime() - Date.now())).toBeLessThan(HOUR_MS);
       expect(await store.findUser(user.id)).toEqual(user);
       expect(await store.findCredentials(user.email)).toEqual({
         user,
@@ -48,7 +49,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(user).not.toHaveProperty("passwordHash");
     });
 
-    test("nobody is found by what nobody has", async () => {
+    test("an unknown id, address or request is undefined", async () => {
       expect(await store.findUser(uuidv7())).toBeUndefined();
       expect(await store.findCredentials("nobody@example.com")).toBeUndefined();
       expect(await store.findRequest("nobody", randomUUID())).toBeUndefined();
@@ -71,7 +72,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
     });
 
-    test("of many who register one address at once, one succeeds", async () => {
+    test("of many concurrent registrations of one address, one succeeds", async () => {
       const user = newUser();
       const outcomes = await Promise.allSettled(
         Array.from({ length: 20 }, () => store.createUser(user, newRequest())),
@@ -82,7 +83,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
           expect(outcome.reason).toMatchObject({ reason: "EMAIL_TAKEN" });
     });
 
-    test("of one request sent many times at once, one creates", async () => {
+    test("of many concurrent copies of one request, one creates the user", async () => {
       const user = newUser();
       const request = newRequest();
       const created = await Promise.all(
@@ -110,7 +111,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect((await store.findUser(user.id))?.roles).toEqual(["operator", "admin"]);
     });
 
-    test("a change of nobody's roles is not recorded", async () => {
+    test("a change of an unknown user's roles is not recorded", async () => {
       const request = newRequest({ method: "SetRoles" });
       expect(await store.setRoles(["admin"], request)).toBeUndefined();
       expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
@@ -123,7 +124,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect((await store.findCredentials(user.email))?.passwordHash).toBe("$argon2id$2");
     });
 
-    test("users are listed newest first, a page at a time, by the beginning of their address", async () => {
+    test("users are listed newest first, in pages, by the prefix of their address", async () => {
       const prefix = randomUUID();
       const created: User[] = [];
       for (const n of [1, 2, 3]) created.push(await createUser(`${prefix}-${n}@example.com`));
@@ -146,10 +147,10 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
   });
 
   describe("sessions", () => {
-    const openSession = async (lifetime = HOUR) => {
+    const openSession = async (lifetimeMs = HOUR_MS) => {
       const user = await createUser();
       const tokenHash = hashRefreshToken(randomUUID());
-      await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetime });
+      await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetimeMs });
       return { user, tokenHash };
     };
     const rotate = (
@@ -166,7 +167,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await rotate(successorHash)).toEqual(user);
     });
 
-    test("of many uses at once, one succeeds, and the others learn its nonce", async () => {
+    test("of many concurrent uses, one succeeds, and the others get its nonce", async () => {
       const { user, tokenHash } = await openSession();
       const nonces = Array.from({ length: 20 }, () => randomUUID());
       const users = await Promise.all(
@@ -174,31 +175,31 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       );
       const winners = nonces.filter((_, index) => users[index] !== undefined);
       expect(winners).toHaveLength(1);
-      expect(await store.traceToken(tokenHash, HOUR)).toEqual({
+      expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({
         kind: "retried",
         nonce: winners[0],
         user,
       });
     });
 
-    test("within the grace a used token's session lives on", async () => {
+    test("within the grace period a used token's session stays valid", async () => {
       const { user, tokenHash } = await openSession();
       const successorHash = hashRefreshToken(randomUUID());
       await rotate(tokenHash, successorHash);
-      expect(await store.traceToken(tokenHash, HOUR)).toMatchObject({ kind: "retried" });
+      expect(await store.traceToken(tokenHash, HOUR_MS)).toMatchObject({ kind: "retried" });
       expect(await rotate(successorHash)).toEqual(user);
     });
 
-    test("after the grace it is reuse, and revokes the session for everybody", async () => {
+    test("after the grace period it is reuse, and revokes the session", async () => {
       const { user, tokenHash } = await openSession();
       const successorHash = hashRefreshToken(randomUUID());
       await rotate(tokenHash, successorHash);
       expect(await store.traceToken(tokenHash, 0)).toEqual({ kind: "reused", userId: user.id });
       expect(await rotate(successorHash)).toBeUndefined();
-      expect(await store.traceToken(tokenHash, HOUR)).toEqual({ kind: "invalid" });
+      expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({ kind: "invalid" });
     });
 
-    test("one session's end is not another's", async () => {
+    test("revoking one session does not affect another", async () => {
       const [one, other] = [await openSession(), await openSession()];
       expect(await store.revokeSession(one.tokenHash)).toBe(one.user.id);
       expect(await rotate(other.tokenHash)).toEqual(other.user);
@@ -211,53 +212,59 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.revokeSession(tokenHash)).toBe(user.id);
       expect(await store.revokeSession(successorHash)).toBeUndefined();
       expect(await rotate(successorHash)).toBeUndefined();
-      expect(await store.traceToken(successorHash, HOUR)).toEqual({ kind: "invalid" });
+      expect(await store.traceToken(successorHash, HOUR_MS)).toEqual({ kind: "invalid" });
     });
 
-    test("an expired token is invalid, and so is one that never was", async () => {
+    test("an expired token is invalid, and so is an unknown one", async () => {
       const { tokenHash } = await openSession(0);
       expect(await rotate(tokenHash)).toBeUndefined();
-      expect(await store.traceToken(tokenHash, HOUR)).toEqual({ kind: "invalid" });
+      expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({ kind: "invalid" });
       expect(await rotate("unknown")).toBeUndefined();
-      expect(await store.traceToken("unknown", HOUR)).toEqual({ kind: "invalid" });
+      expect(await store.traceToken("unknown", HOUR_MS)).toEqual({ kind: "invalid" });
       expect(await store.revokeSession("unknown")).toBeUndefined();
     });
 
-    test("the sweep takes expired sessions in batches, and leaves the others", async () => {
-      const never = 1000 * 24 * HOUR;
-      while (await store.sweep({ batch: 100, requestAge: never, failureAge: never }));
+    test("the sweep deletes expired sessions in batches, and no others", async () => {
+      const sessionsOnly = { requestsAfterMs: FOREVER_MS, failuresAfterMs: FOREVER_MS };
+      while ((await store.sweep(100, sessionsOnly)) === 100);
       const living = await openSession();
       const expired = [await openSession(0), await openSession(0), await openSession(0)];
-      expect(await store.sweep({ batch: 2, requestAge: never, failureAge: never })).toBe(true);
-      expect(await store.sweep({ batch: 2, requestAge: never, failureAge: never })).toBe(false);
+      expect(await store.sweep(2, sessionsOnly)).toBe(2);
+      expect(await store.sweep(2, sessionsOnly)).toBe(1);
       for (const { tokenHash } of expired)
         expect(await store.revokeSession(tokenHash)).toBeUndefined();
       expect(await rotate(living.tokenHash)).toEqual(living.user);
     });
   });
 
-  test("the sweep forgets old requests and failures", async () => {
+  test("the sweep deletes old requests and failures", async () => {
     const [request, account] = [newRequest(), randomUUID()];
     await store.createUser(newUser(), request);
-    const harmless: ThrottlePolicy = { free: 2, firstDelay: 0, maxDelay: 0, window: HOUR };
-    await store.admitLogin(account, harmless);
-    while (await store.sweep({ batch: 100, requestAge: HOUR, failureAge: HOUR }));
+    const attempt = (delayMs: number) =>
+      store.admitLogin(account, {
+        free: 2,
+        firstDelayMs: delayMs,
+        maxDelayMs: delayMs,
+        windowMs: HOUR_MS,
+      });
+    const sweepAll = async (ageMs: number) => {
+      const expiry = { requestsAfterMs: ageMs, failuresAfterMs: ageMs };
+      while ((await store.sweep(100, expiry)) === 100);
+    };
+    await attempt(0);
+    await sweepAll(HOUR_MS);
     expect(await store.findRequest(request.caller, request.requestId)).toEqual(request);
-    while (await store.sweep({ batch: 100, requestAge: 0, failureAge: 0 }));
+    await sweepAll(0);
     expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
-    const strict: ThrottlePolicy = { free: 2, firstDelay: HOUR, maxDelay: HOUR, window: HOUR };
-    expect([
-      await store.admitLogin(account, strict),
-      await store.admitLogin(account, strict),
-    ]).toEqual([0, 0]);
+    expect([await attempt(HOUR_MS), await attempt(HOUR_MS)]).toEqual([0, 0]);
   });
 
   describe("the login throttle", () => {
     const policy: ThrottlePolicy = {
       free: 3,
-      firstDelay: HOUR,
-      maxDelay: 4 * HOUR,
-      window: 100 * HOUR,
+      firstDelayMs: HOUR_MS,
+      maxDelayMs: 4 * HOUR_MS,
+      windowMs: 100 * HOUR_MS,
     };
     const attempt = (account: string, changes: Partial<ThrottlePolicy> = {}) =>
       store.admitLogin(account, { ...policy, ...changes });
@@ -267,16 +274,16 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       return waits;
     };
 
-    test("admits the free attempts, then says how long to wait", async () => {
+    test("admits the free attempts, then returns how long to wait", async () => {
       const account = randomUUID();
       expect(await attempts(account, 3)).toEqual([0, 0, 0]);
       const wait = await attempt(account);
-      expect(wait).toBeGreaterThan(0.9 * HOUR);
-      expect(wait).toBeLessThanOrEqual(HOUR);
+      expect(wait).toBeGreaterThan(0.9 * HOUR_MS);
+      expect(wait).toBeLessThanOrEqual(HOUR_MS);
       expect(await attempt(randomUUID())).toBe(0);
     });
 
-    test("is not outrun by attempts made at once", async () => {
+    test("bounds concurrent attempts too", async () => {
       const account = randomUUID();
       const waits = await Promise.all(Array.from({ length: 30 }, () => attempt(account)));
       expect(waits.filter((wait) => wait === 0)).toHaveLength(3);
@@ -292,23 +299,23 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       "waits $hours h after $after attempts: twice as long each time, up to a limit",
       async ({ after, hours }) => {
         const account = randomUUID();
-        await attempts(account, after - 1, { firstDelay: 0 });
+        await attempts(account, after - 1, { firstDelayMs: 0 });
         expect(await attempt(account)).toBe(0);
         const wait = await attempt(account);
-        expect(wait / HOUR).toBeGreaterThan(hours - 0.1);
-        expect(wait / HOUR).toBeLessThanOrEqual(hours);
+        expect(wait / HOUR_MS).toBeGreaterThan(hours - 0.1);
+        expect(wait / HOUR_MS).toBeLessThanOrEqual(hours);
       },
     );
 
     test("does not count the attempts it refuses", async () => {
       const account = randomUUID();
       await attempts(account, 20);
-      expect(await attempt(account)).toBeLessThanOrEqual(HOUR);
+      expect(await attempt(account)).toBeLessThanOrEqual(HOUR_MS);
     });
 
     test("starts afresh when the window has passed", async () => {
       const account = randomUUID();
-      expect(await attempts(account, 10, { window: 0 })).toEqual(Array(10).fill(0));
+      expect(await attempts(account, 10, { windowMs: 0 })).toEqual(Array(10).fill(0));
     });
 
     test("forgets failures after a success", async () => {
@@ -318,7 +325,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await attempts(account, 3)).toEqual([0, 0, 0]);
     });
 
-    test("takes an attempt back that was none", async () => {
+    test("does not count an attempt that is returned", async () => {
       const account = randomUUID();
       await attempts(account, 3);
       await store.returnAttempt(account);
@@ -327,7 +334,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     });
   });
 
-  test("answers a ping", async () => {
+  test("a ping succeeds", async () => {
     await expect(store.ping(AbortSignal.timeout(5_000))).resolves.toBeUndefined();
   });
 }

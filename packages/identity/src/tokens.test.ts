@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { generateSigningKey, importSigningKeys, type SigningKeys } from "./keys.ts";
 import { type AccessTokens, accessTokens } from "./tokens.ts";
 
-const policy = { issuer: "https://identity.test", audience: "tercet", lifetime: 600 };
+const policy = { issuer: "https://identity.test", audience: "tercet", lifetimeSeconds: 600 };
 const user = {
   id: "u1",
   email: "ada@example.com",
@@ -21,8 +21,8 @@ beforeAll(async () => {
 });
 
 test("a user's token has the claims of RFC 9068, and nothing personal", async () => {
-  const { token, expiresIn } = await tokens.forUser(user);
-  expect(expiresIn).toBe(600);
+  const { token, lifetimeSeconds } = await tokens.forUser(user);
+  expect(lifetimeSeconds).toBe(600);
   expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "at+jwt", kid });
   const claims = decodeJwt(token);
   expect(Object.keys(claims).sort()).toEqual(["aud", "exp", "iat", "iss", "jti", "roles", "sub"]);
@@ -36,7 +36,7 @@ test("a user's token has the claims of RFC 9068, and nothing personal", async ()
   expect(Math.abs((claims.iat ?? 0) - Date.now() / 1000)).toBeLessThan(60);
 });
 
-test("every token has an id of its own", async () => {
+test("every token has its own id", async () => {
   const [one, other] = await Promise.all([tokens.forUser(user), tokens.forUser(user)]);
   expect(decodeJwt(one.token).jti).not.toBe(decodeJwt(other.token).jti);
 });

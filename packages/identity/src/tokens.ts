@@ -5,8 +5,7 @@ import type { User } from "./user.ts";
 
 export interface AccessToken {
   readonly token: string;
-  /** Seconds from now. */
-  readonly expiresIn: number;
+  readonly lifetimeSeconds: number;
 }
 
 export interface AccessTokens {
@@ -17,15 +16,15 @@ export interface AccessTokens {
 
 export interface AccessTokenPolicy {
   readonly issuer: string;
-  /** Whom users' tokens are for: the whole system. */
+  /** The audience of users' tokens: the whole system. */
   readonly audience: string;
-  /** Seconds. Verifiers refuse more than 900. */
-  readonly lifetime: number;
+  /** Verifiers refuse more than 900. */
+  readonly lifetimeSeconds: number;
 }
 
 /**
- * JWT access tokens as RFC 9068 has them, but for `client_id` in users' tokens: users log in here
- * without an OAuth client. They carry no name and no address; who needs those asks GetMe.
+ * Issues JWT access tokens as RFC 9068 specifies, except that users' tokens have no `client_id`:
+ * users log in without an OAuth client. Tokens carry no name and no address; GetMe returns them.
  */
 export function accessTokens(keys: SigningKeys, policy: AccessTokenPolicy): AccessTokens {
   const sign = async (
@@ -41,9 +40,9 @@ export function accessTokens(keys: SigningKeys, policy: AccessTokenPolicy): Acce
       .setAudience(audience)
       .setJti(randomUUID())
       .setIssuedAt(now)
-      .setExpirationTime(now + policy.lifetime)
+      .setExpirationTime(now + policy.lifetimeSeconds)
       .sign(keys.signWith);
-    return { token, expiresIn: policy.lifetime };
+    return { token, lifetimeSeconds: policy.lifetimeSeconds };
   };
   return {
     forUser: (user) => sign(user.id, policy.audience, { roles: user.roles }),

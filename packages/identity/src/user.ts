@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
+import type { RoleName } from "@tercet/service";
 
-/** What a user may be; "service" is the role of a program and never of a user. */
-export const userRoles = ["customer", "operator", "admin"] as const;
-export type UserRole = (typeof userRoles)[number];
+/** The roles of users. "service" is the role of a service and never of a user. */
+export const USER_ROLES = ["customer", "operator", "admin"] as const satisfies RoleName[];
+export type UserRole = (typeof USER_ROLES)[number];
 
 export interface User {
-  /** UUIDv7. */
+  /** UUID version 7. */
   readonly id: string;
-  /** Normalised, see `normalizeEmail`. */
+  /** As `normalizeEmail` returns it. */
   readonly email: string;
   readonly displayName: string;
   readonly roles: readonly UserRole[];
@@ -15,14 +16,14 @@ export interface User {
 }
 
 /**
- * Two spellings that look alike are one account: lower case, then NFC, because lower case can leave
- * a letter decomposed.
+ * Returns one spelling for addresses that look alike: lower case, then NFC, because lowering the
+ * case can leave a letter decomposed.
  */
 export const normalizeEmail = (email: string): string => email.toLowerCase().normalize("NFC");
 
 /**
- * Stands for an email address where the address itself would be personal data kept without need:
- * SHA-256, in hex.
+ * Returns the SHA-256 of an address, in hex: used where storing the address itself would be
+ * personal data without need.
  */
 export const accountKey = (email: string): string =>
   createHash("sha256").update(normalizeEmail(email)).digest("hex");

@@ -5,6 +5,7 @@ import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { reasonOf } from "@tercet/service";
 import { type TestDatabase, testDatabase } from "@tercet/service/testing";
 import { importJWK, SignJWT } from "jose";
+import { capturedLog } from "../src/captured-log.testing.ts";
 import {
   createIdentityService,
   envToConfig,
@@ -12,7 +13,6 @@ import {
   hashClientSecret,
   type SigningJwk,
 } from "../src/index.ts";
-import { capturedLog } from "../src/testing.ts";
 
 export const issuer = "http://identity.test";
 export const clientSecret = "the-order-service-has-this-secret";

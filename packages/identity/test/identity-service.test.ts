@@ -31,7 +31,7 @@ const replayed = async (
 };
 
 describe("Register", () => {
-  test("makes a customer, who can log in and see themselves", async () => {
+  test("creates a customer, who can log in and call GetMe", async () => {
     const account = newAccount({ email: `Ada.${randomUUID()}@Example.com` });
     const user = await client.register(account);
     expect(user).toMatchObject({
@@ -53,7 +53,7 @@ describe("Register", () => {
     expect(await grpc.getMe({}, bearer(accessToken))).toEqual(user);
   });
 
-  test("answers a repeated request alike, and says so", async () => {
+  test("returns the same user for a repeated request, marked as replayed", async () => {
     const account = newAccount();
     const user = await client.register(account);
     expect(await client.register({ ...account, email: account.email.toUpperCase() })).toEqual(user);
@@ -84,7 +84,7 @@ describe("Register", () => {
     });
   });
 
-  test("gives one address to one of many, and one request to all who repeat it", async () => {
+  test("of concurrent requests for one address one succeeds; copies of one request all return its user", async () => {
     const account = newAccount();
     const rivals = await Promise.allSettled(
       Array.from({ length: 8 }, () => client.register({ ...account, requestId: randomUUID() })),
@@ -109,14 +109,14 @@ describe("Register", () => {
 });
 
 describe("GetMe", () => {
-  test("is for users: a service is nobody here", async () => {
+  test("is for users: for a service it returns not_found", async () => {
     const token = await forge(identity.key, { claims: { sub: "order", roles: ["service"] } });
     expect(await refusal(client.getMe({}, bearer(token)))).toMatchObject({ code: "NotFound" });
   });
 });
 
 describe("SetRoles", () => {
-  test("gives roles that the next token carries", async () => {
+  test("sets roles that the next token carries", async () => {
     const account = newAccount();
     const { id } = await client.register(account);
     const request = { userId: id, roles: [Role.OPERATOR, Role.ADMIN], requestId: randomUUID() };
@@ -138,14 +138,14 @@ describe("SetRoles", () => {
     expect(refused).toMatchObject({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED" });
   });
 
-  test("is refused for nobody's id, and may then be sent again", async () => {
+  test("returns not_found for an unknown user, and the request may be repeated", async () => {
     const options = bearer(await adminToken(client));
     const request = { userId: randomUUID(), roles: [Role.OPERATOR], requestId: randomUUID() };
     expect(await refusal(client.setRoles(request, options))).toMatchObject({ code: "NotFound" });
     expect(await refusal(client.setRoles(request, options))).toMatchObject({ code: "NotFound" });
   });
 
-  test("makes nobody a service", async () => {
+  test("cannot assign the role service", async () => {
     const { id } = await client.register(newAccount());
     const request = { userId: id, roles: [Role.SERVICE], requestId: randomUUID() };
     expect(await refusal(client.setRoles(request, bearer(await adminToken(client))))).toMatchObject(
@@ -154,7 +154,7 @@ describe("SetRoles", () => {
   });
 });
 
-describe("administration is the admin's", () => {
+describe("administration is for admins", () => {
   test.each<[string, (headers: { headers?: Record<string, string> }) => Promise<unknown>]>([
     ["ListUsers", (options) => client.listUsers({}, options)],
     [
@@ -191,7 +191,7 @@ describe("ListUsers", () => {
     expect(second.nextPageToken).toBe("");
   });
 
-  test("refuses a page token of the caller's own making", async () => {
+  test("refuses a forged page token", async () => {
     const pageToken = Buffer.from("' or 1=1 --").toString("base64url");
     const refused = await refusal(
       client.listUsers({ pageToken }, bearer(await adminToken(client))),

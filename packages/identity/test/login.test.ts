@@ -37,7 +37,7 @@ describe("Login", () => {
     );
   });
 
-  test("answers alike for an unknown address and a wrong password", async () => {
+  test("fails alike for an unknown address and a wrong password", async () => {
     const { email } = await newUser();
     const wrong = await fail(email);
     expect(wrong).toMatchObject({ code: "Unauthenticated", reason: "INVALID_CREDENTIALS" });
@@ -45,7 +45,7 @@ describe("Login", () => {
     expect(await fail("' or 1=1 --")).toEqual(wrong);
   });
 
-  test("takes as long for both", async () => {
+  test("takes equally long for both", async () => {
     const { email } = await newUser();
     const time = async (address: string) => {
       const start = performance.now();
@@ -73,7 +73,7 @@ describe("Login", () => {
     await client.login(account);
   });
 
-  test("leaves nothing personal and nothing secret in the log", async () => {
+  test("logs no personal data and no secrets", async () => {
     const account = await newUser();
     const { accessToken, refreshToken } = await client.login(account);
     await fail(account.email);
@@ -94,7 +94,7 @@ describe("Login", () => {
 });
 
 describe("guessing", () => {
-  test("is refused after five failures, for the right password too, and says how long", async () => {
+  test("is refused after five failures, for the right password too, with a retry delay", async () => {
     const account = await newUser();
     for (let n = 0; n < 5; n++)
       expect(await fail(account.email)).toMatchObject({ reason: "INVALID_CREDENTIALS" });
@@ -104,19 +104,19 @@ describe("guessing", () => {
     expect(refused.retryAfter).toBeLessThanOrEqual(10);
   });
 
-  test("of unknown addresses is counted alike", async () => {
+  test("of unknown addresses is counted too", async () => {
     const email = `${randomUUID()}@example.com`;
     for (let n = 0; n < 5; n++) await fail(email);
     expect(await fail(email)).toMatchObject({ reason: "RATE_LIMITED" });
   });
 
-  test("at once is counted alike", async () => {
+  test("concurrently is counted too", async () => {
     const { email } = await newUser();
     const refused = await Promise.all(Array.from({ length: 12 }, () => fail(email)));
     expect(refused.filter(({ reason }) => reason === "INVALID_CREDENTIALS")).toHaveLength(5);
   });
 
-  test("locks nobody out: after a minute the right password is right", async () => {
+  test("locks no account: after a minute the right password works", async () => {
     const account = await newUser();
     for (let n = 0; n < 20; n++) {
       await passTime(account.email, 60);
@@ -130,7 +130,7 @@ describe("guessing", () => {
     expect(await fail(account.email)).toMatchObject({ reason: "INVALID_CREDENTIALS" });
   });
 
-  test("is forgotten by a success", async () => {
+  test("is reset by a success", async () => {
     const account = await newUser();
     for (let round = 0; round < 3; round++) {
       for (let n = 0; n < 4; n++) await fail(account.email);
@@ -138,7 +138,7 @@ describe("guessing", () => {
     }
   });
 
-  test("is remembered by every replica, and none keeps the address", async () => {
+  test("is counted across replicas, and the address is not stored", async () => {
     const { email } = await newUser();
     for (let n = 0; n < 5; n++) await fail(email);
     await using replica = await startIdentity({ DATABASE_URL: identity.databaseUrl });
@@ -150,7 +150,7 @@ describe("guessing", () => {
   });
 });
 
-test("what finds no core and no place in the queue is refused, and not counted as a guess", async () => {
+test("a login that finds no core and no place in the queue is refused, and not counted as a guess", async () => {
   await using busy = await startIdentity({ PASSWORD_QUEUE: "0" });
   const account = newAccount();
   await busy.client.register(account);

@@ -39,7 +39,7 @@ const logout = ({ refreshToken }: { refreshToken: string }) => client.logout({ r
 const invalid = { code: "Unauthenticated", reason: "INVALID_CREDENTIALS" };
 
 describe("Refresh", () => {
-  test("gives new tokens of the same user, again and again", async () => {
+  test("returns new tokens of the same user, repeatedly", async () => {
     const first = await login();
     const second = await refresh(first);
     const third = await refresh(second);
@@ -48,7 +48,7 @@ describe("Refresh", () => {
     expect(await client.getMe({}, bearer(third.accessToken))).toEqual(first.user);
   });
 
-  test("gives the same successor to a retry, and to many at once", async () => {
+  test("returns the same successor to a retry, and to concurrent calls", async () => {
     const { refreshToken } = await login();
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => client.refresh({ refreshToken })),
@@ -58,7 +58,7 @@ describe("Refresh", () => {
     await refresh(late);
   });
 
-  test("takes a use after the grace for theft: thief and victim are both logged out", async () => {
+  test("treats a use after the grace period as theft: both holders are logged out", async () => {
     const stolen = await login();
     const victim = await refresh(stolen);
     await sql`update refresh_tokens set rotate_time = rotate_time - interval '10 seconds' where hash = ${hashRefreshToken(stolen.refreshToken)}`;
@@ -70,7 +70,7 @@ describe("Refresh", () => {
     expect(identity.lines.join("")).toContain("refresh_token_reused");
   });
 
-  test("gives a retry five seconds later what it gave before", async () => {
+  test("returns the same token to a retry five seconds later", async () => {
     const parent = await login();
     const child = await refresh(parent);
     await sql`update refresh_tokens set rotate_time = rotate_time - interval '5 seconds' where hash = ${hashRefreshToken(parent.refreshToken)}`;
@@ -85,7 +85,7 @@ describe("Refresh", () => {
     expect(await refusal(refresh(first))).toMatchObject(invalid);
   });
 
-  test("refuses what was never given out", async () => {
+  test("refuses a token that was never issued", async () => {
     expect(await refusal(client.refresh({ refreshToken: "A".repeat(43) }))).toMatchObject(invalid);
   });
 
@@ -108,7 +108,7 @@ describe("Refresh", () => {
 });
 
 describe("Logout", () => {
-  test("ends the session, by any of its tokens, and says nothing", async () => {
+  test("ends the session, by any of its tokens, and returns nothing", async () => {
     const first = await login();
     const second = await refresh(first);
     await logout(first);
@@ -127,7 +127,7 @@ describe("Logout", () => {
 });
 
 describe("an access token", () => {
-  test("is verified with nothing but what is published", async () => {
+  test("can be verified with the published keys alone", async () => {
     const { accessToken, user } = await login();
     const discovery = await fetch(`${identity.url}/.well-known/openid-configuration`);
     expect(await discovery.json()).toMatchObject({
@@ -144,7 +144,7 @@ describe("an access token", () => {
     expect(payload).toMatchObject({ sub: user?.id, roles: ["customer"] });
   });
 
-  test("keys are public halves, for a while", async () => {
+  test("keys are public halves, with a cache lifetime", async () => {
     const response = await fetch(`${identity.url}/.well-known/jwks.json`);
     expect(response.headers.get("cache-control")).toBe("public, max-age=300");
     expect(response.headers.get("content-type")).toContain("application/json");
@@ -163,7 +163,7 @@ describe("an access token", () => {
     expect(text + identity.lines.join("")).not.toContain(identity.key.d);
   });
 
-  test("made as they are made here is accepted", async () => {
+  test("signed as by the service is accepted", async () => {
     const { user } = await login();
     const token = await forge(identity.key, { claims: { sub: user?.id } });
     expect(await client.getMe({}, bearer(token))).toEqual(user);
@@ -222,7 +222,7 @@ describe("an access token", () => {
 describe("IssueServiceToken", () => {
   const request = { clientId: "order", clientSecret, audience: "payment" };
 
-  test("gives a client a token for the service it may call, and no other accepts it", async () => {
+  test("issues a token for the service that the client may call, and no other accepts it", async () => {
     const { accessToken, tokenType, expiresIn } = await client.issueServiceToken(request);
     expect({ tokenType, seconds: expiresIn?.seconds }).toEqual({
       tokenType: "Bearer",
@@ -250,7 +250,7 @@ describe("IssueServiceToken", () => {
     );
   });
 
-  test("refuses an audience that the client has no business with", async () => {
+  test("refuses an audience that the client is not allowed", async () => {
     const refused = await refusal(client.issueServiceToken({ ...request, audience: "identity" }));
     expect(refused).toMatchObject({ code: "PermissionDenied", reason: "AUDIENCE_NOT_ALLOWED" });
   });
@@ -294,7 +294,7 @@ test("with a shared secret, tokens are HS256 and no key is published", async () 
   });
 });
 
-test("in memory, everything works but outliving the process", async () => {
+test("with the memory store, everything works within one process", async () => {
   await using memory = await startIdentity({ IDENTITY_STORE: "memory", DATABASE_URL: undefined });
   const account = newAccount();
   const user = await memory.client.register(account);

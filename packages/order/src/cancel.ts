@@ -1,38 +1,32 @@
-import type { HandlerContext } from "@connectrpc/connect";
 import { compensateNow, findSagaOf, type SagaFailure } from "@tercet/saga";
-import { notFound, type RequestRecord } from "@tercet/service";
+import { notFound, type Once, once, type RequestRecord } from "@tercet/service";
 import { OrderError } from "./errors.ts";
 import type { OrderStatus } from "./order.ts";
-import type { OrderDependencies } from "./order-routes.ts";
-import { once } from "./requests.ts";
-import { findOrder } from "./store.ts";
+import type { OrderDeps } from "./order-deps.ts";
 
-/**
- * While the order is between states the decision is taken anew, this often: each time somebody else
- * has won the race for the row.
- */
+/** Each try means that the order changed between its read and the statement that cancels it. */
 const MAX_TRIES = 5;
 
 /**
- * Cancels whatever the order has become: a confirmed one by a saga of its own, a pending one by
- * turning its saga back.
+ * Cancels an order once: a CONFIRMED one by a saga of its own, a PENDING one by compensating the
+ * saga that places it. Throws OrderError ORDER_NOT_CANCELLABLE in any other status.
  */
 export async function cancelPlacedOrder(
-  deps: OrderDependencies,
-  context: HandlerContext,
+  deps: OrderDeps,
   request: RequestRecord,
   failure: SagaFailure,
-): Promise<void> {
+): Promise<Once> {
   let status: OrderStatus | undefined;
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const order = await findOrder(deps.sql, request.resourceId, undefined);
+    const order = await deps.store.findOrder(request.resourceId);
     if (order === undefined) throw notFound("order");
     status = order.status;
-    const change =
+    const result = await once(deps.store, request, () =>
       status === "PENDING"
-        ? await compensation(deps, request, failure)
-        : confirmation(deps, request, failure, order.paymentId);
-    if ((await once(deps.sql, context, request, change)) !== undefined) return;
+        ? compensatePending(deps, request, failure)
+        : cancelConfirmed(deps, request, failure, order.paymentId),
+    );
+    if (result.kind !== "unchanged") return result;
     if (status !== "PENDING" && status !== "CONFIRMED") break;
   }
   throw new OrderError("ORDER_NOT_CANCELLABLE", `an order that is ${status} cannot be cancelled`, {
@@ -40,39 +34,31 @@ export async function cancelPlacedOrder(
   });
 }
 
-/**
- * Only a CONFIRMED order answers to this statement; for any other it changes nothing, and tells
- * whether the request is a repetition.
- */
-function confirmation(
-  { orders, engine, cancelOrder }: OrderDependencies,
+/** Resolves to false, and changes nothing, if the order is not CONFIRMED. */
+async function cancelConfirmed(
+  { store, engine, cancelOrder }: OrderDeps,
   request: RequestRecord,
   failure: SagaFailure,
   paymentId: string,
-) {
-  const saga = engine.prepare(cancelOrder, request.resourceId, {
-    paymentId,
-    reason: failure.reason,
-  });
-  return async () => {
-    const begun = await orders.cancelConfirmed(request, request.resourceId, failure, saga);
-    if (begun) engine.drive(saga);
-    return begun;
-  };
+): Promise<boolean> {
+  const orderId = request.resourceId;
+  const saga = engine.prepare(cancelOrder, orderId, { paymentId, reason: failure.reason });
+  const cancelling = await store.cancelConfirmed(request, orderId, failure, saga);
+  if (cancelling) engine.drive(saga);
+  return cancelling;
 }
 
-async function compensation(
-  { sql, orders, engine, placeOrder }: OrderDependencies,
+/** Resolves to false, and changes nothing, if the saga is not RUNNING or has just moved. */
+async function compensatePending(
+  { sql, store, engine, placeOrder }: OrderDeps,
   request: RequestRecord,
   failure: SagaFailure,
-) {
+): Promise<boolean> {
   const saga = await findSagaOf(sql, request.resourceId, placeOrder.kind);
-  return async () => {
-    if (saga?.state !== "RUNNING") return false;
-    const move = compensateNow(saga, placeOrder, failure, engine.worker);
-    if (move === undefined) return false;
-    const turned = await orders.intervene(request, move, placeOrder.kind);
-    if (turned) engine.wake();
-    return turned;
-  };
+  if (saga?.state !== "RUNNING") return false;
+  const move = compensateNow(saga, placeOrder, failure, engine.worker);
+  if (move === undefined) return false;
+  const compensating = await store.intervene(request, move, placeOrder.kind);
+  if (compensating) engine.wake();
+  return compensating;
 }

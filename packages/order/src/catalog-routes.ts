@@ -1,66 +1,71 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import {
   AdjustStockRequestSchema,
-  type CatalogService,
+  CatalogService,
   PutProductRequestSchema,
 } from "@tercet/gen/order/v1/catalog_service";
 import {
   decodePageToken,
   invalidField,
   isCheckViolation,
+  markReplayed,
+  once,
   pageSize,
-  type Sql,
   toPage,
+  toRequest,
 } from "@tercet/service";
-import { adjustStock, findProducts, listProducts, putProduct } from "./catalog-store.ts";
 import { OrderError } from "./errors.ts";
 import { toProductMessage } from "./message.ts";
-import { once, toRequest } from "./requests.ts";
+import { requireProduct, unknownSku } from "./order.ts";
+import type { OrderDeps } from "./order-deps.ts";
 
-const SKU = /^[A-Z0-9-]{1,40}$/;
+/** As in catalog_service.proto. */
+const SKU = /^[A-Z0-9][A-Z0-9-]{0,39}$/;
 
-export function catalogRoutes(sql: Sql): ServiceImpl<typeof CatalogService> {
+/** The handlers of order.v1.CatalogService. */
+export function catalogRoutes({ store }: Pick<OrderDeps, "store">) {
   const productMessage = async (sku: string) => {
-    const [product] = await findProducts(sql, [sku]);
-    if (product === undefined) throw unknownSku(sku);
-    return toProductMessage(product);
+    const [product] = await store.findProducts([sku]);
+    return toProductMessage(requireProduct(product, sku));
   };
-  return {
-    async listProducts({ pageSize: requested, pageToken }) {
-      const size = pageSize(requested);
-      const rows = await listProducts(sql, decodePageToken(pageToken, SKU), size + 1);
-      const page = toPage(rows, size, (product) => product.sku);
-      return { products: page.rows.map(toProductMessage), nextPageToken: page.nextPageToken };
-    },
+  return (router: ConnectRouter): void => {
+    router.service(CatalogService, {
+      async listProducts(message) {
+        const size = pageSize(message.pageSize);
+        const rows = await store.listProducts(decodePageToken(message.pageToken, SKU), size + 1);
+        const page = toPage(rows, size, (product) => product.sku);
+        return { products: page.rows.map(toProductMessage), nextPageToken: page.nextPageToken };
+      },
 
-    async putProduct(message, context) {
-      const { sku = "", name = "", description = "", price, stock = 0n } = message.product ?? {};
-      const { currencyCode: currency = "", minorUnits = 0n } = price ?? {};
-      if (minorUnits === 0n) throw invalidField("product.price.minor_units", "must be more than 0");
-      const request = toRequest(context, PutProductRequestSchema, message, sku);
-      const product = { sku, name, description, currency, price: minorUnits, stock };
-      const changed = await once(sql, context, request, () => putProduct(sql, request, product));
-      if (changed === undefined)
-        throw new OrderError("CURRENCY_MISMATCH", "a product keeps its currency", { sku });
-      return productMessage(sku);
-    },
+      async putProduct(message, context) {
+        const { sku = "", name = "", description = "", price, stock = 0n } = message.product ?? {};
+        const { currencyCode = "", minorUnits = 0n } = price ?? {};
+        if (minorUnits === 0n)
+          throw invalidField("product.price.minor_units", "must be more than 0");
+        const product = { sku, name, description, price: { currencyCode, minorUnits }, stock };
+        const request = toRequest(context, PutProductRequestSchema, message, sku);
+        const result = await once(store, request, () => store.putProduct(request, product));
+        if (result.kind === "unchanged")
+          throw new OrderError("CURRENCY_MISMATCH", "a product keeps its currency", { sku });
+        if (result.kind === "replayed") markReplayed(context);
+        return productMessage(sku);
+      },
 
-    async adjustStock(message, context) {
-      const { sku, delta } = message;
-      const request = toRequest(context, AdjustStockRequestSchema, message, sku);
-      const changed = await once(sql, context, request, () =>
-        adjustStock(sql, request, sku, delta),
-      ).catch(tooLittle(sku));
-      if (changed === undefined) throw unknownSku(sku);
-      return productMessage(sku);
-    },
+      async adjustStock(message, context) {
+        const { sku, delta } = message;
+        const request = toRequest(context, AdjustStockRequestSchema, message, sku);
+        const result = await once(store, request, () =>
+          store.adjustStock(request, sku, delta),
+        ).catch(stockTooLow(sku));
+        if (result.kind === "unchanged") throw unknownSku(sku);
+        if (result.kind === "replayed") markReplayed(context);
+        return productMessage(sku);
+      },
+    });
   };
 }
 
-const unknownSku = (sku: string) =>
-  new OrderError("UNKNOWN_SKU", `there is no product ${sku}`, { sku });
-
-const tooLittle = (sku: string) => (error: unknown) => {
+const stockTooLow = (sku: string) => (error: unknown) => {
   if (isCheckViolation(error, "products_stock_not_negative"))
     throw new OrderError("OUT_OF_STOCK", `the stock of ${sku} would fall below 0`, { sku });
   throw error;

@@ -15,24 +15,23 @@ import { orderFailpoints } from "./failpoints.ts";
 const PORT = 5011;
 const DAY_MS = 86_400_000;
 
-const env = z
-  .object({
+const shape = failpointsOnlyInTests(
+  z.object({
     ...serviceEnv(PORT),
     ...failpointEnv(orderFailpoints),
     /** postgres://user:password@host:port/orders */
     DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
     PAYMENT_URL: z.url(),
     IDENTITY_URL: z.url(),
-    /** What this service shows Identity to get its tokens. */
+    /** Authenticates this service to Identity, which issues its tokens. */
     SERVICE_CLIENT_SECRET: z.string().min(16, "must be at least 16 characters"),
     SAGA_DEADLINE_MS: integer(120_000, 1_000, DAY_MS),
     SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
     SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
     SAGA_LEASE_MS: integer(5_000, 1_000, 600_000),
-  })
-  .refine(...failpointsOnlyInTests);
+  }),
+);
 
-/** Times in milliseconds. */
 export interface OrderConfig {
   readonly service: ServiceConfig;
   readonly databaseUrl: string;
@@ -48,8 +47,9 @@ export interface OrderConfig {
   readonly failpoints: Failpoints;
 }
 
-export function envToConfig(given: Env): OrderConfig {
-  const parsed = parseEnv("order", env, given);
+/** Throws ConfigError, which names every problem. */
+export function envToConfig(env: Env): OrderConfig {
+  const parsed = parseEnv("order", shape, env);
   return {
     service: serviceConfig(parsed),
     databaseUrl: parsed.DATABASE_URL,
@@ -65,3 +65,6 @@ export function envToConfig(given: Env): OrderConfig {
     failpoints: parsed.FAILPOINTS,
   };
 }
+
+/** The environment variables that this service reads. */
+export const orderSettings: readonly string[] = Object.keys(shape.shape);

@@ -1,7 +1,7 @@
 import type { SagaStore } from "@tercet/saga";
 import { failpointNames } from "@tercet/service";
-import type { OrderStore } from "./order-store.ts";
-import type { PaymentClient } from "./payments.ts";
+import type { PaymentClient } from "./payment-client.ts";
+import type { OrderStore } from "./store.ts";
 
 const methods = {
   order: [
@@ -21,5 +21,5 @@ const methods = {
   payments: readonly (keyof PaymentClient)[];
 };
 
-/** Where this service can be made to fail: around each of its state changes and remote calls. */
+/** The failpoints: before and after each state change and each remote call. */
 export const orderFailpoints = failpointNames(methods);

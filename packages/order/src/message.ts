@@ -6,19 +6,19 @@ import { SagaAction, type SagaEventSchema, SagaOutcome } from "@tercet/gen/order
 import { type SagaSchema, SagaState as WireState } from "@tercet/gen/order/v1/saga_service";
 import { isOpen, type SagaEvent, type SagaState, type SagaView } from "@tercet/saga";
 import {
-  money,
+  itemTotal,
   type Order,
   type OrderItem,
   type OrderStatus,
   type OrderWithTimeline,
+  type Product,
 } from "./order.ts";
-import type { Product } from "./product.ts";
 
 export const toProductMessage = (product: Product): MessageInitShape<typeof ProductSchema> => ({
   sku: product.sku,
   name: product.name,
   description: product.description,
-  price: money(product.currency, product.price),
+  price: product.price,
   stock: product.stock,
   updateTime: timestampFromDate(product.updateTime),
 });
@@ -29,25 +29,16 @@ export const toOrderMessage = (
   id: order.id,
   customerId: order.customerId,
   status: WireStatus[order.status],
-  items: order.items.map((item) => toItemMessage(item, order.currency)),
-  total: money(order.currency, order.total),
+  items: order.items.map(toItemMessage),
+  total: order.total,
   paymentId: order.paymentId,
-  ...(order.failure !== null && { failure: order.failure }),
+  ...(order.failure && { failure: order.failure }),
   createTime: timestampFromDate(order.createTime),
   updateTime: timestampFromDate(order.updateTime),
   timeline: "timeline" in order ? order.timeline.map(toEventMessage) : [],
 });
 
-function toItemMessage({ sku, name, quantity, unitPrice }: OrderItem, currency: string) {
-  const price = BigInt(unitPrice);
-  return {
-    sku,
-    name,
-    quantity,
-    unitPrice: money(currency, price),
-    total: money(currency, price * BigInt(quantity)),
-  };
-}
+const toItemMessage = (item: OrderItem) => ({ ...item, total: itemTotal(item) });
 
 export const toEventMessage = (event: SagaEvent): MessageInitShape<typeof SagaEventSchema> => ({
   time: timestampFromDate(new Date(event.time)),
@@ -80,7 +71,7 @@ export const toSagaMessage = (
   updateTime: timestampFromDate(saga.updateTime),
 });
 
-/** A filter on the wire: unspecified is none. */
+/** A filter: unspecified is undefined, which matches all. */
 export const fromStatusMessage = (status: WireStatus): OrderStatus | undefined =>
   status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as OrderStatus);
 

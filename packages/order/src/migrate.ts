@@ -1,4 +1,4 @@
 import { migratePostgres, runMigration } from "@tercet/service";
-import { MIGRATIONS } from "./migrations.ts";
+import { MIGRATIONS } from "./postgres-store.ts";
 
 await runMigration("order", (databaseUrl) => migratePostgres(databaseUrl, MIGRATIONS));

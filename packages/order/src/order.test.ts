@@ -2,27 +2,27 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   isSettled,
+  ORDER_STATUSES,
   type OrderStatus,
+  type Product,
   paymentIdOf,
   priceItems,
   statusDuring,
   TRANSITIONS,
 } from "./order.ts";
-import type { Product } from "./product.ts";
 
-const product = (sku: string, price: bigint, currency = "EUR"): Product => ({
+const product = (sku: string, minorUnits: bigint, currencyCode = "EUR"): Product => ({
   sku,
   name: sku,
   description: "",
-  currency,
-  price,
+  price: { currencyCode, minorUnits },
   stock: 0n,
   updateTime: new Date(0),
 });
 
 const reason = (reason: string) => expect.objectContaining({ reason });
 
-test("the total is the exact sum of what was ordered, at the catalog's prices", () => {
+test("the total is the exact sum of the items at the catalog's prices", () => {
   const lines = fc.uniqueArray(
     fc.record({
       sku: fc.stringMatching(/^[A-Z]{1,8}$/),
@@ -33,21 +33,24 @@ test("the total is the exact sum of what was ordered, at the catalog's prices", 
   );
   fc.assert(
     fc.property(lines, (wanted) => {
-      const { items, total, currency } = priceItems(
+      const { items, total } = priceItems(
         wanted,
         wanted.map((line) => product(line.sku, line.price)),
       );
-      const sum = items.reduce((t, item) => t + BigInt(item.unitPrice) * BigInt(item.quantity), 0n);
+      const sum = items.reduce(
+        (sum, { unitPrice, quantity }) => sum + unitPrice.minorUnits * BigInt(quantity),
+        0n,
+      );
       return (
-        total === sum &&
-        currency === "EUR" &&
-        wanted.every((line, i) => items[i]?.unitPrice === String(line.price))
+        total.minorUnits === sum &&
+        total.currencyCode === "EUR" &&
+        wanted.every((line, i) => items[i]?.unitPrice.minorUnits === line.price)
       );
     }),
   );
 });
 
-test("refuses what is not in the catalog, mixed currencies, and a total beyond 10^12", () => {
+test("refuses unknown products, mixed currencies and a total above 10^12", () => {
   expect(() => priceItems([{ sku: "A", quantity: 1 }], [])).toThrow(reason("UNKNOWN_SKU"));
   const both = [product("A", 1n, "EUR"), product("B", 1n, "USD")];
   expect(() =>
@@ -62,12 +65,12 @@ test("refuses what is not in the catalog, mixed currencies, and a total beyond 1
   expect(() => priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_001n)])).toThrow(
     reason("TOTAL_TOO_LARGE"),
   );
-  expect(priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_000n)]).total).toBe(
-    10n ** 12n,
-  );
+  expect(
+    priceItems([{ sku: "A", quantity: 2 }], [product("A", 500_000_000_000n)]).total.minorUnits,
+  ).toBe(10n ** 12n);
 });
 
-test("one order has one payment id, and no other order has it", () => {
+test("each order has one payment id, different from every other order's", () => {
   const [a, b] = [crypto.randomUUID(), crypto.randomUUID()];
   expect(paymentIdOf(a)).toBe(paymentIdOf(a));
   expect(paymentIdOf(a)).not.toBe(paymentIdOf(b));
@@ -76,18 +79,16 @@ test("one order has one payment id, and no other order has it", () => {
 test("final statuses lead nowhere, and every status can be reached from PENDING", () => {
   const reached = new Set<OrderStatus>(["PENDING"]);
   for (const status of reached) for (const next of TRANSITIONS[status]) reached.add(next);
-  expect([...reached].sort()).toEqual(Object.keys(TRANSITIONS).sort());
+  expect([...reached].sort()).toEqual([...ORDER_STATUSES].sort());
   expect(TRANSITIONS.REJECTED).toEqual([]);
   expect(TRANSITIONS.CANCELLED).toEqual([]);
 });
 
-test("an order that something is still happening to is not settled", () => {
-  expect(
-    (Object.keys(TRANSITIONS) as OrderStatus[]).filter((status) => !isSettled(status)),
-  ).toEqual(["PENDING", "CANCELLING"]);
+test("an order with a running saga is not settled", () => {
+  expect(ORDER_STATUSES.filter((status) => !isSettled(status))).toEqual(["PENDING", "CANCELLING"]);
 });
 
-test("a parked order needs attention whichever saga is parked; a resumed one shows what it goes on with", () => {
+test("an order needs attention while its saga is parked; resumed, it shows what the saga is doing", () => {
   expect(statusDuring("place-order", "NEEDS_ATTENTION")).toBe("NEEDS_ATTENTION");
   expect(statusDuring("place-order", "RUNNING")).toBe("PENDING");
   expect(statusDuring("place-order", "COMPENSATING")).toBe("CANCELLING");

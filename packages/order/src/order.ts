@@ -2,25 +2,37 @@ import type { SagaEvent, SagaFailure, SagaState } from "@tercet/saga";
 import type { Money } from "@tercet/service";
 import { v5 as uuidFrom } from "uuid";
 import { OrderError } from "./errors.ts";
-import type { Product } from "./product.ts";
 
-export type OrderStatus =
-  | "PENDING"
-  | "CONFIRMED"
-  | "REJECTED"
-  | "CANCELLING"
-  | "CANCELLED"
-  | "NEEDS_ATTENTION";
+export const ORDER_STATUSES = [
+  "PENDING",
+  "CONFIRMED",
+  "REJECTED",
+  "CANCELLING",
+  "CANCELLED",
+  "NEEDS_ATTENTION",
+] as const;
 
-/**
- * What was bought: name and price are the catalog's at that time. Stored as JSON, so the price is
- * text.
- */
+export type OrderStatus = (typeof ORDER_STATUSES)[number];
+
+export interface Product {
+  readonly sku: string;
+  readonly name: string;
+  readonly description: string;
+  /** Of one piece. */
+  readonly price: Money;
+  /** Pieces that can still be sold. */
+  readonly stock: bigint;
+  readonly updateTime: Date;
+}
+
+export type NewProduct = Omit<Product, "updateTime">;
+
+/** Name and price are the catalog's when the order was placed. */
 export interface OrderItem {
   readonly sku: string;
   readonly name: string;
   readonly quantity: number;
-  readonly unitPrice: string;
+  readonly unitPrice: Money;
 }
 
 export interface Order {
@@ -28,31 +40,25 @@ export interface Order {
   readonly customerId: string;
   readonly status: OrderStatus;
   readonly items: readonly OrderItem[];
-  readonly currency: string;
-  /** In the currency's minor unit. */
-  readonly total: bigint;
+  readonly total: Money;
   readonly paymentId: string;
-  readonly failure: SagaFailure | null;
+  readonly failure: SagaFailure | undefined;
   readonly createTime: Date;
   readonly updateTime: Date;
 }
 
-/** An order with what its sagas did. */
+/** An order with the events of its sagas. */
 export interface OrderWithTimeline extends Order {
   readonly timeline: readonly SagaEvent[];
-  /** When it, or a saga of it, last changed; only to be compared. */
-  readonly mark: string;
+  /** Differs after every change of the order or of one of its sagas. */
+  readonly version: string;
 }
 
-/** An order that is about to be placed. */
-export type NewOrder = Pick<
-  Order,
-  "id" | "customerId" | "items" | "currency" | "total" | "paymentId"
->;
+export type NewOrder = Pick<Order, "id" | "customerId" | "items" | "total" | "paymentId">;
 
 /**
- * Every move an order can make; whatever is not here is a defect. The statements of store.ts and
- * the sagas follow it, and a test holds them to it.
+ * Every transition of an order. The statements and the sagas follow this table; a test checks that
+ * they do.
  */
 export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
   PENDING: ["CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"],
@@ -64,8 +70,8 @@ export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> 
 };
 
 /**
- * Nothing more happens to it by itself. A confirmed order may still be cancelled; one that needs
- * attention waits for an operator.
+ * Returns whether the order changes only on request from now on: a confirmed order can still be
+ * cancelled, and one that needs attention waits for an operator.
  */
 export const isSettled = (status: OrderStatus): boolean =>
   status !== "PENDING" && status !== "CANCELLING";
@@ -74,8 +80,8 @@ export const PLACE_ORDER = "place-order";
 export const CANCEL_ORDER = "cancel-order";
 
 /**
- * Where an order stands while its saga is in this state. Final states are written by the saga's own
- * steps.
+ * The status of an order while its saga is in this state. The final statuses are written by the
+ * saga's steps.
  */
 export function statusDuring(
   kind: string,
@@ -87,48 +93,46 @@ export function statusDuring(
 
 const MAX_TOTAL = 1_000_000_000_000n;
 
-/** Prices an order from the catalog. Throws UNKNOWN_SKU, CURRENCY_MISMATCH or TOTAL_TOO_LARGE. */
+/**
+ * Prices an order from the catalog. Throws OrderError UNKNOWN_SKU, CURRENCY_MISMATCH or
+ * TOTAL_TOO_LARGE.
+ */
 export function priceItems(
   wanted: readonly { sku: string; quantity: number }[],
   catalog: readonly Product[],
-) {
+): Pick<Order, "items" | "total"> {
   const bySku = new Map(catalog.map((product) => [product.sku, product]));
-  const lines = wanted.map(({ sku, quantity }) => ({
-    quantity,
-    product: known(bySku.get(sku), sku),
-  }));
-  const currencies = new Set(lines.map((line) => line.product.currency));
-  if (currencies.size !== 1)
-    throw new OrderError("CURRENCY_MISMATCH", "an order is in one currency", {
+  const items = wanted.map(({ sku, quantity }) => {
+    const { name, price } = requireProduct(bySku.get(sku), sku);
+    return { sku, name, quantity, unitPrice: price };
+  });
+  const currencies = new Set(items.map((item) => item.unitPrice.currencyCode));
+  const [currencyCode, ...others] = currencies;
+  if (currencyCode === undefined || others.length > 0)
+    throw new OrderError("CURRENCY_MISMATCH", "all items of an order must have one currency", {
       currencies: [...currencies].join(", "),
     });
-  const total = lines.reduce(
-    (sum, { product, quantity }) => sum + product.price * BigInt(quantity),
-    0n,
-  );
-  if (total > MAX_TOTAL)
-    throw new OrderError("TOTAL_TOO_LARGE", "the order's total is too large", {
+  const minorUnits = items.reduce((sum, item) => sum + itemTotal(item).minorUnits, 0n);
+  if (minorUnits > MAX_TOTAL)
+    throw new OrderError("TOTAL_TOO_LARGE", "the total of the order is too large", {
       max_minor_units: String(MAX_TOTAL),
     });
-  const items = lines.map(({ product, quantity }) => ({
-    sku: product.sku,
-    name: product.name,
-    quantity,
-    unitPrice: String(product.price),
-  }));
-  return { items, total, currency: [...currencies][0] ?? "" };
+  return { items, total: { currencyCode, minorUnits } };
 }
 
-function known(product: Product | undefined, sku: string): Product {
-  if (product === undefined)
-    throw new OrderError("UNKNOWN_SKU", `there is no product ${sku}`, { sku });
+export const itemTotal = ({ unitPrice, quantity }: OrderItem): Money => ({
+  ...unitPrice,
+  minorUnits: unitPrice.minorUnits * BigInt(quantity),
+});
+
+/** Throws OrderError UNKNOWN_SKU. */
+export function requireProduct(product: Product | undefined, sku: string): Product {
+  if (product === undefined) throw unknownSku(sku);
   return product;
 }
 
-/** The one payment of an order: whoever asks again asks for the same. */
-export const paymentIdOf = (orderId: string): string => uuidFrom("payment", orderId);
+export const unknownSku = (sku: string): OrderError =>
+  new OrderError("UNKNOWN_SKU", `there is no product ${sku}`, { sku });
 
-export const money = (currencyCode: string, minorUnits: bigint): Money => ({
-  currencyCode,
-  minorUnits,
-});
+/** The id of an order's only payment: every attempt to charge the order uses it. */
+export const paymentIdOf = (orderId: string): string => uuidFrom("payment", orderId);

@@ -1,8 +1,8 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import {
   CompensateSagaRequestSchema,
   RetrySagaRequestSchema,
-  type SagaService,
+  SagaService,
 } from "@tercet/gen/order/v1/saga_service";
 import {
   type AnySaga,
@@ -11,75 +11,76 @@ import {
   listSagas,
   type Move,
   retryNow,
-  type SagaEngine,
   type SagaView,
 } from "@tercet/saga";
 import {
   decodePageToken,
+  markReplayed,
   notFound,
+  once,
   pageSize,
   type RequestRecord,
   type Sql,
   toPage,
+  toRequest,
 } from "@tercet/service";
 import { OrderError, type OrderReason } from "./errors.ts";
 import { fromStateMessage, toSagaMessage } from "./message.ts";
-import type { OrderStore } from "./order-store.ts";
-import { once, toRequest } from "./requests.ts";
+import type { OrderDeps } from "./order-deps.ts";
 
-export interface SagaRouteDeps {
-  readonly sql: Sql;
-  readonly orders: OrderStore;
-  readonly engine: SagaEngine;
+export interface SagaDeps extends Pick<OrderDeps, "sql" | "store" | "engine"> {
   readonly definitions: readonly AnySaga[];
 }
 
-export function sagaRoutes(deps: SagaRouteDeps): ServiceImpl<typeof SagaService> {
+/** The handlers of order.v1.SagaService. */
+export function sagaRoutes(deps: SagaDeps) {
   const { sql, engine } = deps;
-  return {
-    async listSagas({ pageSize: requested, pageToken, state, kind }) {
-      const size = pageSize(requested);
-      const rows = await listSagas(
-        sql,
-        { state: fromStateMessage(state), kind },
-        decodePageToken(pageToken),
-        size + 1,
-      );
-      const page = toPage(rows, size, (saga) => saga.id);
-      return {
-        sagas: page.rows.map((saga) => toSagaMessage(saga, false)),
-        nextPageToken: page.nextPageToken,
-      };
-    },
+  return (router: ConnectRouter): void => {
+    router.service(SagaService, {
+      async listSagas({ pageSize: requested, pageToken, state, kind }) {
+        const size = pageSize(requested);
+        const rows = await listSagas(
+          sql,
+          { state: fromStateMessage(state), kind },
+          decodePageToken(pageToken),
+          size + 1,
+        );
+        const page = toPage(rows, size, (saga) => saga.id);
+        return {
+          sagas: page.rows.map((saga) => toSagaMessage(saga, false)),
+          nextPageToken: page.nextPageToken,
+        };
+      },
 
-    getSaga: async ({ sagaId }) => toSagaMessage(await existingSaga(sql, sagaId), true),
+      getSaga: async ({ sagaId }) => toSagaMessage(await existingSaga(sql, sagaId), true),
 
-    retrySaga: (message, context) =>
-      applyIntervention(
-        deps,
-        context,
-        toRequest(context, RetrySagaRequestSchema, message, message.sagaId),
-        "SAGA_NOT_RETRYABLE",
-        (saga, definition) => retryNow(saga, definition, engine.worker),
-      ),
+      retrySaga: (message, context) =>
+        applyIntervention(
+          deps,
+          context,
+          toRequest(context, RetrySagaRequestSchema, message, message.sagaId),
+          "SAGA_NOT_RETRYABLE",
+          (saga, definition) => retryNow(saga, definition, engine.worker),
+        ),
 
-    compensateSaga: (message, context) =>
-      applyIntervention(
-        deps,
-        context,
-        toRequest(context, CompensateSagaRequestSchema, message, message.sagaId),
-        "SAGA_NOT_COMPENSATABLE",
-        (saga, definition) => {
-          const failure = { reason: "CANCELLED_BY_OPERATOR", message: message.reason };
-          return compensateNow(saga, definition, failure, engine.worker);
-        },
-      ),
+      compensateSaga: (message, context) =>
+        applyIntervention(
+          deps,
+          context,
+          toRequest(context, CompensateSagaRequestSchema, message, message.sagaId),
+          "SAGA_NOT_COMPENSATABLE",
+          (saga, definition) => {
+            const failure = { reason: "CANCELLED_BY_OPERATOR", message: message.reason };
+            return compensateNow(saga, definition, failure, engine.worker);
+          },
+        ),
+    });
   };
 }
 
 /** Applies an operator's move; throws `refusal` if the saga does not allow it. */
 async function applyIntervention(
-  { sql, orders, engine, definitions }: SagaRouteDeps,
+  { sql, store, engine, definitions }: SagaDeps,
   context: HandlerContext,
   request: RequestRecord,
   refusal: OrderReason,
@@ -88,13 +89,13 @@ async function applyIntervention(
   const saga = await existingSaga(sql, request.resourceId);
   const definition = definitions.find(({ kind }) => kind === saga.kind);
   const move = definition && decide(saga, definition);
-  const done = await once(
-    sql,
-    context,
+  const result = await once(
+    store,
     request,
-    async () => move !== undefined && orders.intervene(request, move, saga.kind),
+    async () => move !== undefined && store.intervene(request, move, saga.kind),
   );
-  if (done === undefined)
+  if (result.kind === "replayed") markReplayed(context);
+  if (result.kind === "unchanged")
     throw new OrderError(
       refusal,
       `a saga that is ${saga.state} does not allow this, or it has just changed`,

@@ -1,21 +1,21 @@
 import { initial, local, remote, type SagaDefinition } from "@tercet/saga";
+import { moneyJson } from "@tercet/service";
 import { z } from "zod";
-import { CANCEL_ORDER, money, PLACE_ORDER } from "./order.ts";
-import type { OrderStore } from "./order-store.ts";
-import { charge, type PaymentClient, refundAll } from "./payments.ts";
+import { CANCEL_ORDER, PLACE_ORDER } from "./order.ts";
+import { charge, type PaymentClient, refundAll } from "./payment-client.ts";
+import type { OrderStore } from "./store.ts";
 
 const placeInput = z.object({
   customerId: z.uuid(),
   paymentId: z.uuid(),
-  currency: z.string(),
-  /** Minor units, as text: JSON has no bigint. */
-  total: z.string().regex(/^\d+$/),
+  amount: moneyJson,
   token: z.string(),
 });
 const cancelInput = z.object({ paymentId: z.uuid(), reason: z.string() });
 
-export type PlaceInput = z.infer<typeof placeInput>;
-export type CancelInput = z.infer<typeof cancelInput>;
+/** The inputs as they are stored: JSON. */
+export type PlaceInput = z.input<typeof placeInput>;
+export type CancelInput = z.input<typeof cancelInput>;
 
 export interface OrderSagaDeps {
   readonly orders: OrderStore;
@@ -38,16 +38,8 @@ export function placeOrderSaga({
       remote<PlaceInput>({
         name: "charge",
         // Idempotent by `paymentId`, not by `key`: an order has one payment, also beyond this saga.
-        run: ({
-          input: { customerId, paymentId, currency, total, token },
-          subject: orderId,
-          ...call
-        }) =>
-          charge(
-            payments,
-            { paymentId, orderId, customerId, amount: money(currency, BigInt(total)), token },
-            call,
-          ),
+        run: ({ input, subject: orderId, ...call }) =>
+          charge(payments, { ...input, orderId, amount: moneyJson.parse(input.amount) }, call),
         undo: ({ input: { paymentId }, key, failure, signal }) =>
           refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
       }),
@@ -60,7 +52,10 @@ export function placeOrderSaga({
       message: "the payment could not be settled in time",
     },
     syncSubject: (moves) => orders.reflectMoves(moves, PLACE_ORDER),
-    parse: (input) => placeInput.parse(input),
+    parse(input) {
+      placeInput.parse(input);
+      return input as PlaceInput;
+    },
   };
 }
 

@@ -1,22 +1,11 @@
 import type { SagaFailure } from "@tercet/saga";
+import { timeDefaultNow } from "@tercet/service";
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  char,
-  check,
-  index,
-  jsonb,
-  pgTable,
-  text,
-  timestamp,
-  uuid,
-} from "drizzle-orm/pg-core";
-import type { OrderItem } from "./order.ts";
+import { bigint, char, check, index, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { ORDER_STATUSES } from "./order.ts";
 
 export { sagas, workers } from "@tercet/saga";
 export { requests } from "@tercet/service";
-
-const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
 
 export const products = pgTable(
   "products",
@@ -24,32 +13,39 @@ export const products = pgTable(
     sku: text("sku").primaryKey(),
     name: text("name").notNull(),
     description: text("description").notNull(),
-    currency: char("currency", { length: 3 }).notNull(),
-    price: bigint("price", { mode: "bigint" }).notNull(),
+    currencyCode: char("currency_code", { length: 3 }).notNull(),
+    /** Of one piece. */
+    minorUnits: bigint("minor_units", { mode: "bigint" }).notNull(),
     stock: bigint("stock", { mode: "bigint" }).notNull(),
-    updateTime: time("update_time"),
+    updateTime: timeDefaultNow("update_time"),
   },
   (t) => [
-    check("products_price_positive", sql`${t.price} > 0`),
+    check("products_price_positive", sql`${t.minorUnits} > 0`),
     check("products_stock_not_negative", sql`${t.stock} >= 0`),
   ],
 );
+
+/** An item in JSON. Its price is in the order's currency, in minor units. */
+export interface ItemRow {
+  readonly sku: string;
+  readonly name: string;
+  readonly quantity: number;
+  readonly unitPrice: string;
+}
 
 export const orders = pgTable(
   "orders",
   {
     id: uuid("id").primaryKey(),
     customerId: uuid("customer_id").notNull(),
-    status: text("status", {
-      enum: ["PENDING", "CONFIRMED", "REJECTED", "CANCELLING", "CANCELLED", "NEEDS_ATTENTION"],
-    }).notNull(),
-    items: jsonb("items").$type<OrderItem[]>().notNull(),
-    currency: char("currency", { length: 3 }).notNull(),
-    total: bigint("total", { mode: "bigint" }).notNull(),
+    status: text("status", { enum: ORDER_STATUSES }).notNull(),
+    items: jsonb("items").$type<ItemRow[]>().notNull(),
+    currencyCode: char("currency_code", { length: 3 }).notNull(),
+    minorUnits: bigint("minor_units", { mode: "bigint" }).notNull(),
     paymentId: uuid("payment_id").notNull(),
     failure: jsonb("failure").$type<SagaFailure>(),
-    createTime: time("create_time"),
-    updateTime: time("update_time"),
+    createTime: timeDefaultNow("create_time"),
+    updateTime: timeDefaultNow("update_time"),
   },
   (t) => [
     index("orders_by_customer").on(t.customerId, t.id.desc()),

@@ -1,190 +1,66 @@
-import {
-  advance,
-  beginSaga,
-  type Move,
-  type MoveResult,
-  moveRows,
-  type NewSaga,
-  type SagaFailure,
-  toResults,
-} from "@tercet/saga";
-import { type RequestRecord, type Sql, useRequest } from "@tercet/service";
-import type { NewOrder, Order, OrderStatus, OrderWithTimeline } from "./order.ts";
-import { statusDuring } from "./order.ts";
-
-/** Places the order: its row, its saga and the request that asked for it. */
-export async function insertOrder(
-  sql: Sql,
-  request: RequestRecord,
-  order: NewOrder,
-  saga: NewSaga,
-): Promise<boolean> {
-  const { id, customerId, items, currency, total, paymentId } = order;
-  const rows = await sql`
-    with request as (${useRequest(sql, request)}),
-    placed as (
-      insert into orders (id, customer_id, status, items, currency, total, payment_id)
-      select ${id}::uuid, ${customerId}::uuid, 'PENDING', ${sql.json(items as never)}::jsonb, ${currency}, ${total.toString()}::bigint, ${paymentId}::uuid
-      from request returning id),
-    begun as (${beginSaga(sql, saga, sql`placed`)})
-    select id from placed`;
-  return rows.length > 0;
-}
+import type { ApplyMoves, Move, MoveResult, NewSaga, SagaFailure } from "@tercet/saga";
+import type { RequestRecord, RequestStore } from "@tercet/service";
+import type {
+  NewOrder,
+  NewProduct,
+  Order,
+  OrderStatus,
+  OrderWithTimeline,
+  Product,
+} from "./order.ts";
 
 /**
- * Takes the stock and confirms, or refuses for want of stock. Products are locked in the order of
- * their SKUs, so that orders for the same ones wait for each other and never lock each other out;
- * orders in one call take from the stock in turn.
+ * Products, orders and the requests that changed them. Each method is one statement. A method that
+ * takes a request uses it up if it changes something, and resolves to whether it did: false when
+ * the request was used before, or when nothing could be changed.
  */
-export async function confirmOrders(
-  sql: Sql,
-  moves: readonly Move[],
-): Promise<readonly MoveResult[]> {
-  const rows = await sql<{ sagaId: string; moved: boolean; short: string | null }[]>`
-    with moves as (${moveRows(sql, moves)}),
-    wanted as (
-      select m."sagaId" as saga_id, i.sku, i.quantity
-      from moves m
-      join sagas s on s.id = m."sagaId" and s.fence = m.fence
-      join orders o on o.id = s.subject
-      cross join lateral jsonb_to_recordset(o.items) as i(sku text, quantity bigint)),
-    held as (select sku, stock from products where sku in (select sku from wanted) order by sku for update),
-    running as (select w.*, sum(quantity) over (partition by sku order by saga_id) as needed from wanted w),
-    short as (select r.saga_id, min(r.sku) as sku from running r left join held h using (sku) where r.needed > coalesce(h.stock, 0) group by r.saga_id),
-    moved as (${advance(sql, sql`m."sagaId" not in (select saga_id from short)`)}),
-    taken as (
-      update products p set stock = p.stock - t.quantity
-      from (select sku, sum(quantity) as quantity from wanted join moved using (saga_id) group by sku) t
-      where p.sku = t.sku),
-    confirmed as (update orders o set status = 'CONFIRMED', update_time = now() from moved where o.id = moved.subject)
-    select m."sagaId" as saga_id, moved.saga_id is not null as moved, short.sku as short
-    from moves m left join moved on moved.saga_id = m."sagaId" left join short on short.saga_id = m."sagaId"`;
-  return rows.map(({ sagaId, moved, short }) => ({
-    sagaId,
-    moved,
-    ...(short !== null && { refused: outOfStock(short) }),
-  }));
-}
+export interface OrderStore extends RequestStore {
+  /** Places the order: its row, its saga and its request. */
+  insertOrder(request: RequestRecord, order: NewOrder, saga: NewSaga): Promise<boolean>;
+  /** Takes the stock and confirms the order, or refuses with OUT_OF_STOCK. */
+  readonly confirmOrders: ApplyMoves;
+  /**
+   * Ends orders whose saga has undone everything: REJECTED if the payment was declined, so that no
+   * money ever moved, else CANCELLED.
+   */
+  readonly closeOrders: ApplyMoves;
+  /** Returns the stock and ends the cancellation. */
+  readonly restockOrders: ApplyMoves;
+  /** Moves that belong to no step (compensate, park, resume): the order shows its saga's state. */
+  reflectMoves(moves: readonly Move[], kind: string): Promise<readonly MoveResult[]>;
+  /** A move by an operator or a customer, if the saga is still as it was when it was decided. */
+  intervene(request: RequestRecord, move: Move, kind: string): Promise<boolean>;
+  /** Starts the cancellation of an order, if it is CONFIRMED. */
+  cancelConfirmed(
+    request: RequestRecord,
+    orderId: string,
+    failure: SagaFailure,
+    saga: NewSaga,
+  ): Promise<boolean>;
+  /** An order with its timeline. With `customerId`, only if it belongs to this customer. */
+  findOrder(id: string, customerId?: string): Promise<OrderWithTimeline | undefined>;
+  /** At most `limit` orders, newest first, of those with an id less than `after`. */
+  listOrders(
+    filter: OrderFilter,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly Order[]>;
+  /** The versions of these orders, as `findOrder` returns them. */
+  listVersions(ids: readonly string[]): Promise<readonly OrderVersion[]>;
 
-const outOfStock = (sku: string): SagaFailure => ({
-  reason: "OUT_OF_STOCK",
-  message: `there is not enough stock of ${sku}`,
-});
+  /** Creates the product, or replaces all but its stock and currency. */
+  putProduct(request: RequestRecord, product: NewProduct): Promise<boolean>;
+  /**
+   * Adds to the stock. A stock below 0 violates `products_stock_not_negative`, and nothing is
+   * written.
+   */
+  adjustStock(request: RequestRecord, sku: string, delta: bigint): Promise<boolean>;
+  findProducts(skus: readonly string[]): Promise<readonly Product[]>;
+  /** At most `limit` products by SKU, of those after `after`. */
+  listProducts(after: string | undefined, limit: number): Promise<readonly Product[]>;
 
-/**
- * Ends orders whose saga has undone everything: REJECTED when the payment was declined, so that no
- * money ever moved, else CANCELLED.
- */
-export async function closeOrders(
-  sql: Sql,
-  moves: readonly Move[],
-): Promise<readonly MoveResult[]> {
-  const rows = await sql<{ sagaId: string }[]>`
-    with moves as (${moveRows(sql, moves)}),
-    moved as (${advance(sql)}),
-    closed as (
-      update orders o set
-        status = case moved.failure ->> 'reason' when 'PAYMENT_DECLINED' then 'REJECTED' else 'CANCELLED' end,
-        failure = moved.failure, update_time = now()
-      from moved where o.id = moved.subject)
-    select saga_id from moved`;
-  return toResults(moves, rows);
-}
-
-/** Returns the stock and ends the cancellation. */
-export async function restockOrders(
-  sql: Sql,
-  moves: readonly Move[],
-): Promise<readonly MoveResult[]> {
-  const rows = await sql<{ sagaId: string }[]>`
-    with moves as (${moveRows(sql, moves)}),
-    moved as (${advance(sql)}),
-    returned as (
-      select i.sku, sum(i.quantity) as quantity
-      from moved join orders o on o.id = moved.subject cross join lateral jsonb_to_recordset(o.items) as i(sku text, quantity bigint)
-      group by i.sku),
-    held as (select sku from products where sku in (select sku from returned) order by sku for update),
-    restocked as (update products p set stock = p.stock + r.quantity from held join returned r using (sku) where p.sku = held.sku),
-    cancelled as (update orders o set status = 'CANCELLED', update_time = now() from moved where o.id = moved.subject)
-    select saga_id from moved`;
-  return toResults(moves, rows);
-}
-
-/** Turning back, parking, resuming: the order shows what its saga is doing. */
-export async function reflectMoves(
-  sql: Sql,
-  moves: readonly Move[],
-  kind: string,
-): Promise<readonly MoveResult[]> {
-  const rows = await sql<{ sagaId: string }[]>`
-    with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), reflected as (${reflected(sql, kind)}) select saga_id from moved`;
-  return toResults(moves, rows);
-}
-
-function reflected(sql: Sql, kind: string) {
-  return sql`
-    update orders o set
-      status = case moved.state
-        when 'RUNNING' then ${statusDuring(kind, "RUNNING")}
-        when 'COMPENSATING' then ${statusDuring(kind, "COMPENSATING")}
-        else ${statusDuring(kind, "NEEDS_ATTENTION")} end,
-      failure = coalesce(moved.failure, o.failure),
-      update_time = now()
-    from moved where o.id = moved.subject`;
-}
-
-/**
- * An operator's or a customer's move from outside: only if the saga is still as it was when the
- * move was decided.
- */
-export async function intervene(
-  sql: Sql,
-  request: RequestRecord,
-  move: Move,
-  kind: string,
-): Promise<boolean> {
-  const rows = await sql`
-    with moves as (${moveRows(sql, [move])}),
-    still as (select s.id from sagas s join moves m on s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" for update of s),
-    request as (${useRequest(sql, request, sql`still`)}),
-    moved as (${advance(sql, sql`exists (select from request)`)}),
-    reflected as (${reflected(sql, kind)})
-    select saga_id from moved`;
-  return rows.length > 0;
-}
-
-/** Begins to cancel a confirmed order. */
-export async function cancelConfirmed(
-  sql: Sql,
-  request: RequestRecord,
-  orderId: string,
-  failure: SagaFailure,
-  saga: NewSaga,
-): Promise<boolean> {
-  const rows = await sql`
-    with target as (select id from orders where id = ${orderId} and status = 'CONFIRMED' for update),
-    request as (${useRequest(sql, request, sql`target`)}),
-    cancelling as (
-      update orders set status = 'CANCELLING', failure = ${sql.json(failure as never)}, update_time = now()
-      from request where id = ${orderId} returning id),
-    begun as (${beginSaga(sql, saga, sql`cancelling`)})
-    select id from cancelling`;
-  return rows.length > 0;
-}
-
-/** An order with its timeline. `owner` hides everybody else's. */
-export async function findOrder(
-  sql: Sql,
-  id: string,
-  owner: string | undefined,
-): Promise<OrderWithTimeline | undefined> {
-  const [order] = await sql<OrderWithTimeline[]>`
-    select o.*, (
-      select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
-      from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline,
-      concat(o.update_time, ' ', (select max(s.update_time) from sagas s where s.subject = o.id)) as mark
-    from orders o where o.id = ${id} and ${owner === undefined ? sql`true` : sql`o.customer_id = ${owner}`}`;
-  return order;
+  /** Deletes at most `limit` requests past their retention; resolves to how many it deleted. */
+  sweepRequests(limit: number): Promise<number>;
 }
 
 export interface OrderFilter {
@@ -192,30 +68,4 @@ export interface OrderFilter {
   readonly status: OrderStatus | undefined;
 }
 
-/** Newest first. */
-export async function listOrders(
-  sql: Sql,
-  filter: OrderFilter,
-  after: string | undefined,
-  limit: number,
-): Promise<readonly Order[]> {
-  const { customerId, status } = filter;
-  return sql<Order[]>`
-    select * from orders
-    where ${customerId === undefined ? sql`true` : sql`customer_id = ${customerId}`}
-      and ${status === undefined ? sql`true` : sql`status = ${status}`}
-      and ${after === undefined ? sql`true` : sql`id < ${after}`}
-    order by id desc limit ${limit}`;
-}
-
-/** When each of these orders, or a saga of theirs, last changed, as `findOrder` has it. */
-export async function changeMarks(
-  sql: Sql,
-  ids: readonly string[],
-): Promise<readonly Pick<OrderWithTimeline, "id" | "mark">[]> {
-  return sql<Pick<OrderWithTimeline, "id" | "mark">[]>`
-    select o.id, concat(o.update_time, ' ', max(s.update_time)) as mark
-    from orders o left join sagas s on s.subject = o.id
-    where o.id in (select w::uuid from jsonb_array_elements_text(${sql.json(ids as string[])}) as w)
-    group by o.id`;
-}
+export type OrderVersion = Pick<OrderWithTimeline, "id" | "version">;

@@ -11,8 +11,8 @@ import { createParticipant } from "./participant.ts";
 type Definition = typeof CatalogService | typeof OrderService | typeof SagaService;
 
 /**
- * The order service on a database of its own, with a participant that fails at will. It sells TEA,
- * 1,000 pieces, and RARE, none.
+ * Starts the order service on a database of its own, with a participant that fails on request. The
+ * catalog has 1,000 pieces of TEA and none of RARE.
  */
 export async function startOrderService(env: Env = {}) {
   const database = await testDatabase();
@@ -77,7 +77,7 @@ export async function startOrderService(env: Env = {}) {
   };
 }
 
-/** One piece of a product, by a request of its own. */
+/** A request for a product, with a new `request_id`. */
 export const wanted = (sku = "TEA", quantity = 1) => ({
   requestId: crypto.randomUUID(),
   items: [{ sku, quantity }],

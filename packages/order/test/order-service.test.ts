@@ -24,6 +24,14 @@ beforeEach(() => participant.behave("works"));
 const as: typeof service.as = (...caller) => service.as(...caller);
 const orders = (sub = alice, role = "customer") => as(OrderService, sub, role);
 const sagas = () => as(SagaService, olivia, "operator");
+const EUR = { currencyCode: "EUR", minorUnits: 500n };
+/** The largest total of an order. */
+const LIMIT = 1_000_000_000_000n;
+async function putProduct(sku: string, price: typeof EUR): Promise<void> {
+  const catalog = await as(CatalogService, olivia, "operator");
+  const product = { sku, name: sku, price, stock: 100n };
+  await catalog.putProduct({ requestId: crypto.randomUUID(), product });
+}
 async function failure(
   call: Promise<unknown>,
 ): Promise<{ code: string; reason: string | undefined }> {
@@ -35,13 +43,13 @@ async function failure(
 }
 
 describe("the catalog", () => {
-  test("is read by anybody, page by page", async () => {
-    const anybody = createClient(
+  test("is listed page by page without a token", async () => {
+    const anonymous = createClient(
       CatalogService,
       createConnectTransport({ baseUrl: service.url, httpVersion: "1.1", useHttpGet: true }),
     );
-    const first = await anybody.listProducts({ pageSize: 1 });
-    const second = await anybody.listProducts({ pageSize: 1, pageToken: first.nextPageToken });
+    const first = await anonymous.listProducts({ pageSize: 1 });
+    const second = await anonymous.listProducts({ pageSize: 1, pageToken: first.nextPageToken });
     expect([first.products[0]?.sku, second.products[0]?.sku]).toEqual(["RARE", "TEA"]);
     expect(second.nextPageToken).toBe("");
   });
@@ -55,7 +63,7 @@ describe("the catalog", () => {
     });
   });
 
-  test("adds stock once however often the same request arrives, and refuses the id for another", async () => {
+  test("adds stock once per request_id, and refuses the id for another request", async () => {
     const catalog = await as(CatalogService, olivia, "operator");
     const requestId = crypto.randomUUID();
     const before = (await catalog.adjustStock({ sku: "TEA", delta: 5n, requestId })).stock;
@@ -72,7 +80,7 @@ describe("the catalog", () => {
     });
   });
 
-  test("says which SKU it does not know, and leaves the id free", async () => {
+  test("refuses an unknown SKU, and leaves the request_id unused", async () => {
     const catalog = await as(CatalogService, olivia, "operator");
     const requestId = crypto.randomUUID();
     expect(await failure(catalog.adjustStock({ sku: "NONE", delta: 1n, requestId }))).toMatchObject(
@@ -83,7 +91,7 @@ describe("the catalog", () => {
     });
   });
 
-  test("never lets stock fall below nothing, nor a product change its currency", async () => {
+  test("refuses a stock below 0 and a change of currency", async () => {
     const catalog = await as(CatalogService, olivia, "operator");
     expect(
       await failure(
@@ -101,7 +109,7 @@ describe("the catalog", () => {
 });
 
 describe("placing an order", () => {
-  test("answers CONFIRMED, at the catalog's price, with the timeline", async () => {
+  test("returns CONFIRMED, at the catalog's price, with the timeline", async () => {
     const order = await (await orders()).createOrder(wanted("TEA", 3));
     expect(order).toMatchObject({
       status: OrderStatus.CONFIRMED,
@@ -112,7 +120,7 @@ describe("placing an order", () => {
     expect(participant.statusOf(order.paymentId)).toBe(PaymentStatus.SUCCEEDED);
   });
 
-  test("answers REJECTED when the payment is declined", async () => {
+  test("returns REJECTED when the payment is declined", async () => {
     participant.behave("declines");
     const order = await (await orders()).createOrder(wanted());
     expect(order).toMatchObject({
@@ -121,7 +129,7 @@ describe("placing an order", () => {
     });
   });
 
-  test("gives the money back when the stock is gone, then answers CANCELLED", async () => {
+  test("refunds the payment when the stock is too low, and returns CANCELLED", async () => {
     const order = await (await orders()).createOrder(wanted("RARE"));
     expect(order).toMatchObject({
       status: OrderStatus.CANCELLED,
@@ -130,7 +138,7 @@ describe("placing an order", () => {
     expect(participant.statusOf(order.paymentId)).toBe(PaymentStatus.REFUNDED);
   });
 
-  test("answers PENDING within the caller's time while the payment service is down, and goes on by itself", async () => {
+  test("returns PENDING within the deadline while the payment service is down; the saga continues", async () => {
     participant.behave("is down");
     const client = await orders();
     const order = await client.createOrder(wanted(), { timeoutMs: 800 });
@@ -146,17 +154,17 @@ describe("placing an order", () => {
     );
   });
 
-  test("the same request a hundred times at once makes one order", async () => {
+  test("a hundred concurrent copies of one request make one order", async () => {
     const client = await orders();
     const request = wanted();
-    const answers = await Promise.all(
+    const placed = await Promise.all(
       Array.from({ length: 100 }, () => client.createOrder(request)),
     );
-    expect(new Set(answers.map((order) => order.id)).size).toBe(1);
-    expect(answers.every((order) => order.status === OrderStatus.CONFIRMED)).toBe(true);
+    expect(new Set(placed.map((order) => order.id)).size).toBe(1);
+    expect(placed.every((order) => order.status === OrderStatus.CONFIRMED)).toBe(true);
   });
 
-  test("another customer's request id is another request; the same customer's other request is refused", async () => {
+  test("a request_id is scoped to its customer, who cannot use it for another request", async () => {
     const request = wanted();
     const mine = await (await orders()).createOrder(request);
     const theirs = await (await orders(bob)).createOrder(request);
@@ -169,9 +177,35 @@ describe("placing an order", () => {
   });
 
   test.each([
+    ["the total is too large now", "VASE-1", { ...EUR, minorUnits: LIMIT }],
+    ["a product changed its currency", "VASE-2", { ...EUR, currencyCode: "USD" }],
+    ["a product is gone", "VASE-3", undefined],
+  ])("a replay returns the accepted order although %s", async (_what, sku, price) => {
+    await putProduct(sku, EUR);
+    const client = await orders();
+    const items = ["TEA", sku].map((sku) => ({ sku, quantity: 2 }));
+    const request = { ...wanted(), items };
+    const accepted = await client.createOrder(request);
+    await service.sql`delete from products where sku = ${sku}`;
+    if (price !== undefined) await putProduct(sku, price);
+    const replayed = vi.fn();
+    const again = await client.createOrder(request, {
+      onHeader: (header) => replayed(header.get("idempotent-replayed")),
+    });
+    expect(again).toEqual(accepted);
+    expect(replayed).toHaveBeenCalledWith("true");
+    // A new request is refused, and so is another request under the same id.
+    expect((await failure(client.createOrder({ ...wanted(), items }))).code).toBe(
+      "InvalidArgument",
+    );
+    const other = client.createOrder({ ...request, paymentMethod: { token: "tok_other" } });
+    expect((await failure(other)).reason).toBe("REQUEST_ID_REUSED");
+  });
+
+  test.each([
     ["an unknown product", { ...wanted("NONE") }, "UNKNOWN_SKU"],
     [
-      "a product named twice",
+      "a product listed twice",
       {
         ...wanted(),
         items: [
@@ -181,7 +215,7 @@ describe("placing an order", () => {
       },
       "INVALID_FIELD",
     ],
-    ["nothing", { ...wanted(), items: [] }, "INVALID_FIELD"],
+    ["an empty order", { ...wanted(), items: [] }, "INVALID_FIELD"],
     ["no payment method", { ...wanted(), paymentMethod: undefined as never }, "INVALID_FIELD"],
     ["a quantity of 0", wanted("TEA", 0), "INVALID_FIELD"],
   ])("refuses %s", async (_what, request, reason) => {
@@ -192,8 +226,8 @@ describe("placing an order", () => {
   });
 });
 
-describe("somebody else's order", () => {
-  test("does not exist, for reading, watching, cancelling and listing", async () => {
+describe("another customer's order", () => {
+  test("is not found by reads, watches, cancellations and lists", async () => {
     const { id: orderId } = await (await orders()).createOrder(wanted());
     const client = await orders(bob);
     const missing = { code: "NotFound", reason: "NOT_FOUND" };
@@ -208,7 +242,7 @@ describe("somebody else's order", () => {
     expect(listed.orders.every((order) => order.customerId === bob)).toBe(true);
   });
 
-  test("is an operator's to see", async () => {
+  test("is visible to operators", async () => {
     const { id: orderId } = await (await orders()).createOrder(wanted());
     const operator = await orders(olivia, "operator");
     expect((await operator.getOrder({ orderId })).id).toBe(orderId);
@@ -223,7 +257,7 @@ describe("somebody else's order", () => {
 });
 
 describe("watching", () => {
-  test("begins with the order as it is, tells each event, and ends when it is settled", async () => {
+  test("starts with the order as it is, sends each event, and ends when it is settled", async () => {
     participant.behave("is down");
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
@@ -240,17 +274,17 @@ describe("watching", () => {
     expect(steps.at(-1)).toBe("allocate");
   });
 
-  test("an order that is settled already is told once", async () => {
+  test("a settled order is sent once", async () => {
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted());
-    const told = [];
-    for await (const message of client.watchOrder({ orderId })) told.push(message.order?.status);
-    expect(told).toEqual([OrderStatus.CONFIRMED]);
+    const statuses = [];
+    for await (const { order } of client.watchOrder({ orderId })) statuses.push(order?.status);
+    expect(statuses).toEqual([OrderStatus.CONFIRMED]);
   });
 });
 
 describe("cancelling", () => {
-  test("a confirmed order: the money goes back, the stock returns, and once more is a repetition", async () => {
+  test("a confirmed order refunds the payment and returns the stock, once", async () => {
     const client = await orders();
     const catalog = await as(CatalogService, olivia, "operator");
     const stock = async () =>
@@ -274,7 +308,7 @@ describe("cancelling", () => {
     });
   });
 
-  test("a pending order: its saga turns back, and a charge that never came can never come", async () => {
+  test("a pending order compensates its saga, and no later charge can succeed", async () => {
     participant.behave("is down");
     const client = await orders();
     const { id: orderId, paymentId } = await client.createOrder(wanted(), { timeoutMs: 500 });
@@ -293,7 +327,7 @@ describe("cancelling", () => {
 });
 
 describe("operators", () => {
-  test("see a refund that cannot be made, and finish it by RetrySaga", async () => {
+  test("see a saga whose refund fails, and complete it by RetrySaga", async () => {
     participant.behave("cannot refund");
     const client = await orders();
     const { id: orderId, paymentId } = await client.createOrder(wanted("RARE"), { timeoutMs: 500 });
@@ -326,7 +360,7 @@ describe("operators", () => {
     });
   });
 
-  test("turn a running saga back by CompensateSaga", async () => {
+  test("compensate a running saga by CompensateSaga", async () => {
     participant.behave("is down");
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
@@ -335,10 +369,10 @@ describe("operators", () => {
       await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })
     ).sagas.find((saga) => saga.orderId === orderId);
     const request = { sagaId: running?.id ?? "", requestId: crypto.randomUUID(), reason: "fraud" };
-    // Refused while a worker takes it up at that very moment: operators ask again.
-    const turned = await vi.waitFor(() => operator.compensateSaga(request));
-    expect(turned.state).toBe(SagaState.COMPENSATING);
-    expect(turned.fence).toBeGreaterThan(running?.fence ?? 0n);
+    // Refused if a worker claims the saga at this moment: operators try again.
+    const compensating = await vi.waitFor(() => operator.compensateSaga(request));
+    expect(compensating.state).toBe(SagaState.COMPENSATING);
+    expect(compensating.fence).toBeGreaterThan(running?.fence ?? 0n);
     participant.behave("works");
     await vi.waitFor(
       async () =>

@@ -5,12 +5,12 @@ import {
   PaymentStatus,
 } from "@tercet/gen/payment/v1/payment_service";
 
-/** What the participant does with the next calls, until told otherwise. */
+/** What the participant does with every call until `behave` is called again. */
 export type Behaviour = "works" | "declines" | "refuses" | "is down" | "cannot refund";
 
 /**
- * A payment service reduced to what Order can see of one: it keeps each payment's status by its id.
- * The real one is Order's partner in packages/proof/e2e; here the point is to make it fail at will.
+ * A payment service reduced to what Order sees of it: the status of each payment by its id. It can
+ * be made to fail; packages/proof/e2e tests Order with the real one.
  */
 export function createParticipant() {
   const payments = new Map<string, PaymentStatus>();
@@ -19,7 +19,7 @@ export function createParticipant() {
   const down = () => {
     if (behaviour === "is down") throw new ConnectError("down", Code.Unavailable);
   };
-  const answer = (id: string): Pick<Payment, "id" | "status"> => ({
+  const paymentOf = (id: string): Pick<Payment, "id" | "status"> => ({
     id,
     status: payments.get(id) ?? PaymentStatus.UNSPECIFIED,
   });
@@ -28,30 +28,30 @@ export function createParticipant() {
       processPayment({ paymentId }) {
         calls.push(`charge ${paymentId}`);
         down();
-        if (behaviour === "refuses")
-          throw new ConnectError("this payment cannot be", Code.FailedPrecondition);
+        if (behaviour === "refuses") throw new ConnectError("refused", Code.FailedPrecondition);
         if (!payments.has(paymentId))
           payments.set(
             paymentId,
             behaviour === "declines" ? PaymentStatus.DECLINED : PaymentStatus.SUCCEEDED,
           );
-        return answer(paymentId);
+        return paymentOf(paymentId);
       },
       refundPayment({ paymentId }) {
         calls.push(`refund ${paymentId}`);
         down();
-        if (behaviour === "cannot refund") throw new ConnectError("not today", Code.Unavailable);
+        if (behaviour === "cannot refund")
+          throw new ConnectError("refunds are down", Code.Unavailable);
         const settled = payments.get(paymentId);
         if (settled === undefined) payments.set(paymentId, PaymentStatus.VOIDED);
         if (settled === PaymentStatus.SUCCEEDED) payments.set(paymentId, PaymentStatus.REFUNDED);
-        return answer(paymentId);
+        return paymentOf(paymentId);
       },
     }),
   );
   return {
     client: createClient(PaymentService, transport),
     statusOf: (paymentId: string) => payments.get(paymentId),
-    /** "charge" and "refund", as they were asked for. */
+    /** "charge" and "refund", in the order of the calls. */
     callsFor: (paymentId: string) =>
       calls.filter((call) => call.endsWith(paymentId)).map((call) => call.split(" ")[0]),
     behave(next: Behaviour) {

@@ -46,7 +46,7 @@ describe("the book", () => {
   });
   afterEach(() => rm(dir, { recursive: true }));
 
-  test("what was entered is found, to the last minor unit", async () => {
+  test("an entry is found again, exact to the minor unit", async () => {
     await append(dir, charge("a"));
     await append(dir, refund("a", "a"));
     expect(await findCharge(dir, "a")).toEqual(charge("a"));
@@ -66,7 +66,7 @@ describe("the book", () => {
     expect(await append(dir, charge("a"))).toEqual({ entry: decline("a"), written: false });
   });
 
-  test("of many writers at once, one writes and all read the same", async () => {
+  test("of many concurrent writers, one writes and all read the same entry", async () => {
     const results = await Promise.all(
       Array.from({ length: 50 }, (_, n) => append(dir, charge("a", `ch_${n}`))),
     );
@@ -75,7 +75,9 @@ describe("the book", () => {
     expect(await readdir(dir)).toEqual(["charge-a.json"]);
   });
 
-  test("processes share it: each key is written by one of them, and none is torn when one is killed", async () => {
+  test("processes share it: one of them writes each key, and no file is torn when one is killed", {
+    timeout: 60_000,
+  }, async () => {
     const keys = 400;
     const writers = [0, 1, 2].map((n) => startWriter(dir, `w${n}`, keys));
     const [first, ...others] = writers;

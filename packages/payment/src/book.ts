@@ -1,10 +1,10 @@
-import { link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Money } from "@tercet/service";
+import { type Money, moneyJson } from "@tercet/service";
 import type { ProviderCharge } from "./provider.ts";
 
 interface Entry {
-  /** The idempotency key that the provider was given. */
+  /** The idempotency key of the call. */
   readonly key: string;
   readonly amount: Money;
   readonly time: Date;
@@ -13,11 +13,11 @@ interface Entry {
 export interface ChargeEntry extends Entry {
   readonly kind: "charge";
   readonly reference: string;
-  /** Refunds of this charge fail until the provider is told otherwise. */
+  /** Refunds of this charge fail until REFUNDS_WORK exists. */
   readonly refundsFail: boolean;
 }
 
-/** Moves no money; it is here so that a charge asked for again gets the same answer. */
+/** Moves no money; stored so that a repeated charge gets the same result. */
 export interface DeclineEntry extends Entry {
   readonly kind: "decline";
   readonly reason: Extract<ProviderCharge, { outcome: "declined" }>["reason"];
@@ -31,64 +31,58 @@ export interface RefundEntry extends Entry {
 
 export type BookEntry = ChargeEntry | DeclineEntry | RefundEntry;
 
-/** The file of a key: a charge and its decline exclude each other. */
+/** The kind of a key's file: a charge and its decline exclude each other. */
 type Slot = "charge" | "refund";
 type SameSlot<E extends BookEntry> = E extends RefundEntry
   ? RefundEntry
   : ChargeEntry | DeclineEntry;
 
-const slotOf = (kind: BookEntry["kind"]): Slot => (kind === "refund" ? "refund" : "charge");
 const SAFE_KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /**
- * The provider's book: a folder with one immutable JSON file for each key. Nothing is written twice
- * and nothing is torn, however many processes share the folder and whenever they are killed: a file
- * gets its name, by link(2), when it is complete, and only if no file has that name.
+ * Opens the provider's book: a folder with one immutable JSON file per key. No file is written
+ * twice or torn, however many processes share the folder and whenever they are killed: a complete
+ * file gets its name by link(2), and only if no file has that name.
  */
 export async function openBook(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
 }
 
+/** Throws unless an entry can be written. Does not create the folder: an empty book is wrong. */
+export const checkBook = (dir: string): Promise<void> => withDraft(dir, "", async () => {});
+
 /**
- * Enters it, unless the key is there already: `entry` is what the book says about the key,
- * `written` whether this call wrote it.
+ * Writes the entry unless its key is in the book. Returns the book's entry for the key, and whether
+ * this call wrote it. If it throws, nothing was written.
  */
 export async function append<E extends BookEntry>(
   dir: string,
   entry: E,
 ): Promise<{ entry: SameSlot<E>; written: boolean }> {
-  const slot = slotOf(entry.kind);
-  const draft = join(dir, `.${crypto.randomUUID()}`);
-  await writeFile(draft, toJson(entry));
-  try {
-    await link(draft, fileOf(dir, slot, entry.key));
-    return { entry: entry as unknown as SameSlot<E>, written: true };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    return { entry: (await read(fileOf(dir, slot, entry.key))) as SameSlot<E>, written: false };
-  } finally {
-    await rm(draft, { force: true });
-  }
+  const file = fileOf(dir, entry.kind === "refund" ? "refund" : "charge", entry.key);
+  return withDraft(dir, toJson(entry), async (draft) => {
+    try {
+      await link(draft, file);
+      return { entry: entry as unknown as SameSlot<E>, written: true };
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      return { entry: (await read(file)) as SameSlot<E>, written: false };
+    }
+  });
 }
 
-export async function findCharge(
-  dir: string,
-  key: string,
-): Promise<ChargeEntry | DeclineEntry | undefined> {
-  return (await find(dir, "charge", key)) as ChargeEntry | DeclineEntry | undefined;
-}
+export const findCharge = (dir: string, key: string) =>
+  find<ChargeEntry | DeclineEntry>(dir, "charge", key);
 
-export async function findRefund(dir: string, key: string): Promise<RefundEntry | undefined> {
-  return (await find(dir, "refund", key)) as RefundEntry | undefined;
-}
+export const findRefund = (dir: string, key: string) => find<RefundEntry>(dir, "refund", key);
 
-/** Every entry, oldest first: the ground truth of what money moved. */
+/** Returns every entry, oldest first: the ground truth about money that moved. */
 export const readBook = (dir: string): Promise<BookEntry[]> => new BookReader(dir).read();
 
 /** Fewer than a process may have open. */
 const FILES_AT_ONCE = 100;
 
-/** Reads a book again and again: entries never change, so each is read once. */
+/** Reads a book repeatedly. Entries never change, so each file is read once. */
 export class BookReader {
   readonly #dir: string;
   readonly #entries = new Map<string, BookEntry>();
@@ -97,32 +91,53 @@ export class BookReader {
     this.#dir = dir;
   }
 
-  /** Every entry, oldest first. */
+  /** Returns every entry, oldest first. */
   async read(): Promise<BookEntry[]> {
-    const names = (await readdir(this.#dir)).filter(
-      (name) => name.endsWith(".json") && !name.startsWith("."),
+    const unread = (await readdir(this.#dir)).filter(
+      (name) => name.endsWith(".json") && !name.startsWith(".") && !this.#entries.has(name),
     );
-    const news = names.filter((name) => !this.#entries.has(name));
-    for (let at = 0; at < news.length; at += FILES_AT_ONCE)
-      await Promise.all(
-        news
-          .slice(at, at + FILES_AT_ONCE)
-          .map(async (name) => void this.#entries.set(name, await read(join(this.#dir, name)))),
-      );
+    const readInto = async (name: string) => {
+      this.#entries.set(name, await read(join(this.#dir, name)));
+    };
+    for (let at = 0; at < unread.length; at += FILES_AT_ONCE)
+      await Promise.all(unread.slice(at, at + FILES_AT_ONCE).map(readInto));
     return [...this.#entries.values()].sort((a, b) => a.time.getTime() - b.time.getTime());
   }
 }
 
-async function find(dir: string, slot: Slot, key: string): Promise<BookEntry | undefined> {
+async function find<E extends BookEntry>(
+  dir: string,
+  slot: Slot,
+  key: string,
+): Promise<E | undefined> {
   try {
-    return await read(fileOf(dir, slot, key));
+    return (await read(fileOf(dir, slot, key))) as E;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
+    // A book that is gone does not say that the key was never used.
+    await access(dir);
+    return undefined;
   }
 }
 
-/** A key becomes a file's name: it must not lead out of the folder. */
+async function withDraft<T>(
+  dir: string,
+  text: string,
+  use: (draft: string) => Promise<T>,
+): Promise<T> {
+  const draft = join(dir, `.${crypto.randomUUID()}`);
+  await writeFile(draft, text);
+  try {
+    return await use(draft);
+  } finally {
+    // Readers skip a draft that is left over.
+    await rm(draft, { force: true }).catch(() => {});
+  }
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+/** A key becomes a file name: it must not lead out of the folder. */
 function fileOf(dir: string, slot: Slot, key: string): string {
   if (!SAFE_KEY.test(key)) throw new RangeError("not a key of the book");
   return join(dir, `${slot}-${key}.json`);
@@ -133,9 +148,5 @@ const toJson = (entry: BookEntry): string =>
 
 async function read(file: string): Promise<BookEntry> {
   const { amount, time, ...rest } = JSON.parse(await readFile(file, "utf8"));
-  return {
-    ...rest,
-    amount: { currencyCode: amount.currencyCode, minorUnits: BigInt(amount.minorUnits) },
-    time: new Date(time),
-  };
+  return { ...rest, amount: moneyJson.parse(amount), time: new Date(time) };
 }

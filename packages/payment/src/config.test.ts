@@ -50,7 +50,7 @@ describe("the configuration", () => {
     ).toThrow("before:provider.charge");
   });
 
-  test("a reconciler that would take up charges under way is refused", () => {
+  test("a reconciler that would take up charges in progress is refused", () => {
     expect(() => envToConfig({ ...env, PROVIDER_TIMEOUT_MS: "5000" })).toThrow(
       /RECONCILE_AFTER_MS: must be more than PROVIDER_TIMEOUT_MS/,
     );

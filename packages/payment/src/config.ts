@@ -19,43 +19,43 @@ export interface PaymentConfig {
   readonly service: ServiceConfig;
   readonly database: { readonly kind: DatabaseKind; readonly url: string };
   readonly simulator: SimulatorOptions;
-  /** How long one call of the provider may take. */
+  /** Bound of one call of the provider. */
   readonly providerTimeoutMs: number;
   readonly reconciler: ReconcilerOptions;
   readonly failpoints: Failpoints;
 }
 
-const shape = z
-  .object({
+const shape = failpointsOnlyInTests(
+  z.object({
     ...serviceEnv(5012),
     ...failpointEnv(paymentFailpoints),
-    /** Its scheme decides which store it is. */
-    DATABASE_URL: z
-      .string()
-      .refine(
-        (url) => databaseKind(url) !== undefined,
-        "must begin with mongodb://, mongodb+srv:// or postgres://",
-      ),
+    /** Its scheme decides which store is used. */
+    DATABASE_URL: z.string().transform((url, context) => {
+      const kind = databaseKind(url);
+      if (kind !== undefined) return { kind, url };
+      context.addIssue("must begin with mongodb://, mongodb+srv:// or postgres://");
+      return z.NEVER;
+    }),
     /** The folder of the simulated provider's book; processes may share it. */
     PROVIDER_BOOK_DIR: z.string().default(".data/provider-book"),
-    /** The simulated provider declines this many minor units and more. */
+    /** The simulated provider declines at least this many minor units. */
     PROVIDER_LIMIT_MINOR_UNITS: integer(100_000, 1, 1_000_000_000_000),
     PROVIDER_TIMEOUT_MS: integer(3_000, 50, 60_000),
     RECONCILE_INTERVAL_MS: integer(1_000, 50, 3_600_000),
     RECONCILE_AFTER_MS: integer(5_000, 100, 3_600_000),
-    /** Longer than callers go on asking for a charge: Order's SAGA_DEADLINE_MS. */
+    /** Longer than callers retry a charge: Order's SAGA_DEADLINE_MS. */
     ABANDON_AFTER_MS: integer(900_000, 100, 86_400_000),
     RECONCILE_ABANDONED_EVERY_MS: integer(60_000, 50, 86_400_000),
-    /** Longer than anything may be stopped on its way to the provider. */
+    /** Longer than any process may be suspended before its call of the provider. */
     RECONCILE_ABANDONED_FOR_MS: integer(86_400_000, 100, 30 * 86_400_000),
-  })
-  .refine(...failpointsOnlyInTests)
+  }),
+)
   .refine(
     ({ RECONCILE_AFTER_MS, PROVIDER_TIMEOUT_MS }) => RECONCILE_AFTER_MS > PROVIDER_TIMEOUT_MS,
     {
       path: ["RECONCILE_AFTER_MS"],
       message:
-        "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is under way is not abandoned",
+        "must be more than PROVIDER_TIMEOUT_MS: a payment whose charge is in progress is not abandoned",
     },
   )
   .refine(({ RECONCILE_AFTER_MS, ABANDON_AFTER_MS }) => ABANDON_AFTER_MS >= RECONCILE_AFTER_MS, {
@@ -63,12 +63,12 @@ const shape = z
     message: "must be at least RECONCILE_AFTER_MS",
   });
 
-/** Throws ConfigError naming every problem. */
+/** Throws ConfigError, which names every problem. */
 export function envToConfig(env: Env): PaymentConfig {
   const parsed = parseEnv("payment", shape, env);
   return {
     service: serviceConfig(parsed),
-    database: { kind: databaseKind(parsed.DATABASE_URL) ?? "postgres", url: parsed.DATABASE_URL },
+    database: parsed.DATABASE_URL,
     simulator: {
       bookDir: parsed.PROVIDER_BOOK_DIR,
       limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS),
@@ -84,3 +84,6 @@ export function envToConfig(env: Env): PaymentConfig {
     failpoints: parsed.FAILPOINTS,
   };
 }
+
+/** The variables that this service reads. */
+export const paymentSettings: readonly string[] = Object.keys(shape.shape);

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { type ErrorCodes, ReasonError } from "@tercet/service";
 
-/** Reasons a caller can act on; payment_service.proto says which method answers with which. */
+/** Reasons that a caller can act on; payment_service.proto lists those of each method. */
 export type PaymentReason =
   | "PAYMENT_VOIDED"
   | "PAYMENT_IN_PROGRESS"

@@ -2,10 +2,7 @@ import { metrics } from "@opentelemetry/api";
 import { isDatabaseUnavailable, type Logger, ReasonError } from "@tercet/service";
 import type { Payment, Refund } from "./payment.ts";
 
-/**
- * What happened to payments, one function each. Never the payment token, which they do not even
- * get.
- */
+/** One function per event: its counter, and a log line with the details. */
 
 const meter = metrics.getMeter("@tercet/payment");
 const charges = meter.createCounter("tercet.payment.charges", {
@@ -18,17 +15,18 @@ const refunds = meter.createCounter("tercet.payment.refunds", {
 });
 const abandonments = meter.createCounter("tercet.payment.abandoned", {
   unit: "{payment}",
-  description: "Payments given up because the provider had not heard of them",
+  description: "Payments abandoned because the provider did not know them",
 });
 const lateCharges = meter.createCounter("tercet.payment.late_charges", {
   unit: "{payment}",
-  description: "Charges of payments that had been given up; the money goes back",
+  description: "Charges of abandoned or voided payments; they are refunded",
 });
 
-// A series that is not there until something happens hides the first time that it does.
+// A series that first appears with its first event hides that event from increase().
 for (const counter of [refunds, abandonments, lateCharges]) counter.add(0);
 
-const detail = (payment: Payment) => ({
+const fieldsOf = (event: string, payment: Payment) => ({
+  event,
   payment_id: payment.id,
   order_id: payment.charge?.orderId,
   status: payment.status,
@@ -42,55 +40,51 @@ export function settled(log: Logger, payment: Payment): void {
     status: payment.status,
     ...(payment.declineReason !== undefined && { reason: payment.declineReason }),
   });
-  log.info(
-    detail(payment),
-    payment.status === "DECLINED" ? "payment declined" : "payment succeeded",
-  );
+  if (payment.status === "DECLINED")
+    log.info(fieldsOf("payment_declined", payment), "payment declined");
+  else log.info(fieldsOf("payment_succeeded", payment), "payment succeeded");
 }
 
 export function voided(log: Logger, payment: Payment): void {
-  log.info(detail(payment), "payment voided before it was charged");
+  log.info(fieldsOf("payment_voided", payment), "payment voided before it was charged");
 }
 
 export function abandoned(log: Logger, payment: Payment): void {
   abandonments.add(1);
-  log.warn(detail(payment), "payment abandoned: the provider has never heard of it");
+  const fields = fieldsOf("payment_abandoned", payment);
+  log.warn(fields, "payment abandoned: the provider does not know it");
 }
 
-export function refunded(log: Logger, payment: Payment, refund: Refund): void {
+export function refunded(log: Logger, payment: Payment, { id, amount }: Refund): void {
   refunds.add(1);
-  log.info(
-    { ...detail(payment), refund_id: refund.id, refund_minor_units: String(refund.minorUnits) },
-    "payment refunded",
-  );
+  const refund = { refund_id: id, refund_minor_units: String(amount.minorUnits) };
+  log.info({ ...fieldsOf("payment_refunded", payment), ...refund }, "payment refunded");
 }
 
 export function chargedTooLate(log: Logger, payment: Payment): void {
   lateCharges.add(1);
-  log.warn(
-    detail(payment),
-    "the provider charged a payment that was given up; the money goes back",
-  );
+  const fields = fieldsOf("payment_charged_late", payment);
+  log.warn(fields, "the provider charged an abandoned or voided payment; refunding it");
 }
 
 export function providerFailed(log: Logger, payment: Payment, error: Error): void {
-  log.warn({ ...detail(payment), err: error }, "the payment provider failed");
+  log.warn({ ...fieldsOf("provider_failed", payment), err: error }, "the payment provider failed");
 }
 
 export function reconcileFailed(log: Logger, payment: Payment, error: unknown): void {
   log[levelOf(error)](
-    { ...detail(payment), err: error },
-    "a payment could not be reconciled; it will be tried again",
+    { ...fieldsOf("reconcile_failed", payment), err: error },
+    "a payment could not be reconciled; will retry",
   );
 }
 
 export function reconcilerFailed(log: Logger, error: unknown): void {
   log[levelOf(error)](
-    { err: error },
-    "the reconciler could not look for pending payments; it will look again",
+    { event: "reconciler_failed", err: error },
+    "the reconciler could not look for pending payments; will retry",
   );
 }
 
-/** A database that is down comes back by itself. */
+/** An unavailable dependency recovers without an operator. */
 const levelOf = (error: unknown): "warn" | "error" =>
   isDatabaseUnavailable(error) || error instanceof ReasonError ? "warn" : "error";

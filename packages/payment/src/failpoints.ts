@@ -2,7 +2,7 @@ import { failpointNames } from "@tercet/service";
 import type { PaymentProvider } from "./provider.ts";
 import type { PaymentStore } from "./store.ts";
 
-const methods = {
+const METHODS = {
   store: [
     "open",
     "settle",
@@ -20,8 +20,5 @@ const methods = {
   provider: readonly (keyof PaymentProvider)[];
 };
 
-/**
- * Where this service can be made to fail: around each of its state changes and each call of the
- * provider.
- */
-export const paymentFailpoints = failpointNames(methods);
+/** Failpoints: around each state change of the store and each call of the provider. */
+export const paymentFailpoints = failpointNames(METHODS);

@@ -1,12 +1,12 @@
 export { type BookEntry, BookReader, readBook } from "./book.ts";
-export { envToConfig, type PaymentConfig } from "./config.ts";
+export { envToConfig, type PaymentConfig, paymentSettings } from "./config.ts";
 export { connectPaymentStore } from "./connect-store.ts";
 export { paymentFailpoints } from "./failpoints.ts";
 export { createPaymentService, type PaymentOverrides } from "./payment-service.ts";
 export {
   type PaymentProvider,
   type ProviderCharge,
+  ProviderOutcomeUnknownError,
   ProviderUnavailableError,
-  UnknownOutcomeError,
 } from "./provider.ts";
 export { REFUNDS_WORK } from "./simulator.ts";

@@ -7,13 +7,9 @@ import {
 } from "@tercet/gen/payment/v1/payment_service";
 import { type Payment, refundedMinorUnits } from "./payment.ts";
 
-/** The wire form of a payment. A tombstone has no order, no customer and no amount. */
+/** Returns the message of a payment. A tombstone has no order, no customer and no amount. */
 export function toMessage(payment: Payment): MessageInitShape<typeof PaymentSchema> {
   const { charge, declineReason, providerReference } = payment;
-  const money = (minorUnits: bigint) => ({
-    currencyCode: charge?.amount.currencyCode ?? "",
-    minorUnits,
-  });
   return {
     id: payment.id,
     status: PaymentStatus[payment.status],
@@ -21,11 +17,11 @@ export function toMessage(payment: Payment): MessageInitShape<typeof PaymentSche
       orderId: charge.orderId,
       customerId: charge.customerId,
       amount: charge.amount,
-      refunded: money(refundedMinorUnits(payment)),
+      refunded: { ...charge.amount, minorUnits: refundedMinorUnits(payment) },
     }),
     refunds: payment.refunds.map((refund) => ({
       id: refund.id,
-      amount: money(refund.minorUnits),
+      amount: refund.amount,
       status: RefundStatus[refund.status],
       reason: refund.reason,
       createTime: timestampFromDate(refund.createTime),

@@ -12,10 +12,10 @@ import {
 import { byAge } from "./store.ts";
 
 /**
- * One payment. Refunds and events stand under their keys and not in arrays: no event happens twice
- * to one payment or refund, so a change needs no place in an array, and one that is sent twice
- * writes once. The time of an event is a field of its own at the top, since servers that merely
- * speak MongoDB's protocol put their time nowhere else. int64 is bigint.
+ * One payment. Refunds and events are under keys, not in arrays: no event happens twice to one
+ * payment or refund, so a change needs no array position, and a repeated change writes once. The
+ * time of an event is a top-level field of its own, because servers that merely speak MongoDB's
+ * protocol write their time nowhere else. int64 is bigint.
  */
 export interface PaymentDocument {
   _id: string;
@@ -25,22 +25,17 @@ export interface PaymentDocument {
   currencyCode?: string;
   minorUnits?: bigint;
   fingerprint?: string;
-  /** Sums over `refunds`, kept beside them so that one condition bounds them. */
+  /** Sums over `refunds`, so that one condition bounds them. */
   reservedMinorUnits: bigint;
   refundedMinorUnits: bigint;
-  refunds: Record<
-    string,
-    { minorUnits: bigint; reason: string; fingerprint: string; status: RefundStatus }
-  >;
+  refunds: Record<string, StoredRefund>;
   declineReason?: DeclineReason;
   providerReference?: string;
   /** Event key to detail. */
   events: Record<string, string>;
-  /** How much of it waits for the provider: its charge, its refunds. */
+  /** The reconciler's schedule: see `PaymentStore`. */
   openWork: number;
-  /** It was given up; the provider is asked now and then whether it was charged all the same. */
   watched?: boolean;
-  /** When the provider was last asked about it, and when somebody last wanted it charged. */
   attemptTime: Date;
   chargeTime: Date;
   createTime: Date;
@@ -48,10 +43,19 @@ export interface PaymentDocument {
   [time: `time:${string}`]: Date;
 }
 
+interface StoredRefund {
+  /** Older documents lack it: it is the charge's. */
+  currencyCode?: string;
+  minorUnits: bigint;
+  reason: string;
+  fingerprint: string;
+  status: RefundStatus;
+}
+
 export const refundPath = (refundId: string, field?: "status"): string =>
   `refunds.${refundId}${field === undefined ? "" : `.${field}`}`;
 
-/** An event of the payment, or of one of its refunds. */
+/** The key of an event of one refund. */
 export const eventKey = (type: EventType, refundId: string): string => `${type}:${refundId}`;
 
 export const timeField = (key: string): `time:${string}` => `time:${key}`;
@@ -70,31 +74,22 @@ export function fromDocument(document: PaymentDocument): Payment {
   };
 }
 
-function chargeOf({
-  orderId,
-  customerId,
-  currencyCode,
-  minorUnits,
-  fingerprint,
-}: PaymentDocument): Charge | undefined {
-  if (
-    orderId === undefined ||
-    customerId === undefined ||
-    currencyCode === undefined ||
-    minorUnits === undefined ||
-    fingerprint === undefined
-  ) {
+function chargeOf(document: PaymentDocument): Charge | undefined {
+  const { orderId, customerId, currencyCode, minorUnits, fingerprint } = document;
+  if (!orderId || !customerId || !currencyCode || minorUnits === undefined || !fingerprint)
     return undefined;
-  }
   return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
 }
 
 function refundsOf(document: PaymentDocument): Refund[] {
-  const refunds = Object.entries(document.refunds).map(([id, refund]) => ({
-    id,
-    ...refund,
-    createTime: timeOf(document, eventKey("REFUND_REQUESTED", id)),
-  }));
+  const refunds = Object.entries(document.refunds).map(
+    ([id, { currencyCode = document.currencyCode ?? "", minorUnits, ...refund }]) => ({
+      ...refund,
+      id,
+      amount: { currencyCode, minorUnits },
+      createTime: timeOf(document, eventKey("REFUND_REQUESTED", id)),
+    }),
+  );
   return refunds.sort(byAge);
 }
 

@@ -7,27 +7,10 @@ import {
   MongoWriteConcernError,
 } from "mongodb";
 
-/**
- * Interrupted, stepped down, shutting down, out of time, not enough members for the write concern.
- */
+/** Interrupted, stepped down, shutting down, timed out, too few members for the write concern. */
 const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   6, 7, 50, 63, 64, 89, 91, 100, 189, 262, 9001, 10_107, 11_600, 11_602, 13_435, 13_436,
 ]);
-
-/**
- * UNAVAILABLE when the server could not be reached or did not finish: what became of a write is
- * unknown, and asking again is safe. Undefined for any other error.
- */
-function asUnavailable(error: unknown): RequestError | undefined {
-  return isTransient(error)
-    ? new RequestError(
-        "UNAVAILABLE",
-        "a dependency is unavailable; try again",
-        {},
-        { cause: error },
-      )
-    : undefined;
-}
 
 function isTransient(error: unknown): boolean {
   if (
@@ -44,13 +27,15 @@ function isTransient(error: unknown): boolean {
 }
 
 /**
- * A server that did not answer is told apart from a refusal, here where the driver's errors are
- * understood.
+ * Awaits an operation. A server that could not be reached or did not finish becomes UNAVAILABLE:
+ * the outcome of a write is unknown, and the same write is safe to repeat.
  */
 export async function reach<T>(operation: Promise<T>): Promise<T> {
   try {
     return await operation;
   } catch (error) {
-    throw asUnavailable(error) ?? error;
+    if (!isTransient(error)) throw error;
+    const message = "a dependency is unavailable; try again";
+    throw new RequestError("UNAVAILABLE", message, {}, { cause: error });
   }
 }

@@ -19,8 +19,9 @@ interface Running {
 }
 
 /**
- * A span for each command that belongs to a call, and `db.client.operation.duration` for all; the
- * client must monitor its commands.
+ * Records `db.client.operation.duration` for each command of a client that monitors its commands,
+ * and a span for each command within a trace. By hand, because the official instrumentation has
+ * neither that metric nor support for ES modules without a loader.
  */
 export function observeMongo(client: MongoClient): void {
   const tracer = trace.getTracer(SCOPE);
@@ -39,7 +40,7 @@ export function observeMongo(client: MongoClient): void {
     };
     const inside = context.active();
     const name = collection === undefined ? commandName : `${commandName} ${collection}`;
-    // What nobody asked for, as looking for work, belongs to no trace and begins none.
+    // The reconciler's polling belongs to no trace and starts none.
     const span = trace.getSpan(inside)?.isRecording()
       ? tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, inside)
       : undefined;
@@ -60,7 +61,7 @@ export function observeMongo(client: MongoClient): void {
   client.on("commandFailed", ({ requestId, failure }) => end(requestId, codeOf(failure)));
 }
 
-/** The server's code, or the name of the driver's error. */
+/** Returns the server's error code, or the name of the driver's error. */
 function codeOf(failure: Error): string {
   const { code } = failure as { code?: unknown };
   return typeof code === "number" || typeof code === "string" ? String(code) : failure.name;

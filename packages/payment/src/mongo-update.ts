@@ -1,18 +1,18 @@
 import type { UpdateFilter } from "mongodb";
 import { eventKey, type PaymentDocument, refundPath, timeField } from "./mongo-document.ts";
-import type { RefundRequest } from "./payment.ts";
+import type { NewRefund } from "./payment.ts";
 
-/** What a change writes; `events` get the server's time. */
+/** The writes of a change; each event also writes the server's time. */
 export interface Write {
   readonly set?: Readonly<Record<string, unknown>>;
   readonly add?: Readonly<Record<string, number | bigint>>;
   /** Event key to detail. */
   readonly events: Readonly<Record<string, string>>;
-  /** Times of the payment that are now. */
+  /** Fields that become the server's time. */
   readonly now?: readonly ("attemptTime" | "chargeTime")[];
 }
 
-/** The update of one document. It never lacks a time, so it is never empty. */
+/** Returns the update of one document. It always writes a time, so it is never empty. */
 export function toUpdate({
   set = {},
   add,
@@ -29,11 +29,11 @@ export function toUpdate({
   } as UpdateFilter<PaymentDocument>;
 }
 
-/** A refund, PENDING, with the money it sets aside. */
-export function addRefund({ id, minorUnits, reason, fingerprint }: RefundRequest) {
+/** Returns the writes of a PENDING refund and of the amount that it reserves. */
+export function addRefund({ id, amount, reason, fingerprint }: NewRefund) {
   return {
-    set: { [refundPath(id)]: { minorUnits, reason, fingerprint, status: "PENDING" } },
-    add: { reservedMinorUnits: minorUnits, openWork: 1 },
+    set: { [refundPath(id)]: { ...amount, reason, fingerprint, status: "PENDING" } },
+    add: { reservedMinorUnits: amount.minorUnits, openWork: 1 },
     events: { [eventKey("REFUND_REQUESTED", id)]: id },
   };
 }

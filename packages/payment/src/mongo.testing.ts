@@ -14,6 +14,8 @@ export async function findMongo(): Promise<MongoServer | undefined> {
   if (url !== undefined) return { url, stop: async () => {} };
   if (program === undefined) return undefined;
   const { MongoMemoryServer } = await import("mongodb-memory-server");
-  const server = await MongoMemoryServer.create({ instance: { storageEngine: "wiredTiger" } });
+  const server = await MongoMemoryServer.create({
+    instance: { storageEngine: "wiredTiger", launchTimeout: 60_000 },
+  });
   return { url: server.getUri(), stop: () => server.stop() };
 }

@@ -1,12 +1,14 @@
 import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { type PaymentProvider, ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+import {
+  type PaymentProvider,
+  ProviderOutcomeUnknownError,
+  ProviderUnavailableError,
+} from "./provider.ts";
 
 const SCOPE = "@tercet/payment";
 const BUCKETS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/**
- * The same provider; each call of it is a span and counts in `tercet.payment.provider.duration`.
- */
+/** Records a span and `tercet.payment.provider.duration` for each call of the provider. */
 export function observedProvider(provider: PaymentProvider): PaymentProvider {
   const tracer = trace.getTracer(SCOPE);
   const duration = metrics.getMeter(SCOPE).createHistogram("tercet.payment.provider.duration", {
@@ -46,10 +48,11 @@ export function observedProvider(provider: PaymentProvider): PaymentProvider {
     refund: (key, chargeKey, amount, signal) =>
       observe("refund", chargeKey, () => provider.refund(key, chargeKey, amount, signal)),
     find: (key, signal) => observe("find", key, () => provider.find(key, signal)),
+    ping: (signal) => provider.ping(signal),
   };
 }
 
 function outcomeOf(error: unknown): string {
-  if (error instanceof UnknownOutcomeError) return "unknown";
+  if (error instanceof ProviderOutcomeUnknownError) return "unknown";
   return error instanceof ProviderUnavailableError ? "unavailable" : "error";
 }

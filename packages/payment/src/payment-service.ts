@@ -15,7 +15,7 @@ import { runReconciler } from "./reconciler.ts";
 import { paymentRoutes } from "./routes.ts";
 import { Simulator } from "./simulator.ts";
 
-/** Instead of what the configuration makes. */
+/** Replaces what the configuration would create. */
 export interface PaymentOverrides {
   readonly log?: Logger;
   readonly keys?: TokenKeys;
@@ -23,44 +23,36 @@ export interface PaymentOverrides {
 }
 
 /**
- * Starts the payment service on a schema that is up to date. Disposing of the service drains it.
+ * Starts the payment service, its database's schema first. Disposing of the service drains it.
  */
 export async function createPaymentService(
   config: PaymentConfig,
   overrides: PaymentOverrides = {},
 ): Promise<Service> {
-  const log = overrides.log ?? createLogger({ name: "payment", ...config.service.log });
-  const provider = observedProvider(
-    withFailpoints(
-      config.failpoints,
-      "provider",
-      overrides.provider ?? (await Simulator.open(config.simulator)),
-    ),
-  );
-  const store = withFailpoints(
-    config.failpoints,
-    "store",
-    await openPaymentStore(config.database, config.service),
-  );
-  const payments = {
-    store,
-    provider,
-    log,
-    providerTimeoutMs: config.providerTimeoutMs,
-    unattendedMs: config.reconciler.afterMs,
-  };
+  const { database, service, failpoints, reconciler: schedule } = config;
+  const log = overrides.log ?? createLogger({ name: "payment", ...service.log });
+  const simulated = overrides.provider ?? (await Simulator.open(config.simulator));
+  const provider = observedProvider(withFailpoints(failpoints, "provider", simulated));
+  const { databasePoolSize: poolSize, migrateAtStart } = service;
+  const opened = await openPaymentStore(database.url, { poolSize, migrateAtStart });
+  const store = withFailpoints(failpoints, "store", opened);
+  const { providerTimeoutMs } = config;
+  const deps = { store, provider, log, providerTimeoutMs, idleMs: schedule.afterMs };
   const stopping = new AbortController();
-  let reconciler: Promise<void> = Promise.resolve();
+  let reconciler: Promise<void> | undefined;
   return createService({
     name: "payment",
-    config: config.service,
+    config: service,
     log,
-    routes: paymentRoutes(payments),
+    routes: paymentRoutes(deps),
     errors: paymentErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),
-    dependencies: { [config.database.kind]: (signal) => store.ping(signal) },
+    dependencies: {
+      [database.kind]: (signal) => store.ping(signal),
+      provider: (signal) => provider.ping(signal),
+    },
     onReady: () => {
-      reconciler = runReconciler(payments, config.reconciler, stopping.signal);
+      reconciler = runReconciler(deps, schedule, stopping.signal);
     },
     onDrain: async () => {
       stopping.abort();

@@ -5,8 +5,7 @@ import { PaymentError } from "./errors.ts";
 import {
   CAPTURED,
   decideRefund,
-  IllegalMoveError,
-  move,
+  IllegalTransitionError,
   type Payment,
   type PaymentStatus,
   type Refund,
@@ -15,6 +14,7 @@ import {
   refundedStatus,
   settledStatus,
   TRANSITIONS,
+  transition,
 } from "./payment.ts";
 
 const now = new Date("2026-01-01T00:00:00Z");
@@ -25,7 +25,7 @@ const aRefund = (
   id = "r1",
 ): Refund => ({
   id,
-  minorUnits,
+  amount: EUR(minorUnits),
   status,
   reason: "",
   fingerprint: "f",
@@ -43,7 +43,7 @@ const aPayment = (change: Partial<Payment> = {}): Payment => ({
   updateTime: now,
   ...change,
 });
-const aWish = (minorUnits?: bigint, id = "new") => ({
+const aRefundRequest = (minorUnits?: bigint, id = "new") => ({
   id,
   amount: minorUnits === undefined ? undefined : EUR(minorUnits),
   reason: "",
@@ -61,16 +61,16 @@ const reasonOf = (act: () => unknown): unknown => {
 describe("the transition table", () => {
   const statuses = Object.keys(TRANSITIONS) as PaymentStatus[];
 
-  test("a move is made or refused, exactly as the table says", () => {
+  test("a transition is allowed or refused exactly as the table says", () => {
     for (const from of statuses) {
       for (const to of statuses) {
-        if (TRANSITIONS[from].includes(to)) expect(move(from, to)).toBe(to);
-        else expect(() => move(from, to)).toThrow(IllegalMoveError);
+        if (TRANSITIONS[from].includes(to)) expect(transition(from, to)).toBe(to);
+        else expect(() => transition(from, to)).toThrow(IllegalTransitionError);
       }
     }
   });
 
-  test("money that came in never goes back to not having come in", () => {
+  test("a captured payment stays captured", () => {
     for (const from of CAPTURED)
       expect(TRANSITIONS[from].every((to) => CAPTURED.includes(to))).toBe(true);
   });
@@ -84,16 +84,16 @@ describe("the transition table", () => {
     expect(settledStatus({ outcome: "declined", reason: "CARD_DECLINED" })).toBe("DECLINED");
   });
 
-  test("a refund leads to REFUNDED only when all is back", () => {
+  test("a refund leads to REFUNDED only when everything is refunded", () => {
     expect(refundedStatus("SUCCEEDED", 100n, 99n)).toBe("PARTIALLY_REFUNDED");
     expect(refundedStatus("PARTIALLY_REFUNDED", 100n, 100n)).toBe("REFUNDED");
     expect(refundedStatus("DECLINED", 100n, 100n)).toBe("DECLINED");
-    expect(() => refundedStatus("REFUNDED", 100n, 101n)).toThrow(IllegalMoveError);
+    expect(() => refundedStatus("REFUNDED", 100n, 101n)).toThrow(IllegalTransitionError);
   });
 });
 
 describe("what can be refunded", () => {
-  test("the capture less every refund, on its way or back", () => {
+  test("the capture less every refund, PENDING or SUCCEEDED", () => {
     const payment = aPayment({ refunds: [aRefund(300n), aRefund(200n, "PENDING", "r2")] });
     expect(refundableMinorUnits(payment)).toBe(500n);
     expect(refundedMinorUnits(payment)).toBe(300n);
@@ -110,52 +110,56 @@ describe("what can be refunded", () => {
 describe("deciding on a refund", () => {
   test("an amount within what is left is a new refund; no amount is all that is left", () => {
     const payment = aPayment({ refunds: [aRefund(300n)] });
-    expect(decideRefund(payment, aWish(700n))).toMatchObject({
+    expect(decideRefund(payment, aRefundRequest(700n))).toMatchObject({
       kind: "new",
-      refund: { minorUnits: 700n },
+      refund: { amount: EUR(700n) },
     });
-    expect(decideRefund(payment, aWish())).toMatchObject({
+    expect(decideRefund(payment, aRefundRequest())).toMatchObject({
       kind: "new",
-      refund: { minorUnits: 700n },
+      refund: { amount: EUR(700n) },
     });
   });
 
-  test("more than what is left is refused, and what is left is said", () => {
+  test("more than what is left is refused, and the error names what is left", () => {
     const payment = aPayment({ refunds: [aRefund(300n)] });
     const refused = expect.objectContaining({
       reason: "REFUND_EXCEEDS_CAPTURE",
       metadata: { refundable_minor_units: "700" },
     });
-    expect(() => decideRefund(payment, aWish(701n))).toThrow(refused);
+    expect(() => decideRefund(payment, aRefundRequest(701n))).toThrow(refused);
   });
 
   test("the same id is the same refund, and must be the same request", () => {
     const known = aRefund(300n);
     const payment = aPayment({ refunds: [known] });
-    expect(decideRefund(payment, aWish(300n, known.id))).toEqual({
+    expect(decideRefund(payment, aRefundRequest(300n, known.id))).toEqual({
       kind: "repeated",
       refund: known,
     });
     expect(
-      reasonOf(() => decideRefund(payment, { ...aWish(300n, known.id), fingerprint: "other" })),
+      reasonOf(() =>
+        decideRefund(payment, { ...aRefundRequest(300n, known.id), fingerprint: "other" }),
+      ),
     ).toBe("REQUEST_ID_REUSED");
   });
 
   test("another currency is refused", () => {
-    const wish = { ...aWish(), amount: { currencyCode: "USD", minorUnits: 1n } };
+    const wish = { ...aRefundRequest(), amount: { currencyCode: "USD", minorUnits: 1n } };
     expect(reasonOf(() => decideRefund(aPayment(), wish))).toBe("CURRENCY_MISMATCH");
   });
 
-  test("nothing is left only when the money is back, not while it is on its way", () => {
+  test("nothing is left only when every refund succeeded, not while one is PENDING", () => {
     const back = aPayment({ status: "REFUNDED", refunds: [aRefund(1_000n)] });
-    expect(decideRefund(back, aWish())).toEqual({ kind: "nothing left" });
-    expect(reasonOf(() => decideRefund(back, aWish(1n)))).toBe("REFUND_EXCEEDS_CAPTURE");
+    expect(decideRefund(back, aRefundRequest())).toEqual({ kind: "nothing left" });
+    expect(reasonOf(() => decideRefund(back, aRefundRequest(1n)))).toBe("REFUND_EXCEEDS_CAPTURE");
     expect(
-      reasonOf(() => decideRefund(aPayment({ refunds: [aRefund(1_000n, "PENDING")] }), aWish())),
+      reasonOf(() =>
+        decideRefund(aPayment({ refunds: [aRefund(1_000n, "PENDING")] }), aRefundRequest()),
+      ),
     ).toBe("PAYMENT_IN_PROGRESS");
   });
 
-  test("no sequence of wishes takes more than the capture, or makes an illegal move", () => {
+  test("no sequence of requests refunds more than the capture or makes an illegal transition", () => {
     const wish = fc.record({
       id: fc.integer({ min: 0, max: 8 }).map(String),
       amount: fc.option(fc.bigInt(1n, 1_200n)),
@@ -167,8 +171,8 @@ describe("deciding on a refund", () => {
           charge: { orderId: "o", customerId: "c", amount: EUR(captured), fingerprint: "f" },
         });
         for (const { id, amount, settle } of wishes)
-          payment = take(payment, aWish(amount ?? undefined, id), settle);
-        const taken = payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+          payment = take(payment, aRefundRequest(amount ?? undefined, id), settle);
+        const taken = payment.refunds.reduce((total, { amount }) => total + amount.minorUnits, 0n);
         expect(taken).toBeLessThanOrEqual(captured);
         expect(taken + refundableMinorUnits(payment)).toBe(captured);
         expect(payment.status === "REFUNDED").toBe(refundedMinorUnits(payment) === captured);
@@ -178,12 +182,12 @@ describe("deciding on a refund", () => {
 });
 
 /** The payment after the wish: as it was when the wish is refused. */
-function take(payment: Payment, wish: ReturnType<typeof aWish>, settle: boolean): Payment {
+function take(payment: Payment, wish: ReturnType<typeof aRefundRequest>, settle: boolean): Payment {
   const decision = reasonOf(() => decideRefund(payment, wish)) as
     | ReturnType<typeof decideRefund>
     | string;
   if (typeof decision === "string" || decision.kind !== "new") return payment;
-  expect(decision.refund.minorUnits).toBeGreaterThan(0n);
+  expect(decision.refund.amount.minorUnits).toBeGreaterThan(0n);
   const refund: Refund = {
     ...decision.refund,
     status: settle ? "SUCCEEDED" : "PENDING",

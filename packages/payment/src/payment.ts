@@ -1,19 +1,18 @@
 import { type Money, RequestError } from "@tercet/service";
 import { PaymentError } from "./errors.ts";
 
-export type PaymentStatus =
-  | "PENDING"
-  | "SUCCEEDED"
-  | "DECLINED"
-  | "PARTIALLY_REFUNDED"
-  | "REFUNDED"
-  | "VOIDED";
+export const PAYMENT_STATUSES = [
+  "PENDING",
+  "SUCCEEDED",
+  "DECLINED",
+  "PARTIALLY_REFUNDED",
+  "REFUNDED",
+  "VOIDED",
+] as const;
+export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
 export type RefundStatus = "PENDING" | "SUCCEEDED";
 
-/**
- * ABANDONED: nobody could tell the provider to charge in time, and nobody will. The others are the
- * provider's own words.
- */
+/** ABANDONED: the provider was not reached in time. The others are the provider's own. */
 export type DeclineReason = "CARD_DECLINED" | "INSUFFICIENT_FUNDS" | "LIMIT_EXCEEDED" | "ABANDONED";
 
 /** In the order in which they can happen to one payment. */
@@ -27,26 +26,32 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** What the caller asked to be charged; it never changes. */
+/** What the caller asked to charge; it never changes. */
 export interface Charge {
   readonly orderId: string;
   readonly customerId: string;
   readonly amount: Money;
-  /** Tells a repeated request from another one under the same payment id. */
+  /** Distinguishes a repeated request from another one with the same payment id. */
   readonly fingerprint: string;
 }
 
+/** A refund as the caller asked for it. */
 export interface RefundRequest {
   /** The caller's key, unique within its payment. */
   readonly id: string;
-  /** In the charge's currency, more than 0. */
-  readonly minorUnits: bigint;
+  /** Undefined: all that is left. */
+  readonly amount: Money | undefined;
   readonly reason: string;
-  /** Tells a repeated request from another one under the same refund id. */
+  /** Distinguishes a repeated request from another one with the same refund id. */
   readonly fingerprint: string;
 }
 
-export interface Refund extends RefundRequest {
+/** A refund as it was decided on: its amount is known, in the charge's currency, more than 0. */
+export interface NewRefund extends RefundRequest {
+  readonly amount: Money;
+}
+
+export interface Refund extends NewRefund {
   readonly status: RefundStatus;
   readonly createTime: Date;
 }
@@ -60,9 +65,9 @@ export interface PaymentEvent {
 export interface Payment {
   readonly id: string;
   readonly status: PaymentStatus;
-  /** Undefined on a tombstone: the refund came, the charge never did. */
+  /** Undefined on a tombstone: no request to charge it is known. */
   readonly charge: Charge | undefined;
-  /** Oldest first. */
+  /** Oldest first. A DECLINED or VOIDED payment has at most one: of a late charge. */
   readonly refunds: readonly Refund[];
   readonly declineReason: DeclineReason | undefined;
   readonly providerReference: string | undefined;
@@ -72,14 +77,14 @@ export interface Payment {
   readonly updateTime: Date;
 }
 
-/** How a charge ended. */
 export type ChargeOutcome =
   | { readonly outcome: "approved"; readonly reference: string }
   | { readonly outcome: "declined"; readonly reason: DeclineReason };
 
 /**
- * Every legal move. VOIDED has no way in: a payment is born with it, as the tombstone a refund
- * leaves, or never gets it.
+ * Every legal transition. VOIDED has no way in: it is the first status of a tombstone, which a
+ * refund leaves where no payment is. The conditions of both stores repeat this table; the contract
+ * suite (`store.contract.ts`) holds them to it.
  */
 export const TRANSITIONS: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
   PENDING: ["SUCCEEDED", "DECLINED"],
@@ -90,33 +95,34 @@ export const TRANSITIONS: Readonly<Record<PaymentStatus, readonly PaymentStatus[
   VOIDED: [],
 };
 
-/** A move that the transition table does not have: a defect of ours, never of the caller. */
-export class IllegalMoveError extends Error {
+/** A transition that the table does not have: a defect of this service, never of its caller. */
+export class IllegalTransitionError extends Error {
+  override readonly name = "IllegalTransitionError";
+
   constructor(from: PaymentStatus, to: PaymentStatus) {
     super(`a payment cannot go from ${from} to ${to}`);
-    this.name = "IllegalMoveError";
   }
 }
 
-/** `to`, when the table allows it. Throws IllegalMoveError. */
-export function move(from: PaymentStatus, to: PaymentStatus): PaymentStatus {
-  if (!TRANSITIONS[from].includes(to)) throw new IllegalMoveError(from, to);
+/** Returns `to` if the table allows it. Throws IllegalTransitionError. */
+export function transition(from: PaymentStatus, to: PaymentStatus): PaymentStatus {
+  if (!TRANSITIONS[from].includes(to)) throw new IllegalTransitionError(from, to);
   return to;
 }
 
-/** The statuses of a payment whose money the provider has taken, all or in part still ours. */
+/** The statuses of a payment that the provider charged and that could be refunded. */
 export const CAPTURED: readonly PaymentStatus[] = ["SUCCEEDED", "PARTIALLY_REFUNDED", "REFUNDED"];
 
 export const isCaptured = (payment: Payment): boolean => CAPTURED.includes(payment.status);
 
-/** Where a charge that was PENDING goes. */
+/** Returns the status after PENDING. */
 export function settledStatus(outcome: ChargeOutcome): PaymentStatus {
-  return move("PENDING", outcome.outcome === "approved" ? "SUCCEEDED" : "DECLINED");
+  return transition("PENDING", outcome.outcome === "approved" ? "SUCCEEDED" : "DECLINED");
 }
 
 /**
- * Where a refund that succeeded leads, `refunded` being the sum with it. A payment that gave a late
- * charge back stays what it is.
+ * Returns the status after a refund succeeded; `refunded` is the sum including it. The refund of a
+ * late charge does not change the status.
  */
 export function refundedStatus(
   from: PaymentStatus,
@@ -124,28 +130,25 @@ export function refundedStatus(
   refunded: bigint,
 ): PaymentStatus {
   if (!CAPTURED.includes(from)) return from;
-  return move(from, refunded === captured ? "REFUNDED" : "PARTIALLY_REFUNDED");
+  return transition(from, refunded === captured ? "REFUNDED" : "PARTIALLY_REFUNDED");
 }
 
 const sum = (refunds: readonly Refund[]): bigint =>
-  refunds.reduce((total, refund) => total + refund.minorUnits, 0n);
+  refunds.reduce((total, { amount }) => total + amount.minorUnits, 0n);
 
-/** The sum of the refunds that succeeded, in minor units. */
+/** Returns the sum of the refunds that succeeded, in minor units. */
 export const refundedMinorUnits = (payment: Payment): bigint =>
   sum(payment.refunds.filter((refund) => refund.status === "SUCCEEDED"));
 
-/**
- * What a new refund may take: the capture less every refund, whether it succeeded already or is on
- * its way. 0 unless captured.
- */
+/** Returns the capture less every refund, PENDING ones included; 0 unless captured. */
 export function refundableMinorUnits(payment: Payment): bigint {
   return isCaptured(payment) && payment.charge !== undefined
     ? payment.charge.amount.minorUnits - sum(payment.refunds)
     : 0n;
 }
 
-/** The same key must come with the same request. Throws REQUEST_ID_REUSED. */
-export function assertSameRequest(
+/** Throws REQUEST_ID_REUSED unless the same key came with the same request. */
+export function assertSameFingerprint(
   known: string | undefined,
   fingerprint: string,
   field: string,
@@ -158,55 +161,41 @@ export function assertSameRequest(
     );
 }
 
-export interface RefundWish {
-  readonly id: string;
-  /** Undefined: all that is left. */
-  readonly amount: Money | undefined;
-  readonly reason: string;
-  readonly fingerprint: string;
-}
-
 export type RefundDecision =
   | { readonly kind: "repeated"; readonly refund: Refund }
-  | { readonly kind: "new"; readonly refund: RefundRequest }
+  | { readonly kind: "new"; readonly refund: NewRefund }
   | { readonly kind: "nothing left" };
 
 /**
- * What a wish for a refund comes to on a captured payment as it is now. Throws REQUEST_ID_REUSED,
- * CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURE, and PAYMENT_IN_PROGRESS when all that is left was
- * asked for while the rest is still on its way back.
+ * Decides on a refund of a captured payment in its current state. Throws REQUEST_ID_REUSED,
+ * CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURE, and PAYMENT_IN_PROGRESS when the request is for all
+ * that is left, nothing is left, and another refund is still PENDING.
  */
-export function decideRefund(payment: Payment, wish: RefundWish): RefundDecision {
-  const known = payment.refunds.find((refund) => refund.id === wish.id);
+export function decideRefund(payment: Payment, request: RefundRequest): RefundDecision {
+  const known = payment.refunds.find((refund) => refund.id === request.id);
   if (known !== undefined) {
-    assertSameRequest(known.fingerprint, wish.fingerprint, "refund_id");
+    assertSameFingerprint(known.fingerprint, request.fingerprint, "refund_id");
     return { kind: "repeated", refund: known };
   }
-  const minorUnits = refundAmount(payment, wish.amount);
-  if (minorUnits > 0n)
-    return {
-      kind: "new",
-      refund: { id: wish.id, minorUnits, reason: wish.reason, fingerprint: wish.fingerprint },
-    };
-  // "Nothing left" tells the caller that the money is back; while a refund is PENDING it is not.
+  const amount = refundAmount(payment, request.amount);
+  if (amount.minorUnits > 0n) return { kind: "new", refund: { ...request, amount } };
+  // "Nothing left" says that the money is back; while a refund is PENDING it is not.
   if (payment.status !== "REFUNDED")
-    throw new PaymentError("PAYMENT_IN_PROGRESS", "another refund of this payment is on its way");
+    throw new PaymentError("PAYMENT_IN_PROGRESS", "another refund of this payment is in progress");
   return { kind: "nothing left" };
 }
 
-function refundAmount(payment: Payment, wanted: Money | undefined): bigint {
+function refundAmount(payment: Payment, requested: Money | undefined): Money {
   const left = refundableMinorUnits(payment);
-  if (wanted === undefined) return left;
-  const currency = payment.charge?.amount.currencyCode;
-  if (wanted.currencyCode !== currency)
-    throw new PaymentError("CURRENCY_MISMATCH", `the payment is in ${currency}`);
-  if (wanted.minorUnits > left) {
-    const metadata = { refundable_minor_units: String(left) };
+  const currencyCode = payment.charge?.amount.currencyCode ?? "";
+  if (requested === undefined) return { currencyCode, minorUnits: left };
+  if (requested.currencyCode !== currencyCode)
+    throw new PaymentError("CURRENCY_MISMATCH", `the payment is in ${currencyCode}`);
+  if (requested.minorUnits > left)
     throw new PaymentError(
       "REFUND_EXCEEDS_CAPTURE",
       "the refund is more than what is left of the payment",
-      metadata,
+      { refundable_minor_units: String(left) },
     );
-  }
-  return wanted.minorUnits;
+  return requested;
 }

@@ -9,7 +9,7 @@ import type {
 import { byAge } from "./store.ts";
 
 /**
- * A row of `payments` as the driver reads it. Within jsonb amounts are text, since JSON's numbers
+ * A row of `payments` as the driver returns it. Within jsonb, amounts are text because JSON numbers
  * are not exact, and times are ISO 8601.
  */
 export interface Row {
@@ -20,17 +20,7 @@ export interface Row {
   currencyCode: string | null;
   minorUnits: bigint | null;
   fingerprint: string | null;
-  refunds: Record<
-    string,
-    {
-      id: string;
-      minorUnits: string;
-      reason: string;
-      fingerprint: string;
-      status: RefundStatus;
-      createTime: string;
-    }
-  >;
+  refunds: Record<string, StoredRefund>;
   declineReason: DeclineReason | null;
   providerReference: string | null;
   events: { time: string; type: EventType; detail: string }[];
@@ -38,12 +28,25 @@ export interface Row {
   updateTime: Date;
 }
 
+interface StoredRefund {
+  id: string;
+  /** Older rows lack it: it is the charge's. */
+  currencyCode?: string;
+  minorUnits: string;
+  reason: string;
+  fingerprint: string;
+  status: RefundStatus;
+  createTime: string;
+}
+
 export function toPayment(row: Row): Payment {
-  const refunds = Object.values(row.refunds).map((refund) => ({
-    ...refund,
-    minorUnits: BigInt(refund.minorUnits),
-    createTime: new Date(refund.createTime),
-  }));
+  const refunds = Object.values(row.refunds).map(
+    ({ currencyCode = row.currencyCode ?? "", minorUnits, createTime, ...refund }) => ({
+      ...refund,
+      amount: { currencyCode, minorUnits: BigInt(minorUnits) },
+      createTime: new Date(createTime),
+    }),
+  );
   return {
     id: row.id,
     status: row.status,
@@ -57,20 +60,10 @@ export function toPayment(row: Row): Payment {
   };
 }
 
-function toCharge({
-  orderId,
-  customerId,
-  currencyCode,
-  minorUnits,
-  fingerprint,
-}: Row): Charge | undefined {
-  if (
-    orderId === null ||
-    customerId === null ||
-    currencyCode === null ||
-    minorUnits === null ||
-    fingerprint === null
-  )
+/** The schema's check `whole_charge` has all of these columns null, or none. */
+function toCharge(row: Row): Charge | undefined {
+  const { orderId, customerId, currencyCode, minorUnits, fingerprint } = row;
+  if (!orderId || !customerId || !currencyCode || minorUnits === null || fingerprint === null)
     return undefined;
   return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
 }

@@ -1,18 +1,17 @@
+import { connectPostgres } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { afterAll, describe, expect, test } from "vitest";
-import { migrations } from "./connect-store.ts";
-import { PostgresPaymentStore } from "./postgres-store.ts";
+import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { atomicityContract, functionalContract } from "./store.contract.ts";
 
-describe("PostgresPaymentStore", async () => {
-  const database = await testDatabase(migrations);
+describe("the PostgreSQL store", async () => {
+  const database = await testDatabase(MIGRATIONS);
   afterAll(() => database[Symbol.asyncDispose]());
-  const open = async () => new PostgresPaymentStore(database.url);
+  const open = async () => postgresStore(connectPostgres(database.url));
   functionalContract(open);
   atomicityContract(open);
 
-  test("the schema itself refuses what the statements never write", async () => {
-    const { connectPostgres } = await import("@tercet/service");
+  test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });
     await using _end = { [Symbol.asyncDispose]: async () => sql.end() };
     const id = crypto.randomUUID();

@@ -1,7 +1,7 @@
 import type { Money } from "@tercet/service";
 import type { DeclineReason } from "./payment.ts";
 
-/** What the provider made of a charge. A decline is an answer. */
+/** The provider's result of a charge. A decline is a result, not an error. */
 export type ProviderCharge =
   | { readonly outcome: "approved"; readonly reference: string; readonly amount: Money }
   | {
@@ -11,15 +11,15 @@ export type ProviderCharge =
     };
 
 /**
- * Who really moves the money. Every call is idempotent by its key: a repeated one answers as the
- * first did and moves nothing. Calls end, with UnknownOutcomeError, when their signal aborts.
+ * Moves the money. Every call is idempotent by its key: a repeated call returns what the first one
+ * returned and moves nothing. Calls end with ProviderOutcomeUnknownError when their signal aborts.
  */
 export interface PaymentProvider {
-  /** Throws UnknownOutcomeError and ProviderUnavailableError. */
+  /** Throws ProviderOutcomeUnknownError and ProviderUnavailableError. */
   charge(key: string, amount: Money, token: string, signal: AbortSignal): Promise<ProviderCharge>;
 
   /**
-   * Gives back all or part of the charge with `chargeKey`. Throws UnknownOutcomeError and
+   * Refunds all or part of the charge with `chargeKey`. Throws ProviderOutcomeUnknownError and
    * ProviderUnavailableError.
    */
   refund(
@@ -30,18 +30,21 @@ export interface PaymentProvider {
   ): Promise<{ readonly reference: string }>;
 
   /**
-   * The charge with this key, declined ones too; undefined when the provider has none. Throws
+   * Returns the charge with this key, declined ones too; undefined if the provider has none. Throws
    * ProviderUnavailableError.
    */
   find(key: string, signal: AbortSignal): Promise<ProviderCharge | undefined>;
+
+  /** Throws unless charges and refunds can be carried out. Called once a second. */
+  ping(signal: AbortSignal): Promise<void>;
 }
 
-/** The answer never came: the money may have moved or not. Ask again with the same key. */
-export class UnknownOutcomeError extends Error {
-  override readonly name = "UnknownOutcomeError";
+/** The provider did not respond: the money may have moved or not. Repeat with the same key. */
+export class ProviderOutcomeUnknownError extends Error {
+  override readonly name = "ProviderOutcomeUnknownError";
 }
 
-/** The provider refused to do anything for now: no money moved. Ask again with the same key. */
+/** The provider did nothing: no money moved. Repeat with the same key. */
 export class ProviderUnavailableError extends Error {
   override readonly name = "ProviderUnavailableError";
 }

@@ -1,41 +1,48 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { reconcileBatch, runReconciler, watchBatch } from "./reconciler.ts";
+import { REFUNDS_WORK } from "./simulator.ts";
 import {
   aChargeRequest,
   Crash,
   crashingAt,
+  impatient,
   openSetting,
-  PROVIDER_TIMEOUT_MS,
   type Setting,
-} from "./payments.testing.ts";
-import { type Payments, processPayment, refundPayment } from "./payments.ts";
-import { reconcileBatch, runReconciler, watchBatch } from "./reconciler.ts";
-import { REFUNDS_WORK } from "./simulator.ts";
+} from "./use-cases.testing.ts";
+import { type PaymentDeps, processPayment, refundPayment } from "./use-cases.ts";
 
-const AFTER_MS = 50;
+const AFTER_MS = 200;
+/** For tests that then assert that a payment was attempted less than this time ago. */
+const LONG_AFTER_MS = 1_500;
 const OPTIONS = { afterMs: AFTER_MS, abandonAfterMs: AFTER_MS };
 let setting: Setting;
-let payments: Payments;
+let deps: PaymentDeps;
 beforeAll(async () => {
   setting = await openSetting();
-  payments = setting.payments;
+  deps = setting.deps;
 });
 afterAll(() => setting?.[Symbol.asyncDispose]());
 
-const aWish = () => ({ id: crypto.randomUUID(), amount: undefined, reason: "", fingerprint: "r" });
-const get = async (id: string) => payments.store.get(id);
-/** Lets what is there grow old enough, by the database's clock, and takes it up. */
-const reconcile = async () => {
-  await delay(AFTER_MS + 20);
-  return reconcileBatch(payments, OPTIONS);
+const aRefundRequest = () => ({
+  id: crypto.randomUUID(),
+  amount: undefined,
+  reason: "",
+  fingerprint: "r",
+});
+const get = async (id: string) => deps.store.get(id);
+/** Waits until payments are old enough, by the database's clock, then reconciles them. */
+const reconcile = async (afterMs = AFTER_MS) => {
+  await delay(afterMs + 20);
+  return reconcileBatch(deps, { afterMs, abandonAfterMs: afterMs });
 };
 
 describe("a payment left PENDING", () => {
   test("is settled when the provider charged it", async () => {
     const request = aChargeRequest();
-    const dying = { ...payments, store: crashingAt(payments.store, "settle", "before") };
+    const dying = { ...deps, store: crashingAt(deps.store, "settle", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await reconcile();
     expect(await get(request.paymentId)).toMatchObject({ status: "SUCCEEDED" });
@@ -44,7 +51,7 @@ describe("a payment left PENDING", () => {
 
   test("is declined when the provider declined it", async () => {
     const request = aChargeRequest({ token: "tok_insufficient_funds" });
-    const dying = { ...payments, store: crashingAt(payments.store, "settle", "before") };
+    const dying = { ...deps, store: crashingAt(deps.store, "settle", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await reconcile();
     expect(await get(request.paymentId)).toMatchObject({
@@ -53,53 +60,53 @@ describe("a payment left PENDING", () => {
     });
   });
 
-  test("is abandoned when the provider never heard of it, and never charged", async () => {
+  test("is abandoned, and never charged, when the provider does not know it", async () => {
     const request = aChargeRequest();
-    const dying = { ...payments, provider: crashingAt(payments.provider, "charge", "before") };
+    const dying = { ...deps, provider: crashingAt(deps.provider, "charge", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await reconcile();
     expect(await get(request.paymentId)).toMatchObject({
       status: "DECLINED",
       declineReason: "ABANDONED",
     });
-    expect((await processPayment(payments, request)).payment.status).toBe("DECLINED");
-    expect((await refundPayment(payments, request.paymentId, aWish())).payment.status).toBe(
+    expect((await processPayment(deps, request)).payment.status).toBe("DECLINED");
+    expect((await refundPayment(deps, request.paymentId, aRefundRequest())).payment.status).toBe(
       "DECLINED",
     );
     expect(await setting.moves(request.paymentId)).toEqual([]);
   });
 
-  test("is kept, and its turn comes again, while somebody may still want it charged", async () => {
+  test("is kept, and attempted again, while a caller may still retry the charge", async () => {
     const request = aChargeRequest();
-    const dying = { ...payments, provider: crashingAt(payments.provider, "charge", "before") };
+    const dying = { ...deps, provider: crashingAt(deps.provider, "charge", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
-    await delay(AFTER_MS + 20);
-    await reconcileBatch(payments, { afterMs: AFTER_MS, abandonAfterMs: 60_000 });
+    await delay(LONG_AFTER_MS + 20);
+    await reconcileBatch(deps, { afterMs: LONG_AFTER_MS, abandonAfterMs: 60_000 });
     expect(await get(request.paymentId)).toMatchObject({ status: "PENDING" });
-    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(
+    expect((await deps.store.pendingSince(LONG_AFTER_MS, 10)).map(({ id }) => id)).not.toContain(
       request.paymentId,
     );
-    expect((await processPayment(payments, request)).payment.status).toBe("SUCCEEDED");
+    expect((await processPayment(deps, request)).payment.status).toBe("SUCCEEDED");
   });
 
-  test("is left alone while somebody is at it", async () => {
+  test("is not touched while a caller is charging it", async () => {
     const request = aChargeRequest({ token: "tok_timeout" });
-    const charging = processPayment(payments, request).catch(() => {});
+    const charging = processPayment(impatient(deps), request).catch(() => {});
     await vi.waitFor(async () => expect(await get(request.paymentId)).toBeDefined());
-    await reconcileBatch(payments, {
-      afterMs: PROVIDER_TIMEOUT_MS * 100,
-      abandonAfterMs: PROVIDER_TIMEOUT_MS * 100,
+    await reconcileBatch(deps, {
+      afterMs: 60_000,
+      abandonAfterMs: 60_000,
     });
     expect(await get(request.paymentId)).toMatchObject({ status: "PENDING" });
     await charging;
   });
 
-  test("is settled once by many replicas at once", async () => {
+  test("is settled once by many concurrent replicas", async () => {
     const request = aChargeRequest();
-    const dying = { ...payments, store: crashingAt(payments.store, "settle", "before") };
+    const dying = { ...deps, store: crashingAt(deps.store, "settle", "before") };
     await expect(processPayment(dying, request)).rejects.toThrow(Crash);
     await delay(AFTER_MS + 20);
-    await Promise.all(Array.from({ length: 10 }, () => reconcileBatch(payments, OPTIONS)));
+    await Promise.all(Array.from({ length: 10 }, () => reconcileBatch(deps, OPTIONS)));
     expect((await get(request.paymentId))?.events.map(({ type }) => type)).toEqual([
       "CHARGE_REQUESTED",
       "CHARGE_SUCCEEDED",
@@ -108,15 +115,15 @@ describe("a payment left PENDING", () => {
 
   test("that cannot be settled does not hold up the others", async () => {
     const [stuck, fine] = [aChargeRequest(), aChargeRequest()];
-    await payments.store.open(stuck.paymentId, stuck.charge);
-    await payments.provider.charge(
+    await deps.store.open(stuck.paymentId, stuck.charge);
+    await deps.provider.charge(
       stuck.paymentId,
       { currencyCode: "EUR", minorUnits: 7n },
       "tok_visa",
       AbortSignal.timeout(1_000),
     );
-    await payments.store.open(fine.paymentId, fine.charge);
-    await reconcile();
+    await deps.store.open(fine.paymentId, fine.charge);
+    await reconcile(LONG_AFTER_MS);
     expect(await get(stuck.paymentId)).toMatchObject({ status: "PENDING" });
     expect(await get(fine.paymentId)).toMatchObject({ status: "DECLINED" });
     expect(
@@ -124,8 +131,8 @@ describe("a payment left PENDING", () => {
         (line) => line.includes("could not be reconciled") && line.includes(stuck.paymentId),
       ),
     ).toBe(true);
-    // The stuck one was attempted just now, so it waits for its turn.
-    expect((await payments.store.pendingSince(AFTER_MS, 10)).map(({ id }) => id)).not.toContain(
+    // The stuck payment was attempted just now, so others come first.
+    expect((await deps.store.pendingSince(LONG_AFTER_MS, 10)).map(({ id }) => id)).not.toContain(
       stuck.paymentId,
     );
   });
@@ -133,15 +140,15 @@ describe("a payment left PENDING", () => {
 
 describe("an abandoned payment", () => {
   const WATCH = { watchEveryMs: AFTER_MS, watchForMs: 60_000 };
-  const watched = async () => (await payments.store.watchedSince(0, 100)).map(({ id }) => id);
+  const watched = async () => (await deps.store.watchedSince(0, 100)).map(({ id }) => id);
   const watch = async (options = WATCH) => {
     await delay(AFTER_MS + 20);
-    await watchBatch(payments, options);
+    await watchBatch(deps, options);
   };
 
-  test("that was charged late, by a process that died before it could say so, is refunded though nobody asks", async () => {
+  test("that was charged late, by a process that died before it recorded the charge, is refunded without a request", async () => {
     const request = aChargeRequest();
-    await payments.store.open(request.paymentId, request.charge);
+    await deps.store.open(request.paymentId, request.charge);
     await reconcile();
     expect(await get(request.paymentId)).toMatchObject({
       status: "DECLINED",
@@ -149,7 +156,7 @@ describe("an abandoned payment", () => {
     });
     await watch();
     expect(await setting.moves(request.paymentId)).toEqual([]);
-    await payments.provider.charge(
+    await deps.provider.charge(
       request.paymentId,
       request.charge.amount,
       request.token,
@@ -164,9 +171,9 @@ describe("an abandoned payment", () => {
     expect(await watched()).not.toContain(request.paymentId);
   });
 
-  test("is not asked about for ever", async () => {
+  test("is asked about for a limited time", async () => {
     const request = aChargeRequest();
-    await payments.store.open(request.paymentId, request.charge);
+    await deps.store.open(request.paymentId, request.charge);
     await reconcile();
     await watch();
     expect(await watched()).toContain(request.paymentId);
@@ -177,11 +184,11 @@ describe("an abandoned payment", () => {
 
 describe("a refund left PENDING", () => {
   test.each(["before", "after"] as const)(
-    "is finished with its own key: died %s the provider gave the money back",
+    "is finished with its own key: died %s the provider refunded",
     async (when) => {
-      const { payment } = await processPayment(payments, aChargeRequest());
-      const dying = { ...payments, provider: crashingAt(payments.provider, "refund", when) };
-      await expect(refundPayment(dying, payment.id, aWish())).rejects.toThrow(Crash);
+      const { payment } = await processPayment(deps, aChargeRequest());
+      const dying = { ...deps, provider: crashingAt(deps.provider, "refund", when) };
+      await expect(refundPayment(dying, payment.id, aRefundRequest())).rejects.toThrow(Crash);
       await reconcile();
       expect(await get(payment.id)).toMatchObject({
         status: "REFUNDED",
@@ -191,17 +198,17 @@ describe("a refund left PENDING", () => {
     },
   );
 
-  test("is tried until the provider takes it; also the one of a late charge", async () => {
+  test("is retried until the provider accepts it; so is the refund of a late charge", async () => {
     const late = aChargeRequest({ token: "tok_refund_fails" });
-    await payments.store.open(late.paymentId, late.charge);
-    await payments.store.settle(late.paymentId, { outcome: "declined", reason: "ABANDONED" });
-    await payments.provider.charge(
+    await deps.store.open(late.paymentId, late.charge);
+    await deps.store.settle(late.paymentId, { outcome: "declined", reason: "ABANDONED" });
+    await deps.provider.charge(
       late.paymentId,
       late.charge.amount,
       late.token,
       AbortSignal.timeout(1_000),
     );
-    await processPayment(payments, late);
+    await processPayment(deps, late);
     await reconcile();
     expect(await get(late.paymentId)).toMatchObject({ refunds: [{ status: "PENDING" }] });
     await writeFile(join(setting.bookDir, REFUNDS_WORK), "");
@@ -214,16 +221,33 @@ describe("a refund left PENDING", () => {
   });
 });
 
+test("the late charge of a tombstone is refunded once the provider refunds", async () => {
+  await rm(join(setting.bookDir, REFUNDS_WORK), { force: true });
+  const { paymentId, charge, token } = aChargeRequest({ token: "tok_refund_fails" });
+  await deps.provider.charge(paymentId, charge.amount, token, AbortSignal.timeout(5_000));
+  await expect(refundPayment(deps, paymentId, aRefundRequest())).rejects.toThrow();
+  await reconcile();
+  expect(await get(paymentId)).toMatchObject({
+    status: "VOIDED",
+    refunds: [{ status: "PENDING" }],
+  });
+  await writeFile(join(setting.bookDir, REFUNDS_WORK), "");
+  await reconcile();
+  expect(await get(paymentId)).toMatchObject({
+    status: "VOIDED",
+    refunds: [{ status: "SUCCEEDED" }],
+  });
+  expect(await setting.moves(paymentId)).toEqual(["charge 1000", "refund 1000"]);
+});
+
 describe("the loop", () => {
   const options = { intervalMs: 10, ...OPTIONS, watchEveryMs: 60_000, watchForMs: 60_000 };
 
-  test("works through more than one batch, and ends when it is told to", async () => {
+  test("works through more than one batch, and ends when its signal aborts", async () => {
     const requests = Array.from({ length: 45 }, () => aChargeRequest());
-    await Promise.all(
-      requests.map(({ paymentId, charge }) => payments.store.open(paymentId, charge)),
-    );
+    await Promise.all(requests.map(({ paymentId, charge }) => deps.store.open(paymentId, charge)));
     const stopping = new AbortController();
-    const running = runReconciler(payments, options, stopping.signal);
+    const running = runReconciler(deps, options, stopping.signal);
     await vi.waitFor(
       async () => {
         const found = await Promise.all(requests.map(({ paymentId }) => get(paymentId)));
@@ -235,10 +259,10 @@ describe("the loop", () => {
     await expect(running).resolves.toBeUndefined();
   });
 
-  test("goes on when the database fails", async () => {
+  test("continues after the database fails", async () => {
     const request = aChargeRequest();
-    await payments.store.open(request.paymentId, request.charge);
-    const failing = { ...payments, store: crashingAt(payments.store, "pendingSince", "before") };
+    await deps.store.open(request.paymentId, request.charge);
+    const failing = { ...deps, store: crashingAt(deps.store, "pendingSince", "before") };
     const stopping = new AbortController();
     const running = runReconciler(failing, options, stopping.signal);
     await vi.waitFor(

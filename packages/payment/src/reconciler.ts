@@ -3,125 +3,108 @@ import { PaymentError } from "./errors.ts";
 import * as events from "./events.ts";
 import type { Payment } from "./payment.ts";
 import {
-  abandonUnattended,
+  abandonIfIdle,
   finishRefund,
-  giveLateChargeBack,
-  type Payments,
+  type PaymentDeps,
+  refundLateCharge,
   settleFromProvider,
-} from "./payments.ts";
+} from "./use-cases.ts";
 
 export interface ReconcilerOptions {
-  /** How long it waits between two looks. */
+  /** Pause between two rounds. */
   readonly intervalMs: number;
-  /** How long a payment must be left alone before the provider is asked what became of it. */
+  /** How long a payment must not have been attempted before the provider is asked about it. */
   readonly afterMs: number;
-  /**
-   * How long nobody must have wanted it charged before it is given up; longer than those who want
-   * it go on asking.
-   */
+  /** How long no caller must have asked for a charge before it is abandoned. */
   readonly abandonAfterMs: number;
-  /** How often the provider is asked whether it charged an abandoned payment all the same, late. */
+  /** How often the provider is asked whether it charged an abandoned payment after all. */
   readonly watchEveryMs: number;
-  /** For how long after it was abandoned. */
+  /** How long after it was abandoned. */
   readonly watchForMs: number;
 }
 
-/** Small enough for the pool of connections. */
+/** Small enough for the connection pool. */
 const BATCH = 20;
 
 /**
  * Finishes what crashes left PENDING, until the signal aborts. Any number of replicas may run it;
- * whatever fails is tried again.
+ * failures are retried.
  */
 export async function runReconciler(
-  payments: Payments,
+  deps: PaymentDeps,
   options: ReconcilerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      // A full batch means that more is waiting.
-      while (!signal.aborted && (await reconcileBatch(payments, options)) === BATCH);
-      while (!signal.aborted && (await watchBatch(payments, options)) === BATCH);
+      // A full batch means that there may be more.
+      while (!signal.aborted && (await reconcileBatch(deps, options)) === BATCH);
+      while (!signal.aborted && (await watchBatch(deps, options)) === BATCH);
     } catch (error) {
-      events.reconcilerFailed(payments.log, error);
+      events.reconcilerFailed(deps.log, error);
     }
     await delay(options.intervalMs, undefined, { signal }).catch(() => {});
   }
 }
 
-/** Takes up the payments that were left alone longest; answers how many. */
+/** Reconciles the payments that were attempted longest ago; resolves to their number. */
 export async function reconcileBatch(
-  payments: Payments,
+  deps: PaymentDeps,
   { afterMs, abandonAfterMs }: Pick<ReconcilerOptions, "afterMs" | "abandonAfterMs">,
 ): Promise<number> {
-  const pending = await payments.store.pendingSince(afterMs, BATCH);
-  await Promise.all(
-    pending.map((payment) =>
-      safely(payments, payment, () => reconcile(payments, payment, abandonAfterMs)),
-    ),
-  );
-  return pending.length;
+  const pending = await deps.store.pendingSince(afterMs, BATCH);
+  return forEach(deps, pending, (payment) => reconcile(deps, payment, abandonAfterMs));
 }
 
 /**
- * Asks after payments that were given up: a process that was stopped for a long time on its way to
- * the provider may have charged one since, and died before it could say so. Answers how many.
+ * Asks the provider about abandoned payments: a process that was suspended before its call of the
+ * provider may have charged one since, and died before it recorded that. Resolves to their number.
  */
 export async function watchBatch(
-  payments: Payments,
+  deps: PaymentDeps,
   { watchEveryMs, watchForMs }: Pick<ReconcilerOptions, "watchEveryMs" | "watchForMs">,
 ): Promise<number> {
-  const watched = await payments.store.watchedSince(watchEveryMs, BATCH);
-  await Promise.all(
-    watched.map((payment) =>
-      safely(payments, payment, async () => {
-        await giveLateChargeBack(payments, payment);
-        await payments.store.keepWatch(payment.id, watchForMs);
-      }),
-    ),
-  );
-  return watched.length;
+  const watched = await deps.store.watchedSince(watchEveryMs, BATCH);
+  return forEach(deps, watched, async (payment) => {
+    await refundLateCharge(deps, payment);
+    await deps.store.keepWatch(payment.id, watchForMs);
+  });
+}
+
+/** A payment that fails goes to the end of the queue, so that it does not hold up the others. */
+async function forEach(
+  deps: PaymentDeps,
+  payments: readonly Payment[],
+  work: (payment: Payment) => Promise<void>,
+): Promise<number> {
+  const attempt = async (payment: Payment) => {
+    try {
+      await work(payment);
+    } catch (error) {
+      // `callProvider` has logged a provider that did not respond.
+      if (!(error instanceof PaymentError)) events.reconcileFailed(deps.log, payment, error);
+      await deps.store.markAttempted(payment.id);
+    }
+  };
+  await Promise.all(payments.map(attempt));
+  return payments.length;
 }
 
 /**
- * One payment that cannot be finished must not hold up the others: it goes to the end of the queue.
+ * Never charges: the customer may be gone, and a caller that still wants the charge asks for it
+ * again.
  */
-async function safely(
-  payments: Payments,
-  payment: Payment,
-  work: () => Promise<void>,
-): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    // An answer that never came has been reported where it was asked for.
-    if (!(error instanceof PaymentError)) events.reconcileFailed(payments.log, payment, error);
-    await payments.store.markAttempted(payment.id);
-  }
-}
-
 async function reconcile(
-  payments: Payments,
+  deps: PaymentDeps,
   payment: Payment,
   abandonAfterMs: number,
 ): Promise<void> {
-  if (payment.status === "PENDING") return reconcileCharge(payments, payment, abandonAfterMs);
-  for (const refund of payment.refunds.filter(({ status }) => status === "PENDING"))
-    await finishRefund(payments, payment, refund);
-}
-
-/**
- * It never charges: the customer may be gone. Those who want the payment charged ask again
- * themselves; when they no longer do, it is given up.
- */
-async function reconcileCharge(
-  payments: Payments,
-  payment: Payment,
-  abandonAfterMs: number,
-): Promise<void> {
+  if (payment.status !== "PENDING") {
+    for (const refund of payment.refunds) await finishRefund(deps, payment, refund);
+    return;
+  }
   const settled =
-    (await settleFromProvider(payments, payment)) ??
-    (await abandonUnattended(payments, payment, abandonAfterMs));
-  if (settled.status === "PENDING") await payments.store.markAttempted(payment.id);
+    (await settleFromProvider(deps, payment)) ??
+    (await abandonIfIdle(deps, payment, abandonAfterMs));
+  if (settled.status === "PENDING") await deps.store.markAttempted(payment.id);
 }

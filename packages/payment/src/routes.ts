@@ -22,27 +22,33 @@ import {
   visibleOwner,
 } from "@tercet/service";
 import { toMessage } from "./message.ts";
-import type { Payment, PaymentStatus } from "./payment.ts";
-import { type Answer, type Payments, processPayment, refundPayment } from "./payments.ts";
+import type { Payment, PaymentStatus, RefundRequest } from "./payment.ts";
 import type { PageKey } from "./store.ts";
+import {
+  type ChargeRequest,
+  type Outcome,
+  type PaymentDeps,
+  processPayment,
+  refundPayment,
+} from "./use-cases.ts";
 
 /** The handlers of payment.v1.PaymentService. */
-export function paymentRoutes(payments: Payments) {
+export function paymentRoutes(deps: PaymentDeps) {
   return (router: ConnectRouter): void => {
     router.service(PaymentService, {
       processPayment: async (request, context) =>
-        reply(await processPayment(payments, toCharge(request)), context),
+        reply(await processPayment(deps, toChargeRequest(request)), context),
       refundPayment: async (request, context) =>
-        reply(await refundPayment(payments, request.paymentId, toRefundWish(request)), context),
+        reply(await refundPayment(deps, request.paymentId, toRefundRequest(request)), context),
       getPayment: async (request, context) =>
-        toMessage(await getPayment(payments, request, visibleOwner(context))),
-      listPayments: (request) => listPayments(payments, request),
+        toMessage(await getPayment(deps, request, visibleOwner(context))),
+      listPayments: (request) => listPayments(deps, request),
     });
   };
 }
 
 async function getPayment(
-  { store }: Payments,
+  { store }: PaymentDeps,
   request: GetPaymentRequest,
   owner: string | undefined,
 ): Promise<Payment> {
@@ -53,7 +59,7 @@ async function getPayment(
   return payment;
 }
 
-async function listPayments({ store }: Payments, request: ListPaymentsRequest) {
+async function listPayments({ store }: PaymentDeps, request: ListPaymentsRequest) {
   const size = pageSize(request.pageSize);
   const filter = {
     orderId: optionalKey(request.orderId),
@@ -69,44 +75,39 @@ async function listPayments({ store }: Payments, request: ListPaymentsRequest) {
   return { payments: rows.map(toMessage), nextPageToken };
 }
 
-function reply({ payment, replayed }: Answer, context: HandlerContext) {
+function reply({ payment, replayed }: Outcome, context: HandlerContext) {
   if (replayed) markReplayed(context);
   return toMessage(payment);
 }
 
-function toCharge(request: ProcessPaymentRequest) {
-  const { orderId, customerId, paymentMethod } = request;
-  const amount = toMoney(request.amount);
+function toChargeRequest(request: ProcessPaymentRequest): ChargeRequest {
+  const { paymentId, orderId, customerId, paymentMethod } = request;
   const charge = {
     orderId,
     customerId,
-    amount,
+    amount: toMoney(request.amount),
     fingerprint: fingerprint(ProcessPaymentRequestSchema, request),
   };
-  return { paymentId: request.paymentId, charge, token: paymentMethod?.token ?? "" };
+  return { paymentId, charge, token: paymentMethod?.token ?? "" };
 }
 
-function toRefundWish(request: RefundPaymentRequest) {
-  const amount = request.amount && toMoney(request.amount);
+function toRefundRequest(request: RefundPaymentRequest): RefundRequest {
   return {
     id: request.refundId,
-    amount,
+    amount: request.amount && toMoney(request.amount),
     reason: request.reason,
     fingerprint: fingerprint(RefundPaymentRequestSchema, request),
   };
 }
 
-/**
- * That it is there the schema says; that it is more than nothing is said here, since prices may be
- * 0 and share the message.
- */
+/** The schema requires an amount. It allows 0, because prices use the same message. */
 function toMoney(amount: Money | undefined): Money {
   if (amount === undefined || amount.minorUnits <= 0n)
     throw invalidField("amount.minor_units", "must be more than 0");
   return { currencyCode: amount.currencyCode, minorUnits: amount.minorUnits };
 }
 
-/** A filter that is empty is none. */
+/** An empty filter matches everything. */
 const optionalKey = (uuid: string): string | undefined => (uuid === "" ? undefined : uuid);
 
 const statusOf = (status: WireStatus): PaymentStatus | undefined =>
@@ -120,6 +121,6 @@ function toPageKey(token: string): PageKey | undefined {
   if (time === undefined || id === undefined) return undefined;
   const createTime = new Date(time);
   if (Number.isNaN(createTime.getTime()))
-    throw invalidField("page_token", "is not one that this method gave out");
+    throw invalidField("page_token", "was not returned by this method");
   return { createTime, id };
 }

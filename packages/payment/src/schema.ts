@@ -11,30 +11,27 @@ import {
   timestamp,
   uuid,
 } from "drizzle-orm/pg-core";
+import { PAYMENT_STATUSES } from "./payment.ts";
 
-/**
- * Whole milliseconds, which is what a Date holds: a page key made from a Date must find its row
- * again.
- */
+/** Whole milliseconds, as a Date holds: a page key made from a Date must find its row again. */
 const time = (name: string) =>
   timestamp(name, { withTimezone: true, precision: 3 }).notNull().default(sql`now()`);
 
-/**
- * One payment, whole: refunds and events stand on its row, so that every change is one atomic write
- * of one row.
- */
+const quoted = (values: readonly string[]) => values.map((value) => `'${value}'`).join(", ");
+
+/** One payment with its refunds and events: every change is one atomic write of one row. */
 export const payments = pgTable(
   "payments",
   {
     id: uuid("id").primaryKey(),
-    status: text("status").notNull(),
-    // What was asked to be charged: all of it, or none on a tombstone.
+    status: text("status", { enum: PAYMENT_STATUSES }).notNull(),
+    // What the caller asked to charge; all null on a tombstone.
     orderId: uuid("order_id"),
     customerId: uuid("customer_id"),
     currencyCode: text("currency_code"),
     minorUnits: bigint("minor_units", { mode: "bigint" }),
     fingerprint: text("fingerprint"),
-    // Sums over `refunds`, kept beside them so that one condition bounds them.
+    // Sums over `refunds`, so that one condition bounds them; 0 on a tombstone.
     reservedMinorUnits: bigint("reserved_minor_units", { mode: "bigint" })
       .notNull()
       .default(sql`0`),
@@ -46,11 +43,9 @@ export const payments = pgTable(
     declineReason: text("decline_reason"),
     providerReference: text("provider_reference"),
     events: jsonb("events").notNull().default([]),
-    // How much of it waits for the provider: its charge, its refunds.
+    // The reconciler's schedule: see `PaymentStore`.
     openWork: integer("open_work").notNull(),
-    // It was given up; the provider is asked now and then whether it was charged all the same.
     watched: boolean("watched").notNull().default(false),
-    // When the provider was last asked about it, and when somebody last wanted it charged.
     attemptTime: time("attempt_time"),
     chargeTime: time("charge_time"),
     createTime: time("create_time"),
@@ -60,13 +55,10 @@ export const payments = pgTable(
     index("payments_newest").on(t.createTime.desc(), t.id.desc()),
     index("payments_of_order").on(t.orderId),
     index("payments_of_customer").on(t.customerId, t.createTime.desc(), t.id.desc()),
-    // Holds unfinished payments only: finished ones cost the reconciler nothing.
+    // Only unfinished payments: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
     index("payments_watched").on(t.attemptTime).where(sql`watched`),
-    check(
-      "known_status",
-      sql`status in ('PENDING', 'SUCCEEDED', 'DECLINED', 'PARTIALLY_REFUNDED', 'REFUNDED', 'VOIDED')`,
-    ),
+    check("known_status", sql.raw(`status in (${quoted(PAYMENT_STATUSES)})`)),
     check(
       "whole_charge",
       sql`num_nulls(order_id, customer_id, currency_code, minor_units, fingerprint) in (0, 5)`,

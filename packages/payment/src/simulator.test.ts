@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readBook } from "./book.ts";
-import { ProviderUnavailableError, UnknownOutcomeError } from "./provider.ts";
+import { ProviderOutcomeUnknownError, ProviderUnavailableError } from "./provider.ts";
 import { REFUNDS_WORK, Simulator } from "./simulator.ts";
 
 const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
@@ -43,7 +43,7 @@ describe("the simulated provider", () => {
     expect(await kinds()).toEqual(["decline"]);
   });
 
-  test("one key is one charge, however often and wherever it is asked for", async () => {
+  test("one key is one charge, however often and by whichever process it is requested", async () => {
     const other = await Simulator.open({ bookDir, limitMinorUnits: 100_000n });
     const calls = Array.from({ length: 20 }, (_, n) =>
       (n % 2 === 0 ? provider : other).charge("a", EUR(5n), "tok_visa", inTime()),
@@ -75,9 +75,9 @@ describe("the simulated provider", () => {
     );
   });
 
-  test("tok_timeout_then_success: charged, the first answer lost, the second not", async () => {
+  test("tok_timeout_then_success: charged, the first reply lost, the second not", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_timeout_then_success", soon())).rejects.toThrow(
-      UnknownOutcomeError,
+      ProviderOutcomeUnknownError,
     );
     expect(await kinds()).toEqual(["charge"]);
     expect(await provider.charge("a", EUR(1n), "tok_timeout_then_success", inTime())).toMatchObject(
@@ -86,14 +86,14 @@ describe("the simulated provider", () => {
     expect(await kinds()).toEqual(["charge"]);
   });
 
-  test("tok_timeout: no answer, no charge", async () => {
+  test("tok_timeout: no reply, no charge", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_timeout", soon())).rejects.toThrow(
-      UnknownOutcomeError,
+      ProviderOutcomeUnknownError,
     );
     expect(await provider.find("a")).toBeUndefined();
   });
 
-  test("tok_flaky: two failures for sure, then a charge", async () => {
+  test("tok_flaky: two failures, then a charge", async () => {
     const charge = () => provider.charge("a", EUR(1n), "tok_flaky", inTime());
     await expect(charge()).rejects.toThrow(ProviderUnavailableError);
     await expect(charge()).rejects.toThrow(ProviderUnavailableError);
@@ -103,7 +103,7 @@ describe("the simulated provider", () => {
 
   test("tok_slow: nothing is charged for a caller who does not wait", async () => {
     await expect(provider.charge("a", EUR(1n), "tok_slow", soon())).rejects.toThrow(
-      UnknownOutcomeError,
+      ProviderOutcomeUnknownError,
     );
     expect(await kinds()).toEqual([]);
     const begin = performance.now();
@@ -121,17 +121,36 @@ describe("the simulated provider", () => {
     await expect(provider.refund("r", "a", EUR(5n))).rejects.toThrow("another amount");
   });
 
-  test("what was not charged is not refunded", async () => {
+  test("a refund without a charge is refused", async () => {
     await provider.charge("declined", EUR(10n), "tok_declined", inTime());
     await expect(provider.refund("r", "declined", EUR(10n))).rejects.toThrow("no such charge");
     await expect(provider.refund("r", "unknown", EUR(10n))).rejects.toThrow("no such charge");
   });
 
-  test("tok_refund_fails: refunds fail until they are told to work", async () => {
+  test("tok_refund_fails: refunds fail until the file REFUNDS_WORK exists", async () => {
     await provider.charge("a", EUR(10n), "tok_refund_fails", inTime());
     await expect(provider.refund("r", "a", EUR(10n))).rejects.toThrow(ProviderUnavailableError);
     await writeFile(join(bookDir, REFUNDS_WORK), "");
     await provider.refund("r", "a", EUR(10n));
     expect(await kinds()).toEqual(["charge", "refund"]);
+  });
+
+  test("ping: fails while the book's folder is gone, or is a file, and leaves nothing behind", async () => {
+    await provider.ping();
+    expect(await readdir(bookDir)).toEqual([]);
+    await rm(bookDir, { recursive: true });
+    await expect(provider.ping()).rejects.toThrow("ENOENT");
+    await writeFile(bookDir, "");
+    await expect(provider.ping()).rejects.toThrow("ENOTDIR");
+    await rm(bookDir);
+    await mkdir(bookDir);
+    await Promise.all([provider.ping(), provider.ping()]);
+  });
+
+  test("a book that is gone is unavailable; it does not say that nothing was charged", async () => {
+    await rm(bookDir, { recursive: true });
+    await expect(provider.find("a")).rejects.toThrow(ProviderUnavailableError);
+    const charge = provider.charge("a", EUR(1n), "tok_visa", inTime());
+    await expect(charge).rejects.toThrow(ProviderUnavailableError);
   });
 });

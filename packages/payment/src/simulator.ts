@@ -2,31 +2,22 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Money } from "@tercet/service";
-import {
-  append,
-  type BookEntry,
-  type ChargeEntry,
-  type DeclineEntry,
-  findCharge,
-  findRefund,
-  openBook,
-  type RefundEntry,
-} from "./book.ts";
+import * as book from "./book.ts";
 import {
   type PaymentProvider,
   type ProviderCharge,
+  ProviderOutcomeUnknownError,
   ProviderUnavailableError,
-  UnknownOutcomeError,
 } from "./provider.ts";
 
-/** How the provider treats a payment token. */
+/** What a payment token makes the provider do. */
 interface Script {
-  readonly decline?: DeclineEntry["reason"];
-  /** Never answers; nothing is charged. */
+  readonly decline?: book.DeclineEntry["reason"];
+  /** Never responds and charges nothing. */
   readonly silent?: boolean;
-  /** Charges, and the answer to the call that charged is lost. */
-  readonly loseAnswer?: boolean;
-  /** How many calls fail, each for sure, before one works. */
+  /** Charges, but the reply to that call is lost. */
+  readonly loseReply?: boolean;
+  /** How many calls fail before one succeeds. */
   readonly failures?: number;
   readonly delayMs?: number;
   readonly refundsFail?: boolean;
@@ -36,7 +27,7 @@ const SCRIPTS: ReadonlyMap<string, Script> = new Map([
   ["tok_visa", {}],
   ["tok_declined", { decline: "CARD_DECLINED" }],
   ["tok_insufficient_funds", { decline: "INSUFFICIENT_FUNDS" }],
-  ["tok_timeout_then_success", { loseAnswer: true }],
+  ["tok_timeout_then_success", { loseReply: true }],
   ["tok_timeout", { silent: true }],
   ["tok_flaky", { failures: 2 }],
   ["tok_slow", { delayMs: 2_000 }],
@@ -44,25 +35,26 @@ const SCRIPTS: ReadonlyMap<string, Script> = new Map([
 ]);
 const UNKNOWN_TOKEN: Script = { decline: "CARD_DECLINED" };
 
-/** While a file of this name lies in the book's folder, the refunds of `tok_refund_fails` work. */
+/** While a file of this name is in the book's folder, refunds of `tok_refund_fails` work. */
 export const REFUNDS_WORK = "refunds-work";
 
 export interface SimulatorOptions {
-  /** The folder of the provider's book; made when it is not there. Processes may share it. */
+  /** The folder of the provider's book, created if missing. Processes may share it. */
   readonly bookDir: string;
-  /** Amounts of this many minor units and more are declined for LIMIT_EXCEEDED, in any currency. */
+  /** Amounts of at least this many minor units, in any currency, are declined: LIMIT_EXCEEDED. */
   readonly limitMinorUnits: bigint;
 }
 
 /**
- * A provider that moves money in a book of its own (`book.ts`), and misbehaves as its test tokens
- * say.
+ * A provider that moves money in a book of its own (`book.ts`) and injects the faults that its test
+ * tokens name.
  */
 export class Simulator implements PaymentProvider {
   readonly #dir: string;
   readonly #limit: bigint;
-  /** Failed calls by key; of this process only, so a token may fail again in another one. */
+  /** Failed calls by key, of this process only: a token may fail again in another process. */
   readonly #failures = new Map<string, number>();
+  #ping: Promise<void> | undefined;
 
   private constructor({ bookDir, limitMinorUnits }: SimulatorOptions) {
     this.#dir = bookDir;
@@ -70,7 +62,7 @@ export class Simulator implements PaymentProvider {
   }
 
   static async open(options: SimulatorOptions): Promise<Simulator> {
-    await openBook(options.bookDir);
+    await book.openBook(options.bookDir);
     return new Simulator(options);
   }
 
@@ -80,45 +72,47 @@ export class Simulator implements PaymentProvider {
     token: string,
     signal: AbortSignal,
   ): Promise<ProviderCharge> {
-    const known = await findCharge(this.#dir, key);
-    if (known !== undefined) return answer(sameRequest(known, amount));
+    const known = await reach(book.findCharge(this.#dir, key));
+    if (known !== undefined) return toCharge(requireSameAmount(known, amount));
     const script = SCRIPTS.get(token) ?? UNKNOWN_TOKEN;
-    await this.#misbehave(key, script, signal);
-    const { entry, written } = await append(this.#dir, this.#decide(key, amount, script));
-    if (written && script.loseAnswer) await untilAborted(signal);
-    return answer(sameRequest(entry, amount));
+    await this.#injectFaults(key, script, signal);
+    const { entry, written } = await reach(
+      book.append(this.#dir, this.#decide(key, amount, script)),
+    );
+    if (written && script.loseReply) await untilAborted(signal);
+    return toCharge(requireSameAmount(entry, amount));
   }
 
   async refund(key: string, chargeKey: string, amount: Money): Promise<{ reference: string }> {
-    const known = await findRefund(this.#dir, key);
-    if (known !== undefined) return { reference: sameRequest(known, amount).reference };
-    const charge = await findCharge(this.#dir, chargeKey);
+    const known = await reach(book.findRefund(this.#dir, key));
+    if (known !== undefined) return requireSameAmount(known, amount);
+    const charge = await reach(book.findCharge(this.#dir, chargeKey));
     if (charge?.kind !== "charge") throw new Error("the provider has no such charge");
     if (charge.refundsFail && !(await this.#refundsWork()))
       throw new ProviderUnavailableError("the provider does not refund this charge for now");
     const reference = `re_${crypto.randomUUID()}`;
-    const refund: RefundEntry = {
-      kind: "refund",
-      key,
-      chargeKey,
-      amount,
-      reference,
-      time: new Date(),
-    };
-    const { entry } = await append(this.#dir, refund);
-    return { reference: sameRequest(entry, amount).reference };
+    const refund = { kind: "refund", key, chargeKey, amount, reference, time: new Date() } as const;
+    const { entry } = await reach(book.append<book.RefundEntry>(this.#dir, refund));
+    return requireSameAmount(entry, amount);
   }
 
   async find(key: string): Promise<ProviderCharge | undefined> {
-    const entry = await findCharge(this.#dir, key);
-    return entry && answer(entry);
+    const entry = await reach(book.findCharge(this.#dir, key));
+    return entry && toCharge(entry);
   }
 
-  /** What the token makes happen before the provider decides. */
-  async #misbehave(key: string, script: Script, signal: AbortSignal): Promise<void> {
+  /** One check at a time: on a file system that hangs, further calls wait for the first. */
+  async ping(): Promise<void> {
+    this.#ping ??= book.checkBook(this.#dir).finally(() => {
+      this.#ping = undefined;
+    });
+    await this.#ping;
+  }
+
+  async #injectFaults(key: string, script: Script, signal: AbortSignal): Promise<void> {
     if (script.silent) await untilAborted(signal);
     if (script.delayMs !== undefined)
-      await delay(script.delayMs, undefined, { signal }).catch(unknownOutcome);
+      await delay(script.delayMs, undefined, { signal }).catch(failUnknown);
     const failed = this.#failures.get(key) ?? 0;
     if (failed < (script.failures ?? 0)) {
       this.#failures.set(key, failed + 1);
@@ -127,19 +121,13 @@ export class Simulator implements PaymentProvider {
     this.#failures.delete(key);
   }
 
-  #decide(key: string, amount: Money, script: Script): ChargeEntry | DeclineEntry {
+  #decide(key: string, amount: Money, script: Script): book.ChargeEntry | book.DeclineEntry {
     const time = new Date();
     const reason =
       script.decline ?? (amount.minorUnits >= this.#limit ? "LIMIT_EXCEEDED" : undefined);
     if (reason !== undefined) return { kind: "decline", key, amount, reason, time };
-    return {
-      kind: "charge",
-      key,
-      amount,
-      reference: `ch_${crypto.randomUUID()}`,
-      refundsFail: script.refundsFail ?? false,
-      time,
-    };
+    const reference = `ch_${crypto.randomUUID()}`;
+    return { kind: "charge", key, amount, reference, refundsFail: !!script.refundsFail, time };
   }
 
   async #refundsWork(): Promise<boolean> {
@@ -150,14 +138,25 @@ export class Simulator implements PaymentProvider {
   }
 }
 
-function answer(entry: ChargeEntry | DeclineEntry): ProviderCharge {
-  if (entry.kind === "decline")
-    return { outcome: "declined", reason: entry.reason, amount: entry.amount };
-  return { outcome: "approved", reference: entry.reference, amount: entry.amount };
+/** A book that cannot be read or written moves no money: ProviderUnavailableError. */
+async function reach<T>(operation: Promise<T>): Promise<T> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    throw new ProviderUnavailableError("the provider's book is not available", { cause: error });
+  }
 }
 
-/** Providers refuse a key that comes back with another amount. */
-function sameRequest<E extends BookEntry>(entry: E, amount: Money): E {
+function toCharge(entry: book.ChargeEntry | book.DeclineEntry): ProviderCharge {
+  const { amount } = entry;
+  return entry.kind === "decline"
+    ? { outcome: "declined", reason: entry.reason, amount }
+    : { outcome: "approved", reference: entry.reference, amount };
+}
+
+/** Providers refuse a key that is repeated with another amount. */
+function requireSameAmount<E extends book.BookEntry>(entry: E, amount: Money): E {
   const same =
     entry.amount.minorUnits === amount.minorUnits &&
     entry.amount.currencyCode === amount.currencyCode;
@@ -165,12 +164,12 @@ function sameRequest<E extends BookEntry>(entry: E, amount: Money): E {
   return entry;
 }
 
-function unknownOutcome(cause: unknown): never {
-  throw new UnknownOutcomeError("the provider did not answer in time", { cause });
+function failUnknown(cause: unknown): never {
+  throw new ProviderOutcomeUnknownError("the provider timed out", { cause });
 }
 
 async function untilAborted(signal: AbortSignal): Promise<never> {
   if (!signal.aborted)
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  return unknownOutcome(signal.reason);
+  return failUnknown(signal.reason);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Charge, ChargeOutcome, Payment, RefundRequest } from "./payment.ts";
+import type { Charge, ChargeOutcome, NewRefund, Payment } from "./payment.ts";
 import { type PaymentStore, UnknownPaymentError } from "./store.ts";
 
 const APPROVED: ChargeOutcome = { outcome: "approved", reference: "ch_1" };
@@ -11,15 +11,15 @@ const aCharge = (minorUnits = 1_000n): Charge => ({
   amount: { currencyCode: "EUR", minorUnits },
   fingerprint: "f",
 });
-const aRefund = (minorUnits: bigint): RefundRequest => ({
+const aRefund = (minorUnits: bigint): NewRefund => ({
   id: uuid(),
-  minorUnits,
+  amount: { currencyCode: "EUR", minorUnits },
   reason: "broken",
   fingerprint: "r",
 });
 const eventTypes = (payment: Payment) => payment.events.map(({ type }) => type);
 const sum = (payment: Payment) =>
-  payment.refunds.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+  payment.refunds.reduce((total, { amount }) => total + amount.minorUnits, 0n);
 
 async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<string> {
   const id = uuid();
@@ -30,14 +30,14 @@ async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<strin
 
 /** What every PaymentStore does, one call after the other. */
 export function functionalContract(open: () => Promise<PaymentStore>): void {
-  describe("one call after the other", () => {
+  describe("sequential calls", () => {
     let store: PaymentStore;
     beforeAll(async () => {
       store = await open();
     });
     afterAll(() => store?.[Symbol.asyncDispose]());
 
-    test("a new payment is PENDING and begins its audit trail", async () => {
+    test("a new payment is PENDING and starts its audit trail", async () => {
       const id = uuid();
       const charge = aCharge(2n ** 53n + 1n);
       const { payment, changed } = await store.open(id, charge);
@@ -54,20 +54,20 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await store.get(id)).toEqual(payment);
     });
 
-    test("opening again changes nothing and shows what is there", async () => {
+    test("opening again changes nothing and returns the existing payment", async () => {
       const id = uuid();
       const first = await store.open(id, aCharge());
       const again = await store.open(id, { ...aCharge(5n), fingerprint: "other" });
       expect(again).toEqual({ payment: first.payment, changed: false });
     });
 
-    test("times are near the present", async () => {
+    test("times are current", async () => {
       const { payment } = await store.open(uuid(), aCharge());
       expect(Math.abs(payment.createTime.getTime() - Date.now())).toBeLessThan(60_000);
       expect(payment.events[0]?.time.getTime()).toBeCloseTo(payment.createTime.getTime(), -2);
     });
 
-    test("what is not there is undefined, and cannot be changed", async () => {
+    test("an unknown payment is undefined and cannot be changed", async () => {
       expect(await store.get(uuid())).toBeUndefined();
       await expect(store.settle(uuid(), APPROVED)).rejects.toThrow(UnknownPaymentError);
       await expect(store.reserveRefund(uuid(), aRefund(1n))).rejects.toThrow(UnknownPaymentError);
@@ -87,7 +87,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
     });
 
-    test("a declined charge says why", async () => {
+    test("a declined charge stores its reason", async () => {
       const id = uuid();
       await store.open(id, aCharge());
       const { payment } = await store.settle(id, {
@@ -105,7 +105,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       });
     });
 
-    test("a payment that somebody attempted lately is not abandoned", async () => {
+    test("a payment that was attempted recently is not abandoned", async () => {
       const id = uuid();
       await store.open(id, aCharge());
       expect(await store.abandon(id, 60_000)).toMatchObject({
@@ -144,7 +144,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await store.void(id, "again")).toEqual({ payment, changed: false });
     });
 
-    test("a payment that is there is not voided", async () => {
+    test("an existing payment is not voided", async () => {
       const id = uuid();
       const { payment } = await store.open(id, aCharge());
       expect(await store.void(id, "cancelled")).toEqual({ payment, changed: false });
@@ -179,12 +179,12 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       ]);
     });
 
-    test("a refund that is on its way takes its money already", async () => {
+    test("a PENDING refund already reserves its amount", async () => {
       const id = await captured(store);
       await store.reserveRefund(id, aRefund(700n));
       expect(await store.reserveRefund(id, aRefund(301n))).toMatchObject({
         changed: false,
-        payment: { refunds: [{ minorUnits: 700n }] },
+        payment: { refunds: [{ amount: { minorUnits: 700n } }] },
       });
       expect((await store.reserveRefund(id, aRefund(300n))).changed).toBe(true);
     });
@@ -216,7 +216,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       },
     );
 
-    test("a charge that came too late is recorded with the refund that gives it back", async () => {
+    test("a late charge is recorded with its refund", async () => {
       const id = uuid();
       const refund = aRefund(1_000n);
       await store.open(id, aCharge());
@@ -239,12 +239,43 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(eventTypes(payment)).toEqual(trail);
     });
 
+    test("a tombstone records one late charge with its refund, and stays VOIDED", async () => {
+      const id = uuid();
+      const refund = aRefund(1_000n);
+      await store.void(id, "cancelled");
+      expect(await store.recordLateCharge(id, "ch_late", refund)).toMatchObject({
+        changed: true,
+        payment: {
+          status: "VOIDED",
+          charge: undefined,
+          providerReference: "ch_late",
+          refunds: [{ ...refund, status: "PENDING" }],
+        },
+      });
+      expect(await store.recordLateCharge(id, "ch_late", aRefund(1_000n))).toMatchObject({
+        changed: false,
+        payment: { refunds: [refund] },
+      });
+      await delay(20);
+      expect((await store.pendingSince(10, 100)).map((payment) => payment.id)).toContain(id);
+      const { payment } = await store.settleRefund(id, refund.id);
+      expect(payment).toMatchObject({ status: "VOIDED", refunds: [{ status: "SUCCEEDED" }] });
+      expect(eventTypes(payment)).toEqual([
+        "VOIDED",
+        "CHARGE_SUCCEEDED",
+        "REFUND_REQUESTED",
+        "REFUND_SUCCEEDED",
+      ]);
+      expect(await store.open(id, aCharge())).toEqual({ payment, changed: false });
+      expect((await store.pendingSince(10, 100)).map((each) => each.id)).not.toContain(id);
+    });
+
     test("a captured payment has no late charge", async () => {
       const id = await captured(store);
       expect((await store.recordLateCharge(id, "ch_2", aRefund(1_000n))).changed).toBe(false);
     });
 
-    test("only payments that wait for the provider are pending, longest unattended first", async () => {
+    test("only payments with open work are pending, oldest attempt first", async () => {
       const waiting = uuid();
       await store.open(waiting, aCharge());
       const refunding = await captured(store);
@@ -276,7 +307,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect((await store.pendingSince(10, 100)).map((payment) => payment.id)).not.toContain(id);
     });
 
-    test("an abandoned payment is watched for a while, and not for ever", async () => {
+    test("an abandoned payment is watched for a limited time", async () => {
       const id = uuid();
       await store.open(id, aCharge());
       await delay(20);
@@ -296,7 +327,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await watched(10)).not.toContain(id);
     });
 
-    test("once its late charge is recorded, it need not be watched", async () => {
+    test("a payment is no longer watched once its late charge is recorded", async () => {
       const id = uuid();
       await store.open(id, aCharge());
       await delay(20);
@@ -334,7 +365,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await find({ ...none, status: "SUCCEEDED" })).toContain(id);
     });
 
-    test("it answers a ping", async () => {
+    test("a ping succeeds", async () => {
       await expect(store.ping(AbortSignal.timeout(1_000))).resolves.toBeUndefined();
     });
   });
@@ -344,7 +375,7 @@ const times = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 /** What must hold however many do it at once. */
 export function atomicityContract(open: () => Promise<PaymentStore>): void {
-  describe("many at once", () => {
+  describe("concurrent calls", () => {
     let store: PaymentStore;
     beforeAll(async () => {
       store = await open();
@@ -389,6 +420,16 @@ export function atomicityContract(open: () => Promise<PaymentStore>): void {
       expect(sum(payment)).toBe(1_000n);
       expect(payment.status).toBe("PARTIALLY_REFUNDED");
       expect(payment.events).toHaveLength(2 + 10 + 10);
+    });
+
+    test("20 late charges of a tombstone, each with a refund of its own: one", async () => {
+      const id = uuid();
+      await store.void(id, "");
+      const changes = await Promise.all(
+        times(20).map(() => store.recordLateCharge(id, "ch_late", aRefund(1_000n))),
+      );
+      expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
+      expect(new Set(changes.map(({ payment }) => payment.refunds[0]?.id)).size).toBe(1);
     });
 
     test("50 refunds of all of it: one", async () => {

@@ -1,16 +1,13 @@
 import type {
   Charge,
   ChargeOutcome,
+  NewRefund,
   Payment,
   PaymentStatus,
   Refund,
-  RefundRequest,
 } from "./payment.ts";
 
-/**
- * A change that is conditional on the payment's state: `changed` tells whether this call made it,
- * `payment` is how it stands either way.
- */
+/** The result of a conditional change: whether this call made it, and the payment after the call. */
 export interface Change {
   readonly payment: Payment;
   readonly changed: boolean;
@@ -22,24 +19,37 @@ export interface PaymentFilter {
   readonly status: PaymentStatus | undefined;
 }
 
-/**
- * The place after which a page begins: ids are the callers' own and have no order, so the time of
- * creation leads.
- */
+/** Where a page begins. Ids are chosen by callers and have no order, so the time comes first. */
 export interface PageKey {
   readonly createTime: Date;
   readonly id: string;
 }
 
 /**
- * Where payments live. Each change is one atomic write of one payment: it decides, and appends to
- * the payment's audit trail, or it does nothing. All times are the database's. Safe to call again
- * after a lost reply, and from any number of replicas at once.
+ * Stores payments. Each change is one atomic, conditional write of one payment that also appends to
+ * its audit trail. All times are the database's. Every call is safe to repeat after a lost reply,
+ * and from any number of replicas at once.
+ *
+ * Four fields beside the payment are the reconciler's schedule:
+ *
+ *     open ──► openWork 1, chargeTime now ──settle──► openWork 0: never looked at again
+ *                 │  ▲                                    │
+ *                 │  └─ open again: chargeTime now        ├─ reserveRefund: openWork +1
+ *                 │                                       └─ settleRefund:  openWork -1
+ *                 └─abandon──► openWork 0, watched ──keepWatch──► not watched, after a while
+ *                   (chargeTime is long ago)  └─recordLateCharge──► openWork 1, not watched
+ *
+ * - `openWork` counts what waits for the provider: the charge, and each PENDING refund.
+ *   `pendingSince` finds payments where it is more than 0.
+ * - `watched` is set on an abandoned payment that the provider may still charge. `watchedSince`
+ *   finds these.
+ * - `attemptTime` is when the provider was last asked; both queries return the oldest first.
+ * - `chargeTime` is when a caller last asked for the charge; `abandon` waits until it is old.
  */
 export interface PaymentStore extends AsyncDisposable {
   /**
-   * Stores the intent to charge, PENDING, before anybody asks the provider. A payment that is there
-   * already stays as it is; when it is PENDING, it counts as attempted now.
+   * Stores the intent to charge, PENDING, before the provider is called. An existing payment is not
+   * changed, except that a PENDING one counts as attempted now.
    */
   open(id: string, charge: Charge): Promise<Change>;
 
@@ -47,41 +57,32 @@ export interface PaymentStore extends AsyncDisposable {
   settle(id: string, outcome: ChargeOutcome): Promise<Change>;
 
   /**
-   * PENDING becomes DECLINED for ABANDONED, and watched, unless somebody wanted it charged (`open`)
-   * within the last `unattendedMs`.
+   * PENDING becomes DECLINED with reason ABANDONED, and watched, unless a caller asked for the
+   * charge (`open`) within the last `idleMs`.
    */
-  abandon(id: string, unattendedMs: number): Promise<Change>;
+  abandon(id: string, idleMs: number): Promise<Change>;
 
-  /**
-   * Leaves a tombstone where no payment is, so that a late charge is refused. A payment that is
-   * there stays as it is.
-   */
+  /** Stores a tombstone, so that a late charge is refused. An existing payment is not changed. */
   void(id: string, reason: string): Promise<Change>;
 
   /**
-   * The provider charged a payment that had been declined or voided meanwhile: records the charge,
-   * and the refund, PENDING, that gives the money back. It need not be watched any longer.
+   * Records that the provider charged a DECLINED or VOIDED payment, with the PENDING refund of that
+   * charge. Changes nothing if the payment has a refund. Ends its watch.
    */
-  recordLateCharge(id: string, reference: string, refund: RefundRequest): Promise<Change>;
+  recordLateCharge(id: string, reference: string, refund: NewRefund): Promise<Change>;
 
-  /**
-   * Sets money aside for a refund, PENDING, when its id is new and all refunds together stay within
-   * the capture.
-   */
-  reserveRefund(id: string, refund: RefundRequest): Promise<Change>;
+  /** Stores a PENDING refund if its id is new and all refunds together stay within the capture. */
+  reserveRefund(id: string, refund: NewRefund): Promise<Change>;
 
   /** A PENDING refund becomes SUCCEEDED. */
   settleRefund(id: string, refundId: string): Promise<Change>;
 
-  /**
-   * Somebody asked the provider about it just now: it goes to the end of `pendingSince`. Not an
-   * event of the payment.
-   */
+  /** Records that the provider was asked now: the payment goes to the end of `pendingSince`. */
   markAttempted(id: string): Promise<void>;
 
   /**
-   * The provider said just now that it did not charge a watched payment: it is asked again later,
-   * unless the payment was given up more than `forMs` ago.
+   * Records that the provider has not charged a watched payment until now. Ends its watch if it was
+   * abandoned more than `forMs` ago.
    */
   keepWatch(id: string, forMs: number): Promise<void>;
 
@@ -90,30 +91,25 @@ export interface PaymentStore extends AsyncDisposable {
   /** Newest first, without their events; at most `limit`. */
   list(filter: PaymentFilter, after: PageKey | undefined, limit: number): Promise<Payment[]>;
 
-  /**
-   * Payments that wait for the provider, for their charge or for a refund, and that nobody
-   * attempted within the last `ageMs`; longest unattended first.
-   */
+  /** Payments with open work that were not attempted within the last `ageMs`; oldest first. */
   pendingSince(ageMs: number, limit: number): Promise<Payment[]>;
 
-  /**
-   * Watched payments that nobody asked the provider about within the last `ageMs`; longest
-   * unattended first.
-   */
+  /** Watched payments that were not attempted within the last `ageMs`; oldest first. */
   watchedSince(ageMs: number, limit: number): Promise<Payment[]>;
 
   /** Throws unless the database answers. */
   ping(signal: AbortSignal): Promise<void>;
 }
 
-/** A change was asked of a payment that was never opened: a defect of ours. */
+/** A change of a payment that does not exist: a defect of this service. */
 export class UnknownPaymentError extends Error {
+  override readonly name = "UnknownPaymentError";
+
   constructor(id: string) {
     super(`no payment ${id}`);
-    this.name = "UnknownPaymentError";
   }
 }
 
-/** Oldest first, and the same order every time. */
+/** Oldest first; by id where times are equal. */
 export const byAge = (a: Refund, b: Refund): number =>
   a.createTime.getTime() - b.createTime.getTime() || (a.id < b.id ? -1 : 1);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -129,11 +129,11 @@ describe("who may call", () => {
     expect((await failure(client.listPayments({}, await asOrder()))).code).toBe("PermissionDenied");
   });
 
-  test("nobody may call without a token", async () => {
+  test("a call without a token is refused", async () => {
     expect((await failure(client.getPayment({ paymentId: uuid() }))).code).toBe("Unauthenticated");
   });
 
-  test("customers see their own payments; another's is not there", async () => {
+  test("customers see their own payments; another's returns not_found", async () => {
     const { id } = await client.processPayment(aRequest(), await asOrder());
     expect((await client.getPayment({ paymentId: id }, await as("customer", alice))).id).toBe(id);
     const another = await failure(client.getPayment({ paymentId: id }, await as("customer")));
@@ -144,7 +144,7 @@ describe("who may call", () => {
     expect((await client.getPayment({ paymentId: id }, await asOrder())).id).toBe(id);
   });
 
-  test("a tombstone is nobody's", async () => {
+  test("a tombstone belongs to no customer", async () => {
     const paymentId = uuid();
     await client.refundPayment({ paymentId, refundId: uuid() }, await asOrder());
     expect((await failure(client.getPayment({ paymentId }, await as("customer")))).code).toBe(
@@ -157,7 +157,7 @@ describe("who may call", () => {
 });
 
 describe("charging", () => {
-  test("answers with the payment and its audit trail", async () => {
+  test("returns the payment and its audit trail", async () => {
     const request = aRequest();
     const payment = await client.processPayment(request, await asOrder());
     expect(payment).toMatchObject({
@@ -175,7 +175,7 @@ describe("charging", () => {
     expect(payment.providerReference).toMatch(/^ch_/);
   });
 
-  test("a decline is an answer", async () => {
+  test("a decline is a result, not an error", async () => {
     const request = aRequest({ amount: EUR(100_000n) });
     const payment = await client.processPayment(request, await asOrder());
     expect(payment).toMatchObject({
@@ -197,7 +197,7 @@ describe("charging", () => {
   });
 
   test.each([2, 50])(
-    "the same request %i times at once, at two replicas, is one charge; each is answered with it, or told to ask again",
+    "the same request %i times at once, at two replicas, is one charge; each call returns it or fails as retryable",
     async (times) => {
       await using replica = await startService();
       const request = aRequest();
@@ -223,7 +223,7 @@ describe("charging", () => {
     },
   );
 
-  test("that arrives again after the refund is answered as refunded, and charges nothing", async () => {
+  test("that is repeated after the refund returns REFUNDED and charges nothing", async () => {
     const request = aRequest();
     const { paymentId } = request;
     await client.processPayment(request, await asOrder());
@@ -276,7 +276,7 @@ describe("charging", () => {
     });
   });
 
-  test("an outcome that is not known says so, and is settled without being asked again", async () => {
+  test("an unknown outcome is reported as such, and settled without a retry", async () => {
     const request = aRequest({ paymentMethod: { token: "tok_timeout_then_success" } });
     expect(await failure(client.processPayment(request, await asOrder()))).toEqual({
       code: "Unavailable",
@@ -285,7 +285,7 @@ describe("charging", () => {
     const options = await asOrder();
     const status = async () =>
       (await client.getPayment({ paymentId: request.paymentId }, options)).status;
-    await expect.poll(status, { timeout: 10_000 }).toBe(PaymentStatus.SUCCEEDED);
+    await expect.poll(status).toBe(PaymentStatus.SUCCEEDED);
   });
 
   test("a caller who goes away does not cut off what is recorded", async () => {
@@ -294,7 +294,7 @@ describe("charging", () => {
     await failure(client.processPayment(request, { ...options, signal: AbortSignal.timeout(60) }));
     const status = async () =>
       (await client.getPayment({ paymentId: request.paymentId }, options)).status;
-    await expect.poll(status, { timeout: 10_000 }).toBe(PaymentStatus.SUCCEEDED);
+    await expect.poll(status).toBe(PaymentStatus.SUCCEEDED);
   });
 });
 
@@ -323,7 +323,7 @@ describe("refunding", () => {
     expect(back.map(({ amount }) => amount.minorUnits)).toEqual([999n, 1_000n]);
   });
 
-  test("more than was charged is refused, and what could be refunded is said", async () => {
+  test("more than was charged is refused", async () => {
     const { id: paymentId } = await charged();
     const call = client.refundPayment(
       { paymentId, refundId: uuid(), amount: EUR(2_000n) },
@@ -363,7 +363,7 @@ describe("refunding", () => {
     expect((await readBook(bookDir)).filter(({ key }) => key === paymentId)).toEqual([]);
   });
 
-  test("while the charge is not known is refused for now, and answered once it is given up", async () => {
+  test("while the outcome of the charge is unknown is refused, until the charge is abandoned", async () => {
     const request = aRequest({ paymentMethod: { token: "tok_timeout" } });
     const refund = { paymentId: request.paymentId, refundId: uuid() };
     const options = await asOrder();
@@ -374,12 +374,12 @@ describe("refunding", () => {
     });
     const status = async () =>
       (await client.refundPayment(refund, options).catch(() => undefined))?.status;
-    await expect.poll(status, { timeout: 10_000 }).toBe(PaymentStatus.DECLINED);
+    await expect.poll(status).toBe(PaymentStatus.DECLINED);
   });
 });
 
 describe("listing", () => {
-  test("goes through all pages, newest first, and filters", async () => {
+  test("pages through all payments, newest first, and filters", async () => {
     const customerId = uuid();
     const made: string[] = [];
     for (const token of ["tok_visa", "tok_declined", "tok_visa"]) {
@@ -407,7 +407,7 @@ describe("listing", () => {
     expect(declined.payments.map(({ id }) => id)).toEqual([made[1]]);
   });
 
-  test("a page token that nobody gave out is refused", async () => {
+  test("a forged page token is refused", async () => {
     const call = client.listPayments({ pageToken: "bm90LWEtdG9rZW4" }, await as("operator"));
     expect(await failure(call)).toEqual({ code: "InvalidArgument", reason: "INVALID_FIELD" });
   });
@@ -419,8 +419,34 @@ test("gRPC speaks to the same port", async () => {
   expect((await grpc.getPayment({ paymentId: id }, await asOrder())).id).toBe(id);
 });
 
-test("the service is ready, and says so", async () => {
+test("the service reports that it is ready", async () => {
   expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
+});
+
+/**
+ * A file in place of the folder: unlike permissions, this stops root too, as whom tests may run.
+ */
+test("the service is not ready, and names the provider, while the provider's book cannot be written", async () => {
+  const aside = `${bookDir}.aside`;
+  const readiness = async () => {
+    const response = await fetch(`${service.url}/health/ready`);
+    return { status: response.status, report: await response.json() };
+  };
+  await rename(bookDir, aside);
+  await writeFile(bookDir, "");
+  try {
+    await expect
+      .poll(readiness, { timeout: 10_000 })
+      .toMatchObject({ status: 503, report: { dependencies: { provider: "down" } } });
+    const down = lines.find((line) => line.includes("dependency is down")) ?? "";
+    expect(down).toContain("ENOTDIR");
+  } finally {
+    await rm(bookDir);
+    await rename(aside, bookDir);
+  }
+  await expect
+    .poll(readiness, { timeout: 10_000 })
+    .toMatchObject({ status: 200, report: { dependencies: { provider: "up" } } });
 });
 
 test("no payment token was logged", () => {

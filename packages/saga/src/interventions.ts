@@ -1,7 +1,16 @@
 import type { AnySaga } from "./definition.ts";
-import type { SagaView } from "./queries.ts";
-import { createMove, isOpen, type Move, type OpenState, type SagaFailure } from "./saga.ts";
+import {
+  createMove,
+  isOpen,
+  type Move,
+  type OpenState,
+  type SagaFailure,
+  type SagaRecord,
+} from "./saga.ts";
 import type { Worker } from "./store.ts";
+
+/** What an intervention reads of a stored saga. */
+type StoredSaga = Pick<SagaRecord, "id" | "fence" | "state" | "step" | "resumeState">;
 
 /**
  * Returns the move by which an operator makes the saga undo what it has done, beginning with its
@@ -9,7 +18,7 @@ import type { Worker } from "./store.ts";
  * ended, compensates already, or only goes forward. `worker` is recorded as the author.
  */
 export function compensateNow(
-  saga: SagaView,
+  saga: StoredSaga,
   definition: AnySaga,
   failure: SagaFailure,
   worker: Worker,
@@ -26,7 +35,7 @@ export function compensateNow(
  * Returns the move by which an operator makes the saga due now. A parked saga continues in the
  * direction it was going, with a new budget. Undefined if the saga has ended.
  */
-export function retryNow(saga: SagaView, definition: AnySaga, worker: Worker): Move | undefined {
+export function retryNow(saga: StoredSaga, definition: AnySaga, worker: Worker): Move | undefined {
   const parked = saga.state === "NEEDS_ATTENTION";
   const state = parked ? saga.resumeState : saga.state;
   if (state === null || !isOpen(state)) return undefined;
@@ -38,7 +47,7 @@ export function retryNow(saga: SagaView, definition: AnySaga, worker: Worker): M
 
 /** Fences off the worker that holds the saga, and releases it to any worker at once. */
 function intervention(
-  saga: SagaView,
+  saga: StoredSaga,
   worker: Worker,
   state: OpenState,
   message: string,

@@ -13,7 +13,7 @@ import {
 } from "./failpoints.ts";
 
 const names = failpointNames({ store: ["add", "read"], provider: ["charge"] });
-const shape = z.object(failpointEnv(names)).refine(...failpointsOnlyInTests);
+const shape = failpointsOnlyInTests(z.object(failpointEnv(names)));
 const arm = (FAILPOINTS: string, NODE_ENV = "test"): Failpoints =>
   parseEnv("order", shape, { FAILPOINTS, NODE_ENV }).FAILPOINTS;
 
@@ -48,8 +48,14 @@ describe("FAILPOINTS", () => {
 
   test("arms several", () => {
     expect(arm(" before:store.add=kill; after:provider.charge=delay(500)@2 ;")).toEqual([
-      { name: "before:store.add", action: { kind: "kill" }, hit: 1 },
-      { name: "after:provider.charge", action: { kind: "delay", ms: 500 }, hit: 2 },
+      { when: "before", area: "store", method: "add", action: { kind: "kill" }, hit: 1 },
+      {
+        when: "after",
+        area: "provider",
+        method: "charge",
+        action: { kind: "delay", ms: 500 },
+        hit: 2,
+      },
     ]);
     expect(parseEnv("order", shape, { NODE_ENV: "production" }).FAILPOINTS).toEqual([]);
   });
@@ -64,7 +70,7 @@ describe("FAILPOINTS", () => {
     expect(problems(() => arm(text))).toContain(`FAILPOINTS: "${text}" is not NAME=kill`);
   });
 
-  test("an unknown name is refused, and the known ones are told", () => {
+  test("an unknown name is refused, and the known ones are listed", () => {
     const found = problems(() => arm("before:store.sub=kill;during:store.add=kill"));
     expect(found).toContain(
       'there is no failpoint "before:store.sub"; there are before:store.add, after:store.add,',
@@ -123,17 +129,17 @@ describe("withFailpoints", () => {
   test("kills the process", async () => {
     const script = `
       import { withFailpoints } from ${JSON.stringify(new URL("failpoints.ts", import.meta.url).href)};
-      const armed = [{ name: "after:store.add", action: { kind: "kill" }, hit: 1 }];
+      const armed = [{ when: "after", area: "store", method: "add", action: { kind: "kill" }, hit: 1 }];
       await withFailpoints(armed, "store", { add: async () => console.log("added") }).add();
       console.log("alive");`;
     const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    let said = "";
+    let output = "";
     child.stdout.on("data", (text) => {
-      said += text;
+      output += text;
     });
     const [, signal] = await once(child, "close");
-    expect({ signal, said }).toEqual({ signal: "SIGKILL", said: "added\n" });
+    expect({ signal, output }).toEqual({ signal: "SIGKILL", output: "added\n" });
   });
 });

@@ -1,21 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 
-/** What the process does when it comes to a failpoint. */
 type Action =
-  /** It ends at once, by SIGKILL. */
+  /** Ends the process by SIGKILL. */
   | { readonly kind: "kill" }
   | { readonly kind: "throw" }
-  /** The call never ends. */
+  /** Never returns. */
   | { readonly kind: "hang" }
   | { readonly kind: "delay"; readonly ms: number };
 
-/** An armed failpoint. */
 interface Failpoint {
-  /** "before:order.confirmOrders" */
-  readonly name: string;
+  readonly when: "before" | "after";
+  readonly area: string;
+  readonly method: string;
   readonly action: Action;
-  /** It acts once, when it is passed for the n-th time; from 1. */
+  /** The action runs once, on the n-th pass; counted from 1. */
   readonly hit: number;
 }
 
@@ -26,7 +25,7 @@ export class FailpointError extends Error {
   override readonly name = "FailpointError";
 }
 
-/** The failpoints around these methods, by area: one before and one after each call. */
+/** Returns the names of the failpoints of these methods, by area: one before, one after each. */
 export function failpointNames(
   methods: Readonly<Record<string, readonly string[]>>,
 ): readonly string[] {
@@ -37,10 +36,10 @@ export function failpointNames(
 }
 
 /**
- * The variables that arm failpoints, for tests of crashes. FAILPOINTS is a list like
+ * The variables that arm failpoints, for crash tests. FAILPOINTS is a list like
  * `before:order.confirmOrders=kill;after:provider.charge=delay(500)@2`: a name, an action (`kill`,
- * `throw`, `hang`, `delay(milliseconds)`) and, after `@`, at which hit it acts instead of the
- * first. Spread it into the service's shape, and refine that by `failpointsOnlyInTests`.
+ * `throw`, `hang`, `delay(MILLISECONDS)`), and after `@` the pass on which it runs, by default the
+ * first. Spread it into the service's schema, and wrap that in `failpointsOnlyInTests`.
  */
 export const failpointEnv = (names: readonly string[]) => ({
   NODE_ENV: z.string().optional(),
@@ -58,79 +57,68 @@ export const failpointEnv = (names: readonly string[]) => ({
     .default([]),
 });
 
-/** Arguments for `refine`: a service that serves anybody must not be armed by a stray variable. */
-export const failpointsOnlyInTests = [
-  ({
-    NODE_ENV,
-    FAILPOINTS,
-  }: {
-    readonly NODE_ENV?: string | undefined;
-    readonly FAILPOINTS: Failpoints;
-  }) => FAILPOINTS.length === 0 || NODE_ENV === "test",
-  { path: ["FAILPOINTS"], message: "needs NODE_ENV=test" },
-] as const satisfies readonly [unknown, { path: PropertyKey[]; message: string }];
+type FailpointEnv = z.output<z.ZodObject<ReturnType<typeof failpointEnv>>>;
 
-/** The failpoint, or what is wrong with it. */
+/** Returns the schema with the rule that failpoints need NODE_ENV=test. */
+export const failpointsOnlyInTests = <S extends z.ZodType<FailpointEnv>>(schema: S) =>
+  schema.refine(({ NODE_ENV, FAILPOINTS }) => FAILPOINTS.length === 0 || NODE_ENV === "test", {
+    path: ["FAILPOINTS"],
+    message: "needs NODE_ENV=test",
+  });
+
+const FAILPOINT =
+  /^(?<name>(?<when>[^:=]+):(?<area>[^.=]+)\.(?<method>[^=]+))=(?<kind>kill|throw|hang|delay\((?<ms>\d{1,7})\))(@(?<hit>[1-9]\d{0,5}))?$/;
+
+/** Returns the failpoint, or what is wrong with it. */
 function parseFailpoint(text: string, names: readonly string[]): Failpoint | string {
-  const groups =
-    /^(?<name>[^=]+)=(?<kind>kill|throw|hang|delay\((?<ms>\d{1,7})\))(@(?<hit>[1-9]\d{0,5}))?$/.exec(
-      text,
-    )?.groups;
-  const { name = "", kind = "", ms, hit = "1" } = groups ?? {};
+  const groups = FAILPOINT.exec(text)?.groups;
   if (groups === undefined)
     return `"${text}" is not NAME=kill, =throw, =hang or =delay(MILLISECONDS), each with or without @HIT`;
+  const { name = "", when, area = "", method = "", kind, ms, hit = "1" } = groups;
   if (!names.includes(name))
     return `there is no failpoint "${name}"; there are ${names.join(", ")}`;
-  const action =
-    ms === undefined
-      ? { kind: kind as "kill" | "throw" | "hang" }
-      : { kind: "delay" as const, ms: Number(ms) };
-  return { name, action, hit: Number(hit) };
+  const action = ms === undefined ? { kind } : { kind: "delay", ms: Number(ms) };
+  return { when, area, method, action, hit: Number(hit) } as Failpoint;
 }
 
 /**
- * The target itself when nothing in its area is armed; else one whose armed methods pass their
- * failpoints. Those methods must be asynchronous.
+ * Returns the target with failpoints around the armed methods of its area; the target itself if
+ * none is armed. Armed methods must be asynchronous.
  */
 export function withFailpoints<T extends object>(armed: Failpoints, area: string, target: T): T {
-  const here = armed.filter(({ name }) => name.split(/[:.]/)[1] === area);
+  const here = armed.filter((point) => point.area === area);
   if (here.length === 0) return target;
-  const surrounded = new Map<PropertyKey, unknown>();
-  for (const method of new Set(here.map(({ name }) => name.split(".")[1] ?? ""))) {
-    const [before, after] = [
-      passing(here, `before:${area}.${method}`),
-      passing(here, `after:${area}.${method}`),
-    ];
-    surrounded.set(method, async (...args: unknown[]) => {
+  const wrapped = new Map<PropertyKey, unknown>();
+  for (const [method, points] of Map.groupBy(here, (point) => point.method)) {
+    const [before, after] = [passing(points, "before"), passing(points, "after")];
+    wrapped.set(method, async (...args: unknown[]) => {
       await before();
-      const result = await (Reflect.get(target, method) as (...args: unknown[]) => unknown).apply(
-        target,
-        args,
-      );
+      const call = Reflect.get(target, method) as (...args: unknown[]) => unknown;
+      const result = await call.apply(target, args);
       await after();
       return result;
     });
   }
   return new Proxy(target, {
     get: (_, name) => {
-      const value = surrounded.get(name) ?? (Reflect.get(target, name) as unknown);
-      // Classes with private fields know their methods on the target only.
+      const value = wrapped.get(name) ?? (Reflect.get(target, name) as unknown);
+      // Methods of a class with private fields work on the target only.
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
 }
 
-function passing(points: Failpoints, name: string): () => Promise<void> {
-  const armed = points.filter((point) => point.name === name);
+function passing(points: Failpoints, when: Failpoint["when"]): () => Promise<void> {
+  const armed = points.filter((point) => point.when === when);
   let hits = 0;
   return async () => {
     hits++;
-    for (const { action, hit } of armed) if (hit === hits) await act(action, name);
+    for (const point of armed) if (point.hit === hits) await act(point);
   };
 }
 
-async function act(action: Action, name: string): Promise<void> {
-  if (action.kind === "throw") throw new FailpointError(name);
+async function act({ action, when, area, method }: Failpoint): Promise<void> {
+  if (action.kind === "throw") throw new FailpointError(`${when}:${area}.${method}`);
   if (action.kind === "delay") return sleep(action.ms);
   if (action.kind === "kill") process.kill(process.pid, "SIGKILL");
   await new Promise(() => {});

@@ -143,7 +143,8 @@ export async function once(
   const resourceId = await findReplay(store, request);
   if (resourceId === undefined && lost !== undefined) throw lost;
   if (resourceId === undefined) return { kind: "unchanged" };
-  return { kind: lost === undefined ? "replayed" : "done", resourceId };
+  const isOurs = lost !== undefined && resourceId === request.resourceId;
+  return { kind: isOurs ? "done" : "replayed", resourceId };
 }
 
 /**

@@ -34,7 +34,7 @@ export {
 } from "./failpoints.ts";
 export { accessOf, methodsWithoutAccess } from "./host/access.ts";
 export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
-export { CORRELATION_HEADER, forward, markReplayed, remainingMs } from "./host/call.ts";
+export { CORRELATION_HEADER, markReplayed, remainingMs } from "./host/call.ts";
 export type { DependencyCheck, HealthReport } from "./host/health.ts";
 export {
   type Principal,
@@ -62,7 +62,7 @@ export {
   useRequest,
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
-export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
+export { decodePageToken, pageSize, toPage } from "./paging.ts";
 export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
 export {

@@ -4,10 +4,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
 import { serviceToken } from "../src/client/service-token.ts";
-import { forward, remainingMs } from "../src/host/call.ts";
+import { remainingMs } from "../src/host/call.ts";
 import {
   catalogAt,
   gate,
@@ -56,59 +56,48 @@ const codeOf = (call: Promise<unknown>): Promise<Code | undefined> =>
     (error: unknown) => ConnectError.from(error).code,
   );
 
-describe("forward", () => {
-  test("gives the next hop the deadline, a little smaller, the correlation id, and the cancellation", async () => {
-    const entered = gate();
-    const seen: { left?: number | undefined; id?: string | null; aborted?: Promise<void> } = {};
-    list = (_request, context) => {
-      seen.left = remainingMs(context);
-      seen.id = context.requestHeader.get("x-correlation-id");
-      seen.aborted = new Promise((resolve) =>
-        context.signal.addEventListener("abort", () => resolve()),
-      );
-      entered.open();
-      return never;
-    };
-    await using middle = await host({
-      orders: {
-        getOrder: (_request, context) => catalog().listProducts({}, forward(context)) as never,
-      },
-    });
-    const caller = new AbortController();
-    const headers = { authorization: await middle.bearer("customer"), "x-correlation-id": "c-1" };
-    const call = ordersAt(grpc(middle.url)).getOrder(
-      { orderId: ORDER_ID },
-      { headers, timeoutMs: 3_000, signal: caller.signal },
+test("a call made while serving another one sends its correlation id and ends with it", async () => {
+  const entered = gate();
+  const seen: { id?: string | null; left?: number | undefined; aborted?: Promise<void> } = {};
+  list = (_request, context) => {
+    seen.id = context.requestHeader.get("x-correlation-id");
+    seen.left = remainingMs(context);
+    seen.aborted = new Promise((resolve) =>
+      context.signal.addEventListener("abort", () => resolve()),
     );
-    const outcome = codeOf(call);
-    await entered.opened;
-    expect(seen.left).toBeLessThan(2_960);
-    expect(seen.left).toBeGreaterThan(2_000);
-    expect(seen.id).toBe("c-1");
-    caller.abort();
-    await seen.aborted;
-    expect(await outcome).toBe(Code.Canceled);
+    entered.open();
+    return never;
+  };
+  await using middle = await host({
+    orders: {
+      getOrder: (_request, { signal }) =>
+        catalog().listProducts({}, { signal, timeoutMs: 3_000 }) as never,
+    },
   });
-
-  test("a hop without time left does not wait for ever", async () => {
-    const context = {
-      signal: new AbortController().signal,
-      values: { get: () => ({ correlationId: "c", deadline: performance.now() - 5 }) },
-    };
-    expect(forward(context as never).timeoutMs).toBe(1);
-  });
+  const caller = new AbortController();
+  const headers = { authorization: await middle.bearer("customer"), "x-correlation-id": "c-1" };
+  const call = ordersAt(grpc(middle.url)).getOrder(
+    { orderId: ORDER_ID },
+    { headers, signal: caller.signal },
+  );
+  const outcome = codeOf(call);
+  await entered.opened;
+  expect(seen.id).toBe("c-1");
+  expect(seen.left).toBeGreaterThan(0);
+  expect(seen.left).toBeLessThanOrEqual(3_000);
+  caller.abort();
+  await seen.aborted;
+  expect(await outcome).toBe(Code.Canceled);
 });
 
 describe("retries", () => {
-  test("an idempotent call is tried again until it succeeds, at most three times", async () => {
-    const onRetry = vi.fn();
+  test("an idempotent call is retried until it succeeds, three attempts at most", async () => {
     list = () => {
       if (calls < 3) throw unavailable();
       return {};
     };
-    await catalog({ onRetry }).listProducts({});
+    await catalog().listProducts({});
     expect(calls).toBe(3);
-    expect(onRetry).toHaveBeenCalledTimes(2);
     list = () => {
       throw unavailable();
     };
@@ -116,7 +105,7 @@ describe("retries", () => {
     expect(calls).toBe(6);
   });
 
-  test("one that is not idempotent is not", async () => {
+  test("a call that is not idempotent is not retried", async () => {
     list = () => {
       throw unavailable();
     };
@@ -129,7 +118,7 @@ describe("retries", () => {
   });
 
   test.each([Code.InvalidArgument, Code.Internal, Code.ResourceExhausted, Code.NotFound])(
-    "an answer of code %i is final",
+    "a response with code %i is final",
     async (code) => {
       list = () => {
         throw new ConnectError("no", code);
@@ -139,7 +128,7 @@ describe("retries", () => {
     },
   );
 
-  test("maxAttempts 1 means once", async () => {
+  test("maxAttempts 1 disables retries", async () => {
     list = () => {
       throw unavailable();
     };
@@ -147,7 +136,7 @@ describe("retries", () => {
     expect(calls).toBe(1);
   });
 
-  test("stay within their budget: ten, and then a tenth of what succeeds", async () => {
+  test("stay within their budget: ten, then a tenth of the successful calls", async () => {
     const client = catalog({ maxAttempts: 2, maxInFlight: 1 });
     list = () => {
       throw unavailable();
@@ -168,36 +157,41 @@ describe("retries", () => {
 });
 
 test("a service that is slow to one call in four gets little more than a tenth more calls", async () => {
-  const onRetry = vi.fn();
-  const client = catalog({ attemptTimeoutMs: 250, onRetry });
+  const client = catalog({ attemptTimeoutMs: 1_000 });
   const REQUESTS = 400;
   let left = 0;
+  // Code that runs for the first time is slow itself.
+  const warmUp = catalog();
+  await Promise.all(Array.from({ length: 100 }, () => warmUp.listProducts({})));
+  calls = 0;
   list = () => (calls % 4 === 0 ? never : {});
-  for (let at = 0; at < REQUESTS; at += 25) {
+  for (let at = 0; at < REQUESTS; at += 50) {
     const outcomes = await Promise.all(
-      Array.from({ length: 25 }, () => codeOf(client.listProducts({}))),
+      Array.from({ length: 50 }, () => codeOf(client.listProducts({}))),
     );
     left += outcomes.filter((code) => code === Code.DeadlineExceeded).length;
   }
-  expect(calls).toBe(REQUESTS + onRetry.mock.calls.length);
-  // A tenth of what succeeded, and the ten that a client has in hand from its start.
-  expect(onRetry.mock.calls.length).toBeLessThanOrEqual(0.1 * REQUESTS + 10);
-  expect(onRetry.mock.calls.length).toBeGreaterThan(20);
+  const retries = calls - REQUESTS;
+  // A tenth of what succeeded, and the ten that a client has from its start.
+  expect(retries).toBeLessThanOrEqual(0.1 * REQUESTS + 10);
+  expect(retries).toBeGreaterThan(20);
   expect(left).toBeGreaterThan(20);
-});
+}, 60_000);
 
 describe("timeouts", () => {
-  test("an attempt that hangs is given up, and the next one may succeed", async () => {
+  test("an attempt that hangs is cancelled, and the next one may succeed", async () => {
     list = () => (calls === 1 ? never : {});
-    await catalog({ attemptTimeoutMs: 100 }).listProducts({});
+    await catalog({ attemptTimeoutMs: 100 * inject("timeFactor") }).listProducts({});
     expect(calls).toBe(2);
   });
 
   test("an attempt that hangs is a deadline exceeded: unknown, not failed", async () => {
     list = () => never;
-    expect(await codeOf(catalog({ attemptTimeoutMs: 100, maxAttempts: 1 }).listProducts({}))).toBe(
-      Code.DeadlineExceeded,
-    );
+    expect(
+      await codeOf(
+        catalog({ attemptTimeoutMs: 100 * inject("timeFactor"), maxAttempts: 1 }).listProducts({}),
+      ),
+    ).toBe(Code.DeadlineExceeded);
   });
 
   test("the whole call has the client's timeout, or the caller's own", async () => {
@@ -208,17 +202,21 @@ describe("timeouts", () => {
     ]) {
       const started = performance.now();
       expect(await codeOf(call)).toBe(Code.DeadlineExceeded);
-      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
     }
   });
 
-  test("a token that does not come does not hold the call", async () => {
-    const client = catalog({ token: () => never, attemptTimeoutMs: 100, maxAttempts: 1 });
+  test("a call does not wait for its token past its deadline", async () => {
+    const client = catalog({
+      token: () => never,
+      attemptTimeoutMs: 100 * inject("timeFactor"),
+      maxAttempts: 1,
+    });
     expect(await codeOf(client.listProducts({}))).toBe(Code.DeadlineExceeded);
     expect(calls).toBe(0);
   });
 
-  test("nor a stream", async () => {
+  test("neither does a stream", async () => {
     const orders = createServiceClient(OrderService, options({ token: () => never }));
     const watch = async () => {
       for await (const _ of orders.watchOrder({ orderId: ORDER_ID }, { timeoutMs: 100 }));
@@ -226,7 +224,7 @@ describe("timeouts", () => {
     expect(await codeOf(watch())).toBe(Code.DeadlineExceeded);
   });
 
-  test("a peer that accepts and says nothing is given up", async () => {
+  test("a peer that accepts the connection and sends nothing is bounded by the deadline", async () => {
     const hole = createServer(() => {});
     await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", resolve));
     const { port } = hole.address() as { port: number };
@@ -237,97 +235,90 @@ describe("timeouts", () => {
 });
 
 describe("the breaker", () => {
-  const broken = (options: Partial<ServiceClientOptions> = {}) => {
-    const [onBreak, onReset] = [vi.fn(), vi.fn()];
-    return {
-      onBreak,
-      onReset,
-      client: catalog({ maxAttempts: 1, halfOpenAfterMs: 200, onBreak, onReset, ...options }),
-    };
+  type Catalog = ReturnType<typeof catalog>;
+  const guarded = (options: Partial<ServiceClientOptions> = {}) =>
+    catalog({ maxAttempts: 1, halfOpenAfterMs: 200, ...options });
+  const failTimes = async (client: Catalog, n: number) => {
+    for (let i = 0; i < n; i++) await codeOf(client.listProducts({}));
   };
 
   test("opens on a service that fails, spares it, and closes when it has recovered", async () => {
-    const { client, onBreak, onReset } = broken();
+    const client = guarded();
     list = () => {
       throw unavailable();
     };
-    for (let i = 0; i < 20; i++) await codeOf(client.listProducts({}));
-    expect(onBreak).toHaveBeenCalledTimes(1);
+    await failTimes(client, 20);
     calls = 0;
     for (let i = 0; i < 20; i++)
       expect(await codeOf(client.listProducts({}))).toBe(Code.Unavailable);
     expect(calls).toBe(0);
     list = () => ({});
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
-    expect(onReset).toHaveBeenCalledTimes(1);
-    await client.listProducts({});
+    // Half open, it would admit one at a time.
+    await Promise.all(Array.from({ length: 10 }, () => client.listProducts({})));
   });
 
-  test("opens on connections that are reset, and not on a service that says aborted", async () => {
+  test("opens on connections that are reset, and not on a service that returns aborted", async () => {
     const resetting = createServer((socket) => void socket.resetAndDestroy());
     await new Promise<void>((resolve) => resetting.listen(0, "127.0.0.1", resolve));
     const { port } = resetting.address() as { port: number };
-    const reset = broken({ baseUrl: `http://127.0.0.1:${port}` });
-    for (let i = 0; i < 20; i++)
-      expect(await codeOf(reset.client.listProducts({}))).toBe(Code.Aborted);
-    expect(reset.onBreak).toHaveBeenCalledOnce();
+    const reset = guarded({ baseUrl: `http://127.0.0.1:${port}`, halfOpenAfterMs: 60_000 });
+    for (let i = 0; i < 20; i++) expect(await codeOf(reset.listProducts({}))).toBe(Code.Aborted);
+    expect(await codeOf(reset.listProducts({}))).toBe(Code.Unavailable);
     resetting.close();
-    const busy = broken();
+    const busy = guarded();
     list = () => {
-      throw new ConnectError("somebody else is at it", Code.Aborted);
+      throw new ConnectError("a concurrent change", Code.Aborted);
     };
-    for (let i = 0; i < 40; i++)
-      expect(await codeOf(busy.client.listProducts({}))).toBe(Code.Aborted);
-    expect(busy.onBreak).not.toHaveBeenCalled();
+    for (let i = 0; i < 40; i++) expect(await codeOf(busy.listProducts({}))).toBe(Code.Aborted);
+    expect(calls).toBe(40);
   });
 
   test("lets a call through again after one to two seconds", async () => {
-    const onReset = vi.fn();
-    const client = catalog({ maxAttempts: 1, onReset });
+    const client = catalog({ maxAttempts: 1 });
     list = () => {
       throw unavailable();
     };
-    for (let i = 0; i < 20; i++) await codeOf(client.listProducts({}));
+    await failTimes(client, 20);
     const opened = performance.now();
     list = () => ({});
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
     expect(performance.now() - opened).toBeGreaterThan(950);
-    expect(performance.now() - opened).toBeLessThan(2_500);
-    expect(onReset).toHaveBeenCalledOnce();
+    expect(performance.now() - opened).toBeLessThan(2_500 * inject("timeFactor"));
+    await client.listProducts({});
   });
 
-  test("stays closed on answers about the request", async () => {
-    const { client, onBreak } = broken();
+  test("stays closed on failures that are about the request", async () => {
+    const client = guarded();
     list = () => {
       throw new ConnectError("no such thing", Code.NotFound);
     };
     for (let i = 0; i < 40; i++) expect(await codeOf(client.listProducts({}))).toBe(Code.NotFound);
-    expect(onBreak).not.toHaveBeenCalled();
     expect(calls).toBe(40);
   });
 
-  test("stays closed on callers in a hurry: their deadlines say nothing about the service", async () => {
-    const { client, onBreak } = broken();
+  test("stays closed on short deadlines of callers, which say nothing about the service", async () => {
+    const client = guarded();
     list = () => never;
-    const hurried = Array.from({ length: 40 }, () =>
+    const outcomes = Array.from({ length: 40 }, () =>
       codeOf(client.listProducts({}, { timeoutMs: 50 })),
     );
-    expect(new Set(await Promise.all(hurried))).toEqual(new Set([Code.DeadlineExceeded]));
-    expect(onBreak).not.toHaveBeenCalled();
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set([Code.DeadlineExceeded]));
     list = () => ({});
     await client.listProducts({});
   });
 
-  test("opens on a service that does not answer within the whole of its time", async () => {
-    const { client, onBreak } = broken({ timeoutMs: 200 });
+  test("opens on a service that does not respond within the whole timeout", async () => {
+    const client = guarded({ timeoutMs: 200, halfOpenAfterMs: 60_000 });
     list = () => never;
     await Promise.all(Array.from({ length: 20 }, () => codeOf(client.listProducts({}))));
-    expect(onBreak).toHaveBeenCalledTimes(1);
+    list = () => ({});
+    expect(await codeOf(client.listProducts({}))).toBe(Code.Unavailable);
   });
 });
 
 describe("the bulkhead", () => {
-  test("lets so many through, makes so many wait, and turns the rest away at once", async () => {
+  test("admits maxInFlight calls, queues maxQueued, and refuses the rest at once", async () => {
     const release = gate();
     list = async () => {
       await release.opened;
@@ -348,7 +339,7 @@ describe("the bulkhead", () => {
     expect(calls).toBe(5);
   });
 
-  test("a call that waits does not outlive its deadline, and is then not made", async () => {
+  test("a queued call ends at its deadline and is never sent", async () => {
     const release = gate();
     list = async () => {
       await release.opened;
@@ -358,7 +349,7 @@ describe("the bulkhead", () => {
     const first = client.listProducts({});
     const started = performance.now();
     expect(await codeOf(client.listProducts({}, { timeoutMs: 100 }))).toBe(Code.DeadlineExceeded);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
     release.open();
     await first;
     await client.listProducts({});
@@ -403,7 +394,7 @@ describe("serviceToken", () => {
     throw unavailable();
   };
 
-  test("asks once, however many wait, and keeps the token", async () => {
+  test("fetches once for all callers that wait, and keeps the token", async () => {
     const token = tokens();
     expect(issued).toBe(0);
     expect(new Set(await Promise.all(Array.from({ length: 20 }, token)))).toEqual(
@@ -428,7 +419,7 @@ describe("serviceToken", () => {
     await until(async () => (await token()) === "token-2");
   });
 
-  test("an outage at renewal is not felt before the token expires", async () => {
+  test("an outage at renewal has no effect before the token expires", async () => {
     lifeMs = 1_000;
     const token = tokens();
     await token();
@@ -470,7 +461,7 @@ describe("serviceToken", () => {
     expect(await token()).toBe("token-4");
   });
 
-  test("goes with the call", async () => {
+  test("is sent with the call", async () => {
     let seen: string | null = "";
     list = (_request, context) => {
       seen = context.requestHeader.get("authorization");

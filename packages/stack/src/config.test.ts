@@ -46,18 +46,22 @@ test("payments may be in MongoDB, and nothing else", () => {
   expect(problemsOf({ ORDER_DATABASE_URL: url })).toHaveLength(1);
 });
 
-test("services are given their settings, and nothing else of the environment", () => {
+test("each service gets the settings that it reads, and nothing else of the environment", () => {
   const given = {
     LOG_LEVEL: "warn",
     SAGA_LEASE_MS: "2000",
+    ABANDON_AFTER_MS: "60000",
+    PASSWORD_QUEUE: "8",
+    NODE_ENV: "test",
     OTEL_SERVICE_NAME: "x",
     AWS_SECRET_ACCESS_KEY: "secret",
     DATABASE_URL: "postgres://x",
   };
-  expect(envToConfig(given).serviceEnv.order).toEqual({
-    LOG_LEVEL: "warn",
-    SAGA_LEASE_MS: "2000",
-    OTEL_SERVICE_NAME: "x",
+  const common = { LOG_LEVEL: "warn", OTEL_SERVICE_NAME: "x" };
+  expect(envToConfig(given).serviceEnv).toEqual({
+    identity: { ...common, PASSWORD_QUEUE: "8" },
+    order: { ...common, SAGA_LEASE_MS: "2000" },
+    payment: { ...common, ABANDON_AFTER_MS: "60000" },
   });
 });
 

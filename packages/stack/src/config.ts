@@ -1,5 +1,8 @@
 import { resolve } from "node:path";
 import { ROOT } from "@tercet/cli";
+import { identitySettings } from "@tercet/identity";
+import { orderSettings } from "@tercet/order";
+import { paymentSettings } from "@tercet/payment";
 import { ConfigError, type Env, integer, parseEnv } from "@tercet/service";
 import { z } from "zod";
 
@@ -11,26 +14,34 @@ export type PortName = (typeof portNames)[number];
 export type StackPorts = Readonly<Record<PortName, number>>;
 
 export interface StackConfig {
-  /** Databases, logs, the provider's book and the secrets. */
+  /** The folder of the databases, logs, secrets and the provider's book. */
   readonly dataDir: string;
   /** 0 for any free port. */
   readonly ports: StackPorts;
   /** Databases to use instead of the embedded ones. */
   readonly databaseUrls: Readonly<Partial<Record<ServiceName, string>>>;
-  /** What the services are given besides what the stack decides, by service. */
+  /** Variables passed to each service, over those that the stack decides. */
   readonly serviceEnv: Readonly<Record<ServiceName, Env>>;
-  /** Whether what dies is started again. */
+  /** Whether a process that ends unexpectedly is restarted. */
   readonly supervise: boolean;
 }
 
-/**
- * Settings of the services that may be set for the whole stack; everything else in the environment
- * stays outside.
- */
-const PASSED_ON =
-  /^(LOG_LEVEL|ENVIRONMENT|CORS_ORIGINS|DRAIN_TIMEOUT_MS|LOKI_URL|NODE_EXTRA_CA_CERTS|TZ|PATH|(OTEL|SAGA|PROVIDER|RECONCILE)_[A-Z0-9_]+)$/;
+const SETTINGS: Readonly<Record<ServiceName, readonly string[]>> = {
+  identity: identitySettings,
+  order: orderSettings,
+  payment: paymentSettings,
+};
+/** Settings whose values the stack decides. */
+const DECIDED = new Set([
+  ...["HOST", "PORT", "NODE_ENV", "FAILPOINTS", "DATABASE_URL", "PAYMENT_URL", "IDENTITY_URL"],
+  ...["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "JWKS_URL", "SERVICE_CLIENTS", "SEED_USERS"],
+  ...["TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_SECRET", "TOKEN_SIGNING_KEYS"],
+  "SERVICE_CLIENT_SECRET",
+]);
+/** Read by OpenTelemetry and by Node, in every service. */
+const READ_BY_LIBRARIES = /^(OTEL_[A-Z0-9_]+|NODE_EXTRA_CA_CERTS|TZ|PATH)$/;
 
-/** For a stack next to others: every part takes any free port. */
+/** The variables of a stack that runs next to others: every port is any free one. */
 export const ANY_PORT: Env = {
   IDENTITY_PORT: "0",
   ORDER_PORT: "0",
@@ -63,18 +74,21 @@ const shape = z.object({
 /** Throws ConfigError naming every problem. */
 export function envToConfig(environment: Env): StackConfig {
   const env = parseEnv("the stack", shape, environment);
-  const {
-    IDENTITY_PORT: identity,
-    ORDER_PORT: order,
-    PAYMENT_PORT: payment,
-    EDGE_PORT: edge,
-    POSTGRES_PORT: postgres,
-  } = env;
-  const ports = { identity, order, payment, edge, postgres };
+  const ports = {
+    identity: env.IDENTITY_PORT,
+    order: env.ORDER_PORT,
+    payment: env.PAYMENT_PORT,
+    edge: env.EDGE_PORT,
+    postgres: env.POSTGRES_PORT,
+  };
   refuseSharedPorts(ports);
-  const passedOn = Object.fromEntries(
-    Object.entries(environment).filter(([name]) => PASSED_ON.test(name)),
-  );
+  const passedOn = (service: ServiceName): Env =>
+    Object.fromEntries(
+      Object.entries(environment).filter(
+        ([name]) =>
+          READ_BY_LIBRARIES.test(name) || (SETTINGS[service].includes(name) && !DECIDED.has(name)),
+      ),
+    );
   return {
     dataDir: resolve(env.DATA_DIR),
     ports,
@@ -83,7 +97,11 @@ export function envToConfig(environment: Env): StackConfig {
       ...(env.ORDER_DATABASE_URL !== undefined && { order: env.ORDER_DATABASE_URL }),
       ...(env.PAYMENT_DATABASE_URL !== undefined && { payment: env.PAYMENT_DATABASE_URL }),
     },
-    serviceEnv: { identity: passedOn, order: passedOn, payment: passedOn },
+    serviceEnv: {
+      identity: passedOn("identity"),
+      order: passedOn("order"),
+      payment: passedOn("payment"),
+    },
     supervise: true,
   };
 }

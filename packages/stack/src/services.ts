@@ -6,7 +6,7 @@ import type { ServiceName } from "./config.ts";
 import { type Secrets, seededUsers } from "./secrets.ts";
 
 /** What the services' environments are made from. */
-export interface Surroundings {
+export interface ServiceInputs {
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly databaseUrls: Readonly<Record<ServiceName, string>>;
   readonly secrets: Secrets;
@@ -14,7 +14,7 @@ export interface Surroundings {
   readonly bookDir: string;
 }
 
-/** The built script that runs a service, also when this runs from source. */
+/** Returns the built script that runs a service, also when this runs from source. */
 export function mainOf(name: ServiceName): string {
   return join(
     dirname(createRequire(import.meta.url).resolve(`@tercet/${name}`)),
@@ -22,13 +22,13 @@ export function mainOf(name: ServiceName): string {
   );
 }
 
-/** The environment of each service; besides HOST and PORT. */
+/** Returns the environment of each service, without HOST and PORT. */
 export function serviceEnvs({
   urls,
   databaseUrls,
   secrets,
   bookDir,
-}: Surroundings): Record<ServiceName, Env> {
+}: ServiceInputs): Record<ServiceName, Env> {
   const verification = {
     TOKEN_ISSUER: urls.identity,
     JWKS_URL: `${urls.identity}/.well-known/jwks.json`,

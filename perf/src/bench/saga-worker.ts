@@ -4,13 +4,13 @@
  */
 import {
   charge,
-  createOrderStore,
   type Order,
   envToConfig as orderConfig,
   type PlaceInput,
   paymentClient,
   paymentIdOf,
   placeOrderSaga,
+  postgresStore,
 } from "@tercet/order";
 import {
   createMove,
@@ -20,7 +20,7 @@ import {
   postgresSagaStore,
   type SagaObserver,
 } from "@tercet/saga";
-import { connectPostgres, readEnv } from "@tercet/service";
+import { connectPostgres, readEnv, toMoneyJson } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import type { Load } from "./call-client.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
@@ -32,15 +32,15 @@ const sql = connectPostgres(config.databaseUrl, {
   applicationName: "bench",
   max: config.service.databasePoolSize,
 });
-const work = sql.lane("work");
-const orders = createOrderStore(sql, work);
+const work = sql.priority("work");
+const orders = postgresStore(sql, work);
 const payments = paymentClient(config);
 const definition = placeOrderSaga({ orders, payments, times: config.saga });
 
 const ended = new Map<string, (state: string) => void>();
 const observer: SagaObserver = { onMoved: ({ id }, state) => ended.get(id)?.(state) };
 const engine = createSagaEngine({
-  store: postgresSagaStore(work, sql.lane("lease")),
+  store: postgresSagaStore(work, sql.priority("lease")),
   definitions: [definition],
   observer,
 });
@@ -56,14 +56,9 @@ async function store(): Promise<Placed & { readonly saga: NewSaga }> {
   const { sku, name, price } = anyProduct();
   const id = uuidv7();
   const paymentId = paymentIdOf(id);
-  const items = [{ sku, name, quantity: 1, unitPrice: String(price) }];
-  const input: PlaceInput = {
-    customerId,
-    paymentId,
-    currency: CURRENCY,
-    total: String(price),
-    token: TOKEN,
-  };
+  const total = { currencyCode: CURRENCY, minorUnits: price };
+  const items = [{ sku, name, quantity: 1, unitPrice: total }];
+  const input: PlaceInput = { customerId, paymentId, amount: toMoneyJson(total), token: TOKEN };
   const saga = engine.prepare(definition, id, input);
   const request = {
     caller: customerId,
@@ -72,12 +67,8 @@ async function store(): Promise<Placed & { readonly saga: NewSaga }> {
     fingerprint: id,
     resourceId: id,
   };
-  await orders.insertOrder(
-    request,
-    { id, customerId, items, currency: CURRENCY, total: price, paymentId },
-    saga,
-  );
-  return { id, paymentId, total: price, saga };
+  await orders.insertOrder(request, { id, customerId, items, total, paymentId }, saga);
+  return { id, paymentId, total, saga };
 }
 
 async function byEngine(): Promise<void> {
@@ -91,9 +82,8 @@ async function byEngine(): Promise<void> {
 }
 
 async function inAStraightLine(): Promise<void> {
-  const { id, paymentId, total, saga } = await store();
+  const { id, paymentId, total: amount, saga } = await store();
   const start = performance.now();
-  const amount = { currencyCode: CURRENCY, minorUnits: total };
   const signal = AbortSignal.timeout(config.saga.stepTimeoutMs);
   await charge(
     payments,

@@ -26,8 +26,8 @@ type Status = Snapshot["orders"][number]["status"];
 const order = (id: string, status: Status) => ({
   id,
   status,
-  currency: "EUR",
-  total: 500n,
+  currencyCode: "EUR",
+  minorUnits: 500n,
   paymentId: `p${id}`,
   updateTime: time,
 });

@@ -110,7 +110,7 @@ function booksThatDiffer({ orders, book }: Snapshot): string[] {
   const sold = sums(
     orders
       .filter(({ status }) => status === "CONFIRMED")
-      .map(({ currency, total }) => [currency, total]),
+      .map(({ currencyCode, minorUnits }) => [currencyCode, minorUnits]),
   );
   const paid = netCaptured(book);
   return [...new Set([...sold.keys(), ...paid.keys()])]
@@ -157,13 +157,15 @@ const MISSING = "missing";
  * refunded once in full; and the payment's status agrees.
  */
 function wrongMoney(
-  { id, status, currency, total }: OrderRow,
+  { id, status, currencyCode, minorUnits }: OrderRow,
   { charges, refunds }: Movements,
   paymentStatus: string,
 ): string[] {
   const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
   const all = (amounts: readonly Money[]) =>
-    amounts.every((amount) => amount.currencyCode === currency && amount.minorUnits === total);
+    amounts.every(
+      (amount) => amount.currencyCode === currencyCode && amount.minorUnits === minorUnits,
+    );
   const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", MISSING] }[status as string] ?? [
     "REFUNDED",
     "VOIDED",

@@ -5,8 +5,8 @@ import { connectPostgres, type Sql } from "@tercet/service";
 export interface OrderRow {
   readonly id: string;
   readonly status: keyof typeof OrderStatus;
-  readonly currency: string;
-  readonly total: bigint;
+  readonly currencyCode: string;
+  readonly minorUnits: bigint;
   readonly paymentId: string;
   readonly updateTime: Date;
 }
@@ -81,7 +81,7 @@ async function readOrders(sql: Sql): Promise<Pick<Snapshot, "orders" | "sagas" |
   return {
     orders: await sql<
       OrderRow[]
-    >`select id, status, currency, total, payment_id, update_time from orders order by id`,
+    >`select id, status, currency_code, minor_units, payment_id, update_time from orders order by id`,
     sagas: await sql<SagaRow[]>`
       select id, kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
     requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,

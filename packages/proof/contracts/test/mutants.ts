@@ -111,7 +111,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a changed error reason of Payment",
     mutate: async (scratch) => {
-      for (const file of ["errors.ts", "payments.ts"])
+      for (const file of ["errors.ts", "use-cases.ts"])
         await scratch.replace(
           `packages/payment/src/${file}`,
           '"PAYMENT_VOIDED"',
@@ -151,8 +151,8 @@ export const mutants: readonly Mutant[] = [
     mutate: (scratch) =>
       scratch.replace(
         "packages/order/src/message.ts",
-        "total: money(order.currency, order.total)",
-        "total: money(order.currency, order.total / 100n)",
+        "total: order.total",
+        "total: { ...order.total, minorUnits: order.total.minorUnits / 100n }",
       ),
     caughtBy: { verify: failure(/\$\.total\.minorUnits/) },
   },
@@ -160,7 +160,7 @@ export const mutants: readonly Mutant[] = [
     name: "a changed money unit in a request",
     mutate: (scratch) =>
       scratch.replace(
-        "packages/order/src/payments.ts",
+        "packages/order/src/payment-client.ts",
         "{ ...rest, paymentMethod: { token } }",
         "{ ...rest, amount: { ...rest.amount, minorUnits: rest.amount.minorUnits / 100n }, paymentMethod: { token } }",
       ),

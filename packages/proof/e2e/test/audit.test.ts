@@ -6,6 +6,7 @@ import { auditMoney } from "@tercet/audit";
 import { connectPostgres } from "@tercet/service";
 import { type Api, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../audit/dist/main.js");
@@ -51,7 +52,7 @@ async function command(...args: readonly string[]): Promise<{ code: number; outp
 
 test("a running system is sound, also while orders are under way; what is under way for too long is named", async () => {
   const [confirmed] = await Promise.all([place(), place("tok_declined"), place()]);
-  const { id } = await place("tok_timeout", 500);
+  const { id } = await place("tok_timeout", patient(500));
   const { orders, netCaptured, broken, overdue, parked } = await auditMoney(stack, OPTIONS);
   expect(orders).toEqual({ CONFIRMED: 2, REJECTED: 1, PENDING: 1 });
   expect(netCaptured).toEqual(new Map([["EUR", 2n * (confirmed.total?.minorUnits ?? 0n)]]));

@@ -3,6 +3,7 @@ import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { reasonOf } from "@tercet/service";
 import type { Api } from "@tercet/stack";
 import { expect, vi } from "vitest";
+import { patient } from "./patience.ts";
 
 /** How long clients ask again before they give up. */
 export const PATIENCE = { timeout: 20_000, interval: 100 };
@@ -58,7 +59,7 @@ export interface RecordedCall {
 
 /** What a client may be told while the system is treated badly: all of them say "ask again". */
 const ALLOWED = new Set(["ok", "Unavailable", "DeadlineExceeded", "ResourceExhausted", "Aborted"]);
-const LATE_MS = 250;
+const LATE_MS = patient(250);
 
 /** Makes calls with a deadline and keeps what became of them. */
 export class CallRecorder {

@@ -208,9 +208,7 @@ function expectStreamsToAgree({ order, watchedThroughout, watchedAfterwards }: R
   if (watchedThroughout?.status === order.status) expect(watchedThroughout).toEqual(order);
 }
 
-test(`a cancel races the order, other cancels and the death of its owner: one wins (CANCEL_RACES_SEED=${seed})`, {
-  timeout: 120_000,
-}, async () => {
+test(`a cancel races the order, other cancels and the death of its owner: one wins (CANCEL_RACES_SEED=${seed})`, async () => {
   const running: Promise<Raced>[] = [];
   // All of them before anything happens that takes from the same chance in no certain order.
   for (const race of Array.from({ length: ORDERS }, aRace)) {

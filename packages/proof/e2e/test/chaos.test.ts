@@ -1,5 +1,6 @@
 import { runPairs, runStorm } from "@tercet/chaos";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { patient } from "./patience.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
 
 /** The short forms of `pnpm chaos` and `pnpm chaos pairs`. */
@@ -12,9 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder?.[Symbol.asyncDispose]());
 
-test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEED=${SEED})`, {
-  timeout: 120_000,
-}, async () => {
+test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEED=${SEED})`, async () => {
   const options = {
     dataDir: folder.path,
     durationMs: 15_000,
@@ -25,7 +24,7 @@ test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEE
   };
   const { breaches, acknowledged, faults, checks, settledMs } = await runStorm(options);
   expect(breaches).toEqual([]);
-  expect(settledMs).toBeLessThan(30_000);
+  expect(settledMs).toBeLessThan(patient(30_000));
   expect(acknowledged).toBeGreaterThan(20);
   expect(checks).toBeGreaterThan(5);
   const kinds = new Set(faults.map(({ kind }) => kind));
@@ -33,9 +32,7 @@ test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEE
   expect([...kinds].some((kind) => kind.endsWith("killed"))).toBe(true);
 });
 
-test(`a pair of failpoints, the second on the retry, breaches nothing (CHAOS_SEED=${SEED})`, {
-  timeout: 120_000,
-}, async () => {
+test(`a pair of failpoints, the second on the retry, breaches nothing (CHAOS_SEED=${SEED})`, async () => {
   const result = await runPairs({
     dataDir: folder.path,
     seed: SEED,

@@ -20,12 +20,13 @@ import {
 } from "vitest";
 import { becomes, PATIENCE } from "./calls.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
+import { patient } from "./patience.ts";
 import { mostAtOnce, seenByPayment } from "./payment-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
 /** For orders whose money is not back when the client's time is over. */
-const SHORT = { timeoutMs: 1_000 };
+const SHORT = { timeoutMs: patient(1_000) };
 
 let folder: TestFolder;
 let stack: Stack;
@@ -83,9 +84,7 @@ async function parked({ id }: Order): Promise<Saga> {
   );
 }
 
-test("a refund that fails is tried again, less and less often, and its tries are counted across a restart", {
-  timeout: 60_000,
-}, async () => {
+test("a refund that fails is tried again, less and less often, and its tries are counted across a restart", async () => {
   const order = await placeInVain(alice);
   expect(order).toMatchObject({
     status: OrderStatus.CANCELLING,
@@ -105,9 +104,7 @@ test("a refund that fails is tried again, less and less often, and its tries are
   expect(await moves(stack, order)).toEqual([1, 1]);
 });
 
-test("a refund that fails until its time is over waits for an operator, whose retry finishes it", {
-  timeout: 60_000,
-}, async () => {
+test("a refund that fails until its time is over waits for an operator, whose retry finishes it", async () => {
   await using hasty = await stack.startReplica("order", { SAGA_COMPENSATION_BUDGET_MS: "1000" });
   const order = await placeInVain(createApi(hasty.url, aliceToken));
   await becomes(alice, order, OrderStatus.NEEDS_ATTENTION);
@@ -129,7 +126,7 @@ test("a refund that fails until its time is over waits for an operator, whose re
 
 const DUE = 2_000;
 /** Three times what it takes on two cores that do nothing else. */
-const DRAINED_MS = 30_000;
+const DRAINED_MS = patient(30_000);
 /** What one process works on at once, and what it sends to Payment at once. */
 const AT_ONCE = 256;
 
@@ -142,13 +139,13 @@ async function placeDue(sql: Sql, sku: string, count: number): Promise<void> {
   const { id: customerId } = await alice.identity.getMe({});
   await sql`
     with placed as (
-      insert into orders (id, customer_id, status, items, currency, total, payment_id)
+      insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
       select gen_random_uuid(), ${customerId}, 'PENDING', ${sql.json(items)}, 'EUR', 1999, gen_random_uuid() from generate_series(1, ${count}::int)
       returning id, payment_id),
     begun as (
       insert into sagas (id, kind, version, subject, state, step, input, fence, deadline_at, events)
       select gen_random_uuid(), 'place-order', 1, id, 'RUNNING', 'charge',
-        jsonb_build_object('customerId', ${customerId}::text, 'paymentId', payment_id, 'currency', 'EUR', 'total', '1999', 'token', 'tok_visa'),
+        jsonb_build_object('customerId', ${customerId}::text, 'paymentId', payment_id, 'amount', jsonb_build_object('currencyCode', 'EUR', 'minorUnits', '1999'), 'token', 'tok_visa'),
         1, now() + interval '2 minutes',
         jsonb_build_array(jsonb_build_object('step', 'create', 'action', 'RUN', 'outcome', 'SUCCEEDED', 'attempt', 1, 'durationMs', 0,
           'message', '', 'worker', 'gone', 'time', now()))
@@ -164,9 +161,7 @@ async function openSagas(sql: Sql): Promise<number> {
   return row?.open ?? expect.unreachable("a count without a row");
 }
 
-test("sagas that are all due when Order returns are taken up batch by batch, and are soon finished", {
-  timeout: 90_000,
-}, async () => {
+test("sagas that are all due when Order returns are taken up batch by batch, and are soon finished", async () => {
   const { order } = stack.services;
   const sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   onTestFinished(() => sql.end());

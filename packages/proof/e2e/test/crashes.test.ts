@@ -15,6 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { outcome, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants, movedFor } from "./expect-invariants.ts";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
@@ -27,8 +28,8 @@ const SETTINGS = {
 };
 const NO_RECONCILER = { RECONCILE_AFTER_MS: "3600000", ABANDON_AFTER_MS: "3600000" };
 /** Client time for orders whose charge is not answered: they are PENDING by then. */
-const SHORT = { timeoutMs: 1_500 };
-const ALL_ENDED_MS = 30_000;
+const SHORT = { timeoutMs: patient(1_500) };
+const ALL_ENDED_MS = patient(30_000);
 
 let folder: TestFolder;
 /** In front of Payment, as a load balancer. */
@@ -268,7 +269,7 @@ test("every failpoint has a scenario", () => {
 });
 
 describe("Order is killed", () => {
-  test.concurrent.each(chosen(orderFailpoints))("%s", { timeout: 120_000 }, async (failpoint) => {
+  test.concurrent.each(chosen(orderFailpoints))("%s", async (failpoint) => {
     const scenario = orderScenarios[callOf(failpoint)];
     if (scenario === undefined) throw new Error("no scenario");
     const placed: {
@@ -295,7 +296,7 @@ describe("Order is killed", () => {
 });
 
 describe("Payment is killed", () => {
-  test.each(chosen(paymentFailpoints))("%s", { timeout: 90_000 }, async (failpoint) => {
+  test.each(chosen(paymentFailpoints))("%s", async (failpoint) => {
     const scenario = paymentScenarios[callOf(failpoint)];
     if (scenario === undefined) throw new Error("no scenario");
     const { also, env = NO_RECONCILER, cancel } = scenario;

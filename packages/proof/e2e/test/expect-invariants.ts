@@ -9,6 +9,7 @@ import {
 } from "@tercet/audit";
 import { readBook } from "@tercet/payment";
 import { expect } from "vitest";
+import { patient } from "./patience.ts";
 
 /** What the provider's book says about one payment. */
 export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId: string) {
@@ -38,7 +39,7 @@ export interface InvariantOptions {
  */
 export async function expectInvariants(
   sources: Sources,
-  { acknowledged = new Map(), withinMs = 30_000 }: InvariantOptions = {},
+  { acknowledged = new Map(), withinMs = patient(30_000) }: InvariantOptions = {},
 ): Promise<Record<string, number>> {
   expect(await untilSettled(sources, withinMs)).toEqual([]);
   const snapshot = await readSnapshot(sources);

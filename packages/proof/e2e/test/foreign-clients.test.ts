@@ -14,8 +14,9 @@ import { failure } from "./clients/failure.ts";
 import { buildGoClient, goClient } from "./clients/go-client.ts";
 import { grpcurl } from "./clients/grpcurl.ts";
 import { expectInvariants } from "./expect-invariants.ts";
-import { type OpenShop, openShop, orderJourney } from "./journey.ts";
+import { journeySettings, type OpenShop, openShop, orderJourney } from "./journey.ts";
 import { onlyV1Alpha } from "./only-v1alpha.ts";
+import { patient } from "./patience.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { onPath } from "./tool.ts";
@@ -32,8 +33,7 @@ async function required(name: string): Promise<string | undefined> {
   return path;
 }
 
-const SLOW = { timeout: 120_000 };
-const BUILD_MS = 10 * 60_000;
+const BUILD_MS = patient(10 * 60_000);
 
 let folder: TestFolder;
 let site: Site;
@@ -45,7 +45,7 @@ beforeAll(async () => {
   folder = await testFolder();
   script = await bundlePage();
   site = await servePage(script);
-  stack = await startTestStack(folder, { CORS_ORIGINS: site.origin });
+  stack = await startTestStack(folder, { ...journeySettings, CORS_ORIGINS: site.origin });
   shop = await openShop(stack);
 }, BUILD_MS);
 afterAll(async () => {
@@ -54,7 +54,7 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-describe.skipIf(grpcurlPath === undefined)("by grpcurl, through reflection", SLOW, () => {
+describe.skipIf(grpcurlPath === undefined)("by grpcurl, through reflection", () => {
   orderJourney(
     () => shop,
     ({ urls }) => grpcurl(grpcurlPath ?? "", urls),
@@ -78,7 +78,7 @@ describe.skipIf(grpcurlPath === undefined)("by grpcurl, through reflection", SLO
   });
 });
 
-describe.skipIf(goPath === undefined)("by Go's generated client", SLOW, () => {
+describe.skipIf(goPath === undefined)("by Go's generated client", () => {
   let program: string;
   beforeAll(async () => {
     program = await buildGoClient();
@@ -89,7 +89,7 @@ describe.skipIf(goPath === undefined)("by Go's generated client", SLOW, () => {
   );
 });
 
-describe.skipIf(chromiumPath === undefined)("by a browser's page from another origin", SLOW, () => {
+describe.skipIf(chromiumPath === undefined)("by a browser's page from another origin", () => {
   let open: OpenPage;
   beforeAll(async () => {
     open = await openPage(chromiumPath ?? "", site);
@@ -119,7 +119,7 @@ describe.skipIf(chromiumPath === undefined)("by a browser's page from another or
   });
 });
 
-describe.skipIf(probePath === undefined)("grpc-health-probe", SLOW, () => {
+describe.skipIf(probePath === undefined)("grpc-health-probe", () => {
   const probe = (url: string, service: string) =>
     promisify(execFile)(probePath ?? "", [
       "-addr",

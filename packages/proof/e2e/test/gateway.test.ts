@@ -40,7 +40,6 @@ afterAll(async () => {
 const all = (url: string): Targets => ({ identity: url, order: url, payment: url });
 
 /** A command is a process for each call. */
-const LONG = { timeout: 180_000 };
 
 type Clients = readonly (readonly [string, () => ShopClient])[];
 
@@ -71,7 +70,6 @@ const mugs = (paymentToken: string) => ({
 
 describe.concurrent.each([...clients, ...commands])(
   "through Kong's routes, by %s",
-  LONG,
   (_name, connectTo) => {
     test("a customer registers, orders, watches, cancels, and gets the money back", async () => {
       using client = connectTo();
@@ -103,7 +101,7 @@ describe.concurrent.each([...clients, ...commands])(
 );
 
 // A command prints at its end what it was told.
-describe.concurrent.each(clients)("through Kong's routes, by %s", LONG, (_name, connectTo) => {
+describe.concurrent.each(clients)("through Kong's routes, by %s", (_name, connectTo) => {
   test("a stream tells what is, while it goes on", async () => {
     using client = connectTo();
     const user = newUser();

@@ -7,6 +7,7 @@ import { parseKongConfig } from "@tercet/gateway";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startKong } from "./kong/kong.ts";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 /** What `helm test` runs in the cluster, here against the same services without one. */
@@ -31,7 +32,7 @@ interface Finished {
 
 async function helmTest(name: string, env: Record<string, string>): Promise<Finished> {
   const script = join(ROOT, "charts/tercet/tests", `${name}.mjs`);
-  const run = promisify(execFile)(process.execPath, [script], { env, timeout: 60_000 });
+  const run = promisify(execFile)(process.execPath, [script], { env, timeout: patient(60_000) });
   return await run.then(
     (said) => ({ code: 0, ...said }),
     (error) => error as Finished,

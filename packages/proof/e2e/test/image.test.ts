@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { environmentOf, parseEnvFile, readCompose } from "./docker/compose.ts";
 import { buildImages, finished, type Image, runImage } from "./docker/image.ts";
 import { processOne, whyNoSandbox } from "./docker/sandbox.ts";
+import { patient } from "./patience.ts";
 import { onPath } from "./tool.ts";
 
 const run = promisify(execFile);
@@ -57,7 +58,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     secrets = parseEnvFile(await readFile(envFile, "utf8"));
     book = join(scratch.path, "book");
     await mkdir(book);
-  }, 900_000);
+  }, patient(900_000));
 
   afterAll(async () => {
     for (const child of Object.values(running)) child.kill("SIGKILL");
@@ -202,7 +203,6 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
         said: expect.stringContaining("the schema is up to date"),
       });
     },
-    180_000,
   );
 
   test("an order is placed through them: each process 1 of its own, without rights, on a root that it cannot write to", async () => {
@@ -244,7 +244,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     });
     expect(stdout).toContain("confirmed   and read again");
     expect((await readBook(book)).map(({ kind }) => kind)).toEqual(["charge"]);
-  }, 180_000);
+  });
 
   test.skipIf(probe === undefined)("grpc_health_probe finds each serving", async () => {
     for (const name of names) {
@@ -262,5 +262,5 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
       expect(logs[name]?.join("")).toMatch(/"msg":"draining".*"msg":"stopped"/s);
       expect(await healthcheck(name)).toBe(1);
     }
-  }, 180_000);
+  });
 });

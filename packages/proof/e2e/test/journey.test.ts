@@ -6,7 +6,7 @@ import { connectGet, connectJson } from "./clients/connect-json.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import type { ShopClient, Targets } from "./clients/shop.ts";
 import { expectInvariants } from "./expect-invariants.ts";
-import { type OpenShop, openShop, orderJourney } from "./journey.ts";
+import { journeySettings, type OpenShop, openShop, orderJourney } from "./journey.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
@@ -38,7 +38,7 @@ let shop: OpenShop;
 
 beforeAll(async () => {
   folder = await testFolder();
-  stack = await startTestStack(folder);
+  stack = await startTestStack(folder, journeySettings);
   shop = await openShop(stack);
 });
 afterAll(async () => {
@@ -46,9 +46,7 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-describe.concurrent.each(clients)("by %s", { timeout: 60_000 }, (_name, connect) =>
-  orderJourney(() => shop, connect),
-);
+describe.concurrent.each(clients)("by %s", (_name, connect) => orderJourney(() => shop, connect));
 
 describe("afterwards", () => {
   test("the provider has exactly the money of the confirmed orders", async () => {

@@ -12,10 +12,20 @@ import {
 } from "./clients/shop.ts";
 import { movedFor } from "./expect-invariants.ts";
 import { signToken } from "./forged-token.ts";
+import { patient } from "./patience.ts";
 
 const EUR = (minorUnits: bigint): Money => ({ currencyCode: "EUR", minorUnits });
 const JPY = (minorUnits: bigint): Money => ({ currencyCode: "JPY", minorUnits });
 const missing = { code: "not_found", reason: "NOT_FOUND" };
+
+const PROVIDER_TIMEOUT_MS = Math.min(patient(3_000), 15_000);
+
+/** Of a stack for the journey: a slow machine has time to place an order before it is settled. */
+export const journeySettings = {
+  PROVIDER_TIMEOUT_MS: String(PROVIDER_TIMEOUT_MS),
+  RECONCILE_AFTER_MS: String(PROVIDER_TIMEOUT_MS + 2_000),
+  SAGA_STEP_TIMEOUT_MS: String(PROVIDER_TIMEOUT_MS + 2_000),
+};
 
 interface Customer {
   readonly id: string;
@@ -101,11 +111,10 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     // The seed's dozen stands before it.
     expect(await findProduct(client.shop(), product.sku, 12)).toEqual(product);
 
-    // The provider's first answer is lost, which takes 3 s to notice: an answer before that cannot
-    // know the outcome.
+    // The provider's first reply is lost: until its timeout no one knows the outcome.
     const placed = await shop.createOrder(
       { ...one(product, "tok_timeout_then_success"), quantity: 2 },
-      { timeoutMs: 2_000 },
+      { timeoutMs: (PROVIDER_TIMEOUT_MS * 2) / 3 },
     );
     expect(placed).toMatchObject({
       customerId,

@@ -6,6 +6,7 @@ import { becomes, outcome } from "./calls.ts";
 import { type Collector, startCollector } from "./collector.ts";
 import { alertQueries, listedMetrics, type NamedQuery, panelQueries } from "./infra-queries.ts";
 import { type Jaeger, startJaeger } from "./jaeger.ts";
+import { patient } from "./patience.ts";
 import { type Prometheus, startPrometheus } from "./prometheus.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
@@ -55,12 +56,11 @@ describe.skipIf(missing.length > 0)(
       await shown(prometheus, "sum(tercet_saga_takeovers_total) > 0");
       await liveThroughEverything(stack);
       running = starting.move();
-    }, 180_000);
+    });
     afterAll(() => running?.disposeAsync());
 
     test.each(byFile(panelQueries))(
       "%s: every query of every panel has data",
-      { timeout: 60_000 },
       async (_file, queries) => {
         const samples = await Promise.all(
           queries.map(async (query) => ({
@@ -77,7 +77,7 @@ describe.skipIf(missing.length > 0)(
       },
     );
 
-    test("every alert asks for something that is there", { timeout: 60_000 }, async () => {
+    test("every alert asks for something that is there", async () => {
       const samples = await Promise.all(
         alertQueries.map(async ({ title, expr }) => ({
           title,
@@ -175,7 +175,7 @@ async function liveThroughEverything(stack: Stack): Promise<void> {
     ),
   );
   const parked = await alice.orders.createOrder(aTeapot(none, "tok_refund_fails"), {
-    timeoutMs: 1_000,
+    timeoutMs: patient(1_000),
   });
   await freezeOne(stack, accessToken, await putTeapots(olivia, 1n));
   const endings = (await placed).map(({ status }) => OrderStatus[status]);
@@ -249,7 +249,7 @@ const shown = (prometheus: Prometheus, expr: string) =>
 
 /** What it answers, as soon as that is something; nothing when that does not come. */
 async function eventually(prometheus: Prometheus, expr: string) {
-  const deadline = performance.now() + SHOWN.timeout;
+  const deadline = performance.now() + patient(SHOWN.timeout);
   for (;;) {
     const samples = await prometheus.query(expr);
     if (samples.length > 0 || performance.now() > deadline) return samples;

@@ -12,6 +12,7 @@ import { failure } from "./clients/failure.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
 import { readSecrets } from "./forged-token.ts";
 import { nonsense, startHostileServer } from "./hostile.ts";
+import { patient } from "./patience.ts";
 import { seenByPayment } from "./payment-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
@@ -20,9 +21,9 @@ import { aTeapot, putTeapots } from "./teapots.ts";
 const STEP_TIMEOUT_MS = 1_000;
 const SETTINGS = { SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS) };
 /** For orders that stay PENDING. */
-const SHORT = { timeoutMs: 800 };
+const SHORT = { timeoutMs: patient(800) };
 /** For many of them at once. */
-const MANY = { timeoutMs: 2_500 };
+const MANY = { timeoutMs: patient(2_500) };
 
 let folder: TestFolder;
 /** Between Order and Payment. */
@@ -207,7 +208,7 @@ test.each([
       const call = outcome(client.listProducts({})).then((code) => codes.push(code));
       await Promise.race([call, sleep(everyMs)]);
       expect(performance.now() - vanished).toBeLessThan(
-        pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + 500,
+        pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + patient(500),
       );
     }
     expect(codes[0]).toBe("DeadlineExceeded");
@@ -228,9 +229,7 @@ async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
   return times.sort((a, b) => a - b).at(-2) ?? 0;
 }
 
-test("a slow Payment is given up at its deadline, and slows nothing else down", {
-  timeout: 60_000,
-}, async () => {
+test("a slow Payment is given up at its deadline, and slows nothing else down", async () => {
   const direct = createApi(stack.urls.order, aliceToken);
   const { id } = await place();
   await p99(direct, id);
@@ -241,7 +240,7 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
     proxy.inject({ latencyMs: 10_000 });
     const started = performance.now();
     const placed = await Promise.all(Array.from({ length: 30 }, () => place(MANY)));
-    expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + 1_000);
+    expect(performance.now() - started).toBeLessThan(MANY.timeoutMs + patient(1_000));
     meanwhile.push(await p99(direct, id));
     await vi.waitFor(async () => {
       const orders = await Promise.all(
@@ -254,16 +253,14 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
     await Promise.all(placed.map((order) => becomes(alice, order, OrderStatus.CONFIRMED)));
   }
   // The floor is for a machine that does other things too.
-  expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), 150));
+  expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), patient(150)));
 });
 
 const DOWN_MS = 8_000;
-const BACK_MS = 5_000;
+const BACK_MS = patient(5_000);
 const WAITING = 40;
 
-test("Payment is down for a while: it is spared, orders wait, and soon after its return they are confirmed", {
-  timeout: 60_000,
-}, async () => {
+test("Payment is down for a while: it is spared, orders wait, and soon after its return they are confirmed", async () => {
   const seen = (await seenByPayment(stack, "ProcessPayment")).length;
   await stack.services.payment.stop();
   onTestFinished(() => stack.services.payment.start());

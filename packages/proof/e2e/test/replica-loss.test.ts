@@ -8,12 +8,13 @@ import { createApi, type ServiceProcess, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { persistently } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const ROUNDS = 2;
 const BETWEEN_CALLS_MS = 50;
 /** Less than a drain may take. */
-const CALL = { timeoutMs: 4_000 };
+const CALL = { timeoutMs: patient(4_000) };
 /** Every so often an order that is still under way when its replica is told to go. */
 const SLOW_ONE_IN = 5;
 
@@ -46,7 +47,7 @@ beforeAll(async () => {
     proxy.to(...replicas.map(({ url }) => url));
     await stack.services[name].stop();
   }
-}, 120_000);
+});
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
   await Promise.all([order, payment].map((balanced) => balanced?.proxy[Symbol.asyncDispose]()));
@@ -118,9 +119,7 @@ async function underLoad(
   return { outcomes: await Promise.all(placed), atOnce };
 }
 
-test("replicas are killed: only calls under way fail, and can be made again", {
-  timeout: 90_000,
-}, async () => {
+test("replicas are killed: only calls under way fail, and can be made again", async () => {
   const { outcomes, atOnce } = await underLoad(async () => {
     for (let round = 0; round < ROUNDS; round++)
       for (const balanced of [order, payment]) await lose(balanced);

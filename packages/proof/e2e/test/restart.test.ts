@@ -3,6 +3,7 @@ import { type Api, createApi, logIn, type Stack, type StackProcess } from "@terc
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { outcome, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
@@ -81,7 +82,6 @@ test.each([
   ["PostgreSQL", () => stack.postgres as StackProcess, ["ok", "Unavailable"]],
 ] as const)(
   "%s is killed with orders in flight: each of them ends, once",
-  { timeout: 60_000 },
   async (_name, victim, allowed) => {
     const requests = await slowOrders();
     const calls = requests.map((request) => outcome(alice.orders.createOrder(request)));
@@ -97,9 +97,7 @@ test.each([
   },
 );
 
-test("one of two Order replicas is killed: the other finishes its sagas when the lease is over", {
-  timeout: 60_000,
-}, async () => {
+test("one of two Order replicas is killed: the other finishes its sagas when the lease is over", async () => {
   const requests = await slowOrders();
   const replica = await stack.startReplica("order");
   const { orders } = createApi(replica.url, aliceToken);
@@ -111,7 +109,7 @@ test("one of two Order replicas is killed: the other finishes its sagas when the
   // A connection that is reset is "aborted" to connect-node; behind the edge it is "unavailable".
   for (const code of await Promise.all(calls)) expect(["Aborted", "Unavailable"]).toContain(code);
   const ended = await Promise.all(ids.map((id) => settled({ id })));
-  expect(performance.now() - killed).toBeLessThan(LEASE_MS + 1_000 + STEP_TIMEOUT_MS);
+  expect(performance.now() - killed).toBeLessThan(LEASE_MS + patient(1_000) + STEP_TIMEOUT_MS);
   expect(endings(ended)).toEqual(SOLD_OUT_AFTER_STOCK);
   for (const { timeline } of ended) {
     const [first, last] = [timeline.at(0), timeline.at(-1)];
@@ -119,14 +117,12 @@ test("one of two Order replicas is killed: the other finishes its sagas when the
   }
 });
 
-test("a stack that is stopped and started again finds its orders, and finishes those that were under way", {
-  timeout: 60_000,
-}, async () => {
+test("a stack that is stopped and started again finds its orders, and finishes those that were under way", async () => {
   const { orders: before } = await alice.orders.listOrders({ pageSize: 100 });
   expect(before).not.toEqual([]);
   const requests = await slowOrders();
   const calls = requests.map((request) =>
-    outcome(alice.orders.createOrder(request, { timeoutMs: 1_000 })),
+    outcome(alice.orders.createOrder(request, { timeoutMs: patient(1_000) })),
   );
   const ids = await pending(requests);
   await stack[Symbol.asyncDispose]();

@@ -70,7 +70,6 @@ const buy = async (sku: string, count: number, token = "tok_visa") => {
 
 test.skipIf(missing.length > 0)(
   "a base backup is restored: services run, open sagas end, and the money of orders that it does not have goes back",
-  { timeout: 180_000 },
   async () => {
     const [data, backup] = [join(folder.path, "postgres"), join(folder.path, "backup")];
     const sku = await putTeapots(await logIn(stack.urls.edge, stack.users.olivia), 100n);

@@ -6,6 +6,7 @@ import { logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { becomes } from "./calls.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
+import { patient } from "./patience.ts";
 import { followRunbook, missingPrograms } from "./runbook.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
@@ -27,7 +28,6 @@ afterAll(async () => {
 
 test.skipIf(missing.length > 0)(
   "a stuck saga is found, retried and finished by the runbook's commands",
-  { timeout: 90_000 },
   async () => {
     const [alice, olivia] = [
       await logIn(stack.urls.edge, stack.users.alice),
@@ -36,7 +36,7 @@ test.skipIf(missing.length > 0)(
     // It is charged, there are no teapots, and the provider does not refund it.
     const order = await alice.orders.createOrder(
       aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails"),
-      { timeoutMs: 1_000 },
+      { timeoutMs: patient(1_000) },
     );
     await becomes(alice, order, OrderStatus.NEEDS_ATTENTION);
     expect(await moves(stack, order)).toEqual([1, 0]);

@@ -85,7 +85,7 @@ test("smoke.sh does not take an order that is not confirmed for one that is", as
   } finally {
     await stack.services.payment.start();
   }
-}, 120_000);
+});
 
 test("seed.sh puts products into the catalog once, and leaves what an operator changed", async () => {
   const { password } = stack.users.olivia;

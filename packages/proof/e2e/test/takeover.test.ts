@@ -1,5 +1,6 @@
 import { runTakeover } from "@tercet/chaos";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { patient } from "./patience.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
 
 const LEASE_MS = 1_000;
@@ -10,9 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder?.[Symbol.asyncDispose]());
 
-test("replicas are killed and frozen: others take their sagas over when the lease is over, and no write of theirs counts any more", {
-  timeout: 120_000,
-}, async () => {
+test("replicas are killed and frozen: others take their sagas over when the lease is over, and no write of theirs counts any more", async () => {
   const result = await runTakeover({
     dataDir: folder.path,
     replicas: 4,
@@ -26,6 +25,6 @@ test("replicas are killed and frozen: others take their sagas over when the leas
   expect(result.freezes, seed).toBeGreaterThan(1);
   expect(result.fencedWrites, seed).toBeGreaterThan(0);
   expect(result.delaysMs.count, seed).toBeGreaterThan(5);
-  expect(result.delaysMs.p99, seed).toBeLessThan(LEASE_MS + 1_000);
+  expect(result.delaysMs.p99, seed).toBeLessThan(LEASE_MS + patient(1_000));
   expect(Object.values(result.ordersByStatus).reduce((sum, count) => sum + count, 0)).toBe(120);
 });

@@ -18,13 +18,11 @@ import { type ConnectionOptions, WatchedConnection } from "./watched-connection.
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
   /** "http://payment:5012" */
   readonly baseUrl: string;
-  /** The token to call with. */
+  /** Returns the bearer token to send. */
   readonly token?: () => Promise<string>;
-  /** For calls that bring no deadline of their own; covers all attempts. */
+  /** Covers all attempts of a call that has no deadline of its own. */
   readonly timeoutMs: number;
-  /**
-   * What carries the calls: gRPC by default. Pacts are made with Connect JSON, which Pact can read.
-   */
+  /** Default: gRPC. Pacts are recorded with Connect JSON, which Pact can read. */
   readonly transport?: CreateTransport;
 }
 
@@ -35,26 +33,23 @@ export type CreateTransport = (options: {
 }) => Transport;
 
 /**
- * A typed client of another service over gRPC. The deadline and the cancellation of the call it
- * serves go along by `forward(context)`, the correlation id by itself. A call that timed out is
- * unknown, not failed.
+ * Creates a typed client of another service over gRPC. It sends the correlation id along; pass a
+ * deadline or a cancellation as call options. A call that timed out has an unknown outcome.
  */
 export function createServiceClient<S extends DescService>(
   service: S,
   options: ServiceClientOptions,
 ): Client<S> {
-  const retries = retryCounter(service);
-  const resilience = createResilience({
-    attemptTimeoutMs: options.timeoutMs,
-    maxAttempts: 3,
-    maxInFlight: 256,
-    maxQueued: 256,
-    ...options,
-    onRetry: () => {
-      retries();
-      options.onRetry?.();
+  const resilience = createResilience(
+    {
+      attemptTimeoutMs: options.timeoutMs,
+      maxAttempts: 3,
+      maxInFlight: 256,
+      maxQueued: 256,
+      ...options,
     },
-  });
+    retryCounter(service),
+  );
   observeBreaker(service, resilience);
   const createTransport = options.transport ?? grpcOver(options);
   const transport = createTransport({
@@ -86,17 +81,17 @@ function retryCounter({ typeName }: DescService): () => void {
     description: "Attempts after the first one",
   });
   const attributes = { "rpc.service": typeName };
-  // A series that is not there until something happens hides the first time that it does.
+  // Start the series at 0, so that the first increase shows in a rate.
   counter.add(0, attributes);
   return () => counter.add(1, attributes);
 }
 
 const LEVELS: Readonly<Record<BreakerState, number>> = { closed: 0, "half open": 1, open: 2 };
 
-/** A client lives as long as its process. */
+/** Never unregistered: a client lives as long as its process. */
 function observeBreaker({ typeName }: DescService, resilience: Resilience): void {
   const gauge = metrics.getMeter(SCOPE).createObservableGauge("tercet.breaker.state", {
-    description: "Of a client's circuit breaker: 0 closed, 1 half open, 2 open",
+    description: "State of a client's circuit breaker: 0 closed, 1 half open, 2 open",
   });
   gauge.addCallback((result) =>
     result.observe(LEVELS[resilience.state], { "rpc.service": typeName }),

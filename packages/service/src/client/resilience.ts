@@ -19,36 +19,27 @@ import {
 } from "cockatiel";
 import { untilAborted } from "../abort.ts";
 
-/**
- * How calls to one other service are kept from doing harm when it is slow or down. Times in
- * milliseconds.
- */
+/** Limits on the calls to one other service. Times in milliseconds. */
 export interface ResilienceOptions {
-  /** One attempt. */
+  /** Of one attempt. */
   readonly attemptTimeoutMs: number;
-  /** 1 means no retry: right where the caller retries itself, as a saga does. */
+  /** 1 means no retry: right where the caller itself retries, as a saga does. */
   readonly maxAttempts: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /**
-   * How long the breaker stays open at most before one call probes, and half of it at least; 2 s by
-   * default.
-   */
+  /** The breaker probes after half of this time to all of it, at random; 2 s by default. */
   readonly halfOpenAfterMs?: number;
-  readonly onRetry?: () => void;
-  readonly onBreak?: () => void;
-  readonly onReset?: () => void;
 }
 
-/** Half of at least 20 calls failing opens the circuit; one probe may close it again. */
+/** The circuit opens when half of at least 20 calls failed; one successful probe closes it. */
 const BREAKER = { threshold: 0.5, size: 40, minimumNumberOfCalls: 20 };
 const HALF_OPEN_AFTER_MS = 2_000;
 /** Full jitter from 100 ms to 2 s (AWS Architecture Blog, "Exponential Backoff And Jitter"). */
 const BACKOFF = { generator: fullJitterGenerator, initialDelay: 100, maxDelay: 2_000 };
 
 const RETRYABLE = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted]);
-/** What tells that the other side is unwell; answers about the request itself do not. */
-const UNWELL = new Set([
+/** Codes that count as failures of the service; all others are about the request. */
+const UNHEALTHY = new Set([
   Code.Unavailable,
   Code.DeadlineExceeded,
   Code.Internal,
@@ -57,22 +48,16 @@ const UNWELL = new Set([
 ]);
 
 /**
- * A connection that is reset is "aborted" to connect-node; a service that says so means the
- * request.
+ * connect-node reports a reset connection as "aborted". The same code from the service itself is a
+ * wire error, and about the request.
  */
-const isReset = (error: unknown) =>
+const isConnectionReset = (error: unknown) =>
   error instanceof ConnectError && error.code === Code.Aborted && !error.isWireError;
 const hasCode = (error: unknown, codes: ReadonlySet<Code>) =>
   error instanceof ConnectError && codes.has(error.code);
 
-/** Callers that were spared the same outage do not probe together. */
-const probeDelay =
-  (atMostMs = HALF_OPEN_AFTER_MS) =>
-  (): number =>
-    atMostMs * (0.5 + Math.random() / 2);
-
-/** Runs calls; `idempotent` ones may be tried again. */
 export interface Resilience {
+  /** Runs a call; retries it if it is `idempotent`. */
   run<T>(
     idempotent: boolean,
     call: (signal: AbortSignal) => Promise<T>,
@@ -91,28 +76,31 @@ const STATES: Readonly<Record<CircuitState, BreakerState>> = {
   [CircuitState.Isolated]: "open",
 };
 
-/** From inside: a timeout for each attempt, retries with a budget, a breaker, a bulkhead. */
-export function createResilience(options: ResilienceOptions): Resilience {
-  const attempt = timeout(options.attemptTimeoutMs, TimeoutStrategy.Cooperative);
+/**
+ * Creates the policies, from the inside: a timeout for each attempt, retries with a budget, a
+ * breaker, a bulkhead. `onRetry` is called before each retry.
+ */
+export function createResilience(options: ResilienceOptions, onRetry: () => void): Resilience {
+  const { attemptTimeoutMs, halfOpenAfterMs = HALF_OPEN_AFTER_MS } = options;
+  const attempt = timeout(attemptTimeoutMs, TimeoutStrategy.Cooperative);
   const budget = retryBudget();
   const again = retry(
     handleWhen((error) => hasCode(error, RETRYABLE) && budget.left()),
     { maxAttempts: options.maxAttempts - 1, backoff: new ExponentialBackoff(BACKOFF) },
   );
+  again.onRetry(() => {
+    budget.spend();
+    onRetry();
+  });
   const breaker = circuitBreaker(
-    handleWhen((error) => hasCode(error, UNWELL) || isReset(error)),
+    handleWhen((error) => hasCode(error, UNHEALTHY) || isConnectionReset(error)),
     {
       breaker: new CountBreaker(BREAKER),
-      halfOpenAfter: new DelegateBackoff(probeDelay(options.halfOpenAfterMs)),
+      // At random, so that all callers do not probe at once.
+      halfOpenAfter: new DelegateBackoff(() => halfOpenAfterMs * (0.5 + Math.random() / 2)),
     },
   );
   const limit = bulkhead(options.maxInFlight, options.maxQueued);
-  again.onRetry(() => {
-    budget.spend();
-    options.onRetry?.();
-  });
-  breaker.onBreak(() => options.onBreak?.());
-  breaker.onReset(() => options.onReset?.());
   const once = wrap(limit, breaker, attempt);
   const repeatedly = options.maxAttempts > 1 ? wrap(limit, breaker, again, attempt) : once;
   return {
@@ -122,10 +110,10 @@ export function createResilience(options: ResilienceOptions): Resilience {
     async run(idempotent, call, signal) {
       const policy: IPolicy = idempotent ? repeatedly : once;
       try {
-        // A call that waits for its turn, or for its next attempt, does not outlive its caller.
+        // Also ends a call that is queued or waits for its next attempt.
         const result = await untilAborted(
           policy.execute(
-            (context) => timedCall(call, context.signal, signal, options.attemptTimeoutMs),
+            (context) => timedCall(call, context.signal, signal, attemptTimeoutMs),
             signal,
           ),
           signal,
@@ -140,12 +128,12 @@ export function createResilience(options: ResilienceOptions): Resilience {
 }
 
 /**
- * A caller that gives up before this part of the time an attempt may take says nothing about the
- * other side.
+ * A call that its caller ends before this part of the attempt's timeout does not count against the
+ * service.
  */
-const FAIR_PART = 0.9;
+const CALLER_GAVE_UP_RATIO = 0.9;
 
-/** Inside the breaker and the retries a failure must already look like what it is. */
+/** Gives a failure its code before the breaker and the retries see it. */
 async function timedCall<T>(
   call: (signal: AbortSignal) => Promise<T>,
   attempt: AbortSignal,
@@ -156,27 +144,28 @@ async function timedCall<T>(
   try {
     return await untilAborted(call(attempt), attempt);
   } catch (error) {
-    const hurried = whole.aborted && performance.now() - started < timeoutMs * FAIR_PART;
-    if (hurried) throw new ConnectError("the caller gave up", Code.Canceled);
+    const elapsedMs = performance.now() - started;
+    if (whole.aborted && elapsedMs < timeoutMs * CALLER_GAVE_UP_RATIO)
+      throw new ConnectError("the caller cancelled the call", Code.Canceled);
     if (attempt.aborted)
-      throw new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
+      throw new ConnectError("the other service did not respond in time", Code.DeadlineExceeded);
     throw error;
   }
 }
 
 function toConnectError(error: unknown): unknown {
   if (error instanceof BrokenCircuitError)
-    return new ConnectError("the other service has been failing; not called", Code.Unavailable);
+    return new ConnectError("the other service keeps failing; not called", Code.Unavailable);
   if (error instanceof BulkheadRejectedError)
     return new ConnectError("too many calls to the other service in flight", Code.Unavailable);
   if (error instanceof TaskCancelledError)
-    return new ConnectError("the other service did not answer in time", Code.DeadlineExceeded);
+    return new ConnectError("the other service did not respond in time", Code.DeadlineExceeded);
   return error;
 }
 
 /**
- * Retries stay a tenth of the traffic: a success earns a tenth of a token, a retry costs one (gRFC
- * A6, retry throttling).
+ * Limits retries to a tenth of the traffic: a success earns a tenth of a token, a retry costs one
+ * (gRFC A6, retry throttling).
  */
 function retryBudget(max = 10, ratio = 0.1) {
   let tokens = max;

@@ -10,10 +10,10 @@ export interface ServiceTokenOptions extends Pick<ServiceClientOptions, "transpo
   readonly audience: string;
 }
 
-/** A token is renewed when this part of its life is over. */
+/** A token is renewed after this part of its lifetime. */
 const RENEW_AFTER = 0.8;
 const TIMEOUT_MS = 2_000;
-/** How long a renewal that failed is left alone while the token is good. */
+/** The wait after a failed renewal while the token is still valid. */
 const RETRY_AFTER_MS = 1_000;
 
 interface Issued {
@@ -24,9 +24,9 @@ interface Issued {
 }
 
 /**
- * Client credentials: fetches a token when one is needed, keeps it, and asks once however many
- * calls wait. A token that is due is renewed while it is still in use, so that an outage of
- * Identity is not felt before the token expires.
+ * Returns a source of tokens by client credentials (RFC 6749 section 4.4). It fetches a token when
+ * one is needed, once for all callers that wait, and renews it in the background, so that an outage
+ * of Identity has no effect before the token expires.
  */
 export function serviceToken({
   identityUrl,
@@ -42,13 +42,13 @@ export function serviceToken({
   let fetching: Promise<Issued> | undefined;
   const fetchToken = async (): Promise<Issued> => {
     try {
-      const asked = performance.now();
+      const requested = performance.now();
       const { accessToken, expiresIn } = await identity.issueServiceToken(request);
-      const life = expiresIn === undefined ? 0 : durationMs(expiresIn);
+      const lifeMs = expiresIn === undefined ? 0 : durationMs(expiresIn);
       current = {
         token: accessToken,
-        renewAt: asked + life * RENEW_AFTER,
-        expiresAt: asked + life,
+        renewAt: requested + lifeMs * RENEW_AFTER,
+        expiresAt: requested + lifeMs,
       };
       return current;
     } catch (error) {
@@ -61,11 +61,11 @@ export function serviceToken({
   };
   return async () => {
     const now = performance.now();
-    const good = current !== undefined && now < current.expiresAt ? current : undefined;
-    if (good !== undefined && now < good.renewAt) return good.token;
+    const valid = current !== undefined && now < current.expiresAt ? current : undefined;
+    if (valid !== undefined && now < valid.renewAt) return valid.token;
     fetching ??= fetchToken();
-    if (good === undefined) return (await fetching).token;
+    if (valid === undefined) return (await fetching).token;
     fetching.catch(() => {});
-    return good.token;
+    return valid.token;
   };
 }

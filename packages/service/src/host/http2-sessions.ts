@@ -1,6 +1,5 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { jittered } from "../jittered.ts";
 
 /** Milliseconds. */
 export interface SessionLimits {
@@ -15,6 +14,9 @@ export interface SessionLimits {
 const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex");
 /** How long a peer may take to say that it has heard. */
 const HEARD_WITHIN_MS = 1_000;
+
+/** Varies a time by up to a fifth, so that what started together does not end together. */
+export const jittered = (ms: number): number => ms * (0.8 + 0.4 * Math.random());
 
 /** The HTTP/2 sessions of a server. */
 export class Http2Sessions {

@@ -6,10 +6,10 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
+import { context as telemetry } from "@opentelemetry/api";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { inPresentContext, withLogContext } from "../telemetry/log-context.ts";
-import { inSpanOfCall } from "../telemetry/rpc-telemetry.ts";
 import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
@@ -33,6 +33,12 @@ export function serverInterceptors(log: Logger, toConnectError: ToConnectError):
     createValidateInterceptor(),
   ];
 }
+
+/** Runs the handler in the span of its call. */
+const inSpanOfCall: Interceptor = (next) => (req) => {
+  const { observed } = req.contextValues.get(callKey);
+  return observed === undefined ? next(req) : telemetry.with(observed.context, () => next(req));
+};
 
 const inLogContext: Interceptor = (next) => (req) =>
   withLogContext({ correlationId: req.contextValues.get(callKey).correlationId }, async () => {

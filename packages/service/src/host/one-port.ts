@@ -3,8 +3,7 @@ import http2 from "node:http2";
 import https from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { jittered } from "../jittered.ts";
-import { Http2Sessions } from "./http2-sessions.ts";
+import { Http2Sessions, jittered } from "./http2-sessions.ts";
 
 const HTTP2_PREFACE = Buffer.from("PRI");
 

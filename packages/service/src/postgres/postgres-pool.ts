@@ -3,7 +3,7 @@ import postgres from "postgres";
 import { RequestError } from "../errors.ts";
 import {
   type Address,
-  isOfStatement,
+  isServerReply,
   type Outcome,
   Session,
   SessionError,
@@ -13,72 +13,68 @@ import {
 import { observePool, type PoolTelemetry, type PoolUse } from "./postgres-telemetry.ts";
 
 /**
- * Who waits for a statement, least urgent first. "calls": a caller, who can be told to come again.
- * "work": what was begun and must be finished, as a saga's steps; never refused for the length of
- * its queue. "lease": short statements that say that this process is alive, or find out whether the
- * database is.
+ * The urgency of a statement, least urgent first. "calls": a caller waits, who can be asked to
+ * retry. "work": work that has begun and must be finished, as a saga's steps; never refused because
+ * the queue is long. "lease": short statements that renew a lease or check the database.
  */
-export type Lane = "calls" | "work" | "lease";
+export type Priority = "calls" | "work" | "lease";
 
 export interface PoolOptions extends Omit<SessionOptions, "address"> {
   readonly addresses: readonly Address[];
   readonly size: number;
-  /** Of the pool, for people and metrics. */
+  /** Labels the pool's metrics. */
   readonly name: string;
   readonly database: string;
 }
 
-/**
- * For each connection so many calls may wait. At a millisecond for a statement the last of them
- * waits 100 ms.
- */
+/** Calls that may wait per connection. At 1 ms for a statement the last one waits 100 ms. */
 const QUEUE_PER_CONNECTION = 100;
 const MAX_WAIT_MS = 2_000;
-/** How exactly waits end. */
+/** The resolution of all timeouts of the pool. */
 const SWEEP_MS = 100;
 const RETRY_AFTER_MS = 1_000;
-/** Between attempts to connect; a database that is back must be used again within a second. */
+/** Between attempts to connect; at most a second, so that recovery is noticed soon. */
 const BACKOFF = { initialMs: 50, maxMs: 1_000 };
-/** A statement that lost against others, and was undone by the server, is tried so often. */
-const CONFLICT = { tries: 8, initialMs: 5, maxMs: 100 };
+/** Attempts for a statement that the server rolled back because of a concurrent one. */
+const CONFLICT = { attempts: 8, initialMs: 5, maxMs: 100 };
 const CONFLICT_SQLSTATE = /^(40001|40P01)$/;
 
-/** The database undid the statement for the sake of another one that ran at the same time. */
+/** Whether the server rolled the statement back because of a concurrent one. */
 export const isConflict = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && CONFLICT_SQLSTATE.test(error.code);
 
 /** A statement on its way through the pool. */
 interface Entry {
   readonly statement: Statement;
-  readonly lane: Lane;
-  /** Tells that it is over. */
+  readonly priority: Priority;
+  /** Ends its span. */
   readonly observed: (error?: unknown) => void;
-  tries: number;
+  attempts: number;
   settled: boolean;
-  /** When its wait in the queue is over. */
+  /** Of its wait in the queue. */
   expiresAt: number;
 }
 
 /**
- * Sessions, and a bounded queue before them. Every wait in it ends: for a session by MAX_WAIT_MS,
- * for the next attempt to connect by the backoff, for an answer by the session. The last sessions
- * are kept free for the more urgent lanes, which also go first.
+ * Sessions behind a bounded queue. Every wait is bounded: for a session by MAX_WAIT_MS, for the
+ * next attempt to connect by the backoff, for a reply by the session. Some sessions are reserved
+ * for the higher priorities, which also go first.
  */
 export class Pool {
   readonly #options: PoolOptions;
-  /** How many statements there may be under way for one of the lane to begin. */
-  readonly #limits: Readonly<Record<Lane, number>>;
-  readonly #waiting: Readonly<Record<Lane, Set<Entry>>> = {
+  /** A statement starts only below this number of running ones. */
+  readonly #limits: Readonly<Record<Priority, number>>;
+  readonly #waiting: Readonly<Record<Priority, Set<Entry>>> = {
     lease: new Set(),
     work: new Set(),
     calls: new Set(),
   };
   readonly #pending = new Set<Entry>();
   readonly #sessions = new Set<Session>();
-  /** Used last, used first: the rest may rest. */
+  /** Last in, first out. */
   readonly #idle: Session[] = [];
   #busy = 0;
-  /** Why the database could not be reached the last time; undefined once it has answered again. */
+  /** Why the database was last unreachable; undefined once it has replied again. */
   #down: unknown;
   #failures = 0;
   #connectAt = 0;
@@ -94,29 +90,26 @@ export class Pool {
     this.#telemetry = observePool(options.name, options.database, () => this.#use());
   }
 
-  admit(statement: Statement, lane: Lane): void {
+  admit(statement: Statement, priority: Priority): void {
     if (this.#ended !== undefined) return void statement.reject(ended());
     const entry: Entry = {
       statement,
-      lane,
+      priority,
       observed: this.#telemetry.statement(statement),
-      tries: 1,
+      attempts: 1,
       settled: false,
       expiresAt: 0,
     };
-    const free = this.#busy < this.#limits[lane];
-    const full = this.#waiting[lane].size >= this.#options.size * QUEUE_PER_CONNECTION;
+    const free = this.#busy < this.#limits[priority];
+    const full = this.#waiting[priority].size >= this.#options.size * QUEUE_PER_CONNECTION;
     this.#pending.add(entry);
-    if (!free && full && lane === "calls") return void this.#refuse(entry);
+    if (!free && full && priority === "calls") return void this.#refuse(entry);
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
     if (free) this.#start(entry);
     else this.#wait(entry);
   }
 
-  /**
-   * Lets what is under way finish, for so many seconds; without a limit each statement's own still
-   * holds.
-   */
+  /** Waits for open statements, at most `timeout` seconds if given, then closes all sessions. */
   end({ timeout }: { timeout?: number } = {}): Promise<void> {
     this.#ended ??= this.#end(timeout);
     return this.#ended;
@@ -146,18 +139,18 @@ export class Pool {
   }
 
   #wait(entry: Entry): void {
-    this.#waiting[entry.lane].add(entry);
+    this.#waiting[entry.priority].add(entry);
     entry.expiresAt = performance.now() + MAX_WAIT_MS;
   }
 
   #sweep(): void {
     const now = performance.now();
     for (const session of this.#sessions) session.expire(now);
-    for (const [lane, entries] of Object.entries(this.#waiting))
+    for (const [priority, entries] of Object.entries(this.#waiting))
       for (const entry of entries) {
         // The first has waited longest.
         if (entry.expiresAt > now) break;
-        this.#waiting[lane as Lane].delete(entry);
+        this.#waiting[priority as Priority].delete(entry);
         this.#refuse(entry);
       }
     if (this.#pending.size > 0) return;
@@ -165,7 +158,7 @@ export class Pool {
     this.#sweeper = undefined;
   }
 
-  /** It takes the place of a statement under way, also while it waits for its session. */
+  /** Counts as running from now on, also while it waits for its session. */
   #start(entry: Entry): void {
     this.#busy++;
     const session = this.#takeIdle();
@@ -176,23 +169,23 @@ export class Pool {
   }
 
   #execute(entry: Entry, session: Session): void {
-    if (entry.settled) this.#leave(session);
+    if (entry.settled) this.#release(session);
     else
       session.execute(entry.statement, (outcome) => {
-        this.#note(session, outcome);
-        if ("error" in outcome && isConflict(outcome.error) && entry.tries < CONFLICT.tries)
-          this.#tryAgain(entry);
+        this.#record(session, outcome);
+        if ("error" in outcome && isConflict(outcome.error) && entry.attempts < CONFLICT.attempts)
+          this.#retry(entry);
         else this.#settle(entry, outcome);
-        this.#leave(session);
+        this.#release(session);
       });
   }
 
-  /** The server has undone it, all of it: it is one statement. */
-  #tryAgain(entry: Entry): void {
-    const boundMs = Math.min(CONFLICT.maxMs, CONFLICT.initialMs * 2 ** entry.tries++);
+  /** Safe: the server rolled back all of it, as it is its own transaction. */
+  #retry(entry: Entry): void {
+    const boundMs = Math.min(CONFLICT.maxMs, CONFLICT.initialMs * 2 ** entry.attempts++);
     setTimeout(() => {
       if (entry.settled) return;
-      if (this.#busy < this.#limits[entry.lane]) this.#start(entry);
+      if (this.#busy < this.#limits[entry.priority]) this.#start(entry);
       else this.#wait(entry);
     }, boundMs * Math.random());
   }
@@ -207,39 +200,35 @@ export class Pool {
     if (this.#pending.size === 0) this.#drained();
   }
 
-  #leave(session: Session): void {
+  #release(session: Session): void {
     if (session.usable) this.#idle.push(session);
     else this.#discard(session);
     this.#busy--;
-    for (const lane of ["lease", "work", "calls"] as const)
-      for (const entry of this.#waiting[lane]) {
-        if (this.#busy >= this.#limits[lane]) break;
-        this.#waiting[lane].delete(entry);
+    for (const priority of ["lease", "work", "calls"] as const)
+      for (const entry of this.#waiting[priority]) {
+        if (this.#busy >= this.#limits[priority]) break;
+        this.#waiting[priority].delete(entry);
         this.#start(entry);
       }
   }
 
-  #note(session: Session, outcome: Outcome): void {
-    if ("result" in outcome || isOfStatement(outcome.error)) {
+  #record(session: Session, outcome: Outcome): void {
+    if ("result" in outcome || isServerReply(outcome.error)) {
       this.#down = undefined;
       this.#failures = this.#connectAt = 0;
       return;
     }
     this.#down = outcome.error;
-    // A server that has gone silent has done so on its other connections too, and each would take
-    // its time to find out.
+    // A silent server is silent on its other connections too: do not wait for each to time out.
     if (isSilence(outcome.error)) for (const idle of this.#idle.splice(0)) this.#discard(idle);
-    if (session.answered) return;
+    if (session.established) return;
     this.#address++;
     const boundMs = Math.min(BACKOFF.maxMs, BACKOFF.initialMs * 2 ** this.#failures++);
     this.#connectAt = performance.now() + boundMs * (0.5 + Math.random() / 2);
     if (![...this.#sessions].some((other) => other.usable)) this.#refuseAll();
   }
 
-  /**
-   * Nobody is there: whoever waits for a session is told now, while there is time to do something
-   * about it.
-   */
+  /** No server can be reached: fails what waits now, while its callers have time left. */
   #refuseAll(): void {
     for (const waiting of Object.values(this.#waiting)) {
       const entries = [...waiting];
@@ -279,7 +268,7 @@ export class Pool {
     return { used: this.#busy, idle: this.#idle.length, max: this.#options.size, pending };
   }
 
-  /** Whoever is refused is told which it was: too much to do, or nobody there. */
+  /** Tells an unreachable database from a busy one. */
   #refusal(): Error {
     if (this.#down !== undefined)
       return new SessionError("CONNECTION_DOWN", "the database cannot be reached", {
@@ -294,8 +283,8 @@ export class Pool {
   }
 }
 
-/** Of ten sessions callers may take seven and sagas nine; of three, one and two. */
-function limitsOf(size: number): Record<Lane, number> {
+/** Of 10 sessions, calls may take 7 and work 9; of 3, 1 and 2. */
+function limitsOf(size: number): Record<Priority, number> {
   return {
     lease: size,
     work: Math.max(1, size - 1),

@@ -2,9 +2,9 @@ import { connect, Socket } from "node:net";
 import postgres from "postgres";
 
 /**
- * A statement of the driver. It is handed to `handler` when somebody waits for it; a piece of
- * another statement never is. The driver settles it by `resolve` or `reject`, which can be
- * replaced.
+ * A statement of the driver, by three private fields of it. `handler` is called when the statement
+ * is awaited, never for a fragment of another one. The driver settles it by `resolve` or `reject`,
+ * which can be replaced.
  */
 export interface Statement {
   handler: (statement: Statement) => void;
@@ -14,7 +14,7 @@ export interface Statement {
 
 export type Outcome = { readonly result: unknown } | { readonly error: unknown };
 
-/** The session, not the statement, failed. `code` begins as the driver's own codes do. */
+/** The session failed, not the statement. The codes begin as the driver's own do. */
 export class SessionError extends Error {
   readonly code:
     | "CONNECTION_CLOSED"
@@ -32,7 +32,7 @@ export class SessionError extends Error {
 export interface Address {
   readonly host: string;
   readonly port: number;
-  /** Of a Unix socket, instead. */
+  /** Of a Unix socket, instead of host and port. */
   readonly path: string | undefined;
 }
 
@@ -41,34 +41,26 @@ export interface SessionOptions {
   readonly driver: postgres.Options<{ bigint: postgres.PostgresType<bigint> }>;
   readonly address: Address;
   readonly connectTimeoutMs: number;
-  /**
-   * How long the server may be silent about a statement; longer than the server's own limits, which
-   * come first where the server is alive.
-   */
-  readonly answerTimeoutMs: number;
+  /** For the reply to a statement; longer than the server's own limits, which then apply first. */
+  readonly replyTimeoutMs: number;
 }
 
-/**
- * Sessions end after 30 to 60 minutes, so that servers which came later get their share and memory
- * does not grow.
- */
+/** Sessions end after one to two lifetimes: new servers get their share, memory does not grow. */
 const LIFETIME_MS = 1_800_000;
 
 /**
- * One session with the server, for one statement at a time. It is a driver of its own with a pool
- * of one, thrown away with the connection: the driver carries what it was about to write over into
- * its next connection, which then never opens, and it never gives up a socket that has gone silent.
- * So its sockets are made here.
+ * One session with the server, for one statement at a time: a driver with a pool of one, discarded
+ * with its connection. README.md lists the faults of the driver that this avoids.
  */
 export class Session {
   readonly #options: SessionOptions;
   readonly #driver: postgres.Sql<{ bigint: bigint }>;
-  readonly #hand: (statement: Statement) => void;
+  readonly #launch: (statement: Statement) => void;
   readonly #retireAt = performance.now() + LIFETIME_MS * (1 + Math.random());
   #socket: Socket | undefined;
   #settle: ((outcome: Outcome) => void) | undefined;
   #expiresAt = 0;
-  #answered = false;
+  #established = false;
   #closed = false;
 
   constructor(options: SessionOptions) {
@@ -86,87 +78,77 @@ export class Session {
       // The driver's types do not name it.
       ...({ socket: () => this.#connect() } as object),
     });
-    // Every statement of a driver carries the way into it; this one is never executed.
-    this.#hand = (this.#driver`` as unknown as Statement).handler;
+    // The driver's own handler, taken from a statement that is never executed.
+    this.#launch = (this.#driver`` as unknown as Statement).handler;
   }
 
-  /** The server has answered on it. */
-  get answered(): boolean {
-    return this.#answered;
+  /** Whether the server has replied on it. */
+  get established(): boolean {
+    return this.#established;
   }
 
-  /**
-   * Whether it can take another statement. A socket knows that it is lost before the driver does.
-   */
+  /** Whether it can take a statement. A socket is known to be lost before the driver notices. */
   get usable(): boolean {
     return !this.#closed && this.#socket?.writable !== false && performance.now() < this.#retireAt;
   }
 
-  /** `done` is called once, whatever becomes of the server: `expire` sees to it. */
+  /** Calls `done` exactly once; `expire` bounds the wait. */
   execute(statement: Statement, done: (outcome: Outcome) => void): void {
-    const { connectTimeoutMs, answerTimeoutMs } = this.#options;
+    const { connectTimeoutMs, replyTimeoutMs } = this.#options;
     const { resolve, reject } = statement;
-    this.#expiresAt = performance.now() + answerTimeoutMs + (this.#answered ? 0 : connectTimeoutMs);
+    this.#expiresAt =
+      performance.now() + replyTimeoutMs + (this.#established ? 0 : connectTimeoutMs);
     const settle = (outcome: Outcome) => {
       if (this.#settle !== settle) return;
       this.#settle = undefined;
       statement.resolve = resolve;
       statement.reject = reject;
-      if ("result" in outcome || isOfStatement(outcome.error)) this.#answered = true;
+      if ("result" in outcome || isServerReply(outcome.error)) this.#established = true;
       else this.close();
       done(outcome);
     };
     this.#settle = settle;
     statement.resolve = (result) => settle({ result });
     statement.reject = (error) => settle({ error });
-    this.#hand(statement);
+    this.#launch(statement);
   }
 
-  /**
-   * Ends the session if its statement should have been answered by now; to be called now and then,
-   * for a timer for each statement costs more than that.
-   */
+  /** Fails an overdue statement. To be called regularly: cheaper than a timer per statement. */
   expire(now: number): void {
     if (this.#settle !== undefined && now > this.#expiresAt)
-      this.#fail(new SessionError("CONNECTION_TIMED_OUT", "the server has not answered in time"));
+      this.#fail(new SessionError("CONNECTION_TIMED_OUT", "the server did not reply in time"));
   }
 
-  /** At once, with whatever is under way. */
+  /** Closes at once; a running statement fails. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#settle?.({ error: new SessionError("CONNECTION_CLOSED", "the session was closed") });
-    // Without an error: where TLS has taken the socket over, nobody listens for one.
+    // Without an error: after TLS has taken the socket over it has no listener for one.
     this.#socket?.destroy();
     void this.#driver.end({ timeout: 0 });
   }
 
-  /** Says goodbye to the server, and waits for it a little. */
+  /** Closes in an orderly way, within half a second. */
   async end(): Promise<void> {
     if (!this.#closed && this.#settle === undefined) await this.#driver.end({ timeout: 0.5 });
     this.close();
   }
 
-  /**
-   * The socket is connecting when the driver gets it: what is written before waits in it. Must not
-   * throw, the driver would lose its one connection.
-   */
+  /** Returns a connecting socket, which buffers writes. Must not throw: the driver would hang. */
   #connect(): Socket {
-    if (this.#socket !== undefined) return this.#doomed();
+    if (this.#socket !== undefined) return this.#discarded();
     const { host, port, path } = this.#options.address;
     const socket = path === undefined ? connect({ host, port, noDelay: true }) : connect({ path });
-    // The driver begins to listen a moment later than a socket can fail.
+    // A socket can fail before the driver listens to it.
     socket.on("error", (error) => this.#fail(error)).on("close", () => this.#lost());
-    // The driver looks here for the name that the certificate must have.
+    // The driver reads the expected name of the certificate from `host`.
     this.#socket = Object.assign(socket, { host, port });
     return socket;
   }
 
-  /**
-   * The driver connects once more when the server hangs up before it said a word; it would go on
-   * for ever.
-   */
-  #doomed(): Socket {
+  /** Stops the driver's endless reconnects to a server that hangs up before it sends a byte. */
+  #discarded(): Socket {
     this.#lost();
     const socket = new Socket();
     setImmediate(() => socket.destroy());
@@ -183,8 +165,8 @@ export class Session {
   }
 }
 
-/** An error that is the server's answer to the statement; the session goes on. */
-export function isOfStatement(error: unknown): boolean {
+/** Whether the error is the server's reply to the statement: the session remains usable. */
+export function isServerReply(error: unknown): boolean {
   return (
     error instanceof postgres.PostgresError &&
     error.severity !== "FATAL" &&

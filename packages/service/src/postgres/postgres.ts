@@ -1,14 +1,11 @@
 import postgres from "postgres";
-import { type Lane, Pool } from "./postgres-pool.ts";
+import { Pool, type Priority } from "./postgres-pool.ts";
 import type { Statement } from "./postgres-session.ts";
 
 /** A pool of connections; statements are tagged templates, prepared once per connection. */
 export interface Sql extends postgres.Sql<{ bigint: bigint }> {
-  /**
-   * The same pool for statements of another urgency. Callers' are "calls", which is what the pool
-   * itself is for.
-   */
-  lane(lane: Lane): Sql;
+  /** Returns the same pool for statements of another priority; the default is "calls". */
+  priority(priority: Priority): Sql;
   /** A parameter of type json. The driver's own type refuses interfaces; this one takes them. */
   json(value: unknown): postgres.Parameter;
 }
@@ -23,17 +20,15 @@ export const milliseconds = (sql: Sql, n: number): Fragment =>
 const CONNECT_TIMEOUT_S = 2;
 const STATEMENT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 3_000;
-/** Past the server's own limit: whoever has not answered by then is not there any more. */
-const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
+/** Beyond the server's own limit: without a reply by then, the connection is lost. */
+const REPLY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
 const POOL_SIZE = 10;
 
 /**
- * Opens a pool. Columns are snake_case in SQL and camelCase in rows; int8 is bigint. Every wait is
- * bounded, on this side too; the driver's own waits are not (docs/decisions, sessions of our own).
- * `fetch_types` is off, which keeps connections whole when the server ends them (docs/decisions,
- * one statement per transition); so arrays cannot be parameters: send a set as
- * `jsonb_to_recordset(${sql.json(rows)})`, bigints as text. A URL may name several hosts; each is
- * tried in turn.
+ * Opens a pool of `max` connections, 10 by default. Columns are snake_case in SQL and camelCase in
+ * rows; int8 is bigint. Every wait is bounded on this side too (README.md). `fetch_types` is off
+ * (ADR 0010), so arrays cannot be parameters: send a set as `jsonb_to_recordset(${sql.json(rows)})`,
+ * with bigints as text. A URL may name several hosts, which are tried in turn.
  */
 export function connectPostgres(
   url: string,
@@ -52,7 +47,7 @@ export function connectPostgres(
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     },
   };
-  // It makes statements and never connects.
+  // Makes statements; never connects.
   const template = postgres(url, driver);
   const { host, port, path } = template.options;
   const pool = new Pool({
@@ -67,17 +62,18 @@ export function connectPostgres(
     name: options.applicationName ?? "tercet",
     database: template.options.database,
     connectTimeoutMs: CONNECT_TIMEOUT_S * 1_000,
-    answerTimeoutMs: ANSWER_TIMEOUT_MS,
+    replyTimeoutMs: REPLY_TIMEOUT_MS,
   });
-  return laneOf(template, pool, "calls");
+  return pooledSql(template, pool, "calls");
 }
 
-/**
- * The driver's template function, whose statements go through the pool when they are executed;
- * pieces of statements never are.
- */
-function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: Lane): Sql {
-  const handler = (statement: Statement) => pool.admit(statement, lane);
+/** The driver's template function, whose statements run through the pool. */
+function pooledSql(
+  template: postgres.Sql<{ bigint: bigint }>,
+  pool: Pool,
+  priority: Priority,
+): Sql {
+  const handler = (statement: Statement) => pool.admit(statement, priority);
   const pooled = <T>(value: T): T => {
     if (typeof (value as Partial<Statement>).handler === "function")
       (value as Statement).handler = handler;
@@ -86,7 +82,7 @@ function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: La
   const own = {
     unsafe: (...args: Parameters<typeof template.unsafe>) => pooled(template.unsafe(...args)),
     end: (options?: { timeout?: number }) => pool.end(options),
-    lane: (other: Lane) => laneOf(template, pool, other),
+    priority: (other: Priority) => pooledSql(template, pool, other),
   };
   return new Proxy(template, {
     apply: (make, _this, args) => pooled(Reflect.apply(make, undefined, args)),
@@ -97,10 +93,7 @@ function laneOf(template: postgres.Sql<{ bigint: bigint }>, pool: Pool, lane: La
 
 const pings = new WeakMap<Sql, Promise<void>>();
 
-/**
- * Throws unless the database answers. One that is not answered is waited for, not sent again and
- * again: it would take up the pool.
- */
+/** Throws unless the database replies. Concurrent calls share one statement. */
 export function pingPostgres(sql: Sql): Promise<void> {
   const ping = pings.get(sql) ?? ask(sql).finally(() => pings.delete(sql));
   pings.set(sql, ping);
@@ -108,7 +101,7 @@ export function pingPostgres(sql: Sql): Promise<void> {
 }
 
 async function ask(sql: Sql): Promise<void> {
-  await sql.lane("lease")`select 1`;
+  await sql.priority("lease")`select 1`;
 }
 
 const UNIQUE_VIOLATION = "23505";
@@ -130,16 +123,16 @@ export function isCheckViolation(error: unknown, constraint: string): boolean {
 }
 
 /**
- * SQLSTATE classes: connection, resources, operator intervention; and a serialization failure, a
- * deadlock, a lock that could not be had, a server that has become a standby.
+ * The SQLSTATE classes connection, resources and operator intervention; serialization failure,
+ * deadlock, lock not available, read-only (the server has become a standby).
  */
 const TRANSIENT_SQLSTATE = /^(08|53|57)|^(40001|40P01|55P03|25006)$/;
 const TRANSIENT_DRIVER =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
 
 /**
- * Whether the database could not be reached, or ended the statement for its own reasons: the
- * statement may be tried again.
+ * Whether the database was unreachable or ended the statement for reasons of its own; the statement
+ * can be retried.
  */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return TRANSIENT_SQLSTATE.test(error.code);

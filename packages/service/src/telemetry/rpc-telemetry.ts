@@ -14,7 +14,6 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { reasonOf } from "../errors.ts";
-import { callKey } from "../host/call.ts";
 
 const SCOPE = "@tercet/service";
 /** Semantic conventions, RPC metrics. */
@@ -46,12 +45,6 @@ export function observeServer(): ObserveCall {
     return observed(trace.setSpan(parent, span), duration, attributes, SERVER_FAULTS);
   };
 }
-
-/** The handler's work belongs to the span of its call. */
-export const inSpanOfCall: Interceptor = (next) => (req) => {
-  const { observed: call } = req.contextValues.get(callKey);
-  return call === undefined ? next(req) : context.with(call.context, () => next(req));
-};
 
 /**
  * A span, and `rpc.client.call.duration`, for each attempt of a call to another service, which goes

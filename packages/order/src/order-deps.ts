@@ -1,0 +1,14 @@
+import type { SagaDefinition, SagaEngine } from "@tercet/saga";
+import type { Sql } from "@tercet/service";
+import type { OrderChanges } from "./order-changes.ts";
+import type { CancelInput, PlaceInput } from "./sagas.ts";
+import type { OrderStore } from "./store.ts";
+
+export interface OrderDeps {
+  readonly sql: Sql;
+  readonly store: OrderStore;
+  readonly engine: SagaEngine;
+  readonly changes: OrderChanges;
+  readonly placeOrder: SagaDefinition<PlaceInput>;
+  readonly cancelOrder: SagaDefinition<CancelInput>;
+}

@@ -1,0 +1,194 @@
+import {
+  advance,
+  beginSaga,
+  type Move,
+  moveRows,
+  type NewSaga,
+  type SagaFailure,
+  toResults,
+} from "@tercet/saga";
+import { type Money, type RequestRecord, type Sql, useRequest } from "@tercet/service";
+import { type NewOrder, type Order, type OrderWithTimeline, statusDuring } from "./order.ts";
+import type { ItemRow, orders } from "./schema.ts";
+import type { OrderFilter, OrderVersion } from "./store.ts";
+
+type OrderRow = typeof orders.$inferSelect;
+type Timeline = Pick<OrderWithTimeline, "timeline" | "version">;
+
+function toOrder({ items, currencyCode, minorUnits, failure, ...row }: OrderRow): Order {
+  const money = (minorUnits: bigint): Money => ({ currencyCode, minorUnits });
+  return {
+    ...row,
+    items: items.map((item) => ({ ...item, unitPrice: money(BigInt(item.unitPrice)) })),
+    total: money(minorUnits),
+    failure: failure ?? undefined,
+  };
+}
+
+const toItemRow = ({ unitPrice, ...item }: Order["items"][number]): ItemRow => ({
+  ...item,
+  unitPrice: unitPrice.minorUnits.toString(),
+});
+
+export async function insertOrder(
+  sql: Sql,
+  request: RequestRecord,
+  order: NewOrder,
+  saga: NewSaga,
+): Promise<boolean> {
+  const { id, customerId, items, total, paymentId } = order;
+  const rows = await sql`
+    with request as (${useRequest(sql, request)}),
+    placed as (
+      insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
+      select ${id}::uuid, ${customerId}::uuid, 'PENDING', ${sql.json(items.map(toItemRow))}::jsonb,
+        ${total.currencyCode}, ${total.minorUnits.toString()}::bigint, ${paymentId}::uuid
+      from request returning id),
+    begun as (${beginSaga(sql, saga, sql`placed`)})
+    select id from placed`;
+  return rows.length > 0;
+}
+
+/**
+ * Locks products in the order of their SKUs, so that orders for the same products wait for each
+ * other and never deadlock. The orders of one call take from the stock in turn.
+ */
+export async function confirmOrders(sql: Sql, moves: readonly Move[]) {
+  const rows = await sql<{ sagaId: string; moved: boolean; short: string | null }[]>`
+    with moves as (${moveRows(sql, moves)}),
+    wanted as (
+      select m."sagaId" as saga_id, i.sku, i.quantity
+      from moves m
+      join sagas s on s.id = m."sagaId" and s.fence = m.fence
+      join orders o on o.id = s.subject
+      cross join lateral jsonb_to_recordset(o.items) as i(sku text, quantity bigint)),
+    held as (select sku, stock from products where sku in (select sku from wanted) order by sku for update),
+    running as (select w.*, sum(quantity) over (partition by sku order by saga_id) as needed from wanted w),
+    short as (select r.saga_id, min(r.sku) as sku from running r left join held h using (sku) where r.needed > coalesce(h.stock, 0) group by r.saga_id),
+    moved as (${advance(sql, sql`m."sagaId" not in (select saga_id from short)`)}),
+    taken as (
+      update products p set stock = p.stock - t.quantity
+      from (select sku, sum(quantity) as quantity from wanted join moved using (saga_id) group by sku) t
+      where p.sku = t.sku),
+    confirmed as (update orders o set status = 'CONFIRMED', update_time = now() from moved where o.id = moved.subject)
+    select m."sagaId" as saga_id, moved.saga_id is not null as moved, short.sku as short
+    from moves m left join moved on moved.saga_id = m."sagaId" left join short on short.saga_id = m."sagaId"`;
+  return rows.map(({ sagaId, moved, short }) => ({
+    sagaId,
+    moved,
+    ...(short !== null && { refused: outOfStock(short) }),
+  }));
+}
+
+const outOfStock = (sku: string): SagaFailure => ({
+  reason: "OUT_OF_STOCK",
+  message: `there is not enough stock of ${sku}`,
+});
+
+export async function closeOrders(sql: Sql, moves: readonly Move[]) {
+  const rows = await sql<{ sagaId: string }[]>`
+    with moves as (${moveRows(sql, moves)}),
+    moved as (${advance(sql)}),
+    closed as (
+      update orders o set
+        status = case moved.failure ->> 'reason' when 'PAYMENT_DECLINED' then 'REJECTED' else 'CANCELLED' end,
+        failure = moved.failure, update_time = now()
+      from moved where o.id = moved.subject)
+    select saga_id from moved`;
+  return toResults(moves, rows);
+}
+
+export async function restockOrders(sql: Sql, moves: readonly Move[]) {
+  const rows = await sql<{ sagaId: string }[]>`
+    with moves as (${moveRows(sql, moves)}),
+    moved as (${advance(sql)}),
+    returned as (
+      select i.sku, sum(i.quantity) as quantity
+      from moved join orders o on o.id = moved.subject cross join lateral jsonb_to_recordset(o.items) as i(sku text, quantity bigint)
+      group by i.sku),
+    held as (select sku from products where sku in (select sku from returned) order by sku for update),
+    restocked as (update products p set stock = p.stock + r.quantity from held join returned r using (sku) where p.sku = held.sku),
+    cancelled as (update orders o set status = 'CANCELLED', update_time = now() from moved where o.id = moved.subject)
+    select saga_id from moved`;
+  return toResults(moves, rows);
+}
+
+export async function reflectMoves(sql: Sql, moves: readonly Move[], kind: string) {
+  const rows = await sql<{ sagaId: string }[]>`
+    with moves as (${moveRows(sql, moves)}), moved as (${advance(sql)}), reflected as (${reflected(sql, kind)}) select saga_id from moved`;
+  return toResults(moves, rows);
+}
+
+function reflected(sql: Sql, kind: string) {
+  return sql`
+    update orders o set
+      status = case moved.state
+        when 'RUNNING' then ${statusDuring(kind, "RUNNING")}
+        when 'COMPENSATING' then ${statusDuring(kind, "COMPENSATING")}
+        else ${statusDuring(kind, "NEEDS_ATTENTION")} end,
+      failure = coalesce(moved.failure, o.failure),
+      update_time = now()
+    from moved where o.id = moved.subject`;
+}
+
+export async function intervene(sql: Sql, request: RequestRecord, move: Move, kind: string) {
+  const rows = await sql`
+    with moves as (${moveRows(sql, [move])}),
+    still as (select s.id from sagas s join moves m on s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" for update of s),
+    request as (${useRequest(sql, request, sql`still`)}),
+    moved as (${advance(sql, sql`exists (select from request)`)}),
+    reflected as (${reflected(sql, kind)})
+    select saga_id from moved`;
+  return rows.length > 0;
+}
+
+export async function cancelConfirmed(
+  sql: Sql,
+  request: RequestRecord,
+  orderId: string,
+  failure: SagaFailure,
+  saga: NewSaga,
+): Promise<boolean> {
+  const rows = await sql`
+    with target as (select id from orders where id = ${orderId} and status = 'CONFIRMED' for update),
+    request as (${useRequest(sql, request, sql`target`)}),
+    cancelling as (
+      update orders set status = 'CANCELLING', failure = ${sql.json(failure)}, update_time = now()
+      from request where id = ${orderId} returning id),
+    begun as (${beginSaga(sql, saga, sql`cancelling`)})
+    select id from cancelling`;
+  return rows.length > 0;
+}
+
+export async function findOrder(sql: Sql, id: string, customerId: string | undefined) {
+  const [row] = await sql<(OrderRow & Timeline)[]>`
+    select o.*, (
+      select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
+      from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline,
+      concat(o.update_time, ' ', (select max(s.update_time) from sagas s where s.subject = o.id)) as version
+    from orders o where o.id = ${id} and ${customerId === undefined ? sql`true` : sql`o.customer_id = ${customerId}`}`;
+  return row && { ...toOrder(row), timeline: row.timeline, version: row.version };
+}
+
+export async function listOrders(
+  sql: Sql,
+  { customerId, status }: OrderFilter,
+  after: string | undefined,
+  limit: number,
+): Promise<readonly Order[]> {
+  const rows = await sql<OrderRow[]>`
+    select * from orders
+    where ${customerId === undefined ? sql`true` : sql`customer_id = ${customerId}`}
+      and ${status === undefined ? sql`true` : sql`status = ${status}`}
+      and ${after === undefined ? sql`true` : sql`id < ${after}`}
+    order by id desc limit ${limit}`;
+  return rows.map(toOrder);
+}
+
+export async function listVersions(sql: Sql, ids: readonly string[]) {
+  return sql<OrderVersion[]>`
+    select o.id, concat(o.update_time, ' ', max(s.update_time)) as version
+    from orders o left join sagas s on s.subject = o.id
+    where o.id in (select w::uuid from jsonb_array_elements_text(${sql.json(ids)}) as w)
+    group by o.id`;
+}

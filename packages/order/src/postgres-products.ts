@@ -1,0 +1,52 @@
+import { type RequestRecord, type Sql, useRequest } from "@tercet/service";
+import type { NewProduct, Product } from "./order.ts";
+import type { products } from "./schema.ts";
+
+type ProductRow = typeof products.$inferSelect;
+
+const toProduct = ({ currencyCode, minorUnits, ...row }: ProductRow): Product => ({
+  ...row,
+  price: { currencyCode, minorUnits },
+});
+
+export async function putProduct(
+  sql: Sql,
+  request: RequestRecord,
+  { sku, name, description, price, stock }: NewProduct,
+): Promise<boolean> {
+  const { currencyCode, minorUnits } = price;
+  const rows = await sql`
+    with request as (${useRequest(sql, request, sql`(select where not exists (select from products where sku = ${sku} and currency_code <> ${currencyCode})) as fits`)})
+    insert into products (sku, name, description, currency_code, minor_units, stock)
+    select ${sku}, ${name}, ${description}, ${currencyCode}, ${minorUnits.toString()}::bigint, ${stock.toString()}::bigint from request
+    on conflict (sku) do update set name = excluded.name, description = excluded.description, minor_units = excluded.minor_units, update_time = now()
+      where products.currency_code = excluded.currency_code
+    returning sku`;
+  return rows.length > 0;
+}
+
+export async function adjustStock(
+  sql: Sql,
+  request: RequestRecord,
+  sku: string,
+  delta: bigint,
+): Promise<boolean> {
+  const rows = await sql`
+    with request as (${useRequest(sql, request, sql`products where sku = ${sku}`)})
+    update products set stock = stock + ${delta.toString()}::bigint, update_time = now()
+    from request where sku = request.resource_id
+    returning sku`;
+  return rows.length > 0;
+}
+
+export async function findProducts(sql: Sql, skus: readonly string[]) {
+  const rows = await sql<ProductRow[]>`
+    select * from products where sku in (select jsonb_array_elements_text(${sql.json(skus)}))`;
+  return rows.map(toProduct);
+}
+
+export async function listProducts(sql: Sql, after: string | undefined, limit: number) {
+  const rows = await sql<ProductRow[]>`
+    select * from products where sku > ${after ?? ""} order by sku limit ${limit}`;
+  return rows.map(toProduct);
+}

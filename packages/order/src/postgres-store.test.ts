@@ -1,0 +1,278 @@
+import {
+  createMove,
+  createSagaEngine,
+  type Move,
+  postgresSagaStore,
+  type SagaEngine,
+} from "@tercet/saga";
+import {
+  connectPostgres,
+  REQUEST_RETENTION_MS,
+  type RequestRecord,
+  type Sql,
+  toMoneyJson,
+} from "@tercet/service";
+import { testDatabase } from "@tercet/service/testing";
+import { v7 as uuidv7 } from "uuid";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import {
+  CANCEL_ORDER,
+  type NewOrder,
+  type Order,
+  type OrderStatus,
+  PLACE_ORDER,
+  TRANSITIONS,
+} from "./order.ts";
+import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
+import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
+import type { OrderStore } from "./store.ts";
+
+let database: Awaited<ReturnType<typeof testDatabase>>;
+let sql: Sql;
+let store: OrderStore;
+let engine: SagaEngine;
+const customerId = uuidv7();
+const times = { deadlineMs: 60_000, compensationBudgetMs: 60_000 };
+
+beforeAll(async () => {
+  database = await testDatabase(MIGRATIONS);
+  sql = connectPostgres(database.url, { max: 20 });
+  store = postgresStore(sql);
+  engine = createSagaEngine({ store: postgresSagaStore(sql), definitions: [] });
+  // Records every transition that a statement makes; the last test compares them with the table.
+  await sql.unsafe(`
+    create table transitions (before text, after text);
+    create function record() returns trigger language plpgsql as $$ begin
+      if old.status <> new.status then insert into transitions values (old.status, new.status); end if; return new; end $$;
+    create trigger record after update on orders for each row execute function record()`);
+});
+beforeEach(async () => {
+  await sql`insert into products (sku, name, description, currency_code, minor_units, stock) values ('TEA', 'Tea', '', 'EUR', 500, 10), ('POT', 'Pot', '', 'EUR', 900, 10)`;
+});
+afterEach(() => sql`truncate products, orders, sagas, requests`);
+afterAll(async () => {
+  await sql.end();
+  await database[Symbol.asyncDispose]();
+});
+
+const request = (
+  resourceId: string,
+  requestId = crypto.randomUUID(),
+  method = "CreateOrder",
+): RequestRecord => ({
+  caller: customerId,
+  requestId,
+  method,
+  fingerprint: "f",
+  resourceId,
+});
+
+const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
+
+/** A saga that places this order, as CreateOrder begins it. */
+const placingSaga = ({ id, customerId, paymentId, total }: NewOrder) =>
+  engine.prepare(placeOrderSaga({ orders: store, payments: {} as never, times }), id, {
+    customerId,
+    paymentId,
+    amount: toMoneyJson(total),
+    token: "tok_visa",
+  });
+
+/** Inserts an order of this much tea, and returns the next move of its saga. */
+async function placed(tea: number, pots = 0): Promise<{ id: string; sagaId: string; move: Move }> {
+  const id = uuidv7();
+  const items: Order["items"][number][] = [
+    { sku: "TEA", name: "Tea", quantity: tea, unitPrice: EUR(500n) },
+    ...(pots > 0 ? [{ sku: "POT", name: "Pot", quantity: pots, unitPrice: EUR(900n) }] : []),
+  ];
+  // Locks must not depend on the order of the items.
+  if (Math.random() < 0.5) items.reverse();
+  const total = EUR(BigInt(tea) * 500n + BigInt(pots) * 900n);
+  const order = { id, customerId, items, total, paymentId: uuidv7() };
+  const saga = placingSaga(order);
+  await store.insertOrder(request(id), order, saga);
+  return { id, sagaId: saga.id, move: move(saga.id, "COMPLETED") };
+}
+
+const move = (id: string, state: Move["state"], over: Partial<Move> = {}): Move =>
+  createMove({ id, fence: 1n, state: "RUNNING", step: "allocate" }, { state, ...over });
+
+const stock = async (sku: string) =>
+  (await sql<{ stock: bigint }[]>`select stock from products where sku = ${sku}`)[0]?.stock;
+const status = async (id: string) => (await store.findOrder(id))?.status;
+
+test("an order is inserted once, together with its saga and its request", async () => {
+  const id = uuidv7();
+  const same = request(id);
+  const order = { id, customerId, items: [], total: EUR(1n), paymentId: id };
+  const results = await Promise.all(
+    Array.from({ length: 20 }, () => store.insertOrder(same, order, placingSaga(order))),
+  );
+  expect(results.filter(Boolean)).toHaveLength(1);
+  expect(await sql`select from orders`).toHaveLength(1);
+  expect(await sql`select from sagas`).toHaveLength(1);
+});
+
+test("confirming takes the stock; an order for more than the stock is refused and changes nothing", async () => {
+  const enough = await placed(4, 2);
+  const short = await placed(7, 1);
+  expect(await store.confirmOrders([enough.move])).toEqual([
+    { sagaId: enough.sagaId, moved: true },
+  ]);
+  expect(await store.confirmOrders([short.move])).toEqual([
+    {
+      sagaId: short.sagaId,
+      moved: false,
+      refused: { reason: "OUT_OF_STOCK", message: expect.stringContaining("TEA") },
+    },
+  ]);
+  expect([await stock("TEA"), await stock("POT")]).toEqual([6n, 8n]);
+  expect([await status(enough.id), await status(short.id)]).toEqual(["CONFIRMED", "PENDING"]);
+});
+
+test("orders confirmed by one statement take from the stock in turn", async () => {
+  const orders = await Promise.all([placed(4), placed(4), placed(4)]);
+  const results = await store.confirmOrders(orders.map((order) => order.move));
+  expect(results.filter((result) => result.moved)).toHaveLength(2);
+  expect(results.filter((result) => result.refused?.reason === "OUT_OF_STOCK")).toHaveLength(1);
+  expect(await stock("TEA")).toBe(2n);
+});
+
+test("of fifty concurrent orders for ten pieces ten are confirmed, without overselling or deadlock", async () => {
+  const orders = await Promise.all(Array.from({ length: 50 }, () => placed(1, 1)));
+  const results = (
+    await Promise.all(orders.map((order) => store.confirmOrders([order.move])))
+  ).flat();
+  expect(results.filter((result) => result.moved)).toHaveLength(10);
+  expect(results.filter((result) => result.refused !== undefined)).toHaveLength(40);
+  expect([await stock("TEA"), await stock("POT")]).toEqual([0n, 0n]);
+});
+
+test("a write under an old fence, or from another state, changes nothing", async () => {
+  const { id, sagaId } = await placed(1);
+  expect(await store.confirmOrders([move(sagaId, "COMPLETED", { fence: 0n })])).toEqual([
+    { sagaId, moved: false },
+  ]);
+  expect(await store.confirmOrders([move(sagaId, "COMPLETED", { from: "COMPENSATING" })])).toEqual([
+    { sagaId, moved: false },
+  ]);
+  expect(await status(id)).toBe("PENDING");
+  expect(await stock("TEA")).toBe(10n);
+});
+
+test.each([
+  ["PAYMENT_DECLINED", "REJECTED"],
+  ["OUT_OF_STOCK", "CANCELLED"],
+])("an order closed for %s is %s", async (reason, expected) => {
+  const { id, sagaId } = await placed(1);
+  await store.closeOrders([move(sagaId, "COMPENSATED", { failure: { reason, message: "m" } })]);
+  expect(await store.findOrder(id)).toMatchObject({
+    status: expected,
+    failure: { reason },
+  });
+});
+
+test("a parked order needs attention, and resumes in the direction it was going", async () => {
+  const { id, sagaId } = await placed(1);
+  await store.reflectMoves(
+    [move(sagaId, "COMPENSATING", { failure: { reason: "OUT_OF_STOCK", message: "" } })],
+    PLACE_ORDER,
+  );
+  expect(await status(id)).toBe("CANCELLING");
+  await store.reflectMoves(
+    [move(sagaId, "NEEDS_ATTENTION", { from: "COMPENSATING", resumeState: "COMPENSATING" })],
+    PLACE_ORDER,
+  );
+  expect(await status(id)).toBe("NEEDS_ATTENTION");
+  const resume = move(sagaId, "COMPENSATING", { from: "NEEDS_ATTENTION", bumpFence: true });
+  expect(
+    await store.intervene(request(sagaId, crypto.randomUUID(), "RetrySaga"), resume, PLACE_ORDER),
+  ).toBe(true);
+  expect(await status(id)).toBe("CANCELLING");
+  // The operator's move fenced out the worker that held the saga.
+  expect(await store.closeOrders([move(sagaId, "COMPENSATED", { from: "COMPENSATING" })])).toEqual([
+    { sagaId, moved: false },
+  ]);
+});
+
+test("of a concurrent confirmation and compensation one wins, and the order agrees with its saga", async () => {
+  for (let round = 0; round < 10; round++) {
+    const { id, sagaId, move: confirm } = await placed(1);
+    const back = move(sagaId, "COMPENSATING", {
+      bumpFence: true,
+      failure: { reason: "CANCELLED_BY_CUSTOMER", message: "" },
+    });
+    const [[confirmed], turned] = await Promise.all([
+      store.confirmOrders([confirm]),
+      store.intervene(request(id, crypto.randomUUID(), "CancelOrder"), back, PLACE_ORDER),
+    ]);
+    expect([confirmed?.moved, turned].filter(Boolean)).toHaveLength(1);
+    expect(await status(id)).toBe(turned ? "CANCELLING" : "CONFIRMED");
+  }
+});
+
+test("of concurrent cancellations of a confirmed order one begins; the stock is returned once", async () => {
+  const { id, move: confirm } = await placed(4, 2);
+  await store.confirmOrders([confirm]);
+  const definition = cancelOrderSaga({ orders: store, payments: {} as never, times });
+  const sagas = Array.from({ length: 10 }, () =>
+    engine.prepare(definition, id, { paymentId: id, reason: "r" }),
+  );
+  const failure = { reason: "CANCELLED_BY_CUSTOMER", message: "" };
+  const begun = await Promise.all(
+    sagas.map((saga) =>
+      store.cancelConfirmed(request(id, crypto.randomUUID(), "CancelOrder"), id, failure, saga),
+    ),
+  );
+  expect(begun.filter(Boolean)).toHaveLength(1);
+  const winner = sagas[begun.indexOf(true)]?.id ?? "";
+  const finish = move(winner, "COMPLETED", { step: "restock" });
+  const results = (
+    await Promise.all([store.restockOrders([finish]), store.restockOrders([finish])])
+  ).flat();
+  expect(results.filter((result) => result.moved)).toHaveLength(1);
+  expect([await stock("TEA"), await stock("POT"), await status(id)]).toEqual([
+    10n,
+    10n,
+    "CANCELLED",
+  ]);
+  expect(await sql`select from sagas where kind = ${CANCEL_ORDER}`).toHaveLength(1);
+});
+
+test("orders are listed newest first, by page, customer and status", async () => {
+  const ids: string[] = [];
+  for (let n = 0; n < 5; n++) ids.push((await placed(1)).id);
+  const all = { customerId: undefined, status: undefined };
+  const first = await store.listOrders(all, undefined, 3);
+  const rest = await store.listOrders(all, first.at(-1)?.id, 3);
+  expect([...first, ...rest].map((order) => order.id)).toEqual(ids.toReversed());
+  expect(await store.listOrders({ ...all, customerId: uuidv7() }, undefined, 3)).toEqual([]);
+  expect(await store.listOrders({ ...all, status: "CONFIRMED" }, undefined, 3)).toEqual([]);
+});
+
+test("requests are deleted once their retention is over, oldest first, at most `limit` at once", async () => {
+  const insert = (count: number, ageMs: number) => sql`
+    insert into requests (caller, request_id, method, fingerprint, resource_id, create_time)
+    select ${customerId}, gen_random_uuid(), 'CreateOrder', 'f', ${String(ageMs)}, now() - ${ageMs} * interval '1 millisecond'
+    from generate_series(1, ${count}::int)`;
+  await insert(1, 2 * REQUEST_RETENTION_MS);
+  await insert(2, REQUEST_RETENTION_MS);
+  await insert(1, REQUEST_RETENTION_MS - 60_000);
+  const left = async () =>
+    (await sql`select resource_id from requests order by create_time`).map(
+      (row) => row["resourceId"],
+    );
+  expect(await store.sweepRequests(1)).toBe(1);
+  expect(await left()).not.toContain(String(2 * REQUEST_RETENTION_MS));
+  expect(await store.sweepRequests(10)).toBe(2);
+  expect(await store.sweepRequests(10)).toBe(0);
+  expect(await left()).toEqual([String(REQUEST_RETENTION_MS - 60_000)]);
+});
+
+test("no statement above makes a transition that the transition table does not have", async () => {
+  const moves = await sql<
+    { before: OrderStatus; after: OrderStatus }[]
+  >`select distinct before, after from transitions`;
+  expect(moves.length).toBeGreaterThan(5);
+  for (const { before, after } of moves) expect(TRANSITIONS[before]).toContain(after);
+});

@@ -1,0 +1,30 @@
+import { findRequest, type Sql, sweepRequests } from "@tercet/service";
+import * as orders from "./postgres-orders.ts";
+import * as products from "./postgres-products.ts";
+import type { OrderStore } from "./store.ts";
+
+/** The folder that drizzle-kit writes, seen from `src` and from `dist`. */
+export const MIGRATIONS = new URL("../migrations/", import.meta.url);
+
+/** `sql` serves callers; `work` serves sagas and background work, at a lower priority. */
+export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
+  return {
+    insertOrder: (request, order, saga) => orders.insertOrder(sql, request, order, saga),
+    confirmOrders: (moves) => orders.confirmOrders(work, moves),
+    closeOrders: (moves) => orders.closeOrders(work, moves),
+    restockOrders: (moves) => orders.restockOrders(work, moves),
+    reflectMoves: (moves, kind) => orders.reflectMoves(work, moves, kind),
+    intervene: (request, move, kind) => orders.intervene(sql, request, move, kind),
+    cancelConfirmed: (request, orderId, failure, saga) =>
+      orders.cancelConfirmed(sql, request, orderId, failure, saga),
+    findOrder: (id, customerId) => orders.findOrder(sql, id, customerId),
+    listOrders: (filter, after, limit) => orders.listOrders(sql, filter, after, limit),
+    listVersions: (ids) => orders.listVersions(work, ids),
+    putProduct: (request, product) => products.putProduct(sql, request, product),
+    adjustStock: (request, sku, delta) => products.adjustStock(sql, request, sku, delta),
+    findProducts: (skus) => products.findProducts(sql, skus),
+    listProducts: (after, limit) => products.listProducts(sql, after, limit),
+    findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
+    sweepRequests: (limit) => sweepRequests(work, limit),
+  };
+}
