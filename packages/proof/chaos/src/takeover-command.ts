@@ -35,7 +35,10 @@ Options:
       seed: numberOf(context, "seed"),
       signal: context.signal,
       onProgress: ({ phase, placed, kills, freezes, fencedWrites }) =>
-        show(`${phase}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`, phase),
+        show(
+          `${phase}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`,
+          phase,
+        ),
     });
     const { delaysMs, finishedByReplica: finished, ordersByStatus } = result;
     const lines = table([
