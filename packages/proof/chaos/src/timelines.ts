@@ -1,5 +1,8 @@
 import type { SagaEventRow, SagaRow } from "@tercet/audit";
 
+/** The event that Order logs when it refuses a write, since the saga was taken over. */
+export const FENCED_WRITE = "saga_write_refused";
+
 export const isTakeOver = ({
   outcome,
   message,

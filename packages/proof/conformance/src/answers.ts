@@ -13,11 +13,11 @@ import type {
 
 type Answer = MessageInitShape<DescMessage>;
 
-/** Tells in answers and errors what came in. */
+/** Reports in responses and errors what was received. */
 export class Echo {
   readonly #schema: DescMessage;
   readonly #context: HandlerContext;
-  /** As it came: what Connect answers is what is left. */
+  /** Of the whole call: later, Connect returns what is left. */
   readonly #timeoutMs: number | undefined;
 
   /** @param schema of ConformancePayload.RequestInfo */
@@ -38,13 +38,13 @@ export class Echo {
     return payload(response?.value, this.#call(requests));
   }
 
-  /** Sends the headers and trailers that are asked for. */
+  /** Sends the requested headers and trailers. */
   open(definition: ResponseDefinition | undefined): void {
     append(this.#context.responseHeader, definition?.responseHeaders);
     append(this.#context.responseTrailer, definition?.responseTrailers);
   }
 
-  /** The answers of a stream, one after the other. */
+  /** Returns the responses of a stream. */
   stream(definition: StreamResponseDefinition | undefined): StreamEcho {
     const responses = definition?.responseData ?? [];
     let sent = 0;
@@ -59,7 +59,7 @@ export class Echo {
       left,
       next,
       async *rest(requests) {
-        for (let untold = requests; left(); untold = []) yield await next(untold);
+        for (let pending = requests; left(); pending = []) yield await next(pending);
         if (definition?.error === undefined) return;
         throw self.#failure(definition.error, sent === 0 ? requests : undefined);
       },
@@ -71,7 +71,7 @@ export class Echo {
     if (delayMs > 0) await sleep(delayMs, undefined, { signal: this.#context.signal });
   }
 
-  /** Nothing is told of requests when something was sent before the error. */
+  /** `requests` are reported unless a response was sent before the error. */
   #failure(
     { code, message = "", details }: RpcError,
     requests: readonly Request[] | undefined,
@@ -109,9 +109,9 @@ export class Echo {
 
 export interface StreamEcho {
   left(): boolean;
-  /** The next answer, which tells these requests. */
+  /** Resolves to the next response, which reports these requests. */
   next(requests: readonly Request[]): Promise<Answer>;
-  /** What is left, then the error that is asked for. */
+  /** Returns the responses that are left, then throws the requested error. */
   rest(requests: readonly Request[]): AsyncIterable<Answer>;
 }
 

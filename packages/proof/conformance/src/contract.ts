@@ -8,14 +8,11 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
-/**
- * The suite's contracts, as descriptors: those of the version that runs, so that nothing of them is
- * in this repository.
- */
+/** The suite's contracts, as descriptors of the version that runs; we keep no copy of them. */
 export class Contract {
   readonly #registry: FileRegistry;
 
-  /** @param path of what `buf build` made of the suite's proto files */
+  /** @param path of the descriptor set that `buf build` made of the suite's proto files */
   static async load(path: string): Promise<Contract> {
     return new Contract(
       createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(path))),

@@ -4,16 +4,19 @@ import { runSuite } from "./suite.ts";
 
 const help = `Usage: pnpm conformance [--selection | --run PATTERN...] [--trace]
 
-Runs Connect's official protocol suite (connectrpc.com/conformance) against our own host with everything that production has in it: Connect, gRPC and
-gRPC-Web; HTTP/1.1 and HTTP/2 on one port, cleartext and TLS, with and without client certificates; proto and JSON; identity, gzip and br; GET; the
-limit of a message's size. No case is excused. Needs Go, and "pnpm tools connectconformance" once.
+Runs Connect's official protocol suite (connectrpc.com/conformance) against our own host, with
+everything it has in production: Connect, gRPC and gRPC-Web; HTTP/1.1 and HTTP/2 on one port,
+cleartext and TLS, with and without client certificates; proto and JSON; identity, gzip and br;
+GET; and the limit of a message's size. No case is excluded.
+Needs Go, and "pnpm tools connectconformance" once.
 
 The exit code is 1 when a case failed or could not be run, or a tool is missing.
 
 Options:
-  --selection     a part for every day, in less than half of the time
-  --run PATTERN   cases whose name matches: "Basic/**", "**/Protocol:PROTOCOL_GRPC/**/unary/*"; more than once for more
-  --trace         shows what went over the wire in each case that failed`;
+  --selection     a selection for every day, which takes less than half of the time
+  --run PATTERN   cases whose name matches, for example "Basic/**" or
+                  "**/Protocol:PROTOCOL_GRPC/**/unary/*"; may be repeated
+  --trace         shows the bytes on the wire of each failed case`;
 
 await runCommand({
   help,
@@ -32,7 +35,7 @@ await runCommand({
       throw new CommandError("--selection or --run, not both; see --help");
     const started = performance.now();
     const seconds = () => `${((performance.now() - started) / 1_000).toFixed(0)} s`;
-    // The suite says nothing between the beginning and the end of its cases.
+    // The suite prints nothing while its cases run.
     const clock = setInterval(
       () => terminal.draw([terminal.styled("dim", `… ${seconds()}`)]),
       1_000,
@@ -47,10 +50,10 @@ await runCommand({
     for (const line of result.logged) terminal.line(line.trimEnd());
     const ok = result.failed === 0 && result.notRun === 0 && result.logged.length === 0;
     const mark = ok ? terminal.styled("green", "✓") : terminal.styled("red", "✗");
-    const untold = result.notRun > 0 ? `, ${result.notRun} not run` : "";
+    const skipped = result.notRun > 0 ? `, ${result.notRun} not run` : "";
     const logged = result.logged.length > 0 ? `, ${result.logged.length} unexpected log lines` : "";
     terminal.line(
-      `${mark} ${result.passed} passed, ${result.failed} failed${untold}${logged} in ${seconds()}`,
+      `${mark} ${result.passed} passed, ${result.failed} failed${skipped}${logged} in ${seconds()}`,
     );
     return ok ? 0 : 1;
   },

@@ -1,6 +1,5 @@
 /**
- * The suite's messages, as far as they are used here. Source: the suite's service.proto and
- * server_compat.proto.
+ * The used parts of the suite's messages. Source: its service.proto and server_compat.proto.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
@@ -9,7 +8,7 @@ export interface ServerCompatRequest extends Message {
   readonly useTls: boolean;
   /** PEM; empty when clients need no certificate. */
   readonly clientTlsCert: Uint8Array;
-  /** Bytes; 0 for no limit in particular. */
+  /** Bytes; 0 for the default. */
   readonly messageReceiveLimit: number;
   /** PEM, for 127.0.0.1. */
   readonly serverCreds?: { readonly cert: Uint8Array; readonly key: Uint8Array };

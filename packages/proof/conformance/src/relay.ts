@@ -1,8 +1,7 @@
 /**
- * What the suite starts for each server it needs: hands on to `servers.ts`, at the socket that is
- * its argument, what the suite says and what it is answered. The suite waits 10 s for an answer,
- * and starts several at once; on a busy machine a process that loads the whole host first would be
- * too late.
+ * The process that the suite starts for each server: relays between the suite and the socket of
+ * `servers.ts`, its argument. The suite starts several at once and waits 10 s, which would be too
+ * short for processes that load the whole host.
  */
 import { connect } from "node:net";
 

@@ -4,7 +4,7 @@ import type { Contract } from "./contract.ts";
 import type { StreamingRequest, UnaryRequest } from "./messages.ts";
 
 /**
- * What the suite calls: each request says what to answer, and the answer says what came in.
+ * The suite's service: each request defines its response, which reports what was received.
  * `Unimplemented` is not implemented. Source: the suite's service.proto.
  */
 export function conformanceRoutes(contract: Contract): (router: ConnectRouter) => void {
@@ -27,10 +27,10 @@ export function conformanceRoutes(contract: Contract): (router: ConnectRouter) =
     yield* answers.stream(responseDefinition).rest([request]);
   }
 
-  /** Full duplex, each request is answered; half duplex, they are all read first. */
+  /** In full duplex, responds to each request; in half duplex, reads all of them first. */
   async function* bidiStream(requests: AsyncIterable<StreamingRequest>, context: HandlerContext) {
     const answers = echo(context);
-    const untold: StreamingRequest[] = [];
+    const pending: StreamingRequest[] = [];
     let first: StreamingRequest | undefined;
     let stream = answers.stream(undefined);
     for await (const request of requests) {
@@ -39,12 +39,12 @@ export function conformanceRoutes(contract: Contract): (router: ConnectRouter) =
         answers.open(request.responseDefinition);
         stream = answers.stream(request.responseDefinition);
       }
-      untold.push(request);
+      pending.push(request);
       if (!first.fullDuplex) continue;
       if (!stream.left()) break;
-      yield await stream.next(untold.splice(0));
+      yield await stream.next(pending.splice(0));
     }
-    yield* stream.rest(untold);
+    yield* stream.rest(pending);
   }
 
   const implementation = { unary, idempotentUnary: unary, clientStream, serverStream, bidiStream };

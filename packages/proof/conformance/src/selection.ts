@@ -1,7 +1,6 @@
 /**
- * A part of the suite for every day, by its patterns: every kind of case, over each protocol,
- * version of HTTP and shape of server. What makes the whole large is that most kinds are tried with
- * each codec and each compression; here those have one of each.
+ * Patterns of a selection for every day: every kind of case, over each protocol, HTTP version and
+ * server configuration, but mostly with only one codec and compression each.
  */
 export const selection: readonly string[] = [
   "Basic/**/Codec:CODEC_PROTO/Compression:COMPRESSION_GZIP/**",

@@ -25,8 +25,8 @@ const HOST = "127.0.0.1";
 const LENGTH_BYTES = 4;
 
 /**
- * Our own host for the suite, with the suite's service in it: one for each connection to the socket
- * at `path`, of the kind that is asked for there, until the connection ends.
+ * Listens on the socket at `path`, and runs our host with the suite's service for each connection,
+ * configured as it requests, until it ends.
  */
 export async function serveSuite(
   contract: Contract,
@@ -36,7 +36,7 @@ export async function serveSuite(
   const running = new Set<Promise<void>>();
   const listener = createServer((socket) => {
     const served = serveOne(contract, socket, log).catch((error: unknown) => {
-      log.error({ err: error }, "a server could not be had");
+      log.error({ err: error }, "a server could not be started");
       socket.destroy();
     });
     running.add(served);
@@ -82,7 +82,7 @@ const startService = (contract: Contract, config: ServiceConfig, log: Logger): P
     openServices: [contract.service],
   });
 
-/** Production's, but for what the suite names. */
+/** Production's configuration, except what the suite requests. */
 function configFor({
   useTls,
   serverCreds,
@@ -105,7 +105,7 @@ function configFor({
   };
 }
 
-/** A message behind its length; what comes after it is left, and the connection open. */
+/** Reads one length-prefixed message and leaves the connection open. */
 async function readFrame(socket: Socket): Promise<Buffer> {
   let read: Buffer = Buffer.alloc(0);
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
@@ -114,7 +114,7 @@ async function readFrame(socket: Socket): Promise<Buffer> {
     const end = LENGTH_BYTES + read.readUInt32BE();
     if (read.length >= end) return read.subarray(LENGTH_BYTES, end);
   }
-  throw new Error("the suite ended before it had said what server it needs");
+  throw new Error("the suite ended before it requested a server");
 }
 
 function frame(message: Uint8Array): Buffer {

@@ -5,9 +5,7 @@ import { runSuite, TOOL } from "../src/suite.ts";
 
 const missing = (await onPath(TOOL)) === undefined || (await onPath("go")) === undefined;
 if (missing)
-  process.stderr.write(
-    `WITHOUT ${TOOL} (pnpm tools ${TOOL}): the host is not held to the protocols' own suite\n`,
-  );
+  process.stderr.write(`WITHOUT ${TOOL} (pnpm tools ${TOOL}): the conformance suite is not run\n`);
 
 const LIMIT_MS = 10 * 60_000;
 

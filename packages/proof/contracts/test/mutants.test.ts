@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Gate, gates, mutants } from "./mutants.ts";
 import { type Scratch, scratchCopy } from "./scratch.ts";
 
-/** A busy machine makes everything slow, and nothing wrong. */
 const PATIENCE = 15 * 60_000;
 
 let scratch: Scratch;
@@ -20,7 +19,7 @@ afterAll(async () => {
 
 const ofContracts = (gate: Gate): boolean => gate === "pacts" || gate === "verify";
 
-/** Which of these gates do not let the copy pass, with what they said. */
+/** Resolves to the output of each gate that fails on the copy. */
 async function failing(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   const failed = await failingChecks(asked.filter((gate) => !ofContracts(gate)));
   for (const gate of asked.filter(ofContracts)) {
@@ -35,10 +34,7 @@ async function failing(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   return failed;
 }
 
-/**
- * Those of `pnpm verify`. None may be left out, or skip itself: it would catch nothing, and nobody
- * would see.
- */
+/** Runs gates of `pnpm verify`. A gate that is skipped fails the test, since it catches nothing. */
 async function failingChecks(asked: readonly Gate[]): Promise<Map<Gate, string>> {
   if (asked.length === 0) return new Map();
   const { output } = await scratch.run(
@@ -58,7 +54,7 @@ async function failingChecks(asked: readonly Gate[]): Promise<Map<Gate, string>>
 }
 
 test(
-  "as it is, the copy passes every gate",
+  "the unchanged copy passes every gate",
   async () => expect([...(await failing(gates))]).toEqual([]),
   PATIENCE,
 );

@@ -1,9 +1,6 @@
 import type { Scratch } from "./scratch.ts";
 
-/**
- * What can catch a change of the contract, cheapest first; the names of `pnpm verify` and `pnpm
- * contracts`.
- */
+/** The gates of `pnpm verify` and `pnpm contracts` that can catch a mutant, cheapest first. */
 export const gates = [
   "buf-breaking",
   "golden",
@@ -19,10 +16,7 @@ export type Gate = (typeof gates)[number];
 export interface Mutant {
   readonly name: string;
   readonly mutate: (scratch: Scratch) => Promise<unknown>;
-  /**
-   * The gates that must catch it, each of them, and what they must say: one that fails for another
-   * reason has not seen it.
-   */
+  /** The gates that must catch it, and what each must report, so that no other failure counts. */
   readonly caughtBy: Readonly<Partial<Record<Gate, RegExp>>>;
 }
 
@@ -30,19 +24,16 @@ const ORDER = "proto/order/v1/order_service.proto";
 const PAYMENT = "proto/payment/v1/payment_service.proto";
 const IDENTITY = "proto/identity/v1/identity.proto";
 
-/** In a contract; its code is generated anew. */
+/** Changes a contract and regenerates its code. */
 async function inProto(scratch: Scratch, path: string, from: string, to: string): Promise<void> {
   await scratch.replace(path, from, to);
   await scratch.must("buf", "generate");
 }
 
-/** In Pact's list of what failed, not among the interactions that it tried. */
+/** Matches in Pact's list of failures only. */
 const failure = (what: RegExp): RegExp => new RegExp(`^Failures:$[^]*${what.source}`, "m");
 
-/**
- * What was published must not change; by carelessness, where the code was left behind, and by
- * diligence, where everything that compiles was changed with it.
- */
+/** Breaking changes of published contracts, some without and some with the code changed along. */
 export const mutants: readonly Mutant[] = [
   {
     name: "a renamed field",
@@ -147,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     caughtBy: { verify: failure(/a registration under an address that is taken/) },
   },
   {
-    name: "a changed money unit in an answer",
+    name: "a changed money unit in a response",
     mutate: (scratch) =>
       scratch.replace(
         "packages/order/src/message.ts",

@@ -4,21 +4,18 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT, temporaryFolder } from "@tercet/cli";
 
-/** A copy of the repository, to break. */
+/** A copy of the repository for mutations. */
 export interface Scratch extends AsyncDisposable {
-  /**
-   * Replaces every occurrence in a file. Throws when there is none: a mutation that changes nothing
-   * shows nothing.
-   */
+  /** Replaces every occurrence in a file. Throws when there is none. */
   replace(path: string, from: string, to: string): Promise<void>;
-  /** Runs a program of node_modules/.bin there; never rejects. */
+  /** Runs a program of node_modules/.bin in the copy; never rejects. */
   run(
     program: string,
     ...args: readonly string[]
   ): Promise<{ readonly ok: boolean; readonly output: string }>;
-  /** The same; rejects when it fails. */
+  /** Like `run`, but rejects when the program fails. */
   must(program: string, ...args: readonly string[]): Promise<void>;
-  /** Everything as it was. */
+  /** Reverts every change. */
   restore(): Promise<void>;
 }
 
@@ -32,7 +29,7 @@ export async function scratchCopy(): Promise<Scratch> {
   const env = {
     ...process.env,
     PATH: [join(folder, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
-    // The gates compare with the copy as it was, and know nothing of this test's own runner.
+    // The gates compare with the unchanged copy; NODE_OPTIONS would load the test runner's hooks.
     BUF_BREAKING_AGAINST: "HEAD",
     NO_COLOR: "1",
     NODE_OPTIONS: "",
@@ -91,18 +88,17 @@ async function copySources(folder: string): Promise<void> {
   );
   for (const path of stdout.split("\0").filter(Boolean)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
-    // What is deleted and not yet committed is listed too.
+    // Files that are deleted but not committed are listed too.
     await cp(join(ROOT, path), join(folder, path)).catch(unlessMissing);
   }
 }
 
-/**
- * The copy's packages find each other in the copy, by the same relative links; what others made
- * stays where it is.
- */
+/** Links packages to each other within the copy, and third-party modules to the originals. */
 async function linkModules(folder: string): Promise<void> {
-  const packages = (await readdir(join(ROOT, "packages"))).map((name) => join("packages", name));
-  for (const path of ["gen", ...packages])
+  const { stdout } = await promisify(execFile)("git", ["ls-files", "*/package.json"], {
+    cwd: ROOT,
+  });
+  for (const path of stdout.trim().split("\n").map(dirname))
     await cp(join(ROOT, path, "node_modules"), join(folder, path, "node_modules"), {
       recursive: true,
       verbatimSymlinks: true,
