@@ -15,8 +15,10 @@ import {
   testDatabase,
   testTokens,
 } from "@tercet/service/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createPaymentService, envToConfig, readBook } from "../src/index.ts";
+
+const PROVIDER_TIMEOUT_MS = Math.ceil(200 * inject("timeFactor"));
 
 type PaymentClient = Client<typeof PaymentService>;
 
@@ -77,9 +79,9 @@ async function startService(): Promise<Service> {
     PROVIDER_BOOK_DIR: bookDir,
   };
   const fast = {
-    PROVIDER_TIMEOUT_MS: "200",
-    RECONCILE_AFTER_MS: "400",
-    ABANDON_AFTER_MS: "400",
+    PROVIDER_TIMEOUT_MS: String(PROVIDER_TIMEOUT_MS),
+    RECONCILE_AFTER_MS: String(2 * PROVIDER_TIMEOUT_MS),
+    ABANDON_AFTER_MS: String(2 * PROVIDER_TIMEOUT_MS),
     RECONCILE_INTERVAL_MS: "50",
   };
   const config = envToConfig({ ...env, ...fast, JWKS_URL: "http://unused.test" });

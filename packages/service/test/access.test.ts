@@ -163,9 +163,9 @@ describe("the gate does not wait for the body", () => {
       socket.write(
         `POST /order.v1.CatalogService/PutProduct HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${length}\r\n\r\n`,
       );
-      const [answer] = await once(socket, "data");
-      expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
-      expect(String(answer).toLowerCase()).toContain("www-authenticate: bearer");
+      const [response] = await once(socket, "data");
+      expect(String(response)).toMatch(/^HTTP\/1\.1 401 /);
+      expect(String(response).toLowerCase()).toContain("www-authenticate: bearer");
       socket.destroy();
     },
   );

@@ -41,8 +41,7 @@ describe.each([
   ["gRPC-Web", transports["gRPC-Web over HTTP/1.1"] as typeof grpc],
   ["Connect", connect1],
 ])("over %s", (_name, transport) => {
-  // The client's own timer is kept out of it: the deadline travels as the header of the protocol
-  // alone.
+  // Sent as the protocol's header, without the client's own timer.
   const timeout = (ms: string) =>
     transport === connect1 ? { "connect-timeout-ms": ms } : { "grpc-timeout": `${ms}m` };
   const list = (headers: Record<string, string>) =>
@@ -141,9 +140,9 @@ describe("the correlation id", () => {
 
   test("is in the response, with errors too, and in the log", async () => {
     for (const method of ["ListProducts", "PutProduct"]) {
-      const answer = await call("order-77.a_b", method);
-      expect(answer.ok).toBe(false);
-      expect(answer.headers.get("x-correlation-id")).toBe("order-77.a_b");
+      const response = await call("order-77.a_b", method);
+      expect(response.ok).toBe(false);
+      expect(response.headers.get("x-correlation-id")).toBe("order-77.a_b");
     }
     expect(deaf.log.some((line) => line["correlation_id"] === "order-77.a_b")).toBe(true);
   });

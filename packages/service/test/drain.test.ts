@@ -15,7 +15,7 @@ const LIST = "/order.v1.CatalogService/ListProducts";
 const never = new Promise<never>(() => {});
 const bytes = (b: Buffer) => b;
 
-/** A service whose ListProducts waits until it is let go. */
+/** Starts a service whose ListProducts waits for `release`. */
 async function slow(drainTimeoutMs = 30_000) {
   const release = gate();
   const state = { entered: 0 };
@@ -51,9 +51,9 @@ test("calls in flight finish with success on every protocol, while new connectio
   await until(() => refused(shop.port));
   release();
   for (const { products } of await Promise.all(calls)) expect(products[0]?.sku).toBe("TEA");
-  const answer = await keepAlive;
-  expect(answer.statusCode).toBe(200);
-  answer.resume();
+  const response = await keepAlive;
+  expect(response.statusCode).toBe(200);
+  response.resume();
   await drained;
   agent.destroy();
 });
@@ -61,10 +61,10 @@ test("calls in flight finish with success on every protocol, while new connectio
 test("idle connections do not delay the close", async () => {
   const shop = await host({ config: { drainTimeoutMs: 30_000 } });
   const agent = new http.Agent({ keepAlive: true });
-  const answer = await new Promise<http.IncomingMessage>((resolve) =>
+  const response = await new Promise<http.IncomingMessage>((resolve) =>
     http.get(`${shop.url}/health/live`, { agent }, resolve),
   );
-  await once(answer.resume(), "end");
+  await once(response.resume(), "end");
   const session = http2.connect(shop.url);
   await once(session, "remoteSettings");
   await catalogAt(grpc(shop.url)).listProducts({});
@@ -105,15 +105,15 @@ test("a request on a keep-alive connection during the drain is served, then the 
   const blocker = catalogAt(grpc(shop.url)).listProducts({});
   await until(() => state.entered === 1);
   const socket = connect(shop.port, "127.0.0.1");
-  // Half a request makes the connection busy, so that the drain lets it be.
+  // Half a request makes the connection busy, so that the drain does not close it.
   socket.write("GET /health/live HTTP/1.1\r\nhost: x\r\n");
   await fetch(`${shop.url}/health/live`);
   const drained = shop[Symbol.asyncDispose]();
   await until(() => refused(shop.port));
   socket.write("\r\n");
-  const answer = String((await once(socket, "data"))[0]);
-  expect(answer).toContain("200 OK");
-  expect(answer.toLowerCase()).toContain("connection: close");
+  const response = String((await once(socket, "data"))[0]);
+  expect(response).toContain("200 OK");
+  expect(response.toLowerCase()).toContain("connection: close");
   release();
   await blocker;
   await drained;
@@ -124,7 +124,7 @@ describe("calls that do not end by themselves end at the drain timeout", () => {
     ["gRPC", grpc],
     ["Connect over HTTP/1.1", connect1],
   ])(
-    "a stream over %s whose handler listens, and one whose handler does not",
+    "a stream over %s whose handler obeys the signal, and one whose handler ignores it",
     async (_name, transport) => {
       const entered = { count: 0 };
       const shop = await host({
@@ -165,7 +165,7 @@ describe("calls that do not end by themselves end at the drain timeout", () => {
   });
 
   test("a peer that does not read cannot keep the process alive", async () => {
-    // The Connect plugin tells the console, and only the console, that it could not write.
+    // The Connect plugin reports a failed write to the console only.
     const complaint = vi.spyOn(console, "error").mockImplementation(() => {});
     const shop = await host({
       config: { drainTimeoutMs: 200 },
@@ -252,12 +252,12 @@ test("a process whose service is disposed ends by itself", async () => {
   const child = spawn(process.execPath, ["--conditions=source", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let said = "";
+  let output = "";
   child.stdout.on("data", (chunk) => {
-    said += chunk;
+    output += chunk;
   });
   const [code] = await once(child, "exit");
-  expect({ code, said }).toEqual({ code: 0, said: "disposed\n" });
+  expect({ code, output }).toEqual({ code: 0, output: "disposed\n" });
 });
 
 test("a process that gets SIGTERM while it starts does not wait for the start", async () => {

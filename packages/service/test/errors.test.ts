@@ -180,7 +180,7 @@ describe.each([
   });
 
   test.each([undefined, null, "text", 7])(
-    "a handler that throws %j answers internal",
+    "a handler that throws %j returns internal",
     async (thrown) => {
       expect(await unary(() => thrown)).toMatchObject({ code: Code.Internal });
     },
@@ -223,18 +223,18 @@ describe("invalid encodings", () => {
   test.each(["", "null", "[]", "{", '{"pageSize":"1e400"}', '{"pageSize":1.5}'])(
     "JSON %j is an invalid argument",
     async (body) => {
-      const answer = await post("application/json", body);
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toMatchObject({ code: "invalid_argument" });
+      const response = await post("application/json", body);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "invalid_argument" });
     },
   );
 
   // gRPC's own table of codes has INTERNAL for these, and Connect follows it.
   test.each([[[0x12, 0x7f, 0x41]], [[0x07]], [[0x00, 0x01]], [[0x12, 0x02, 0xc3, 0x28]]])(
-    "bytes %j are refused without a word to the log",
+    "bytes %j are refused and not logged",
     async (bytes) => {
-      const answer = await post("application/proto", new Uint8Array(bytes));
-      expect(await answer.json()).toMatchObject({
+      const response = await post("application/proto", new Uint8Array(bytes));
+      expect(await response.json()).toMatchObject({
         code: "internal",
         message: expect.stringMatching(/^parse binary: /),
       });
@@ -255,7 +255,7 @@ const everything = (error: ConnectError): string =>
     JSON.stringify(error.findDetails(ErrorInfoSchema)),
   ].join(" ");
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function refusingPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

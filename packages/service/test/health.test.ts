@@ -26,7 +26,7 @@ describe("grpc.health.v1", () => {
   });
 
   test("Check of an unknown service is not found", async () => {
-    await expect(health().check({ service: "nobody.v1.Nothing" })).rejects.toMatchObject({
+    await expect(health().check({ service: "unknown.v1.Nothing" })).rejects.toMatchObject({
       code: Code.NotFound,
     });
   });
@@ -44,7 +44,7 @@ describe("grpc.health.v1", () => {
   test("Watch of an unknown service reports SERVICE_UNKNOWN and stays open", async () => {
     const stop = new AbortController();
     const seen = health()
-      .watch({ service: "nobody.v1.Nothing" }, { signal: stop.signal })
+      .watch({ service: "unknown.v1.Nothing" }, { signal: stop.signal })
       [Symbol.asyncIterator]();
     expect((await seen.next()).value).toMatchObject({ status: Status.SERVICE_UNKNOWN });
     stop.abort();
@@ -56,7 +56,7 @@ test("a failed dependency shows within two seconds everywhere, and so does its r
   const onWarning = (warning: Error) => void warnings.push(warning);
   process.on("warning", onWarning);
   const stop = new AbortController();
-  // More than EventTarget likes by default.
+  // More than EventTarget's default limit of listeners.
   const watches = Array.from({ length: 12 }, () =>
     health().watch({ service: ORDERS }, { signal: stop.signal })[Symbol.asyncIterator](),
   );
@@ -79,7 +79,7 @@ test("a failed dependency shows within two seconds everywhere, and so does its r
   expect(await next()).toEqual(new Set([Status.NOT_SERVING]));
   expect((await fetch(`${shop.url}/health/live`)).status).toBe(200);
 
-  // A check that never answers is a failure too.
+  // A check that hangs is a failure too.
   stock = () => new Promise(() => {});
   expect(await health().check({})).toMatchObject({ status: Status.NOT_SERVING });
 

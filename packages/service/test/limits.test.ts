@@ -32,18 +32,18 @@ afterAll(() => shop[Symbol.asyncDispose]());
 async function open(...bytes: string[]): Promise<{ socket: Socket; closed: Promise<string> }> {
   const socket = connect(shop.port, "127.0.0.1");
   await once(socket, "connect");
-  let answer = "";
+  let response = "";
   socket.on("data", (chunk) => {
-    answer += chunk;
+    response += chunk;
   });
   socket.on("error", () => {});
   for (const part of bytes) socket.write(part);
-  return { socket, closed: once(socket, "close").then(() => answer) };
+  return { socket, closed: once(socket, "close").then(() => response) };
 }
 
 describe("HTTP/1.1", () => {
   test.each(["", "P", "PR"])(
-    "a socket that says %j and nothing more is closed without a word",
+    "a socket that sends %j and nothing more is closed without a response",
     async (head) => {
       const started = performance.now();
       expect(await (await open(head)).closed).toBe("");
@@ -78,7 +78,7 @@ describe("the rest of a body that is too large", () => {
     return Buffer.concat([head, Buffer.alloc(length)]);
   };
 
-  // With production's limits: it must not take the 10 s of `requestTimeout`.
+  // With the limits of production: it must not take the 10 s of `requestTimeout`.
   let usual: Host;
   let authorization: string;
   beforeAll(async () => {
@@ -102,14 +102,14 @@ describe("the rest of a body that is too large", () => {
         socket.write(head(path, type, body.length));
         socket.write(body);
         socket.write(`${head(LIST, "application/json", 2)}{}`);
-        let answers = "";
+        let responses = "";
         for await (const chunk of socket) {
-          answers += chunk;
-          if (answers.includes("TEA")) break;
+          responses += chunk;
+          if (responses.includes("TEA")) break;
         }
-        expect(answers).toMatch(/resource_exhausted|grpc-status: 8/);
-        expect(answers).not.toContain("408 Request Timeout");
-        expect(answers).toContain("TEA");
+        expect(responses).toMatch(/resource_exhausted|grpc-status: 8/);
+        expect(responses).not.toContain("408 Request Timeout");
+        expect(responses).toContain("TEA");
       },
     );
   });
@@ -191,18 +191,18 @@ describe("HTTP/2", () => {
     );
     const closed = once(stream, "close");
     const started = performance.now();
-    let answers = 0;
+    let responses = 0;
     stream.on("data", (chunk: Buffer) => {
-      answers +=
+      responses +=
         fromBinary(ServerReflectionResponseSchema, chunk.subarray(5)).messageResponse.case ===
         "listServicesResponse"
           ? 1
           : 0;
-      if (answers < 12) setTimeout(() => stream.write(ask), 60);
+      if (responses < 12) setTimeout(() => stream.write(ask), 60);
     });
     stream.write(ask);
     await closed;
-    expect(answers).toBe(12);
+    expect(responses).toBe(12);
     expect(performance.now() - started).toBeGreaterThan(limits.requestTimeoutMs * 2);
     session.close();
   });
@@ -252,13 +252,13 @@ describe("messages", () => {
   test("a gzip bomb is not decompressed", async () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
     expect(bomb.length).toBeLessThan(65_536);
-    const answer = await fetch(shop.url + LIST, {
+    const response = await fetch(shop.url + LIST, {
       method: "POST",
       headers: { "content-type": "application/proto", "content-encoding": "gzip" },
       body: bomb,
     });
-    expect(answer.status).toBe(429);
-    expect(await answer.json()).toMatchObject({ code: "resource_exhausted" });
+    expect(response.status).toBe(429);
+    expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
   });
 
   test("a length field of 4 GiB allocates nothing", async () => {

@@ -11,10 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TlsOptions } from "../src/host/one-port.ts";
 import { catalogAt, gate, type Host, host } from "./harness.ts";
 
-/**
- * An authority, a server's certificate for 127.0.0.1, and a client's: made by the openssl program,
- * which Node has no counterpart of.
- */
+/** Makes an authority and certificates of a server and a client; Node cannot, so by openssl. */
 function certificates(folder: string) {
   const file = (name: string) => join(folder, name);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });

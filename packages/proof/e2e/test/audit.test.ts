@@ -50,7 +50,7 @@ async function command(...args: readonly string[]): Promise<{ code: number; outp
   );
 }
 
-test("a running system is sound, also while orders are under way; what is under way for too long is named", async () => {
+test("a running system is sound, also while orders are in progress; an order in progress for too long is named", async () => {
   const [confirmed] = await Promise.all([place(), place("tok_declined"), place()]);
   const { id } = await place("tok_timeout", patient(500));
   const { orders, netCaptured, broken, overdue, parked } = await auditMoney(stack, OPTIONS);
@@ -71,7 +71,7 @@ test("a running system is sound, also while orders are under way; what is under 
   });
 });
 
-test("an order that was changed behind the services' back is named, and a charge of nobody", async () => {
+test("an order that was changed in the database is named, and a charge without an order", async () => {
   const { id } = await place();
   const sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   await sql`update orders set status = 'CANCELLED' where id = ${id}`;

@@ -5,10 +5,10 @@ import type { Api } from "@tercet/stack";
 import { expect, vi } from "vitest";
 import { patient } from "./patience.ts";
 
-/** How long clients ask again before they give up. */
+/** How long clients retry. */
 export const PATIENCE = { timeout: 20_000, interval: 100 };
 
-/** "ok", or the code that the call failed with. */
+/** Resolves to "ok", or to the code with which the call failed. */
 export const outcome = (call: Promise<unknown>): Promise<string> =>
   call.then(
     () => "ok",
@@ -19,8 +19,8 @@ const isUnavailable = (error: unknown): boolean =>
   ConnectError.from(error).code === Code.Unavailable;
 
 /**
- * What a client does that was told `unavailable`, or what else passes: it asks again, with the same
- * request_id. Every other failure is one.
+ * Retries a call, with the same request_id, while it fails with `unavailable` or as `passes` says.
+ * Throws every other failure.
  */
 export async function persistently<T>(call: () => Promise<T>, passes = isUnavailable): Promise<T> {
   const answer = await vi.waitUntil(
@@ -36,7 +36,7 @@ export async function persistently<T>(call: () => Promise<T>, passes = isUnavail
   return (answer as { value: T }).value;
 }
 
-/** Waits until the order has this status, and answers it as it is then. */
+/** Waits until the order has this status, and resolves to it. */
 export const becomes = (
   { orders }: Pick<Api, "orders">,
   { id: orderId }: Pick<Order, "id">,
@@ -51,17 +51,17 @@ export const becomes = (
 /** A call as its client saw it. */
 export interface RecordedCall {
   readonly code: string;
-  /** The server's constant for programs, where it sent one. */
+  /** The server's error reason, if it sent one. */
   readonly reason: string | undefined;
   readonly ms: number;
   readonly deadlineMs: number;
 }
 
-/** What a client may be told while the system is treated badly: all of them say "ask again". */
+/** Codes that a client may get during faults: all of them allow a retry. */
 const ALLOWED = new Set(["ok", "Unavailable", "DeadlineExceeded", "ResourceExhausted", "Aborted"]);
 const LATE_MS = patient(250);
 
-/** Makes calls with a deadline and keeps what became of them. */
+/** Makes calls with a deadline and keeps their outcomes. */
 export class CallRecorder {
   readonly calls: RecordedCall[] = [];
   readonly #deadlineMs: number;
@@ -70,7 +70,7 @@ export class CallRecorder {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** Undefined when the call failed. */
+  /** Undefined if the call failed. */
   async call<T>(
     call: (options: { readonly timeoutMs: number }) => Promise<T>,
   ): Promise<T | undefined> {
@@ -97,7 +97,7 @@ export class CallRecorder {
     return this.calls.filter((call) => call.code === code).length;
   }
 
-  /** Calls that ended too late, or by a code that no fault of ours may show (I10). */
+  /** Calls that ended too late, or with a code that is not allowed (I10). */
   violations(): RecordedCall[] {
     return this.calls.filter(
       ({ code, ms, deadlineMs }) => !ALLOWED.has(code) || ms > deadlineMs + LATE_MS,

@@ -15,7 +15,7 @@ import { type Json, textFields, withText } from "./text-fields.ts";
 const SKU = "CANARY";
 const EUR = { currencyCode: "EUR", minorUnits: "500" };
 const CARD = "4111 1111 1111 1111";
-/** Passes every rule that a word can be asked to keep, the one for client ids too. */
+/** Passes every rule for a word, the one for client ids too. */
 const PASSWORD = "canary-password-of-somebody";
 const PAYMENT_TOKEN = "tok_canary_5f3a";
 
@@ -61,7 +61,7 @@ const payment = () => ({
   paymentMethod: { token: "tok_visa" },
 });
 
-/** A good request of each method: one field at a time is replaced. */
+/** A valid request of each method; one field at a time is replaced. */
 const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   Register: () => ({
     email: `${id()}@example.com`,
@@ -140,7 +140,7 @@ const serviceOf = ({ parent }: DescMethod) =>
     services[name].some(({ typeName }) => typeName === parent.typeName),
   ) ?? "order";
 
-/** By Connect's JSON. What a stream answers is its own envelope. */
+/** Calls with Connect's JSON. A stream's response is an envelope. */
 function call(
   method: DescMethod,
   body: Json | string,
@@ -161,7 +161,7 @@ function call(
   });
 }
 
-/** How often it stands in the logs, by file. */
+/** The lines of all logs that contain the text, each with its file. */
 async function found(text: string): Promise<string[]> {
   const logs = await allLogs(stack);
   return [...logs].flatMap(([name, log]) =>
@@ -176,7 +176,7 @@ test("every method has a request here", () => {
   expect(Object.keys(requests).sort()).toEqual(methods.map(({ name }) => name).sort());
 });
 
-test("no secret that somebody puts into any field that takes text, or where no message should be, is in any log at trace", async () => {
+test("a secret in any text field, or in place of a message, is in no log at trace", async () => {
   const outcomes = new Map<number, number>();
   const send = async (...given: Parameters<typeof call>) => {
     const answer = await call(...given);
@@ -194,7 +194,7 @@ test("no secret that somebody puts into any field that takes text, or where no m
       await send(method, await request(), { authorization: canary, cookie: canary });
     }
   }
-  // Many were carried out, many refused: both have been logged.
+  // Many succeeded and many were refused: both are logged.
   expect(outcomes.get(200)).toBeGreaterThan(100);
   expect(outcomes.get(400)).toBeGreaterThan(100);
   expect(outcomes.get(401)).toBeGreaterThan(100);

@@ -10,7 +10,7 @@ import { expectInvariants } from "./expect-invariants.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
-/** CANCEL_RACES_SEED makes the same choices again; when what happens is still up to the machine. */
+/** CANCEL_RACES_SEED repeats the choices; the timing still depends on the machine. */
 const seed = Number(process.env["CANCEL_RACES_SEED"] ?? freshSeed());
 const random = seededRandom(seed);
 
@@ -27,13 +27,13 @@ const STOCK = BigInt(ORDERS);
 const BETWEEN_ORDERS_MS = 100;
 /** Tokens, and how long an order by each usually takes. */
 const TOKENS = { tok_visa: 100, tok_slow: 2_100, tok_flaky: 500, tok_timeout_then_success: 700 };
-/** The order's id is known at once, long before it is settled. */
+/** The order's id is returned at once, long before the order is settled. */
 const AT_ONCE = { timeoutMs: 300 };
 const CALL = { timeoutMs: 4_000 };
 const SKU = "RACE";
 
 let folder: TestFolder;
-/** Its own Order service is the one that nobody harms. */
+/** Its own Order service suffers no fault. */
 let stack: Stack;
 let fleet: Fleet;
 let sql: Sql;
@@ -66,11 +66,11 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** Where clients call: anywhere. */
+/** Any replica or the edge. */
 const anyUrl = (): string => pick([stack.urls.edge, ...fleet.urls("order")], random);
 
-/** Asks until there is an answer, each time somewhere: that, or a refusal. */
-async function insist<T>(
+/** Retries, each time at another replica, until the call succeeds or is refused. */
+async function persist<T>(
   who: keyof typeof tokens,
   call: (api: Api) => Promise<T>,
   firstUrl = anyUrl(),
@@ -85,12 +85,12 @@ async function insist<T>(
   }
 }
 
-/** What a race is about, decided before it begins. */
+/** A race, decided before it begins. */
 interface Race {
   readonly token: keyof typeof TOKENS;
   readonly afterMs: number;
   readonly cancels: readonly Cancel[];
-  /** What happens to the replica that the order was placed at. */
+  /** The fault of the replica at which the order was placed. */
   readonly fault: "none" | "killed before" | "killed after" | "frozen before" | "frozen after";
 }
 
@@ -120,9 +120,9 @@ function aRace(): Race {
 interface Raced extends Race {
   readonly requestId: string;
   readonly order: Order;
-  /** Of each cancel: "ok", or why not. */
+  /** The outcome of each cancel: "ok", or the reason of its refusal. */
   readonly answers: readonly string[];
-  /** The last state that each stream told. */
+  /** The last state that each stream sent. */
   readonly watchedThroughout: Order | undefined;
   readonly watchedAfterwards: Order | undefined;
 }
@@ -135,7 +135,7 @@ async function run(race: Race): Promise<Raced> {
     paymentMethod: { token },
   };
   const owner = pick(fleet.urls("order"), random);
-  const { id: orderId } = await insist(
+  const { id: orderId } = await persist(
     "alice",
     ({ orders }) => orders.createOrder(request, AT_ONCE),
     owner,
@@ -149,7 +149,7 @@ async function run(race: Race): Promise<Raced> {
   if (fault === "frozen after") await fleet.freeze(FROZEN_MS, owner);
   const answers = await Promise.all(calls);
   const watchedAfterwards = await watched(orderId);
-  const order = await insist("alice", ({ orders }) => orders.getOrder({ orderId }, CALL));
+  const order = await persist("alice", ({ orders }) => orders.getOrder({ orderId }, CALL));
   return {
     ...race,
     requestId: request.requestId,
@@ -160,10 +160,10 @@ async function run(race: Race): Promise<Raced> {
   };
 }
 
-/** The last that the stream says, by as many connections as it takes. */
+/** The last state that the stream sends, over as many connections as it takes. */
 async function watched(orderId: string): Promise<Order | undefined> {
   let last: Order | undefined;
-  await insist("alice", async ({ orders }) => {
+  await persist("alice", async ({ orders }) => {
     for await (const { order } of orders.watchOrder({ orderId })) last = order;
   });
   return last;
@@ -171,7 +171,7 @@ async function watched(orderId: string): Promise<Order | undefined> {
 
 async function cancelled(orderId: string, { by, requestId }: Cancel): Promise<string> {
   try {
-    await insist(by, ({ orders }) =>
+    await persist(by, ({ orders }) =>
       orders.cancelOrder({ orderId, requestId, reason: "changed my mind" }, CALL),
     );
     return "ok";
@@ -183,8 +183,8 @@ async function cancelled(orderId: string, { by, requestId }: Cancel): Promise<st
 const REASONS = { alice: "CANCELLED_BY_CUSTOMER", olivia: "CANCELLED_BY_OPERATOR" };
 
 /**
- * One cancel wins, asked for once or twice, and its order ends CANCELLED, for its reason; a cancel
- * that loses is told so.
+ * Expects one cancel to win, sent once or twice: its order ends CANCELLED, for its reason. A cancel
+ * that loses is refused.
  */
 function expectOneWinner({ cancels, answers, order }: Raced): void {
   for (const answer of answers) expect(["ok", "ORDER_NOT_CANCELLABLE"]).toContain(answer);
@@ -192,14 +192,11 @@ function expectOneWinner({ cancels, answers, order }: Raced): void {
   const [winner] = winners;
   expect(OrderStatus[order.status]).toBe(winner === undefined ? "CONFIRMED" : "CANCELLED");
   expect(order.failure?.reason).toBe(winner && REASONS[winner.by]);
-  // Whoever asks for the same again is told the same.
+  // A repeated request gets the same response.
   expect(winners).toEqual(cancels.filter(({ requestId }) => requestId === winner?.requestId));
 }
 
-/**
- * A stream ends when nothing happens to the order any more; a confirmed one is cancelled later, if
- * at all.
- */
+/** A stream ends when the order is settled; a confirmed order may be cancelled later. */
 function expectStreamsToAgree({ order, watchedThroughout, watchedAfterwards }: Raced): void {
   expect(watchedAfterwards).toEqual(order);
   expect([OrderStatus.CONFIRMED, order.status]).toContain(watchedThroughout?.status);
@@ -210,7 +207,7 @@ function expectStreamsToAgree({ order, watchedThroughout, watchedAfterwards }: R
 
 test(`a cancel races the order, other cancels and the death of its owner: one wins (CANCEL_RACES_SEED=${seed})`, async () => {
   const running: Promise<Raced>[] = [];
-  // All of them before anything happens that takes from the same chance in no certain order.
+  // All races are drawn first: faults draw from the same generator, in no certain order.
   for (const race of Array.from({ length: ORDERS }, aRace)) {
     running.push(run(race));
     await sleep(BETWEEN_ORDERS_MS);
@@ -231,7 +228,7 @@ test(`a cancel races the order, other cancels and the death of its owner: one wi
   expectEverythingToHaveHappened(races);
 });
 
-/** A race that is always won by the same side is none. */
+/** A race that the same side always wins tests nothing. */
 function expectEverythingToHaveHappened(races: readonly Raced[]): void {
   const steps = races.map(({ order }) => new Set(order.timeline.map(({ step }) => step)));
   expect(

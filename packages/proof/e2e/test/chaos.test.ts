@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder?.[Symbol.asyncDispose]());
 
-test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEED=${SEED})`, async () => {
+test(`a storm of kills, restarts and broken networks breaches no invariant (CHAOS_SEED=${SEED})`, async () => {
   const options = {
     dataDir: folder.path,
     durationMs: 15_000,
@@ -32,7 +32,7 @@ test(`a storm of kills, restarts and broken networks breaches nothing (CHAOS_SEE
   expect([...kinds].some((kind) => kind.endsWith("killed"))).toBe(true);
 });
 
-test(`a pair of failpoints, the second on the retry, breaches nothing (CHAOS_SEED=${SEED})`, async () => {
+test(`a pair of failpoints, the second on the retry, breaches no invariant (CHAOS_SEED=${SEED})`, async () => {
   const result = await runPairs({
     dataDir: folder.path,
     seed: SEED,

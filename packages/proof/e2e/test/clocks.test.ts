@@ -13,11 +13,11 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const LEASE_MS = 1_000;
 const TWO_HOURS_MS = 7_200_000;
-/** While Payment stands still its callers wait, and keep their sagas. */
+/** While Payment is frozen its callers wait, and keep their sagas. */
 const SETTINGS = { SAGA_LEASE_MS: String(LEASE_MS), SAGA_STEP_TIMEOUT_MS: "20000" };
-/** Enough for an order to be there. */
+/** Enough to place an order. */
 const SHORT = { timeoutMs: patient(1_000) };
-/** Some come back after a delay that is kept in the database. */
+/** Some are retried after a delay that the database keeps. */
 const TOKENS = ["tok_visa", "tok_flaky", "tok_visa", "tok_flaky"];
 
 let folder: TestFolder;
@@ -30,7 +30,7 @@ beforeAll(async () => {
   stack = await startTestStack(folder, SETTINGS);
   sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   token = await login();
-  // It would take part.
+  // It would take sagas over, too.
   await stack.services.order.stop();
 });
 afterAll(async () => {
@@ -45,7 +45,7 @@ const workerOf = ({ pid }: ServiceProcess): string => `${hostname()}:${pid}`;
 const freezePayment = (signal: "SIGSTOP" | "SIGCONT") =>
   process.kill(stack.services.payment.pid ?? 0, signal);
 
-/** A replica whose clock is wrong as soon as `jump` resolves. */
+/** Starts a replica whose clock is wrong as soon as `jump` resolves. */
 async function startJumping(jumpMs: number) {
   const fixture = new URL("./clock-jump.mjs", import.meta.url);
   const replica = await stack.startReplica("order", {
@@ -57,7 +57,7 @@ async function startJumping(jumpMs: number) {
   expect(await call(token)).toBe("ok");
   const jump = async () => {
     replica.kill("SIGUSR2");
-    // To it tokens that it has not seen are over, or from the future.
+    // To this clock, tokens that are not cached have expired or are from the future.
     await vi.waitFor(
       async () => expect(await call(await login())).toBe(Code[Code.Unauthenticated]),
       PATIENCE,
@@ -66,7 +66,7 @@ async function startJumping(jumpMs: number) {
   return { replica, jump };
 }
 
-/** Orders whose charge is not answered for now; answers their sagas' ids. */
+/** Places orders whose charge gets no reply for now; resolves to the ids of their sagas. */
 async function pending(at: ServiceProcess): Promise<string[]> {
   const { orders } = createApi(at.url, token);
   const place = (paymentToken: string) =>
@@ -85,7 +85,7 @@ async function pending(at: ServiceProcess): Promise<string[]> {
   return sagas.map(({ id }) => id);
 }
 
-/** Who took each of the sagas over, in turn, and when by the database's clock. */
+/** The take-overs of each saga, in order, with the worker and the database's time. */
 async function takeOvers(sagas: readonly string[]): Promise<{ worker: string; at: number }[][]> {
   const ours = (await readSnapshot(stack)).sagas.filter(({ id }) => sagas.includes(id));
   return ours.map(({ events }) =>
@@ -93,7 +93,7 @@ async function takeOvers(sagas: readonly string[]): Promise<{ worker: string; at
   );
 }
 
-/** Kills the holder; the heir has every saga within the lease and a second. */
+/** Kills the holder, and expects the heir to have every saga within the lease and a second. */
 async function inherit(
   sagas: readonly string[],
   holder: ServiceProcess,
@@ -121,7 +121,7 @@ test.each([
     freezePayment("SIGSTOP");
     const sagas = await pending(first.replica);
     await first.jump();
-    // What must not happen is given its time.
+    // Time for what must not happen.
     await sleep(LEASE_MS * 2);
     expect((await takeOvers(sagas)).flat()).toEqual([]);
     await inherit(sagas, first.replica, right);

@@ -3,21 +3,21 @@ import { freePort, ROOT } from "@tercet/cli";
 import { startTool } from "./tool.ts";
 
 export interface Collector extends AsyncDisposable {
-  /** Takes OTLP over HTTP. */
+  /** Receives OTLP over HTTP. */
   readonly otlpUrl: string;
-  /** What Prometheus scrapes, as host:port, by its port in infra/. */
+  /** The addresses that Prometheus scrapes, as host:port, by their port in infra/. */
   readonly targets: Readonly<Record<"8889" | "8888", string>>;
 }
 
 /**
- * The OpenTelemetry collector with our configuration. Without a Jaeger traces wait, and metrics go
- * on.
+ * Starts the OpenTelemetry collector with our configuration. Without a Jaeger traces wait, and
+ * metrics still pass.
  */
 export async function startCollector(
   path: string,
   jaeger?: { readonly otlp: string },
 ): Promise<Collector> {
-  const [grpc, http, metrics, own, health, nobody] = await Promise.all(
+  const [grpc, http, metrics, own, health, unused] = await Promise.all(
     Array.from({ length: 6 }, freePort),
   );
   const at = (port: number | undefined) => `127.0.0.1:${port}`;
@@ -32,7 +32,7 @@ export async function startCollector(
       COLLECTOR_OWN_PORT: String(own),
       COLLECTOR_HEALTH: at(health),
       COLLECTOR_FLUSH: "1s",
-      JAEGER_ENDPOINT: jaeger?.otlp ?? at(nobody),
+      JAEGER_ENDPOINT: jaeger?.otlp ?? at(unused),
     },
     readyUrl: `http://${at(health)}`,
   });

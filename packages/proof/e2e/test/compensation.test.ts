@@ -25,7 +25,7 @@ import { mostAtOnce, seenByPayment } from "./payment-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
-/** For orders whose money is not back when the client's time is over. */
+/** For orders that are not refunded before the client's deadline. */
 const SHORT = { timeoutMs: patient(1_000) };
 
 let folder: TestFolder;
@@ -64,11 +64,11 @@ afterEach(() => expectInvariants(stack));
 
 const mendRefunds = () => writeFile(join(stack.bookDir, REFUNDS_WORK), "");
 
-/** It is charged, there are no teapots, and the provider does not refund it. */
+/** It is charged, the product is sold out, and the provider does not refund it. */
 const placeInVain = async ({ orders }: Api): Promise<Order> =>
   orders.createOrder(aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails"), SHORT);
 
-/** The attempts at its refund that failed, as they are numbered. */
+/** The numbers of the failed attempts at its refund. */
 const failedRefunds = ({ timeline }: Order): number[] =>
   timeline
     .filter(
@@ -84,7 +84,7 @@ async function parked({ id }: Order): Promise<Saga> {
   );
 }
 
-test("a refund that fails is tried again, less and less often, and its tries are counted across a restart", async () => {
+test("a refund that fails is retried at growing intervals, and its attempts are counted across a restart", async () => {
   const order = await placeInVain(alice);
   expect(order).toMatchObject({
     status: OrderStatus.CANCELLING,
@@ -104,7 +104,7 @@ test("a refund that fails is tried again, less and less often, and its tries are
   expect(await moves(stack, order)).toEqual([1, 1]);
 });
 
-test("a refund that fails until its time is over waits for an operator, whose retry finishes it", async () => {
+test("a refund that fails until its deadline waits for an operator, whose retry finishes it", async () => {
   await using hasty = await stack.startReplica("order", { SAGA_COMPENSATION_BUDGET_MS: "1000" });
   const order = await placeInVain(createApi(hasty.url, aliceToken));
   await becomes(alice, order, OrderStatus.NEEDS_ATTENTION);
@@ -125,14 +125,14 @@ test("a refund that fails until its time is over waits for an operator, whose re
 });
 
 const DUE = 2_000;
-/** Three times what it takes on two cores that do nothing else. */
+/** Three times what it takes on two idle cores. */
 const DRAINED_MS = patient(30_000);
-/** What one process works on at once, and what it sends to Payment at once. */
+/** How many sagas a process works on at once, and how many calls it sends to Payment at once. */
 const AT_ONCE = 256;
 
 /**
- * Orders whose sagas are due, all at the same moment, and held by nobody: as an outage of every
- * Order process leaves them.
+ * Inserts orders whose sagas are due at the same moment and held by no worker, as an outage of
+ * every Order process leaves them.
  */
 async function placeDue(sql: Sql, sku: string, count: number): Promise<void> {
   const items = [{ sku, name: "Teapot", quantity: 1, unitPrice: "1999" }];
@@ -161,7 +161,7 @@ async function openSagas(sql: Sql): Promise<number> {
   return row?.open ?? expect.unreachable("a count without a row");
 }
 
-test("sagas that are all due when Order returns are taken up batch by batch, and are soon finished", async () => {
+test("sagas that are all due when Order returns are resumed in batches, and soon finished", async () => {
   const { order } = stack.services;
   const sql = connectPostgres(stack.databaseUrls.order, { max: 1 });
   onTestFinished(() => sql.end());

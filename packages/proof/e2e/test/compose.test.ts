@@ -270,7 +270,7 @@ describe("infra/postgres/databases.sql", () => {
           ])
         ).stdout.trim();
       const urlOf = (user: string, database: string) => {
-        // The user's own password, as the services have it in their addresses.
+        // The user's own password, as in the services' addresses.
         const service = user === "identity" ? "identity" : "order";
         const password =
           user === "payments"

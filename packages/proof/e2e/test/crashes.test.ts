@@ -27,12 +27,12 @@ const SETTINGS = {
   RECONCILE_ABANDONED_EVERY_MS: "1000",
 };
 const NO_RECONCILER = { RECONCILE_AFTER_MS: "3600000", ABANDON_AFTER_MS: "3600000" };
-/** Client time for orders whose charge is not answered: they are PENDING by then. */
+/** The deadline for orders whose charge gets no reply: they are PENDING by then. */
 const SHORT = { timeoutMs: patient(1_500) };
 const ALL_ENDED_MS = patient(30_000);
 
 let folder: TestFolder;
-/** In front of Payment, as a load balancer. */
+/** In front of Payment, like a load balancer. */
 let proxy: TcpProxy;
 let stack: Stack;
 let aliceToken: string;
@@ -40,7 +40,7 @@ let alice: Api;
 let olivia: Api;
 const acknowledged = new Map<string, string>();
 const over = new AbortController();
-/** Sampled while processes die. */
+/** Sampled while processes are killed. */
 let unpaid: Promise<UnpaidOrders>;
 
 beforeAll(async () => {
@@ -63,16 +63,16 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** Order's calls of Payment go there from now on. */
+/** Sends Order's calls of Payment to this URL from now on. */
 function steer(url: string): void {
   proxy.to(url);
   proxy.reset();
 }
 
-/** How an order comes by a failpoint, and how it ends all the same. */
+/** How an order reaches a failpoint, and how it still ends. */
 interface Scenario {
   readonly token: string;
-  /** Pieces that there are; an order is for one. */
+  /** Pieces in stock; an order is for one. */
   readonly stock?: bigint;
   /** The hit that kills. */
   readonly hit?: number;
@@ -84,10 +84,10 @@ const declined: Scenario = { token: "tok_declined", ending: OrderStatus.REJECTED
 const soldOut: Scenario = { token: "tok_visa", stock: 0n, ending: OrderStatus.CANCELLED };
 const flaky: Scenario = { token: "tok_flaky", ending: OrderStatus.CONFIRMED };
 const answerLost: Scenario = { token: "tok_timeout_then_success", ending: OrderStatus.CONFIRMED };
-/** The provider never answers: the order is PENDING until it is cancelled. */
+/** The provider never replies: the order is PENDING until it is cancelled. */
 const unanswered: Scenario = { token: "tok_timeout", ending: OrderStatus.CANCELLED };
 
-/** `call`: what the victim is asked to do; `drain`: it dies while it is stopped. */
+/** `call`: what the victim is called for; `drain`: it is killed while it stops. */
 const orderScenarios: Readonly<
   Record<string, Scenario & { readonly call?: "cancel"; readonly drain?: true }>
 > = {
@@ -98,7 +98,7 @@ const orderScenarios: Readonly<
   "order.cancelConfirmed": { ...confirmed, call: "cancel", ending: OrderStatus.CANCELLED },
   "order.restockOrders": { ...confirmed, call: "cancel", ending: OrderStatus.CANCELLED },
   "order.intervene": { ...unanswered, call: "cancel" },
-  // Idle ones pass these too: several hits later the victim has a saga.
+  // Idle replicas pass these too: several hits later the victim has a saga.
   "sagas.heartbeat": { ...answerLost, hit: 5 },
   "sagas.claimDue": { ...answerLost, hit: 3 },
   "sagas.move": flaky,
@@ -114,13 +114,13 @@ interface PaymentScenario extends Scenario {
   readonly also?: string;
   readonly env?: Env;
   /**
-   * "meanwhile", by way of the victim; "elsewhere", while the victim still works at the charge;
+   * "meanwhile": through the victim; "elsewhere": while the victim still works on the charge;
    * "afterwards".
    */
   readonly cancel?: "meanwhile" | "elsewhere" | "afterwards";
 }
 
-/** At each of the first hits: every order that is tried comes by it. */
+/** Acts at each of the first hits, so that every order that is tried meets it. */
 const always = (failpoint: string): string =>
   Array.from({ length: 8 }, (_, hit) => `${failpoint}@${hit + 1}`).join(";");
 
@@ -139,8 +139,7 @@ const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
     env: { RECONCILE_AFTER_MS: "301", RECONCILE_INTERVAL_MS: "50", ABANDON_AFTER_MS: "3600000" },
     cancel: "afterwards",
   },
-  // It asks after the payments of other orders as soon as it starts: so many times later it is
-  // ready.
+  // It checks payments of other orders as soon as it starts; after this many hits it is ready.
   "store.keepWatch": {
     ...unanswered,
     hit: 40,
@@ -168,9 +167,7 @@ const SAMPLE = [
 const chosen = (failpoints: readonly string[]): string[] =>
   failpoints.filter((name) => SAMPLE.includes(name) === (inject("crashes") === "sample"));
 
-/**
- * One order of a product that nobody else buys. What it asks it asks with the same ids each time.
- */
+/** An order of a product that no other test buys. Each call repeats the same ids. */
 async function anOrder({ token, stock = 1n }: Scenario) {
   const sku = await putTeapots(olivia, stock);
   const request = aTeapot(sku, token);
@@ -200,7 +197,10 @@ async function anOrder({ token, stock = 1n }: Scenario) {
 
 type AnOrder = Awaited<ReturnType<typeof anOrder>>;
 
-/** Another order's saga may bring a victim to its failpoint before it is ready. */
+/**
+ * Another order's saga may kill the victim at its failpoint before it is ready: then another victim
+ * is started.
+ */
 const startVictim = (
   name: ServiceName,
   failpoints: string,
@@ -210,14 +210,14 @@ const startVictim = (
     timeout: 30_000,
   });
 
-/** How long an order that brings a victim to its failpoint takes to do so. */
-const COMES_BY = { timeout: 8_000, interval: 100 };
+/** How long an order takes to bring the victim to its failpoint. */
+const REACHED = { timeout: 8_000, interval: 100 };
 const TRIES = 4;
 
 /**
- * Brings the victim to its failpoint. Replicas share their work: an order may be finished by
- * another one, or by the reconciler, before the victim comes by; then it ended well, and the next
- * one is tried.
+ * Brings the victim to its failpoint. Replicas share their work, so another one, or the reconciler,
+ * may finish an order before the victim reaches its failpoint. Then that order ended well, and
+ * another one is placed.
  */
 async function untilKilled({ exited }: ServiceProcess, bring: () => Promise<void>): Promise<void> {
   let exit = "still alive: it never came to its failpoint";
@@ -226,7 +226,7 @@ async function untilKilled({ exited }: ServiceProcess, bring: () => Promise<void
   });
   for (let tries = 1; ; tries++) {
     await bring();
-    const killed = vi.waitFor(() => expect(exit).toBe("SIGKILL"), COMES_BY);
+    const killed = vi.waitFor(() => expect(exit).toBe("SIGKILL"), REACHED);
     if (tries === TRIES) return await killed;
     if (
       await killed.then(
@@ -239,12 +239,12 @@ async function untilKilled({ exited }: ServiceProcess, bring: () => Promise<void
 }
 
 /**
- * A connection that is reset is "aborted" to connect-node; one that is refused, or ends behind the
- * edge, is "unavailable".
+ * connect-node reports a connection that is reset as "aborted", one that is refused, or ends behind
+ * the edge, as "unavailable".
  */
 const ALLOWED = ["ok", "Aborted", "Unavailable", "DeadlineExceeded"];
 
-/** The order ends as it should, and whoever asks again is told of it. */
+/** Expects the order to end as it should, also in the response to a retry. */
 async function expectEnding(order: AnOrder, { stock = 1n, ending }: Scenario): Promise<void> {
   const { id: orderId } = await persistently(() => order.place(alice));
   await vi.waitFor(async () => {
@@ -253,7 +253,7 @@ async function expectEnding(order: AnOrder, { stock = 1n, ending }: Scenario): P
   }, PATIENCE);
   const { paymentId, ...last } = await persistently(() => order.place(alice));
   expect(last).toMatchObject({ id: orderId, status: ending });
-  // A charge that came too late goes back by itself.
+  // A late charge is refunded without a further call.
   await vi.waitFor(async () => {
     const { charges, refunds } = await movedFor(stack, paymentId);
     expect(charges.length - refunds.length).toBe(ending === OrderStatus.CONFIRMED ? 1 : 0);

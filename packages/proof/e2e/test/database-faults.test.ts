@@ -23,7 +23,7 @@ let stack: Stack;
 let postgres: StackProcess;
 let aliceToken: string;
 let alice: Api;
-/** Past the proxy. */
+/** Not through the proxy. */
 let direct: Sql;
 const sku = "Z-FAULTS";
 const acknowledged = new Map<string, string>();
@@ -67,8 +67,8 @@ beforeEach(() => {
   recorder = new CallRecorder(DEADLINE_MS);
 });
 /**
- * Whatever was done to the database: no call took too long or failed by our fault, nothing is lost
- * or torn, and nobody was surprised.
+ * After every fault: no call took too long or failed by our fault, nothing is lost or torn, and no
+ * error was logged.
  */
 afterEach(async () => {
   proxy.inject();
@@ -94,7 +94,7 @@ function purchase(token = "tok_visa"): Purchase {
     requestId,
     place: async ({ orders }, options) => {
       const order = await orders.createOrder(request, options);
-      // The same request is one order, for ever.
+      // The same request always gives the same order.
       expect(acknowledged.get(requestId) ?? order.id).toBe(order.id);
       acknowledged.set(requestId, order.id);
       return order;
@@ -103,8 +103,8 @@ function purchase(token = "tok_visa"): Purchase {
 }
 
 /**
- * Buys one thing after the other, each until it is told of the order; at the end nothing it asked
- * for is left open.
+ * Buys one item after the other, each until its order is acknowledged, so that no request is left
+ * open at the end.
  */
 async function buyUntil(over: AbortSignal, token: string): Promise<void> {
   while (!over.aborted) {
@@ -119,7 +119,7 @@ async function buyUntil(over: AbortSignal, token: string): Promise<void> {
   }
 }
 
-/** Orders without pause while `fault` lasts, and until they are answered as before. */
+/** Places orders without pause while `fault` lasts, and until orders succeed as before. */
 async function underLoad(fault: () => Promise<void>): Promise<void> {
   const over = new AbortController();
   const clients = Promise.all(
@@ -139,7 +139,7 @@ async function underLoad(fault: () => Promise<void>): Promise<void> {
   }
 }
 
-/** As many orders are answered from now on as there are clients, twice. */
+/** Waits until twice as many orders as there are clients have succeeded from now on. */
 async function goesOn(): Promise<void> {
   const before = recorder.count("ok");
   await vi.waitFor(
@@ -148,7 +148,7 @@ async function goesOn(): Promise<void> {
   );
 }
 
-/** `work` again and again, with pauses, for so long. */
+/** Repeats `work`, with pauses, for `forMs`. */
 async function repeatedly(
   forMs: number,
   everyMs: number,
@@ -192,8 +192,8 @@ test("a storm ends a third of all sessions every 30 ms, under load", async () =>
 });
 
 /** D3 */
-describe("the network swallows what Order and its database say", () => {
-  test("under load, for longer than any statement is waited for", async () => {
+describe("the network drops everything between Order and its database", () => {
+  test("under load, for longer than any statement may take", async () => {
     await underLoad(async () => {
       proxy.inject({ blackHole: true });
       await vi.waitFor(async () => expect(await readiness()).toBe(503), {
@@ -210,12 +210,12 @@ describe("the network swallows what Order and its database say", () => {
     ).toBeGreaterThan(0);
   });
 
-  test("a process that is stopped meanwhile ends within its time for draining", async () => {
+  test("a process that is stopped meanwhile ends within its drain time-out", async () => {
     const replica = await stack.startReplica("order");
     const api = createApi(replica.url, aliceToken);
     const slow = purchase("tok_slow");
     const answer = recorder.call((options) => slow.place(api, options));
-    // Its saga is under way.
+    // Its saga is running.
     await vi.waitFor(
       async () =>
         expect(
@@ -238,7 +238,7 @@ describe("the network swallows what Order and its database say", () => {
 });
 
 /** D4 */
-test("PostgreSQL is away: Order is not ready within two seconds, calls say so in time, and it comes back by itself", async () => {
+test("PostgreSQL is down: Order is not ready within two seconds, calls fail in time, and it recovers by itself", async () => {
   await postgres.stop();
   const stopped = performance.now();
   const calls = Array.from({ length: 30 }, () => purchase()).map(({ place }) =>
@@ -264,7 +264,7 @@ test("PostgreSQL is away: Order is not ready within two seconds, calls say so in
 
 /** D7 */
 describe("PostgreSQL has run out", () => {
-  test("of disk: orders are refused as unavailable, and go through once there is room", async () => {
+  test("of disk: orders are refused as unavailable, and succeed once there is space", async () => {
     await direct.unsafe(`
       create function full_disk() returns trigger language plpgsql as $$ begin raise sqlstate '53100'; end $$;
       create trigger full_disk before insert on orders execute function full_disk()`);
@@ -276,7 +276,7 @@ describe("PostgreSQL has run out", () => {
     expect(await recorder.call((options) => place(alice, options))).toBeDefined();
   });
 
-  test("of connections: nobody crashes, and orders go through once there are some", async () => {
+  test("of connections: no service crashes, and orders succeed once there are some", async () => {
     const crowd = connectPostgres(stack.databaseUrls.order, { max: 250, applicationName: "crowd" });
     const pids = [
       stack.services.identity.pid,
@@ -311,7 +311,7 @@ describe("PostgreSQL has run out", () => {
 });
 
 /** D8 */
-test("a table is locked: what the queue has no room for is refused at once, and the replica keeps its lease", async () => {
+test("a table is locked: calls beyond the queue are refused at once, and the replica keeps its lease", async () => {
   const POOL_SIZE = 3;
   const replica = await stack.startReplica("order", { DATABASE_POOL_SIZE: String(POOL_SIZE) });
   const api = createApi(replica.url, aliceToken);
@@ -324,7 +324,7 @@ test("a table is locked: what the queue has no room for is refused at once, and 
       ).toHaveLength(1),
     PATIENCE,
   );
-  // One of them waits for the lock, and so many for a session.
+  // One of them waits for the lock, the others for a session.
   const calls = Array.from({ length: 1 + POOL_SIZE * 100 }, list);
   await vi.waitFor(async () => {
     await list();
@@ -339,7 +339,7 @@ test("a table is locked: what the queue has no room for is refused at once, and 
   expect(excess.count("ResourceExhausted")).toBe(10);
   const [fastest, , , , , median] = excess.calls.map(({ ms }) => ms).sort((a, b) => a - b);
   expect([fastest, median]).toSatisfy((times: number[]) => times.every((ms) => ms < patient(50)));
-  // By the database's clock: nobody may take its sagas.
+  // By the database's clock: no other replica may take its sagas.
   const [{ quiet } = { quiet: Number.POSITIVE_INFINITY }] = await direct<{ quiet: number }[]>`
     select max(extract(epoch from now() - seen_at))::float8 as quiet from workers where seen_at > now() - interval '20 seconds' and name like ${`%:${replica.pid}`}`;
   expect(quiet).toBeLessThan(2);
@@ -350,7 +350,7 @@ test("a table is locked: what the queue has no room for is refused at once, and 
 });
 
 /** C3 */
-test("the reply to the commit of an order is lost: it is found, not made again", async () => {
+test("the reply to the commit of an order is lost: the order is found, not placed again", async () => {
   const { place, requestId } = purchase();
   const dropped = proxy.dropReply((bytes) => bytes.includes(requestId));
   const first = await recorder.call((options) => place(alice, options));

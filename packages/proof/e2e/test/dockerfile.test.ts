@@ -17,7 +17,7 @@ const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) 
 };
 const BASE = /^node:(\d+\.\d+\.\d+)-bookworm-slim@sha256:[0-9a-f]{64}$/;
 
-/** What hadolint cannot know. */
+/** Rules that hadolint does not have. */
 function problems(stages: readonly Stage[]): string[] {
   const last = stages.at(-1);
   const all = stages.flatMap(({ instructions }) => instructions);

@@ -11,12 +11,12 @@ import { readBook } from "@tercet/payment";
 import { expect } from "vitest";
 import { patient } from "./patience.ts";
 
-/** What the provider's book says about one payment. */
+/** The charges and refunds of one payment in the provider's book. */
 export async function movedFor({ bookDir }: Pick<Sources, "bookDir">, paymentId: string) {
   return movementsOf((await readBook(bookDir)).filter((entry) => paymentOf(entry) === paymentId));
 }
 
-/** How many charges and refunds of a payment the provider's book has. */
+/** The numbers of charges and refunds of a payment in the provider's book. */
 export async function moves(
   sources: Pick<Sources, "bookDir">,
   { paymentId }: { readonly paymentId: string },
@@ -26,16 +26,16 @@ export async function moves(
 }
 
 export interface InvariantOptions {
-  /** Orders that clients were told of, by request_id. */
+  /** Order ids that clients were given, by request_id. */
   readonly acknowledged?: ReadonlyMap<string, string>;
-  /** How long after the last fault everything must have ended. */
+  /** How long after the last fault all sagas must have ended, in milliseconds. */
   readonly withinMs?: number;
 }
 
 /**
- * What must hold however the system was treated, from its databases and the provider's book:
- * nothing is left open (I3), and then none of `findViolations`. Answers how many orders there are in
- * each status, so that a test can tell that it held something.
+ * Expects the invariants to hold, from the databases and the provider's book: no saga is left open
+ * (I3), and `findViolations` finds none. Resolves to the number of orders in each status, so that a
+ * test can check that there were some.
  */
 export async function expectInvariants(
   sources: Sources,

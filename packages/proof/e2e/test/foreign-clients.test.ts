@@ -21,7 +21,7 @@ import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { onPath } from "./tool.ts";
 
-/** Where each is; undefined when it is not there, which is said. */
+/** The path of each tool; undefined, with a message, if it is missing. */
 const [grpcurlPath, probePath, goPath, chromiumPath] = await Promise.all(
   ["grpcurl", "grpc-health-probe", "go", "chromium"].map(required),
 );
@@ -154,7 +154,7 @@ describe("afterwards", () => {
     await expectInvariants(stack);
   });
 
-  test("no service has met anything that it did not expect", async () => {
+  test("no service has logged an error", async () => {
     expect(await loggedErrors(stack)).toEqual([]);
   });
 });

@@ -7,20 +7,20 @@ export interface Claims {
   readonly sub: string;
   readonly roles: readonly string[];
   readonly aud?: string;
-  /** When it was issued, in seconds from now. */
+  /** Time of issue, in seconds from now. */
   readonly issuedIn?: number;
-  /** Until when it is valid, in seconds from now. */
+  /** Time of expiry, in seconds from now. */
   readonly expiresIn?: number;
 }
 
-/** The stack's own secrets, for tokens that it would not issue. */
+/** Reads the stack's secrets, for tokens that it would not issue. */
 export async function readSecrets({
   dataDir,
 }: Pick<Stack, "dataDir">): Promise<{ signingKeys: { keys: JWK[] }; orderClientSecret: string }> {
   return JSON.parse(await readFile(join(dataDir, "secrets.json"), "utf8"));
 }
 
-/** A token as Identity signs it, with its own key. */
+/** Signs a token as Identity does, with its own key. */
 export async function signToken(
   stack: Pick<Stack, "dataDir" | "urls">,
   claims: Claims,

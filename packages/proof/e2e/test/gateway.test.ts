@@ -39,7 +39,7 @@ afterAll(async () => {
 
 const all = (url: string): Targets => ({ identity: url, order: url, payment: url });
 
-/** A command is a process for each call. */
+/** It starts a process for each call. */
 
 type Clients = readonly (readonly [string, () => ShopClient])[];
 
@@ -51,7 +51,7 @@ const clients: Clients = [
   ["Connect GET (fetch)", () => connectGet(kong.url)],
 ];
 const commands: Clients = [
-  // Without reflection, which stays inside, it takes the contracts from proto/.
+  // Kong does not expose reflection, so it reads the contracts from proto/.
   ["gRPC-Web (buf curl)", () => bufCurl("grpcweb", all(kong.url))],
   ["Connect (buf curl)", () => bufCurl("connect", all(kong.url))],
 ];
@@ -100,15 +100,15 @@ describe.concurrent.each([...clients, ...commands])(
   },
 );
 
-// A command prints at its end what it was told.
+// A command prints a stream when it ends.
 describe.concurrent.each(clients)("through Kong's routes, by %s", (_name, connectTo) => {
   test("a stream tells what is, while it goes on", async () => {
     using client = connectTo();
     const user = newUser();
     await client.shop().register(user);
     const shop = client.shop((await client.shop().login(user)).accessToken);
-    // It is not paid for as long as the provider is silentListener. Of the deadline only the
-    // service knows, so that its answer cannot be late.
+    // It is not paid while the provider does not reply. Only the service knows the deadline, so
+    // that its response cannot be late.
     const { id } = await shop.createOrder(mugs("tok_timeout"));
     for await (const { status } of shop.watchOrder(id)) {
       expect(status).toBe("PENDING");
@@ -210,7 +210,7 @@ test.each([
   });
 });
 
-/** The headers of the answer to an empty message. */
+/** The headers of the response to an empty message. */
 async function overHttp2(
   path: string,
   headers: Record<string, string>,
@@ -280,17 +280,17 @@ test("a body of more than 64 KiB is refused before a service is asked", async ()
   const refused = await padded(65_537);
   expect(refused.status).toBe(413);
   expect(await refused.json()).toEqual({ message: "Request size limit exceeded" });
-  // Of this only the gateway can tell.
+  // Only the gateway reports this.
   expect(refused.headers.get("x-correlation-id")).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test("gRPC by HTTP/1.1 is told which protocol to use", async () => {
+test("gRPC over HTTP/1.1 is refused, with the protocol to use", async () => {
   const answer = await list(kong.url, { headers: { "content-type": "application/grpc" } });
   expect(answer.status).toBe(426);
 });
 
-test("whoever tries too many tokens has to wait, by whichever path, and everybody else of the address can still read", async () => {
-  // Counts of its own.
+test("a client that tries too many tokens is limited on every path, and others at its address can still read", async () => {
+  // It has its own counts.
   await using another = await startKong(config, stack.urls);
   const guess = (path: string) =>
     fetch(`${another.url}${path}`, {
@@ -300,8 +300,8 @@ test("whoever tries too many tokens has to wait, by whichever path, and everybod
     });
   const paths = ["/auth/refresh", "/identity.v1.IdentityService/Refresh"];
   const answers: Response[] = [];
-  // A minute of the clock may end meanwhile, and 59 of them be forgotten; counted apart, each path
-  // would allow 60 of these.
+  // A minute of the clock may end meanwhile, and up to 59 requests be forgotten. Counted
+  // separately, each path would allow 60 of these.
   for (let i = 0; i < 120 && answers.at(-1)?.status !== 429; i++)
     answers.push(await guess(paths[i % 2] ?? ""));
   expect(answers[0]?.status).toBe(400);

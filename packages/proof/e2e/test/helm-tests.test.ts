@@ -10,7 +10,10 @@ import { startKong } from "./kong/kong.ts";
 import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
-/** What `helm test` runs in the cluster, here against the same services without one. */
+/**
+ * The scripts that `helm test` runs in the cluster, here against the same services without a
+ * cluster.
+ */
 let folder: TestFolder;
 let stack: Stack;
 
@@ -58,9 +61,9 @@ test("health: every service serves", async () => {
 });
 
 test("health: a service that is not known, and one that does not answer, fail it", async () => {
-  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const unused = `http://127.0.0.1:${await freePort()}`;
   const { code, stdout } = await helmTest("health", {
-    SERVICES: `${urls().order}/order.v1.NoService ${nobody}/order.v1.OrderService`,
+    SERVICES: `${urls().order}/order.v1.NoService ${unused}/order.v1.OrderService`,
   });
   expect(stdout).toMatch(/^order\.v1\.NoService at .*: grpc-status 5$/m);
   expect(stdout).toMatch(/^order\.v1\.OrderService at .*: .*ECONNREFUSED/m);
@@ -95,8 +98,8 @@ test("order: through Kong's routes, as in the cluster", async () => {
     CATALOG_URL: urls().order,
     OPERATOR_PASSWORD: stack.users.olivia.password,
   };
-  // The seeded operator logs in by Kong, and puts the product into Order itself, which Kong does
-  // not lead to.
+  // The seeded operator logs in through Kong, and creates the product at Order itself, which Kong
+  // does not expose.
   expect(await helmTest("order", env)).toMatchObject({
     code: 0,
     stdout: expect.stringContaining("ORDER_STATUS_CONFIRMED"),

@@ -3,16 +3,16 @@ import { once } from "node:events";
 import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
-/** A server that answers nonsense. */
+/** A server that responds with nonsense. */
 export interface HostileServer extends AsyncDisposable {
   readonly url: string;
-  /** How often it was asked. */
+  /** The number of calls so far. */
   readonly calls: number;
 }
 
 type Answer = (stream: ServerHttp2Stream) => void;
 
-/** gRPC: an answer of this status, and before it this body. */
+/** A gRPC response of this body and then this status. */
 const grpc =
   (status: number, body: Uint8Array = Buffer.alloc(0)): Answer =>
   (stream) => {
@@ -26,7 +26,7 @@ const grpc =
     stream.end(body);
   };
 
-/** One message of gRPC: not compressed, its length, its bytes. */
+/** A gRPC message: the flag "not compressed", its length, its bytes. */
 const message = (...bytes: readonly number[]): Uint8Array =>
   Buffer.from([0, 0, 0, 0, bytes.length, ...bytes]);
 

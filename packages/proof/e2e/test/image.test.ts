@@ -17,10 +17,7 @@ import { onPath } from "./tool.ts";
 const run = promisify(execFile);
 const names = ["identity", "order", "payment"] as const;
 const BOOK = "/var/lib/provider-book";
-/**
- * As much as an image of them has had so far, and some more; it is downloaded by every node of a
- * cluster.
- */
+/** An upper bound somewhat above the present sizes: every node of a cluster downloads an image. */
 const MOST_MIB = 130;
 
 const why = await whyNoSandbox();
@@ -33,7 +30,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   const images = {} as Record<ServiceName, Image>;
   const databases = {} as Record<ServiceName, TestDatabase>;
   const ports = {} as Record<ServiceName, number>;
-  /** The last container of each. */
+  /** The last container of each service. */
   const running = {} as Record<ServiceName, ChildProcess>;
   const logs: Record<string, string[]> = {};
   let secrets: Record<string, string>;
@@ -67,8 +64,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   });
 
   /**
-   * What infra/compose.yaml gives the service, with the places of this machine in the place of
-   * Compose's.
+   * The environment that infra/compose.yaml gives the service, with the addresses of this machine.
    */
   async function environment(name: ServiceName): Promise<Record<string, string>> {
     const { services } = await readCompose();
@@ -82,7 +78,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     const moved = Object.fromEntries(
       Object.entries(env).map(([variable, value]) => [variable, here(value)]),
     );
-    // A schema is a job's work, as in a cluster.
+    // A job migrates the schema, as in a cluster.
     return {
       ...moved,
       HOST: "127.0.0.1",
@@ -152,7 +148,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
       "mongodb-memory-server",
       "esbuild",
     ];
-    // Those two are dependencies of what runs it as well.
+    // These are dependencies at run time as well.
     const both = ["@bufbuild/protobuf", "@tercet/service", "@types/node", "yaml"];
     expect(forDevelopment.filter((one) => packages.has(one) && !both.includes(one))).toEqual([]);
     expect(packages.size).toBeGreaterThan(50);
@@ -206,7 +202,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   );
 
   test("an order is placed through them: each process 1 of its own, without rights, on a root that it cannot write to", async () => {
-    // As an engine gives a new volume the owner of the image's folder.
+    // An engine gives a new volume the owner of the image's folder.
     await run("chown", ["--reference", join(images.payment.root, BOOK), book]);
     await chmod(book, 0o700);
     await Promise.all(names.map((name) => start(name)));

@@ -19,7 +19,7 @@ interface Dashboard {
   }[];
 }
 
-/** Every query of every panel, over the last five minutes where Grafana would choose. */
+/** Every query of every panel. Where Grafana would choose the interval, it is five minutes. */
 export const panelQueries: readonly NamedQuery[] = globSync("*.json", {
   cwd: join(ROOT, "infra/grafana/dashboards"),
 })
@@ -47,10 +47,7 @@ interface Rules {
   }[];
 }
 
-/**
- * Every alert's query without what makes it an alert: its comparison with a number, or that there
- * is nothing.
- */
+/** Every alert's query without its comparison with a number or its `absent()`. */
 export const alertQueries: readonly NamedQuery[] = (
   parse(readFileSync(join(ROOT, "infra/prometheus/rules/alerts.yml"), "utf8")) as Rules
 ).groups.flatMap(({ rules }) =>
@@ -62,7 +59,10 @@ export const alertQueries: readonly NamedQuery[] = (
   })),
 );
 
-/** What docs/metrics.md lists, by the names that Prometheus has for the parts of histograms too. */
+/**
+ * The metrics that docs/metrics.md lists, with the names that Prometheus gives to parts of
+ * histograms.
+ */
 export function listedMetrics(): Set<string> {
   const page = readFileSync(join(ROOT, "docs/metrics.md"), "utf8");
   const names = [...page.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = ""]) =>

@@ -5,9 +5,9 @@ import type { TestFolder } from "./stack.ts";
 import { startTool } from "./tool.ts";
 
 export interface Jaeger extends AsyncDisposable {
-  /** Takes OTLP over gRPC; host:port. */
+  /** Receives OTLP over gRPC; host:port. */
   readonly otlp: string;
-  /** The services of each trace that has a span of this service with this tag. */
+  /** The services of each trace with a span of this service and this tag. */
   search(
     service: string,
     tags: Readonly<Record<string, string>>,
@@ -19,7 +19,7 @@ interface Trace {
   readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
 }
 
-/** Jaeger 2, whose traces stay in memory. */
+/** Starts Jaeger 2 with traces in memory. */
 export async function startJaeger(path: string, folder: TestFolder): Promise<Jaeger> {
   const [otlp, http, grpc] = (await Promise.all([freePort(), freePort(), freePort()])).map(
     (port) => `127.0.0.1:${port}`,

@@ -18,8 +18,8 @@ const atEdge = ({ urls: { edge } }: Stack): Targets => ({
 });
 
 /**
- * gRPC goes to the services' own ports, as the edge speaks HTTP/1.1; everything else goes through
- * the edge.
+ * gRPC calls go to the services' own ports, as the edge speaks HTTP/1.1; all others go through the
+ * edge.
  */
 const clients: readonly (readonly [string, (stack: Stack) => ShopClient])[] = [
   ["gRPC (connect-node)", (stack) => connectGrpc(atServices(stack))],
@@ -57,7 +57,7 @@ describe("afterwards", () => {
     ]);
   });
 
-  test("no service has met anything that it did not expect", async () => {
+  test("no service has logged an error", async () => {
     expect(await loggedErrors(stack)).toEqual([]);
   });
 });

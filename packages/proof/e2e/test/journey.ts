@@ -20,7 +20,10 @@ const missing = { code: "not_found", reason: "NOT_FOUND" };
 
 const PROVIDER_TIMEOUT_MS = Math.min(patient(3_000), 15_000);
 
-/** Of a stack for the journey: a slow machine has time to place an order before it is settled. */
+/**
+ * Settings of a stack for the journey: a slow machine has time to place an order before it is
+ * settled.
+ */
 export const journeySettings = {
   PROVIDER_TIMEOUT_MS: String(PROVIDER_TIMEOUT_MS),
   RECONCILE_AFTER_MS: String(PROVIDER_TIMEOUT_MS + 2_000),
@@ -32,7 +35,7 @@ interface Customer {
   readonly shop: Shop;
 }
 
-/** Somebody who has just registered and logged in. */
+/** Registers and logs in. */
 async function newCustomer(client: ShopClient): Promise<Customer> {
   const user = {
     email: `${crypto.randomUUID()}@example.com`,
@@ -61,8 +64,8 @@ async function findProduct(shop: Shop, sku: string, pageSize = 100): Promise<Pro
 }
 
 /**
- * A stack and its operator. Many who log in as one person at once are taken for somebody who
- * guesses the password, so it is done once.
+ * A stack and its operator's token. Concurrent logins of one account look like guesses at its
+ * password, so the operator logs in once.
  */
 export interface OpenShop {
   readonly stack: Stack;
@@ -76,8 +79,8 @@ export async function openShop(stack: Stack): Promise<OpenShop> {
 }
 
 /**
- * The tests that every client passes, whatever it speaks. Each has its own customers and products,
- * so that they need not wait for each other.
+ * The tests that a client of every protocol passes. Each has its own customers and products, so
+ * that they run concurrently.
  */
 export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => ShopClient): void {
   let stack: Stack;
@@ -90,7 +93,7 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
   });
   afterAll(() => client?.[Symbol.dispose]());
 
-  /** A product that nobody else buys. */
+  /** A product that no other test buys. */
   const newProduct = ({
     price,
     stock: pieces,
@@ -105,13 +108,13 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
       stock: pieces,
     });
 
-  test("an order is placed, watched until it is confirmed, listed, cancelled, and its money comes back", async () => {
+  test("an order is placed, watched until it is confirmed, listed, cancelled, and refunded", async () => {
     const { id: customerId, shop } = await newCustomer(client);
     const product = await newProduct({ price: EUR(1_999n), stock: 5n });
-    // The seed's dozen stands before it.
+    // The seed's twelve products come before it.
     expect(await findProduct(client.shop(), product.sku, 12)).toEqual(product);
 
-    // The provider's first reply is lost: until its timeout no one knows the outcome.
+    // The provider's first reply is lost: until the time-out no one knows the outcome.
     const placed = await shop.createOrder(
       { ...one(product, "tok_timeout_then_success"), quantity: 2 },
       { timeoutMs: (PROVIDER_TIMEOUT_MS * 2) / 3 },
@@ -171,7 +174,7 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     });
   });
 
-  test("the last piece is sold once: who pays for it after that gets the money back", async () => {
+  test("the last piece is sold once: a later payment for it is refunded", async () => {
     const { shop } = await newCustomer(client);
     const product = await newProduct({ price: EUR(4_500n), stock: 1n });
     expect(await shop.createOrder(one(product))).toMatchObject({ status: "CONFIRMED" });
@@ -187,7 +190,7 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     });
   });
 
-  test("a request_id is good for one order, however often and however fast it comes", async () => {
+  test("a request_id makes one order, however often and fast it is sent", async () => {
     const { shop } = await newCustomer(client);
     const request = one(await newProduct({ price: JPY(1_500n), stock: 9n }));
     const [first, second] = await Promise.all([
@@ -207,7 +210,7 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     expect(await movedFor(stack, first.paymentId)).toEqual({ charges: [JPY(1_500n)], refunds: [] });
   });
 
-  test("somebody else's order and payment do not exist", async () => {
+  test("another customer's order and payment are not found", async () => {
     const { shop } = await newCustomer(client);
     const { id, paymentId } = await shop.createOrder(
       one(await newProduct({ price: EUR(500n), stock: 1n })),
@@ -221,7 +224,7 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
     expect(await shop.getOrder(id)).toMatchObject({ status: "CONFIRMED" });
   });
 
-  test("without a valid token nothing but the catalog is served, and with a customer's no operator's work is done", async () => {
+  test("without a valid token only the catalog is served, and a customer's token does no operator's work", async () => {
     const { id: sub, shop } = await newCustomer(client);
     const product = await newProduct({ price: EUR(500n), stock: 1n });
     const order = await shop.createOrder(one(product));
@@ -241,8 +244,8 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
       expiresIn: -100,
     });
     const valid = await signToken(stack, { sub, roles: ["customer"] });
-    for (const nobody of [client.shop(), client.shop(expired)]) {
-      const failures = await Promise.all(everything(nobody).map(failure));
+    for (const stranger of [client.shop(), client.shop(expired)]) {
+      const failures = await Promise.all(everything(stranger).map(failure));
       expect(failures).toEqual(
         failures.map(() => ({ code: "unauthenticated", reason: "UNAUTHENTICATED" })),
       );
@@ -251,7 +254,7 @@ export function orderJourney(open: () => OpenShop, connect: (stack: Stack) => Sh
       code: "permission_denied",
       reason: "PERMISSION_DENIED",
     });
-    // The tokens above fail for what they say, not for who signed them.
+    // The tokens above are refused for their claims, not for their signature.
     expect(await client.shop(valid).listOrders()).toEqual([order]);
   });
 }

@@ -19,11 +19,11 @@ import { readSecrets, signTokenWith } from "./forged-token.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
 
 const BETWEEN_ORDERS_MS = 250;
-/** A verifier that meets a key it does not know asks for the keys at most every 30 s. */
-const HEARD = { timeout: 60_000, interval: 500 };
-/** As short as can be: the old key must stay until its last token is over. */
+/** A verifier that meets an unknown key fetches the keys at most every 30 s. */
+const PROPAGATED = { timeout: 60_000, interval: 500 };
+/** As short as possible: the old key must stay until its last token expires. */
 const TOKEN_LIVES = { ACCESS_TOKEN_SECONDS: "10" };
-/** Kept connections have a last call before they are closed. */
+/** Kept connections may make a last call before they are closed. */
 const DRAIN = { DRAIN_DELAY_MS: "2000" };
 
 type Balanced = Readonly<Record<"identity" | "order", TcpProxy>>;
@@ -36,7 +36,7 @@ let stack: Stack;
 beforeAll(async () => {
   folder = await testFolder();
   proxies = { identity: await startTcpProxy(), order: await startTcpProxy() };
-  // Known before: the services ask it for keys while the stack starts.
+  // Fixed in advance: the services fetch keys from it while the stack starts.
   const identityPort = await freePort();
   proxies.identity.to(`http://127.0.0.1:${identityPort}`);
   const config = envToConfig({
@@ -68,8 +68,8 @@ const running: Partial<Record<ServiceName, ServiceProcess>> = {};
 const settings: Record<keyof Balanced, Record<string, string>> = { identity: {}, order: {} };
 
 /**
- * As a deployment does: the new one is there before the old one goes; what was changed before stays
- * so.
+ * Restarts a service as a deployment does: the new replica is ready before the old one stops.
+ * Earlier changes of the environment are kept.
  */
 async function restart(name: keyof Balanced, env: Readonly<Record<string, string>>): Promise<void> {
   const old = running[name];
@@ -84,8 +84,8 @@ const identityWith = (...keys: readonly SigningKey[]) =>
   restart("identity", { TOKEN_SIGNING_KEYS: JSON.stringify({ keys }) });
 
 /**
- * Customers who log in and order, all the while; answers what they were told, and by which keys
- * their tokens were signed.
+ * Logs in and orders all the while; resolves to the failures, and to the keys that signed the
+ * tokens.
  */
 async function underLoad(
   work: () => Promise<void>,
@@ -117,8 +117,8 @@ async function underLoad(
   return { failures, calls: placed.length, kids };
 }
 
-/** Whether Order and Payment believe a token that this key signed. */
-async function believed(key: SigningKey): Promise<string[]> {
+/** Whether Order and Payment accept a token that this key signed. */
+async function accepted(key: SigningKey): Promise<string[]> {
   const token = await signTokenWith(key, stack.urls.identity, {
     sub: crypto.randomUUID(),
     roles: ["operator"],
@@ -130,13 +130,13 @@ async function believed(key: SigningKey): Promise<string[]> {
   ]);
 }
 
-test("signing keys are rotated while orders are placed: no call fails, and the old key is good for nothing in the end", async () => {
+test("signing keys are rotated while orders are placed: no call fails, and the old key is refused in the end", async () => {
   const old = (await readSecrets(stack)).signingKeys.keys[0] as SigningKey;
   const fresh = await generateSigningKey();
   let lastOfOld = "";
   const { failures, calls, kids } = await underLoad(async () => {
     await identityWith(old, fresh);
-    await vi.waitFor(async () => expect(await believed(fresh)).toEqual(["ok", "ok"]), HEARD);
+    await vi.waitFor(async () => expect(await accepted(fresh)).toEqual(["ok", "ok"]), PROPAGATED);
     ({ accessToken: lastOfOld } = await createApi(proxies.identity.url).identity.login(
       stack.users.alice,
     ));
@@ -145,7 +145,7 @@ test("signing keys are rotated while orders are placed: no call fails, and the o
     expect(await outcome(orders.listOrders({}))).toBe("ok");
     await vi.waitFor(
       async () => expect(await outcome(orders.listOrders({}))).toBe("Unauthenticated"),
-      HEARD,
+      PROPAGATED,
     );
     await identityWith(fresh);
   });
@@ -172,12 +172,12 @@ test("a service's secret is rotated while orders are placed: no call fails", asy
     await restart("identity", {
       SERVICE_CLIENTS: JSON.stringify([{ ...client, previousSecretHash }]),
     });
-    // When a token from before is over, Order has had to get another one, and by its old secret.
+    // When an earlier token has expired, Order has had to fetch another one, with its old secret.
     const { payments } = createApi(stack.urls.payment, before);
     const paymentId = crypto.randomUUID();
     await vi.waitFor(
       async () => expect(await outcome(payments.getPayment({ paymentId }))).toBe("Unauthenticated"),
-      HEARD,
+      PROPAGATED,
     );
     await restart("order", { SERVICE_CLIENT_SECRET: secret });
     await restart("identity", { SERVICE_CLIENTS: JSON.stringify([client]) });

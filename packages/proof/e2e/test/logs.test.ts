@@ -23,7 +23,7 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** Alice's order for one mug. Answers with the header it got back. */
+/** Places Alice's order for one mug; resolves to it and the header of the response. */
 async function placeOrder(correlationId: string) {
   const { orders } = await logIn(stack.urls.edge, stack.users.alice);
   const given: (string | null)[] = [];
@@ -67,7 +67,7 @@ test("an order's correlation id is given back, and is with the order's id in eve
   expect(atPayment).toEqual(
     atPayment.map(() => expect.objectContaining({ service: "payment", ...common })),
   );
-  // The token for Payment was asked for on behalf of the first order.
+  // The token for Payment was fetched for the first order.
   const everyLineOfTheOrder = (await logLines(stack, "order")).filter(
     (line) => line["order_id"] === order.id,
   );
@@ -112,7 +112,7 @@ test.each([
   );
 });
 
-/** A call with a header as no client would send it; answers with all that came back. */
+/** Makes a call with a header that no client would send; resolves to the whole response. */
 async function rawCall(correlationId: string): Promise<string> {
   const { hostname, port, host } = new URL(stack.urls.order);
   const socket = connect(Number(port), hostname);
@@ -133,7 +133,7 @@ describe("Loki", () => {
   const taken = (service: string) =>
     loki.entries.filter(({ labels }) => labels["service"] === service);
 
-  test("has what stdout has, under service, environment and level, to the last line of a process that was told to stop", async () => {
+  test("has the lines of stdout, under service, environment and level, to the last line of a stopped process", async () => {
     await stack.services.payment.stop();
     const logged = await logLines(stack, "payment");
     expect(logged.at(-1)).toMatchObject({ msg: "stopped" });
@@ -148,7 +148,7 @@ describe("Loki", () => {
     await stack.services.payment.ready();
   });
 
-  test("does no harm when it is away or silent: calls are as quick as without it, and so is the end", async () => {
+  test("does no harm when it is down or silent: calls and shutdown are as fast as without it", async () => {
     await using silent = await startTestLoki("silent");
     await using gone = await startTestLoki();
     await gone[Symbol.asyncDispose]();
@@ -165,7 +165,7 @@ describe("Loki", () => {
       await createApi(process.url).catalog.listProducts({});
       times.get(name)?.push(performance.now() - began);
     };
-    // In turns, so that whatever else the machine does is done to all of them.
+    // In turns, so that the machine's other load affects all of them.
     for (let round = 0; round < 300; round++)
       for (const replica of replicas) await listTimed(replica);
     expect(silent.pushes.length).toBeGreaterThan(0);

@@ -50,7 +50,7 @@ describe.skipIf(missing.length > 0)(
       const collector = starting.use(await startCollector(otelcol ?? "", jaeger));
       prometheus = starting.use(await startPrometheus(prometheusPath ?? "", folder, collector));
       stack = starting.use(await startObserved(folder, collector));
-      // Twice, with a look in between: a rate is of what grows.
+      // Twice, with a scrape in between: a rate needs growth.
       await liveThroughEverything(stack);
       await shown(prometheus, 'max(tercet_saga_parked{saga_kind="place-order"}) > 0');
       await shown(prometheus, "sum(tercet_saga_takeovers_total) > 0");
@@ -152,8 +152,8 @@ function startObserved(folder: TestFolder, { otlpUrl }: Collector): Promise<Stac
 }
 
 /**
- * Orders that end in each way, one that is parked, calls that are refused, a worker that loses its
- * saga.
+ * Places orders that end in each way, and one that is parked; makes calls that are refused; lets a
+ * worker lose its saga.
  */
 async function liveThroughEverything(stack: Stack): Promise<void> {
   const olivia = await logIn(stack.urls.edge, stack.users.olivia);
@@ -212,8 +212,8 @@ async function refusals(stack: Stack, alice: Api): Promise<void> {
 }
 
 /**
- * A replica holds the only order of a product and is frozen for longer than its lease: another
- * takes the saga over.
+ * Freezes a replica, which holds the only order of a product, for longer than its lease: another
+ * one takes the saga over.
  */
 async function freezeOne(stack: Stack, accessToken: string, sku: string): Promise<void> {
   await using replica = await stack.startReplica("order");
@@ -247,7 +247,7 @@ const byFile = (queries: readonly NamedQuery[]): [string, NamedQuery[]][] =>
 const shown = (prometheus: Prometheus, expr: string) =>
   vi.waitFor(async () => expect(await prometheus.query(expr), expr).not.toEqual([]), SHOWN);
 
-/** What it answers, as soon as that is something; nothing when that does not come. */
+/** Queries until there is a result; returns an empty one if there is none in time. */
 async function eventually(prometheus: Prometheus, expr: string) {
   const deadline = performance.now() + patient(SHOWN.timeout);
   for (;;) {
@@ -259,7 +259,7 @@ async function eventually(prometheus: Prometheus, expr: string) {
 
 type Shown = NamedQuery & { readonly samples: Awaited<ReturnType<Prometheus["query"]>> };
 
-/** A dashboard as data: a line for each series of each panel. */
+/** Prints a dashboard as a table: a line for each series of each panel. */
 function table(panels: readonly Shown[]): string {
   const lines = panels.flatMap(({ file, title, legend, samples }) =>
     samples.map(({ metric, value }) => {

@@ -31,19 +31,19 @@ function start(service: string, program: string, env: Env) {
 }
 
 /**
- * Everything that any of the three needs; nothing there is called before the schema has been looked
- * at.
+ * All variables that the three services need. None of the URLs is called before the schema is
+ * checked.
  */
 async function serviceEnv(databaseUrl: string, bookDir: string): Promise<Env> {
-  const nobody = "http://127.0.0.1:1";
+  const unused = "http://127.0.0.1:1";
   return {
     HOST: "127.0.0.1",
     PORT: String(await freePort()),
     DATABASE_URL: databaseUrl,
-    TOKEN_ISSUER: nobody,
+    TOKEN_ISSUER: unused,
     TOKEN_SECRET: "a secret of more than thirty-two characters",
-    IDENTITY_URL: nobody,
-    PAYMENT_URL: nobody,
+    IDENTITY_URL: unused,
+    PAYMENT_URL: unused,
     SERVICE_CLIENT_SECRET: "a secret of a client",
     MIGRATE_AT_START: "false",
     PROVIDER_BOOK_DIR: bookDir,

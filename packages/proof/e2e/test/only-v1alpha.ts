@@ -3,8 +3,8 @@ import { connect, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 
 /**
- * A server as they were before reflection had its version 1: in front of a service, it knows
- * v1alpha only.
+ * Puts a server in front of a service that knows only v1alpha of reflection, as servers before its
+ * version 1 did.
  */
 export async function onlyV1Alpha(
   url: string,

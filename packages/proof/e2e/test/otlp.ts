@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 
-/** Values as OTLP's JSON has them; int64 is text. */
+/** Values of OTLP's JSON; int64 is text. */
 type Value = string | number | boolean;
 interface KeyValue {
   readonly key: string;
@@ -19,7 +19,7 @@ export interface ReceivedSpan {
   readonly service: string;
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty for the first one of a trace. */
+  /** Empty for the root span. */
   readonly parentSpanId: string;
   readonly name: string;
   /** 1 internal, 2 server, 3 client. */
@@ -34,16 +34,16 @@ export interface ReceivedMetric {
   readonly name: string;
   readonly unit: string;
   readonly type: "gauge" | "histogram" | "sum";
-  /** Of each of its points, the last time that it was told. */
+  /** The last value of each of its points. */
   readonly points: readonly {
     readonly attributes: Readonly<Record<string, Value>>;
     readonly value: number;
   }[];
 }
 
-/** Takes traces and metrics as a collector does, and keeps them. */
+/** Receives traces and metrics as a collector does, and keeps them. */
 export interface OtlpReceiver extends AsyncDisposable {
-  /** For a service: everything is sent here, soon. */
+  /** Environment of a service that sends everything here, without delay. */
   readonly env: Readonly<Record<string, string>>;
   readonly spans: readonly ReceivedSpan[];
   /** By service and name. */

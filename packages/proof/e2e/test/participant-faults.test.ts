@@ -22,7 +22,7 @@ const STEP_TIMEOUT_MS = 1_000;
 const SETTINGS = { SAGA_STEP_TIMEOUT_MS: String(STEP_TIMEOUT_MS) };
 /** For orders that stay PENDING. */
 const SHORT = { timeoutMs: patient(800) };
-/** For many of them at once. */
+/** For many such orders at once. */
 const MANY = { timeoutMs: patient(2_500) };
 
 let folder: TestFolder;
@@ -52,31 +52,31 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 afterEach(async () => {
-  // One that failed must not take the next one with it.
+  // A test that failed must not fail the next one.
   steer(stack.urls.payment);
   await expectInvariants(stack);
 });
 
-/** Order's calls of Payment go there from now on. */
+/** Sends Order's calls of Payment to this URL from now on. */
 function steer(url: string): void {
   proxy.to(url);
   proxy.reset();
 }
 
-/** What the wire shows of a charge, and of its answer. */
+/** Recognise a charge, and its response, on the wire. */
 const isCharge = (bytes: Buffer): boolean => bytes.includes("tok_");
 const isCharged = (bytes: Buffer): boolean => bytes.includes("CHARGE_SUCCEEDED");
 
 const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Order> =>
   orders.createOrder(aTeapot(sku, token), options);
 
-/** What came of each attempt at the charge; of its undoing, too. */
+/** The outcome of each attempt at the charge, and at its refund. */
 const attempts = ({ timeline }: Order): string[] =>
   timeline
     .filter(({ step }) => step === "charge")
     .map(({ action, outcome }) => `${SagaAction[action]} ${SagaOutcome[outcome]}`);
 
-test("the answer to a charge is lost: it is asked for again, not undone", async () => {
+test("the reply to a charge is lost: the charge is retried, not undone", async () => {
   const seen = (await seenByPayment(stack, "ProcessPayment")).length;
   const dropped = proxy.dropReply(isCharge, isCharged);
   const order = await place();
@@ -103,7 +103,7 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
     { orderId: pending.id, requestId: crypto.randomUUID(), reason: "too slow" },
     SHORT,
   );
-  // What has been on its way until now is lost.
+  // Everything in transit is lost.
   proxy.reset();
   proxy.inject();
   const {
@@ -129,7 +129,7 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
 });
 
 test.each(nonsense)(
-  "Payment answers %s: nobody knows what happened, so it is asked for again",
+  "Payment responds with %s: the outcome is unknown, so the charge is retried",
   async (kind) => {
     await using hostile = await startHostileServer(kind);
     steer(hostile.url);
@@ -145,11 +145,11 @@ test.each(nonsense)(
   },
 );
 
-test("Payment charges, and answers nonsense until the order's time is over: the money goes back", async () => {
+test("Payment charges, and responds with nonsense until the order's deadline: the money is refunded", async () => {
   await using hostile = await startHostileServer("gRPC internal");
   await using hasty = await stack.startReplica("order", { SAGA_DEADLINE_MS: "1000" });
   const dropped = proxy.dropReply(isCharge, (bytes) => {
-    // Any replica may take it up again: none keeps its connection to Payment.
+    // Any replica may resume the saga: none keeps its connection to Payment.
     if (isCharged(bytes)) steer(hostile.url);
     return isCharged(bytes);
   });
@@ -165,7 +165,7 @@ test("Payment charges, and answers nonsense until the order's time is over: the 
   expect(await moves(stack, order)).toEqual([1, 1]);
 });
 
-test("the client goes away while its order is made: the order is settled all the same", async () => {
+test("the client disconnects while its order is placed: the order is still settled", async () => {
   const leaving = new AbortController();
   const request = aTeapot(sku, "tok_slow");
   const left = outcome(alice.orders.createOrder(request, { signal: leaving.signal }));
@@ -177,47 +177,44 @@ test("the client goes away while its order is made: the order is settled all the
   expect(await left).toBe("Canceled");
   const order = await becomes(alice, pending, OrderStatus.CONFIRMED);
   expect(await moves(stack, order)).toEqual([1, 0]);
-  // Coming back with the same request_id, it is told of that order.
+  // A retry with the same request_id returns that order.
   expect((await alice.orders.createOrder(request)).id).toBe(order.id);
 });
 
-// An error that nobody hears would end the process, and this run.
+// An unhandled error event would end the process, and this run.
 test.each([
   ["many at a time", 50],
   ["one after the other", 1_000],
-])(
-  "a connection that has vanished without a word is found by PING; calls come %s",
-  async (_name, everyMs) => {
-    const [pingIntervalMs, pingTimeoutMs, timeoutMs] = [500, 300, 400];
-    await using cut = await startTcpProxy(stack.urls.order);
-    await using line = await startTcpProxy(cut.url);
-    const client = createServiceClient(CatalogService, {
-      baseUrl: line.url,
-      timeoutMs,
-      maxAttempts: 1,
-      pingIntervalMs,
-      pingTimeoutMs,
-    });
-    await client.listProducts({});
-    // New connections do not pass there.
-    line.to(stack.urls.order);
-    cut.inject({ blackHole: true });
-    const vanished = performance.now();
-    const codes: string[] = [];
-    while (!codes.includes("ok")) {
-      const call = outcome(client.listProducts({})).then((code) => codes.push(code));
-      await Promise.race([call, sleep(everyMs)]);
-      expect(performance.now() - vanished).toBeLessThan(
-        pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + patient(500),
-      );
-    }
-    expect(codes[0]).toBe("DeadlineExceeded");
-  },
-);
+])("a connection that is cut silently is found by PING; calls come %s", async (_name, everyMs) => {
+  const [pingIntervalMs, pingTimeoutMs, timeoutMs] = [500, 300, 400];
+  await using cut = await startTcpProxy(stack.urls.order);
+  await using line = await startTcpProxy(cut.url);
+  const client = createServiceClient(CatalogService, {
+    baseUrl: line.url,
+    timeoutMs,
+    maxAttempts: 1,
+    pingIntervalMs,
+    pingTimeoutMs,
+  });
+  await client.listProducts({});
+  // New connections go around the cut.
+  line.to(stack.urls.order);
+  cut.inject({ blackHole: true });
+  const vanished = performance.now();
+  const codes: string[] = [];
+  while (!codes.includes("ok")) {
+    const call = outcome(client.listProducts({})).then((code) => codes.push(code));
+    await Promise.race([call, sleep(everyMs)]);
+    expect(performance.now() - vanished).toBeLessThan(
+      pingIntervalMs + pingTimeoutMs + 2 * timeoutMs + patient(500),
+    );
+  }
+  expect(codes[0]).toBe("DeadlineExceeded");
+});
 
 /**
- * How long 200 calls that have nothing to do with Payment take, one after the other: the slowest
- * but one, in milliseconds.
+ * Makes 200 sequential calls that do not involve Payment; resolves to the second longest time, in
+ * milliseconds.
  */
 async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
   const times: number[] = [];
@@ -229,7 +226,7 @@ async function p99({ orders, catalog }: Api, orderId: string): Promise<number> {
   return times.sort((a, b) => a - b).at(-2) ?? 0;
 }
 
-test("a slow Payment is given up at its deadline, and slows nothing else down", async () => {
+test("a slow Payment is abandoned at its deadline, and slows nothing else down", async () => {
   const direct = createApi(stack.urls.order, aliceToken);
   const { id } = await place();
   await p99(direct, id);
@@ -252,7 +249,7 @@ test("a slow Payment is given up at its deadline, and slows nothing else down", 
     proxy.inject();
     await Promise.all(placed.map((order) => becomes(alice, order, OrderStatus.CONFIRMED)));
   }
-  // The floor is for a machine that does other things too.
+  // The floor is for a loaded machine.
   expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), patient(150)));
 });
 
@@ -260,7 +257,7 @@ const DOWN_MS = 8_000;
 const BACK_MS = patient(5_000);
 const WAITING = 40;
 
-test("Payment is down for a while: it is spared, orders wait, and soon after its return they are confirmed", async () => {
+test("Payment is down for a while: the breaker opens, orders wait, and soon after its return they are confirmed", async () => {
   const seen = (await seenByPayment(stack, "ProcessPayment")).length;
   await stack.services.payment.stop();
   onTestFinished(() => stack.services.payment.start());
@@ -284,8 +281,8 @@ test("Payment is down for a while: it is spared, orders wait, and soon after its
     timeline.filter((event) => event.outcome === SagaOutcome.UNKNOWN),
   );
   const spared = failed.filter(({ message }) => message.includes("not called"));
-  // Each order twice or thrice before the breaker knew, and a probe now and then; without a breaker
-  // there are five hundred.
+  // Each order two or three times before the breaker opens, and a probe now and then; without a
+  // breaker there are five hundred.
   expect(failed.length - spared.length).toBeLessThan(5 * WAITING);
   expect(spared.length).toBeGreaterThan(failed.length / 2);
   expect((await seenByPayment(stack, "ProcessPayment")).length - seen).toBe(WAITING);

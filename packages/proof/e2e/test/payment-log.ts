@@ -10,7 +10,7 @@ export interface SeenCall {
   readonly ended: number;
 }
 
-/** The calls of one method that Payment has answered, in the order of its answers. */
+/** The calls of one method that Payment has completed, in order of completion. */
 export async function seenByPayment(
   { dataDir }: Pick<Stack, "dataDir">,
   method: "ProcessPayment" | "RefundPayment",
@@ -31,13 +31,13 @@ export async function seenByPayment(
   return calls.filter((call) => call.method === `payment.v1.PaymentService/${method}`);
 }
 
-/** The most that were in hand at one moment. */
+/** Returns the largest number of calls in progress at one moment. */
 export function mostAtOnce(calls: readonly SeenCall[]): number {
   const steps = calls.flatMap(({ began, ended }) => [
     { at: began, by: 1 },
     { at: ended, by: -1 },
   ]);
-  // What ends when another begins was there together with it.
+  // A call that ends when another begins counts as concurrent with it.
   steps.sort((a, b) => a.at - b.at || b.by - a.by);
   let now = 0;
   return steps.reduce((most, { by }) => {

@@ -14,15 +14,15 @@ export interface Sample {
 
 export interface Prometheus extends AsyncDisposable {
   query(expr: string): Promise<Sample[]>;
-  /** Alerts that are firing, each by its labels. */
+  /** The labels of each alert that is firing. */
   firing(): Promise<Readonly<Record<string, string>>[]>;
-  /** The data of a path of its API. */
+  /** Returns the data of a path of its API. */
   get<T>(path: string, parameters?: Readonly<Record<string, string>>): Promise<T>;
 }
 
 /**
- * Prometheus with the configuration of infra/, but that it looks every second, and alerts do not
- * wait.
+ * Starts Prometheus with the configuration of infra/, but scrapes every second, and alerts fire at
+ * once.
  */
 export async function startPrometheus(
   path: string,
@@ -69,7 +69,7 @@ export async function startPrometheus(
       const { result } = await get<{
         result: { metric: Sample["metric"]; value: [number, string] }[];
       }>("query", { query: expr });
-      // Not a number: a quantile, or a share, of nothing.
+      // NaN: a quantile or a share of nothing.
       return result
         .map(({ metric, value: [, value] }) => ({ metric, value: Number(value) }))
         .filter(({ value }) => !Number.isNaN(value));

@@ -15,7 +15,7 @@ const ROUNDS = 2;
 const BETWEEN_CALLS_MS = 50;
 /** Less than a drain may take. */
 const CALL = { timeoutMs: patient(4_000) };
-/** Every so often an order that is still under way when its replica is told to go. */
+/** One order in five is still in progress when its replica is killed. */
 const SLOW_ONE_IN = 5;
 
 let folder: TestFolder;
@@ -54,7 +54,7 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-/** A replica dies, and is replaced when it is dead. */
+/** Kills a replica and, once it is dead, replaces it. */
 async function lose({ name, proxy, replicas }: Balanced): Promise<void> {
   const oldest = replicas.shift();
   oldest?.kill();
@@ -63,7 +63,7 @@ async function lose({ name, proxy, replicas }: Balanced): Promise<void> {
   proxy.to(...replicas.map(({ url }) => url));
 }
 
-/** A customer whose every call is a connection of its own, for the balancer to place. */
+/** A client with a new connection for every call, so that the balancer places each. */
 function customer() {
   const authorize: Interceptor = (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
@@ -82,8 +82,8 @@ function customer() {
 }
 
 /**
- * Calls at a constant rate while `work` lasts; answers the outcome of each, and how many were under
- * way at once at most.
+ * Places orders at a constant rate while `work` lasts; resolves to the outcome of each, and to the
+ * largest number in progress at once.
  */
 async function underLoad(
   work: () => Promise<void>,
@@ -119,7 +119,7 @@ async function underLoad(
   return { outcomes: await Promise.all(placed), atOnce };
 }
 
-test("replicas are killed: only calls under way fail, and can be made again", async () => {
+test("replicas are killed: only calls in progress fail, and can be retried", async () => {
   const { outcomes, atOnce } = await underLoad(async () => {
     for (let round = 0; round < ROUNDS; round++)
       for (const balanced of [order, payment]) await lose(balanced);

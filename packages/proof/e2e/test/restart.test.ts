@@ -33,13 +33,13 @@ beforeEach(async () => {
   ));
   alice = createApi(stack.urls.edge, aliceToken);
 });
-// Whatever happened, it left nothing open and no cent astray.
+// After every fault nothing is open and no money is missing.
 afterEach(() => expectInvariants(stack));
 
 const IN_FLIGHT = 8;
 const STOCK = 6n;
 
-/** More orders than there are pieces, each for one. The provider takes 2 s for each. */
+/** More orders for one piece than there are pieces. The provider takes 2 s for each. */
 async function slowOrders() {
   const sku = await putTeapots(await logIn(stack.urls.edge, stack.users.olivia), STOCK);
   return Array.from({ length: IN_FLIGHT }, () => aTeapot(sku, "tok_slow"));
@@ -47,7 +47,7 @@ async function slowOrders() {
 
 type Requests = Awaited<ReturnType<typeof slowOrders>>;
 
-/** Ends when all of them are on their way; answers their ids. */
+/** Waits until all of them are PENDING; resolves to their ids. */
 async function pending([request]: Requests): Promise<string[]> {
   const sku = request?.items[0]?.sku;
   return await vi.waitFor(async () => {
@@ -61,7 +61,7 @@ async function pending([request]: Requests): Promise<string[]> {
   }, PATIENCE);
 }
 
-/** The order as it ends. */
+/** Waits until the order is settled, and resolves to it. */
 async function settled({ id: orderId }: Pick<Order, "id">): Promise<Order> {
   await persistently(async () => {
     for await (const _ of alice.orders.watchOrder({ orderId }));
@@ -97,7 +97,7 @@ test.each([
   },
 );
 
-test("one of two Order replicas is killed: the other finishes its sagas when the lease is over", async () => {
+test("one of two Order replicas is killed: the other finishes its sagas when the lease expires", async () => {
   const requests = await slowOrders();
   const replica = await stack.startReplica("order");
   const { orders } = createApi(replica.url, aliceToken);
@@ -106,7 +106,7 @@ test("one of two Order replicas is killed: the other finishes its sagas when the
   replica.kill();
   expect(await replica.exited).toBe("SIGKILL");
   const killed = performance.now();
-  // A connection that is reset is "aborted" to connect-node; behind the edge it is "unavailable".
+  // connect-node reports a reset as "aborted"; behind the edge it is "unavailable".
   for (const code of await Promise.all(calls)) expect(["Aborted", "Unavailable"]).toContain(code);
   const ended = await Promise.all(ids.map((id) => settled({ id })));
   expect(performance.now() - killed).toBeLessThan(LEASE_MS + patient(1_000) + STEP_TIMEOUT_MS);
@@ -117,7 +117,7 @@ test("one of two Order replicas is killed: the other finishes its sagas when the
   }
 });
 
-test("a stack that is stopped and started again finds its orders, and finishes those that were under way", async () => {
+test("a stack that is restarted finds its orders, and finishes those in progress", async () => {
   const { orders: before } = await alice.orders.listOrders({ pageSize: 100 });
   expect(before).not.toEqual([]);
   const requests = await slowOrders();

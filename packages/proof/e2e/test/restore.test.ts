@@ -36,8 +36,8 @@ afterAll(async () => {
 });
 
 /**
- * Of the running server, as pg_basebackup makes one: its files, then the log from before the copy
- * until after it.
+ * Makes a base backup of the running server, as pg_basebackup does: its files, then the log from
+ * before until after the copy.
  */
 async function baseBackup(
   { databaseUrls }: Pick<Stack, "databaseUrls">,
@@ -74,7 +74,7 @@ test.skipIf(missing.length > 0)(
     const [data, backup] = [join(folder.path, "postgres"), join(folder.path, "backup")];
     const sku = await putTeapots(await logIn(stack.urls.edge, stack.users.olivia), 100n);
     const before = await buy(sku, 3);
-    // Under way while the files are copied.
+    // In flight while the files are copied.
     const open = buy(sku, 3, "tok_slow");
     await vi.waitFor(
       async () => expect(unfinished(await readSnapshot(stack)).length).toBeGreaterThanOrEqual(3),
@@ -114,7 +114,7 @@ test.skipIf(missing.length > 0)(
       PAYMENT_DATABASE_URL: stack.databaseUrls.payment,
       PROVIDER_BOOK_DIR: stack.bookDir,
     }).catch((error) => {
-      // The audit finds something: its exit code is 1, and pipefail hands it on when all is done.
+      // The audit finds something, so its exit code is 1, and pipefail passes it on at the end.
       if (error.code !== 1) throw error;
     });
     for (const { paymentId } of lost) {

@@ -33,7 +33,7 @@ test.skipIf(missing.length > 0)(
       await logIn(stack.urls.edge, stack.users.alice),
       await logIn(stack.urls.edge, stack.users.olivia),
     ];
-    // It is charged, there are no teapots, and the provider does not refund it.
+    // It is charged, the product is sold out, and the provider does not refund it.
     const order = await alice.orders.createOrder(
       aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails"),
       { timeoutMs: patient(1_000) },

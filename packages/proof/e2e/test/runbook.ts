@@ -9,14 +9,14 @@ import { onPath } from "./tool.ts";
 const RUNBOOK = resolve(ROOT, "docs/runbook.md");
 const PROGRAMS = ["bash", "curl", "jq"];
 
-/** Which of the programs that the runbook's commands need are not here. */
+/** The programs that the runbook's commands need and this machine lacks. */
 export async function missingPrograms(): Promise<string[]> {
   const paths = await Promise.all(PROGRAMS.map(onPath));
   return PROGRAMS.filter((_, index) => paths[index] === undefined);
 }
 
 /**
- * The blocks of shell commands under a heading of the runbook, in their order. Throws when there
+ * Returns the blocks of shell commands under a heading of the runbook, in order. Throws if there
  * are none.
  */
 async function commandsOf(heading: string): Promise<string> {
@@ -28,8 +28,8 @@ async function commandsOf(heading: string): Promise<string> {
 }
 
 /**
- * Does what the runbook says under a heading, as an operator with a shell; answers what was said.
- * Throws with what was said when a command fails.
+ * Runs the commands under a heading of the runbook in a shell, and resolves to their output. Throws
+ * with the output if one fails.
  */
 export async function followRunbook(
   stack: Stack,

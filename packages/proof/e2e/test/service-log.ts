@@ -4,7 +4,7 @@ import type { ServiceName, Stack } from "@tercet/stack";
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-/** What a service has logged so far. */
+/** The lines that a service has logged so far. */
 export async function logLines(
   { dataDir }: Pick<Stack, "dataDir">,
   name: ServiceName,
@@ -12,18 +12,18 @@ export async function logLines(
   return linesOf(await readFile(join(dataDir, "logs", `${name}.log`), "utf8"));
 }
 
-/** What all services have logged so far, replicas too. */
+/** The lines that all services, replicas included, have logged so far. */
 export async function allLines(stack: Pick<Stack, "dataDir">): Promise<LogLine[]> {
   return [...(await allLogs(stack)).values()].flatMap(linesOf);
 }
 
-/** What is not JSON, or not yet whole, is left out. */
+/** Skips what is not JSON, or not yet a whole line. */
 const linesOf = (text: string): LogLine[] =>
   text
     .split("\n")
     .flatMap((line) => (line.startsWith("{") && line.endsWith("}") ? [JSON.parse(line)] : []));
 
-/** Something that nobody expected. */
+/** The lines at level error or fatal. */
 export async function loggedErrors(stack: Pick<Stack, "dataDir">): Promise<string[]> {
   const lines = await allLines(stack);
   return lines
@@ -31,7 +31,7 @@ export async function loggedErrors(stack: Pick<Stack, "dataDir">): Promise<strin
     .map((line) => JSON.stringify(line));
 }
 
-/** All that the stack's processes have logged, PostgreSQL too, by file. */
+/** The logs of all processes of the stack, PostgreSQL included, by file. */
 export async function allLogs({ dataDir }: Pick<Stack, "dataDir">): Promise<Map<string, string>> {
   const folder = join(dataDir, "logs");
   const names = await readdir(folder);

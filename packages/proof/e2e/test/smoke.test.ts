@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 /**
- * Neither the machine's settings nor its secrets reach a script: the environment is what is given.
+ * Runs a script with only the environment that is given: none of the machine's settings or secrets.
  */
 function script(
   name: string,
@@ -57,16 +57,16 @@ test.skipIf(grpcurl === undefined)("smoke.sh reads the order over gRPC too", asy
     code: 0,
     said: expect.stringContaining("over gRPC too"),
   });
-  const nobody = `127.0.0.1:${await freePort()}`;
-  expect(await script("smoke.sh", [stack.urls.edge], { GRPC_TARGET: nobody })).toMatchObject({
+  const unused = `127.0.0.1:${await freePort()}`;
+  expect(await script("smoke.sh", [stack.urls.edge], { GRPC_TARGET: unused })).toMatchObject({
     code: 1,
     said: expect.stringContaining("FAILED"),
   });
 });
 
-test("smoke.sh says where nobody answers, and ends with 1", async () => {
-  const nobody = `http://127.0.0.1:${await freePort()}`;
-  expect(await script("smoke.sh", [nobody])).toMatchObject({
+test("smoke.sh names the URL that does not respond, and exits with 1", async () => {
+  const unused = `http://127.0.0.1:${await freePort()}`;
+  expect(await script("smoke.sh", [unused])).toMatchObject({
     code: 1,
     said: expect.stringMatching(/FAILED +identity.v1.IdentityService\/Register: curl/),
   });
@@ -75,8 +75,8 @@ test("smoke.sh says where nobody answers, and ends with 1", async () => {
 test("smoke.sh does not take an order that is not confirmed for one that is", async () => {
   await stack.services.payment.stop();
   try {
-    // Order waits for Payment within the caller's deadline, and says PENDING; then it is asked
-    // again and again.
+    // Order waits for Payment within the caller's deadline and returns PENDING; then smoke.sh polls
+    // the order.
     const child = script("smoke.sh", [stack.urls.edge], { GRPC_TARGET: "" });
     expect(await child).toMatchObject({
       code: 1,
@@ -120,7 +120,7 @@ test.each(["compose-env.sh", "compose-up.sh", "seed.sh", "smoke.sh"])(
       code: 0,
       said: expect.stringMatching(new RegExp(`^Usage: infra/scripts/${name}`)),
     });
-    // compose-up.sh hands options on.
+    // compose-up.sh passes options on.
     if (name === "compose-up.sh") return;
     expect(await script(name, ["--no-such-option"])).toMatchObject({
       code: 2,

@@ -4,12 +4,12 @@ import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
 
 export type TestFolder = TemporaryFolder;
 
-/** A folder for the data of a stack, gone with everything in it when it is disposed of. */
+/** Creates a folder for the data of a stack. Disposal deletes it. */
 export const testFolder = (): Promise<TestFolder> => temporaryFolder("e2e");
 
 /**
- * The whole system at free ports. Its services run what `tsc -b` built. `orderEnv` is for the Order
- * service alone, over what the stack decides.
+ * Starts the whole system at free ports, from what `tsc -b` built. `orderEnv` overrides the
+ * environment of Order alone.
  */
 export function startTestStack(
   { path }: TestFolder,

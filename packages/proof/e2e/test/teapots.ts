@@ -1,6 +1,6 @@
 import type { Api } from "@tercet/stack";
 
-/** A product that nobody else buys, with so many pieces; answers its SKU. */
+/** Creates a product that no other test buys; resolves to its SKU. */
 export async function putTeapots({ catalog }: Api, stock: bigint): Promise<string> {
   const sku = `Z-${crypto.randomUUID().slice(0, 18).toUpperCase()}`;
   const product = {
@@ -13,7 +13,7 @@ export async function putTeapots({ catalog }: Api, stock: bigint): Promise<strin
   return sku;
 }
 
-/** The request for one of them. */
+/** Returns a request for one of them. */
 export const aTeapot = (sku: string, token = "tok_visa") => ({
   requestId: crypto.randomUUID() as string,
   items: [{ sku, quantity: 1 }],

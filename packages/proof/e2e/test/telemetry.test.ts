@@ -32,7 +32,7 @@ const newTrace = () => ({
   spanId: crypto.randomUUID().replaceAll("-", "").slice(16),
 });
 
-/** An order whose caller has a trace of its own. */
+/** Places an order whose caller has its own trace. */
 async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutMs = 10_000) {
   const caller = newTrace();
   const headers = {
@@ -50,7 +50,7 @@ async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutM
 
 const spansOf = (traceId: string) => otlp.spans.filter((span) => span.traceId === traceId);
 
-/** "service name" of the spans below one, and so on, without the statements of databases. */
+/** "service name" of the spans below a span, recursively, without database statements. */
 function tree(traceId: string, parent: string): unknown {
   const below = spansOf(traceId).filter(
     ({ parentSpanId, attributes }) =>
@@ -60,7 +60,7 @@ function tree(traceId: string, parent: string): unknown {
 }
 
 const leaf = (name: string): unknown => [name, []];
-/** Its token may have been fetched for the call. */
+/** Its token may have been fetched during the call. */
 const withoutTokens = (spans: unknown): unknown =>
   Array.isArray(spans)
     ? spans
@@ -145,7 +145,7 @@ describe("an order is one trace over three services", () => {
       [true, "UNKNOWN_OUTCOME", 2],
       [false, undefined, 3],
     ]);
-    // Each time that it was taken up again it is linked to the call that began it.
+    // Each time the saga is resumed, it is linked to the call that began it.
     const [server] = spansOf(traceId).filter(({ name }) => name.endsWith("/CreateOrder"));
     const drives = spansOf(traceId).filter(({ name }) => name === "saga place-order");
     expect(
@@ -254,7 +254,7 @@ test("metrics have the names, units and attributes of docs/metrics.md", async ()
     });
     for (const [service, name, unit, type] of EXPECTED)
       expect(points(service, name), name).toMatchObject({ unit, type });
-    // Dashboard and alert take off the 50 ms between two looks at the loop.
+    // Dashboard and alert subtract the 50 ms between two samples of the loop.
     expect(points("identity", "nodejs.eventloop.delay.p50")?.points[0]?.value).toBeGreaterThan(
       0.049,
     );

@@ -3,8 +3,8 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 export type Json = Record<string, unknown>;
 
 /**
- * Where in a message of this kind text can stand, as paths of JSON names: `["items", "sku"]`.
- * Messages of Google's have forms of their own in JSON.
+ * The fields of a message that hold text, as paths of JSON names: `["items", "sku"]`. Messages of
+ * Google's have their own forms in JSON.
  */
 export function textFields(message: DescMessage): string[][] {
   return message.fields.flatMap((field) => {
@@ -20,8 +20,8 @@ const isText = (field: DescField): boolean =>
   field.scalar === ScalarType.STRING;
 
 /**
- * A copy of the message with this text at the path, in the first of a list; what was not there on
- * the way is made.
+ * Returns a copy of the message with this text at the path, in the first element of a list. Missing
+ * messages on the way are created.
  */
 export function withText(
   message: Json,

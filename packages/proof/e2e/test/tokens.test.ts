@@ -122,7 +122,7 @@ describe("a token that Identity did not issue", () => {
         ),
       ),
     ).toEqual(unauthenticated);
-    // The same, signed as it should be, is let in.
+    // The same token with a valid signature is accepted.
     expect((await read(await signToken(stack, claims))).reason).toBe(
       service === "payment" ? "NOT_FOUND" : undefined,
     );

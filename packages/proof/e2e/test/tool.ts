@@ -7,11 +7,11 @@ export interface Tool {
   readonly path: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Answers 200 when it is up. */
+  /** Responds with 200 when it is up. */
   readonly readyUrl: string;
 }
 
-/** A program of others, running. Throws with its last words when it ends before it is up. */
+/** Starts a third-party tool. Throws with the end of its output if it ends before it is up. */
 export async function startTool({
   path,
   args,

@@ -102,7 +102,7 @@ describe("createAuthenticate with a published key", () => {
     },
   };
 
-  test.each(Object.entries(hostile))("refused like all others: %s", async (_name, make) => {
+  test.each(Object.entries(hostile))("refused with the same message: %s", async (_name, make) => {
     await expect(authenticate(await make())).rejects.toMatchObject(REFUSAL);
   });
 
@@ -219,14 +219,14 @@ describe("remoteKeys", () => {
   let server: Server;
   let url: string;
   let fetches: number;
-  let answer: () => { status: number; body: string };
+  let reply: () => { status: number; body: string };
 
   beforeEach(async () => {
     fetches = 0;
-    answer = () => ({ status: 200, body: JSON.stringify({ keys: [jwk] }) });
+    reply = () => ({ status: 200, body: JSON.stringify({ keys: [jwk] }) });
     server = createServer((_request, response) => {
       fetches += 1;
-      const { status, body } = answer();
+      const { status, body } = reply();
       response
         .writeHead(status, { "content-type": "application/json", connection: "close" })
         .end(body);
@@ -264,7 +264,7 @@ describe("remoteKeys", () => {
   });
 
   test("unavailable, with the cause, if they cannot be fetched; requests to the issuer are limited", async () => {
-    answer = () => ({ status: 200, body: "" });
+    reply = () => ({ status: 200, body: "" });
     server.removeAllListeners("request");
     server.on("request", (request) => {
       fetches += 1;
@@ -294,8 +294,8 @@ describe("remoteKeys", () => {
     [200, "<html>"],
     [200, "[]"],
     [200, '{"keys":7}'],
-  ])("an answer of %i %s is the issuer's fault: unavailable", async (status, body) => {
-    answer = () => ({ status, body });
+  ])("a response of %i %s is the fault of the issuer: unavailable", async (status, body) => {
+    reply = () => ({ status, body });
     await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({
       reason: "UNAVAILABLE",
     });
@@ -308,7 +308,7 @@ describe("remoteKeys", () => {
     await down();
     vi.advanceTimersByTime(19 * 60_000);
     await authenticate(await good());
-    // A kid that was never seen cannot be judged without the issuer.
+    // An unknown kid needs the issuer.
     await expect(authenticate(await unknown("k-new"))).rejects.toMatchObject({
       reason: "UNAVAILABLE",
     });
@@ -320,7 +320,7 @@ describe("remoteKeys", () => {
     vi.useFakeTimers({ toFake: ["Date", "performance"] });
     const authenticate = withKeys(remoteKeys(url));
     await authenticate(await good());
-    answer = () => ({ status: 200, body: JSON.stringify({ keys: [{ ...jwk, kid: "k2" }] }) });
+    reply = () => ({ status: 200, body: JSON.stringify({ keys: [{ ...jwk, kid: "k2" }] }) });
     vi.advanceTimersByTime(6 * 60_000);
     await authenticate(await good());
     await vi.waitFor(() => expect(fetches).toBe(2));

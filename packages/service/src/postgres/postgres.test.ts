@@ -99,7 +99,7 @@ describe("a pool", () => {
 });
 
 test.each(["127.0.0.1:1", "nowhere.invalid:5432"])(
-  "a server at %s that is not there is unavailable, soon",
+  "an absent server at %s is unavailable within its timeout",
   async (address) => {
     const sql = connectPostgres(`postgres://postgres@${address}/x`, { max: 1 });
     const error = await pingPostgres(sql).catch((e: unknown) => e);

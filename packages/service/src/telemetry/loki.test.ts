@@ -65,7 +65,7 @@ test("lines that Loki refused while broken arrive once after it recovers; both c
   await vi.waitFor(
     () =>
       expect(messages(written)).toContain(
-        "Loki does not accept the log; lines are kept for it while there is room",
+        "Loki does not accept the log; lines are kept while there is room",
       ),
     5_000,
   );
@@ -75,7 +75,7 @@ test("lines that Loki refused while broken arrive once after it recovers; both c
   expect(taken()).toEqual(lines());
   expect(messages(written)).toEqual([
     "one",
-    expect.stringMatching(/does not take/),
+    expect.stringMatching(/does not accept/),
     "Loki accepts the log again",
   ]);
 });
@@ -96,13 +96,13 @@ test("while Loki is away the newest ten thousand lines are kept, and no more", a
 });
 
 test.each(["silent", "broken"] as const)(
-  "a flush ends in time when Loki is %s, and nobody waits to log",
+  "a flush ends in time when Loki is %s, and logging does not wait",
   async (behaviour) => {
     loki.behaviour = behaviour;
     const log = logTo(loki.url);
     const began = performance.now();
     for (let n = 0; n < 1_000; n++) log.info({ n }, "busy");
-    // Without Loki it is about 20 us a line; a wait for an answer would be seconds.
+    // Without Loki it is about 20 us a line; a wait for a response would be seconds.
     expect(performance.now() - began).toBeLessThan(1_000 * inject("timeFactor"));
     await flushLog(log);
     expect(performance.now() - began).toBeLessThan(4_000 * inject("timeFactor"));

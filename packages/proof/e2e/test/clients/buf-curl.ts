@@ -16,9 +16,8 @@ const BUF = resolve(ROOT, "node_modules/.bin/buf");
 export type BufProtocol = "grpc" | "grpcweb" | "connect";
 
 /**
- * `buf curl`, a process for each call: the clients of connect-go. It takes the contracts from
- * `proto/`; over gRPC it asks the services themselves, by reflection, which it cannot over
- * HTTP/1.1.
+ * `buf curl`, one process per call, with connect-go's clients. It reads the contracts from
+ * `proto/`; over gRPC it uses the services' reflection, which it cannot over HTTP/1.1.
  */
 export function bufCurl(protocol: BufProtocol, targets: Targets): ShopClient {
   const flags = [
@@ -48,14 +47,14 @@ export function bufCurl(protocol: BufProtocol, targets: Targets): ShopClient {
   return { shop: (token) => jsonShop(wire, token), [Symbol.dispose]: () => {} };
 }
 
-/** It shows headers only when it is verbose. */
+/** Headers are printed only in verbose mode. */
 const flagsOf = ({ token, timeoutMs }: CallOptions): string[] => [
   "--verbose",
   ...(token === undefined ? [] : ["--header", `authorization: Bearer ${token}`]),
   ...(timeoutMs === undefined ? [] : ["--timeout", `${timeoutMs}ms`]),
 ];
 
-/** An exit code of 8 and more is an RPC's code times 8; a smaller one is its own failure. */
+/** An exit code of 8 or more is 8 times the RPC's code; a smaller one is its own failure. */
 const RPC_FAILED = 8;
 
 function run(args: readonly string[]): Promise<{ documents: Json[]; said: string }> {
@@ -75,7 +74,7 @@ const withoutChatter = (stderr: string): string =>
     .filter((line) => !line.startsWith("buf: "))
     .join("\n");
 
-/** Indented JSON documents, one after the other: each ends where a line is a closing brace. */
+/** Splits indented JSON documents: each ends at a line that is a closing brace. */
 const documentsIn = (text: string): Json[] =>
   text
     .split(/(?<=^\}$)/m)

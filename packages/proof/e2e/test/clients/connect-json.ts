@@ -8,7 +8,7 @@ import {
 } from "./json-shop.ts";
 import { REPLAYED, type ShopClient } from "./shop.ts";
 
-/** What the contracts mark as free of side effects. */
+/** Methods that the contracts mark as free of side effects. */
 const READS = new Set([
   "order.v1.CatalogService/ListProducts",
   "order.v1.OrderService/GetOrder",
@@ -16,11 +16,11 @@ const READS = new Set([
   "payment.v1.PaymentService/GetPayment",
 ]);
 
-/** The Connect protocol in JSON, by nothing but `fetch`. */
+/** The Connect protocol in JSON, with `fetch` alone. */
 export const connectJson = (baseUrl: string): ShopClient =>
   client({ unary: post(baseUrl), stream: stream(baseUrl) });
 
-/** The same with its reads as GET requests, which a browser or a proxy may cache. */
+/** The same with reads as GET requests, which a browser or a proxy may cache. */
 export function connectGet(baseUrl: string): ShopClient {
   const [reading, writing] = [get(baseUrl), post(baseUrl)];
   return client({
@@ -74,8 +74,8 @@ async function answerOf(response: Response): ReturnType<Wire["unary"]> {
 }
 
 /**
- * Each message of a stream stands in an envelope: a byte of flags, its length in four bytes, the
- * JSON.
+ * Splits a stream into its messages. Each is in an envelope: a byte of flags, its length in four
+ * bytes, the JSON.
  */
 const HEAD_BYTES = 5;
 const END_OF_STREAM = 0b10;

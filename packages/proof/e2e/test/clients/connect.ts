@@ -3,7 +3,7 @@ import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { generatedClient } from "./generated.ts";
 import type { ShopClient, Targets } from "./shop.ts";
 
-/** gRPC over HTTP/2, by connect-node. */
+/** gRPC over HTTP/2, with connect-node. */
 export const connectGrpc = (targets: Targets): ShopClient =>
   generatedClient(createGrpcTransport, targets);
 

@@ -7,7 +7,7 @@ export interface Failure {
   readonly reason?: string | undefined;
 }
 
-/** How a call failed, to compare; `{ code: "ok" }` when it did not. */
+/** Resolves to a call's failure in a form to compare; to `{ code: "ok" }` if it succeeded. */
 export async function failure(call: Promise<unknown>): Promise<Failure> {
   try {
     await call;

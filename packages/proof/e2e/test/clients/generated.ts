@@ -32,8 +32,8 @@ interface TransportOptions {
 }
 
 /**
- * The shop by the clients that are generated from the contracts, over any transport. A browser
- * loads this too, so that nothing here needs Node.
+ * The shop through the generated clients, over any transport. A browser loads this file too, so it
+ * does not use Node.
  */
 export const generatedClient = (
   transport: (options: TransportOptions) => Transport,

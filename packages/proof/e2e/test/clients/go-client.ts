@@ -12,8 +12,8 @@ const SOURCE = join(import.meta.dirname, "go");
 const PROGRAM = join(SOURCE, "gen/client");
 
 /**
- * Generates Go from the contracts and compiles the client; answers the program's path. Both go to a
- * folder that git ignores.
+ * Generates Go from the contracts and compiles the client, both in a folder that git ignores;
+ * resolves to the program's path.
  */
 export async function buildGoClient(): Promise<string> {
   const run = (tool: string, ...args: string[]) => promisify(execFile)(tool, args, { cwd: SOURCE });
@@ -23,8 +23,8 @@ export async function buildGoClient(): Promise<string> {
 }
 
 /**
- * grpc-go with the code that protoc-gen-go and protoc-gen-go-grpc make of the contracts: one
- * process for all calls, a line for each.
+ * grpc-go with the code that protoc-gen-go and protoc-gen-go-grpc generate: one process for all
+ * calls, a line for each.
  */
 export function goClient(program: string, targets: Targets): ShopClient {
   const hosts = [targets.identity, targets.order, targets.payment].map((url) => new URL(url).host);
@@ -48,7 +48,7 @@ interface Answer {
   readonly replayed: boolean;
 }
 
-/** What the program writes; see main.go. */
+/** A line of the program's output; see main.go. */
 interface Line {
   readonly id: number;
   readonly message?: Json;
@@ -57,7 +57,7 @@ interface Line {
   readonly end?: boolean;
 }
 
-/** The calls of one process, by their numbers. */
+/** The pending calls of one process, by number. */
 class Lines {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #calls = new Map<number, ReadableStreamDefaultController<Line>>();

@@ -1,4 +1,4 @@
 import { status } from "@grpc/grpc-js";
 
-/** gRPC's number of a code, as Connect writes it: "not_found". */
+/** Returns Connect's name of a gRPC code: "not_found". */
 export const grpcCode = (code: number): string => (status[code] ?? `code ${code}`).toLowerCase();

@@ -22,8 +22,8 @@ const FILES = [
 type Method = MethodDefinition<Json, Json>;
 
 /**
- * gRPC's own client for Node, with the contracts as it loads them itself: neither generated code
- * nor Connect's.
+ * gRPC's own client for Node. It loads the contracts itself: no generated code, nothing of
+ * Connect's.
  */
 export function grpcJs(targets: Targets): ShopClient {
   const contracts = loadSync(FILES, { includeDirs: [PROTO], longs: String, enums: String });
@@ -129,8 +129,8 @@ interface RpcStatus {
 }
 
 /**
- * `google.rpc.Status` is in none of our files. The loader makes codecs for the messages of methods
- * only, so a method there must be.
+ * None of our files has `google.rpc.Status`. The loader makes codecs only for the messages of
+ * methods, so this file has one.
  */
 const { Decoder } = fromJSON(
   {

@@ -3,10 +3,7 @@ import { grpcCode } from "./grpc-code.ts";
 import { type CallOptions, type Json, jsonShop, type Wire } from "./json-shop.ts";
 import { CallFailure, REPLAYED, type ShopClient, type Targets } from "./shop.ts";
 
-/**
- * grpcurl, a process for each call, which knows of the contracts what the services' reflection
- * tells.
- */
+/** grpcurl, one process per call. It learns the contracts from the services' reflection. */
 export function grpcurl(program: string, targets: Targets): ShopClient {
   const call = (method: string, message: Json, options: CallOptions) => {
     const { host } = new URL(targets[method.split(".")[0] as keyof Targets]);
@@ -27,7 +24,7 @@ export function grpcurl(program: string, targets: Targets): ShopClient {
   return { shop: (token) => jsonShop(wire, token), [Symbol.dispose]: () => {} };
 }
 
-/** It shows headers only when it is verbose. */
+/** Headers are printed only in verbose mode. */
 const flagsOf = ({ token, timeoutMs }: CallOptions): string[] => [
   "-plaintext",
   "-v",
@@ -36,7 +33,7 @@ const flagsOf = ({ token, timeoutMs }: CallOptions): string[] => [
   ...(timeoutMs === undefined ? [] : ["-max-time", String(timeoutMs / 1_000)]),
 ];
 
-/** An exit code of more than 64 is an RPC's code, and 64. */
+/** An exit code above 64 is 64 plus the RPC's code. */
 const RPC_FAILED = 64;
 
 function run(program: string, args: readonly string[]): Promise<string> {
@@ -51,8 +48,7 @@ function run(program: string, args: readonly string[]): Promise<string> {
 }
 
 /**
- * Each stands under a line that says so, and ends where a line is a closing brace; an empty one is
- * on one line.
+ * Each message follows a heading line and ends at a closing brace; an empty message is on one line.
  */
 const messagesIn = (said: string): Json[] =>
   [...said.matchAll(/^Response contents:\n(\{\}|\{\n(?:.|\n)*?\n\})$/gm)].map(([, document = ""]) =>

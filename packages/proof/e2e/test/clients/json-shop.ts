@@ -2,8 +2,8 @@ import type { Money } from "@tercet/service";
 import { CallFailure, type Order, type Payment, type Product, type Shop } from "./shop.ts";
 
 /**
- * A message as proto3 JSON has it: 64 bit integers are strings, enums are names, and what has its
- * default value is absent.
+ * A message in proto3 JSON: 64-bit integers are strings, enums are names, and fields with their
+ * default value are absent.
  */
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -31,8 +31,8 @@ const ORDERS = "order.v1.OrderService";
 const PAYMENTS = "payment.v1.PaymentService";
 
 /**
- * The shop by literal paths and literal JSON, as somebody writes them who has read the contracts
- * only.
+ * The shop by literal paths and literal JSON, as written by someone who has read only the
+ * contracts.
  */
 export function jsonShop(wire: Wire, token: string | undefined): Shop {
   const call = async <Answer>(method: string, message: Json): Promise<Answer> =>
@@ -119,10 +119,7 @@ const toMoney = ({ currencyCode, minorUnits }: MoneyJson): Money => ({
   minorUnits: toBigInt(minorUnits),
 });
 
-/**
- * A number here would mean that a 64 bit integer was sent as one, and may have lost digits on its
- * way.
- */
+/** A number here would mean that a 64-bit integer was sent as one, and may have lost digits. */
 function toBigInt(text: string | undefined): bigint {
   if (text !== undefined && typeof text !== "string")
     throw new TypeError(`a 64 bit integer came as a ${typeof text}`);
@@ -161,7 +158,7 @@ const toPayment = ({ id, status, amount, declineReason, refunds = [] }: PaymentJ
   })),
 });
 
-/** An error as Connect's JSON has it; `buf curl` prints the same. */
+/** An error in Connect's JSON; `buf curl` prints the same. */
 export interface ErrorJson {
   readonly code: string;
   readonly message?: string;
@@ -174,7 +171,7 @@ export function toFailure({ code, message = "", details = [] }: ErrorJson): Call
 }
 
 /**
- * The first field of a `common.v1.ErrorInfo`, read by hand: a tag, a length below 128, the text.
+ * Reads the first field of a `common.v1.ErrorInfo` by hand: a tag, a length below 128, the text.
  */
 export function reasonIn(errorInfo: Uint8Array): string {
   const [tag, length = 0] = errorInfo;

@@ -1,16 +1,16 @@
 import type { Money } from "@tercet/service";
 
-/** Where a client finds each service: all at the edge, or each at a port of its own. */
+/** The URL of each service: all at the edge, or each at its own port. */
 export type Targets = Readonly<Record<"identity" | "order" | "payment", string>>;
 
-/** One way to speak to the shop: a protocol, and a program that speaks it. */
+/** A client of the shop: a protocol, and a program that speaks it. */
 export interface ShopClient extends Disposable {
-  /** The shop as the bearer of this token sees it, or as anybody does. */
+  /** The shop for the bearer of this token, or for an anonymous caller. */
   shop(token?: string): Shop;
 }
 
 /**
- * What customers and operators do, in plain values. What is refused throws what the client throws;
+ * What customers and operators do, with plain values. A refused call throws the client's own error;
  * `failure` reads it.
  */
 export interface Shop {
@@ -32,7 +32,7 @@ export interface Shop {
   getOrder(orderId: string): Promise<Order>;
   listOrders(): Promise<Order[]>;
   cancelOrder(orderId: string): Promise<Order>;
-  /** The order as it is, then as it changes, until the server ends the stream. */
+  /** Yields the order now and at each change, until the server ends the stream. */
   watchOrder(orderId: string): AsyncIterable<Order>;
   getPayment(paymentId: string): Promise<Payment>;
 }
@@ -54,12 +54,12 @@ export interface OrderRequest {
 export interface Order {
   readonly id: string;
   readonly customerId: string;
-  /** As in the contract, without its prefix: "CONFIRMED". */
+  /** As in the contract, without the prefix: "CONFIRMED". */
   readonly status: string;
   readonly total: Money;
   readonly paymentId: string;
   readonly failureReason: string | undefined;
-  /** The answer bore `idempotent-replayed: true`. */
+  /** The response had `idempotent-replayed: true`. */
   readonly replayed: boolean;
 }
 
@@ -77,7 +77,7 @@ export interface Payment {
 
 export const REPLAYED = "idempotent-replayed";
 
-/** A call that was refused, to a client that has no error of its own for it. */
+/** A refused call, for clients that have no error class for it. */
 export class CallFailure extends Error {
   /** As Connect writes it: "not_found". */
   readonly code: string;
@@ -90,7 +90,7 @@ export class CallFailure extends Error {
   }
 }
 
-/** All that a stream says. */
+/** Collects a stream. */
 export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const one of stream) all.push(one);

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 
 export const COMPOSE_FILE = "infra/compose.yaml";
 
-/** As much of a Compose file as ours uses. */
+/** The subset of a Compose file that ours uses. */
 export interface ComposeFile {
   readonly services: Readonly<Record<string, ComposeService>>;
   readonly networks: Readonly<Record<string, unknown>>;
@@ -43,7 +43,7 @@ export async function readCompose(): Promise<ComposeFile> {
   return parse(await readFile(join(ROOT, COMPOSE_FILE), "utf8"), { merge: true });
 }
 
-/** `NAME=value`, `NAME='value'`; comments and empty lines are not. */
+/** Parses `NAME=value` and `NAME='value'`; skips comments and empty lines. */
 export function parseEnvFile(text: string): Record<string, string> {
   const lines = [...text.matchAll(/^([A-Z][A-Z0-9_]*)=(.*)$/gm)];
   return Object.fromEntries(
@@ -53,13 +53,13 @@ export function parseEnvFile(text: string): Record<string, string> {
 
 const VARIABLE = /\$\$|\$\{(\w+)(?::([-+?])([^}]*))?\}/g;
 
-/** The variables that a text of the file asks for. */
+/** The variables that a text of the file refers to. */
 export const variablesIn = (text: string): string[] =>
   [...text.matchAll(VARIABLE)].flatMap(([, name]) => name ?? []);
 
 /**
  * Replaces `${NAME}`, `${NAME:-else}`, `${NAME:+then}` and `${NAME:?must}`, as Compose does. Throws
- * what a missing one asks for.
+ * the message of a missing `:?`.
  */
 function interpolate(text: string, variables: Env): string {
   return text.replaceAll(
@@ -89,15 +89,15 @@ export function environmentOf(
 }
 
 /**
- * Besides the sizes that Docker's programs take, a version says which one it is: "latest" and "18"
- * are other images next month.
+ * A tag that names an exact version: "latest" and "18" are other images next month. Docker's own
+ * tools are not covered.
  */
 const EXACT_VERSION = /:v?\d+\.\d+(\.\d+)?(-[\w.]+)?(@sha256:[0-9a-f]{64})?$/;
 const PUBLISHED_TO_ALL = new Set(["8000:8000", "9080:9080"]);
-/** Their images hold no program that could ask, and nothing waits for their health. */
+/** Their images hold no program for a health check, and nothing waits for their health. */
 const WITHOUT_HEALTHCHECK = new Set(["collector", "jaeger"]);
 
-/** What is not as it must be, in one sentence each. */
+/** Returns the problems, one sentence each. */
 export function composeProblems({ services, networks, volumes }: ComposeFile): string[] {
   const one = (name: string, service: ComposeService): string[] => {
     const problem = (found: boolean, what: string) => (found ? [`${name}: ${what}`] : []);

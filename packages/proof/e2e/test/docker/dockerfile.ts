@@ -1,4 +1,4 @@
-/** As much of a Dockerfile as ours uses; anything else is refused rather than passed over. */
+/** Parses the subset of a Dockerfile that ours uses, and throws for anything else. */
 export interface Instruction {
   readonly keyword: string;
   /** "--mount=type=cache,target=/x" is { mount: "type=cache,target=/x" }. */
@@ -83,8 +83,8 @@ export const expand = (text: string, variables: Readonly<Record<string, string>>
   text.replaceAll(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced, bare) => variables[braced ?? bare] ?? "");
 
 /**
- * What a .dockerignore leaves of these paths, by Docker's rules: the last pattern that matches the
- * path, or a folder above it, decides.
+ * Returns the paths that a .dockerignore does not exclude, by Docker's rules: the last pattern that
+ * matches the path, or a folder above it, decides.
  */
 export function withoutIgnored(paths: readonly string[], dockerignore: string): string[] {
   const patterns = dockerignore
@@ -98,8 +98,8 @@ export function withoutIgnored(paths: readonly string[], dockerignore: string): 
 }
 
 /**
- * `**` is any number of folders, `*` anything but a slash; what is in a folder that matches,
- * matches.
+ * `**` matches any number of folders, `*` anything but a slash. A folder that matches includes its
+ * contents.
  */
 function toRegExp(pattern: string): RegExp {
   const source = pattern

@@ -17,7 +17,7 @@ const run = promisify(execFile);
 
 export const DOCKERFILE = "infra/docker/Dockerfile";
 
-/** What a Dockerfile made: the folder that a container sees as "/", and how it is started. */
+/** The result of a Dockerfile: the folder that a container sees as "/", and how it is started. */
 export interface Image {
   readonly root: string;
   readonly env: Readonly<Record<string, string>>;
@@ -31,19 +31,15 @@ export interface Image {
 interface Build {
   /** An empty folder. */
   readonly scratch: string;
-  /** What SERVICE is, for each image. */
+  /** The value of SERVICE for each image. */
   readonly services: readonly string[];
-  /**
-   * The folder of the host behind each cache mount, by its path: what one build fetched, the next
-   * one need not.
-   */
+  /** The folder of the host behind each cache mount, by its path; later builds reuse it. */
   readonly caches: Readonly<Record<string, string>>;
 }
 
 /**
- * Does what the Dockerfile says, step by step: what comes before `ARG SERVICE` once, as an engine's
- * cache has it, the rest for each service. In the place of its base image stand this machine's
- * system and the Node that the repository pins.
+ * Runs the Dockerfile step by step: what comes before `ARG SERVICE` once, as in an engine's cache,
+ * the rest for each service. This machine's system and the pinned Node replace its base image.
  */
 export async function buildImages({ scratch, services, caches }: Build): Promise<Image[]> {
   const [first, last] = parseDockerfile(await readFile(join(ROOT, DOCKERFILE), "utf8"));
@@ -102,8 +98,8 @@ class Layer {
   }
 
   /**
-   * What changes how later steps, or the container, run. False for an instruction that does
-   * something.
+   * Applies an instruction that configures later steps or the container. Returns false for any
+   * other.
    */
   async configure({ keyword, rest }: Instruction): Promise<boolean> {
     const text = expand(rest, this.variables);
@@ -131,14 +127,14 @@ class Layer {
 
 function owner(text: string): { uid: number; gid: number } {
   const [uid, gid] = text.split(":").map(Number);
-  // A name would have to be looked up in an image's own list of users, and Kubernetes cannot tell
-  // that it is not root.
+  // A name would have to be looked up in the image, and Kubernetes cannot verify that it is not
+  // root.
   if (!Number.isInteger(uid) || !Number.isInteger(gid))
     throw new Error(`"${text}" is not a number of a user and one of a group`);
   return { uid: uid ?? 0, gid: gid ?? 0 };
 }
 
-/** Debian's folders, Node, npm, and what tells this machine's programs where to fetch from. */
+/** Debian's folders, Node, npm, and this machine's settings of registries. */
 async function giveSystem({ root }: Layer): Promise<void> {
   for (const folder of ["bin", "lib", "lib64", "sbin"])
     await symlink(`usr/${folder}`, join(root, folder));
@@ -148,7 +144,7 @@ async function giveSystem({ root }: Layer): Promise<void> {
   await link(process.execPath, join(local, "bin/node")).catch(() =>
     cp(process.execPath, join(local, "bin/node")),
   );
-  // Seen in the sandbox too, as all of /usr is.
+  // Visible in the sandbox too, like all of /usr.
   await mkdir(join(local, "lib/node_modules"), { recursive: true });
   await symlink(npm, join(local, "lib/node_modules/npm"));
   await symlink("../lib/node_modules/npm/bin/npm-cli.js", join(local, "bin/npm"));
@@ -156,7 +152,7 @@ async function giveSystem({ root }: Layer): Promise<void> {
   await cp(join(process.env["HOME"] ?? "/", ".npmrc"), join(root, "root/.npmrc")).catch(() => {});
 }
 
-/** Beside the root, in which the machine's own /usr will lie over it. */
+/** Next to the root, where the machine's own /usr will be mounted over it. */
 const usrLocal = (root: string): string => `${root}.usr-local`;
 
 async function buildStep(
@@ -182,7 +178,7 @@ async function buildStep(
       readOnlyRoot: false,
       user: layer.user,
       workdir: layer.workdir,
-      // npm's own setting is another one where a distribution packed it.
+      // Some distributions change npm's own setting.
       env: { HOME: "/root", npm_config_prefix: "/usr/local", ...passedOn(), ...layer.env },
     },
     ["sh", "-c", command],
@@ -191,7 +187,7 @@ async function buildStep(
   if (code !== 0) throw new Error(`RUN ${command}\n${said}`);
 }
 
-/** Where this machine's certificates and registries are. */
+/** This machine's certificates and registries. */
 function passedOn(): Record<string, string> {
   const names =
     /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
@@ -202,7 +198,10 @@ function passedOn(): Record<string, string> {
   );
 }
 
-/** What git knows of, less what .dockerignore names: what a build in CI is given. */
+/**
+ * The files that git knows, without those that .dockerignore excludes: the context of a build in
+ * CI.
+ */
 async function copyContext(layer: Layer, { rest, flags }: Instruction): Promise<void> {
   const [from = "", to = ""] = rest.split(/\s+/);
   if (Object.keys(flags).length > 0) throw new Error(`COPY ${rest}: a flag that is not known`);
@@ -229,7 +228,7 @@ async function imageStep(
 ): Promise<void> {
   if (await layer.configure(instruction)) return;
   const { keyword, flags, rest } = instruction;
-  // There is nothing of the base image here that could be removed.
+  // Nothing of the base image is here that could be removed.
   if (keyword === "RUN" && rest.startsWith("rm -rf /usr/local/")) return;
   if (keyword !== "COPY") throw new Error(`${keyword} ${rest}: the image's own stage only copies`);
   const { from, chown: to, ...others } = flags;
@@ -238,7 +237,7 @@ async function imageStep(
   const [source = "", target = ""] = rest.split(/\s+/);
   const stage = stages[from];
   if (stage === undefined) throw new Error(`COPY --from=${from}: there is no such stage`);
-  // Moved, not copied: it is thousands of files, and the next service makes its own.
+  // Moved, not copied: it has thousands of files, and the next service makes its own.
   await mkdir(dirname(layer.at(target)), { recursive: true });
   await rename(stage.at(source), layer.at(target));
   if (to === undefined) return;
@@ -248,18 +247,18 @@ async function imageStep(
 
 export interface RunOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** In the place of the image's CMD. */
+  /** Instead of the image's CMD. */
   readonly args?: readonly string[];
   /**
-   * Folders of the host by path. As an engine's new volume, each is given the owner of the image's
+   * Folders of the host by path. Like an engine's new volume, each gets the owner of the image's
    * folder at that path.
    */
   readonly volumes?: Readonly<Record<string, string>>;
 }
 
 /**
- * Starts a container: the image's root, which cannot be written to, the system's libraries, Node,
- * and no other program.
+ * Starts a container: the image's root, read-only, the system's libraries, Node, and no other
+ * program.
  */
 export async function runImage(
   image: Image,
@@ -293,7 +292,7 @@ export interface Finished {
   readonly said: string;
 }
 
-/** Waits for its end. */
+/** Waits until it ends. */
 export async function finished(child: ChildProcess): Promise<Finished> {
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr])

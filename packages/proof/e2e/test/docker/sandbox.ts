@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { vi } from "vitest";
 
 /**
- * What a container engine makes: a root, a process namespace and mounts of its own. The network is
- * the host's.
+ * What a container engine sets up: a root, a process namespace and mounts. The network is the
+ * host's.
  */
 export interface Sandbox {
   /** The folder that the process sees as "/". */
@@ -13,7 +13,7 @@ export interface Sandbox {
   /** Paths of the host by paths in the sandbox. */
   readonly readOnly: Readonly<Record<string, string>>;
   readonly writable: Readonly<Record<string, string>>;
-  /** Then nothing can be written to but what is `writable`, and /tmp. */
+  /** True: only `writable` and /tmp can be written to. */
   readonly readOnlyRoot: boolean;
   readonly user: { readonly uid: number; readonly gid: number };
   readonly workdir: string;
@@ -21,12 +21,12 @@ export interface Sandbox {
 }
 
 const DEVICES = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"];
-/** As engines have it; it also finds what this file starts on the host. */
+/** As engines set it; it also finds the programs that this file starts on the host. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** What installing takes. Whoever is not root has none. */
+/** The capabilities that installing needs. Without root there are none. */
 const CAPABILITIES = "-all,+sys_chroot,+setuid,+setgid,+chown,+dac_override,+fowner";
 
-/** Why there can be none here; undefined when there can. */
+/** Why a sandbox is not possible here; undefined if it is. */
 export async function whyNoSandbox(): Promise<string | undefined> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "it takes Linux, and root";
   const probe = spawn(
@@ -38,10 +38,7 @@ export async function whyNoSandbox(): Promise<string | undefined> {
   return code === 0 ? undefined : "this account may make no namespaces, or not mount";
 }
 
-/**
- * Starts a program as process 1. No shell is left between it and this process, and none is in the
- * sandbox unless it was put there.
- */
+/** Starts a program as process 1, without a shell in between or in the sandbox. */
 export async function startInSandbox(
   sandbox: Sandbox,
   command: readonly string[],
@@ -76,7 +73,7 @@ function mountScript({ root, readOnly, writable, readOnlyRoot }: Sandbox): strin
   const bind = (from: string, path: string) => `mount --bind ${quote(from)} ${at(path)}`;
   const seal = (path: string) => `mount -o remount,bind,ro ${at(path)}`;
   return [
-    // On itself, so that it is a mount, which can be sealed.
+    // A bind mount on itself, as only a mount can be made read-only.
     bind(root, "/"),
     ...Object.entries(readOnly).flatMap(([path, from]) => [bind(from, path), seal(path)]),
     ...Object.entries(writable).map(([path, from]) => bind(from, path)),
@@ -90,7 +87,7 @@ function mountScript({ root, readOnly, writable, readOnlyRoot }: Sandbox): strin
 
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The id, as the host has it, of the process that is process 1 in the sandbox. */
+/** The host's id of process 1 in the sandbox. */
 export async function processOne({ pid }: ChildProcess): Promise<number> {
   const children = () => readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
   return await vi.waitUntil(async () => Number((await children()).trim()), { timeout: 10_000 });

@@ -8,7 +8,7 @@ import type { Duplex, Readable } from "node:stream";
 
 export type Headers = Record<string, string>;
 
-/** A request and where its answer goes, by whichever version of HTTP. */
+/** A request and the destination of its response, over either version of HTTP. */
 export interface Exchange {
   readonly version: 1 | 2;
   readonly method: string;
@@ -16,7 +16,7 @@ export interface Exchange {
   readonly headers: Headers;
   readonly clientIp: string;
   readonly body: Readable;
-  /** What closes when the caller goes away, and takes the answer's body. */
+  /** Closes when the caller disconnects; takes the response's body. */
   readonly duplex: Duplex;
   readonly headersSent: boolean;
   respond(status: number, headers: Headers): void;
@@ -64,7 +64,7 @@ export function overHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeader
   };
 }
 
-/** What is between two neighbours and goes no further. `te` too: Kong sets its own. */
+/** Hop-by-hop headers. `te` too: Kong sets its own. */
 const HOP_BY_HOP = [
   "connection",
   "keep-alive",
@@ -75,7 +75,7 @@ const HOP_BY_HOP = [
   "te",
 ];
 
-/** End to end, each one text; the pseudo headers of HTTP/2 are not among them. */
+/** End-to-end headers, one text each, without the pseudo headers of HTTP/2. */
 export function flat(headers: Http1Headers | IncomingHttpHeaders): Headers {
   const ours = (name: string) => !name.startsWith(":") && !HOP_BY_HOP.includes(name);
   const kept = Object.entries(headers).filter(([name, value]) => value !== undefined && ours(name));

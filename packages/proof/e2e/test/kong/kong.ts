@@ -7,8 +7,7 @@ import { overHttp1, overHttp2 } from "./exchange.ts";
 import { KongProxy } from "./proxy.ts";
 
 /**
- * Something that does with requests what Kong would do by this configuration. It is what a test can
- * have of Kong where Kong cannot run.
+ * Handles requests as Kong would with this configuration, for machines on which Kong cannot run.
  */
 export interface Kong extends AsyncDisposable {
   /** HTTP/1.1, as Kong's 8000. */
@@ -18,8 +17,8 @@ export interface Kong extends AsyncDisposable {
 }
 
 /**
- * `upstreams`: where the hosts of the configuration are. Throws when one is missing, or when the
- * configuration asks for what is not interpreted here.
+ * Starts it. `upstreams` maps the hosts of the configuration to URLs. Throws if one is missing, or
+ * if the configuration uses what is not interpreted here.
  */
 export async function startKong(
   config: KongConfig,

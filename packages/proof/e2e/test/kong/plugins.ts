@@ -1,6 +1,6 @@
 import type { KongConfig, KongPlugin, Routed } from "@tercet/gateway";
 
-/** A call on its way through: plugins change it. Names of headers are in lower case. */
+/** A call in transit, which plugins change. Names of headers are in lower case. */
 export interface Call {
   method: string;
   path: string;
@@ -16,11 +16,11 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What a plugin does, in two of Kong's phases. */
+/** A plugin, in two of Kong's phases. */
 interface Behaviour {
-  /** Before the service is asked. An answer here ends the call. */
+  /** Before the service is called. A response ends the call here. */
   access?(call: Call): Refusal | undefined;
-  /** Before headers go to the caller, whoever they are from. */
+  /** Before headers go to the caller, from the service or from Kong. */
   headerFilter?(headers: Record<string, string>, call: Call): void;
 }
 
@@ -29,10 +29,7 @@ type Interpretations = {
   readonly [N in KongPlugin["name"]]: (config: ConfigOf<N>, scope: string) => Behaviour;
 };
 
-/**
- * In the order in which Kong runs them, by their PRIORITY. A plugin that is not here cannot be in a
- * configuration that was parsed.
- */
+/** In Kong's order, by PRIORITY. A parsed configuration contains no other plugin. */
 const interpretations = (counters: Map<string, number>): Interpretations => ({
   "correlation-id": correlationId,
   cors,
@@ -45,14 +42,14 @@ const interpretations = (counters: Map<string, number>): Interpretations => ({
   "rate-limiting": (config, scope) => rateLimiting(config, scope, counters),
   "request-transformer": requestTransformer,
   "response-transformer": responseTransformer,
-  // These two watch, and change nothing that a test without their backends could see.
+  // These two observe, and change nothing that a test without their backends could see.
   opentelemetry: () => ({}),
   prometheus: () => ({}),
 });
 
 /**
- * For one call: of the plugins of its route, its service and the whole configuration, each name
- * once, the nearest one.
+ * The plugins for one call: of those of its route, its service and the whole configuration, the
+ * nearest of each name.
  */
 export function behavioursFor(
   { plugins }: KongConfig,
@@ -131,7 +128,7 @@ function cors({
 
 const PERIODS = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const;
 
-/** Fixed windows of the clock. Whatever the plugin belongs to shares its counters. */
+/** Fixed windows of the clock. Everything to which the plugin applies shares its counters. */
 function rateLimiting(
   config: ConfigOf<"rate-limiting">,
   scope: string,

@@ -19,13 +19,13 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
   504: 4,
 };
 
-/** Routes a call, runs the plugins over it, and asks the service. */
+/** Routes a call, runs the plugins, and calls the service. */
 export class KongProxy {
   readonly #config: KongConfig;
   readonly #upstreams: ReadonlyMap<string, URL>;
   readonly #sessions = new Map<string, http2.ClientHttp2Session>();
   readonly #agent = new http.Agent({ keepAlive: true });
-  /** Of the rate limits. */
+  /** The counters of the rate limits. */
   readonly #counters = new Map<string, number>();
 
   constructor(config: KongConfig, upstreams: Readonly<Record<string, string>>) {
@@ -67,7 +67,8 @@ export class KongProxy {
       if (exchange.version !== 2)
         return refuse(exchange, { status: 426, message: "Please use HTTP2 protocol" });
     }
-    // Kong reads a request's body before it asks the service; no method takes a stream of messages.
+    // Kong reads a request's body before it calls the service; no method takes a stream of
+    // messages.
     const call: Call = {
       method: exchange.method,
       path: normalized(path),
@@ -162,7 +163,7 @@ type Filter = (headers: Headers) => Headers;
 
 class Late extends Error {}
 
-/** nginx holds an answer back until its buffers are full; at worst until its end. */
+/** nginx delays a response until its buffers are full, at worst until its end. */
 async function passOn(
   answer: http.IncomingMessage,
   held: boolean,
@@ -185,7 +186,7 @@ function failed(exchange: Exchange, error: Error, filter: Filter): void {
     );
 }
 
-/** To a call by gRPC Kong says it in headers, and keeps the status of HTTP. */
+/** For gRPC, Kong puts the error in headers, and keeps the HTTP status. */
 function refuse(
   exchange: Exchange,
   { status, message, headers = {} }: Refusal,

@@ -7,7 +7,7 @@ import { chromium, type Page } from "playwright-core";
 import { CallFailure, type Order, type Shop, type ShopClient, type Targets } from "../shop.ts";
 import type { Outcome, PageScope, Task } from "./task.ts";
 
-/** A site of its own, and so an origin of its own, with the page. */
+/** Serves the page from a site, and so an origin, of its own. */
 export interface Site extends AsyncDisposable {
   readonly origin: string;
 }
@@ -32,7 +32,7 @@ export async function servePage(script: string): Promise<Site> {
   };
 }
 
-/** The page's script, as a browser takes it. */
+/** Bundles the page's script for a browser. */
 export async function bundlePage(): Promise<string> {
   const entryPoints = [join(import.meta.dirname, "page.ts")];
   const { outputFiles } = await build({
@@ -48,15 +48,13 @@ export async function bundlePage(): Promise<string> {
 
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page;
-  /**
-   * Questions that the browser itself asked a service before it let the page's own request through.
-   */
+  /** URLs of the browser's preflight requests. */
   readonly preflights: readonly string[];
-  /** What it wrote to the console. */
+  /** The lines of its console. */
   readonly console: readonly string[];
 }
 
-/** A browser of its own, with a fresh profile, that shows the site. */
+/** Starts a browser with a fresh profile, and opens the site. */
 export async function openPage(executablePath: string, { origin }: Site): Promise<OpenPage> {
   const args = [
     "--no-sandbox",
@@ -83,7 +81,7 @@ export async function openPage(executablePath: string, { origin }: Site): Promis
   return { page, preflights, console: said, [Symbol.asyncDispose]: () => browser.close() };
 }
 
-/** The shop by connect-web in a page: gRPC-Web over the browser's own `fetch`. */
+/** The shop through connect-web in a page: gRPC-Web over the browser's own `fetch`. */
 export function browserClient({ page }: OpenPage, targets: Targets): ShopClient {
   const shop = (token: string | undefined): Shop => {
     const perform = async <T>(method: keyof Shop, ...parameters: unknown[]): Promise<T> => {

@@ -1,6 +1,4 @@
-/**
- * The script of the page: the generated clients over gRPC-Web, which do what `browser.ts` asks for.
- */
+/** The page's script: the generated clients over gRPC-Web, which run the tasks of `browser.ts`. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";

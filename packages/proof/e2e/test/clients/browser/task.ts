@@ -1,6 +1,6 @@
 import type { Shop, Targets } from "../shop.ts";
 
-/** What the page is asked to do. */
+/** A task of the page. */
 export interface Task {
   readonly targets: Targets;
   readonly token: string | undefined;
