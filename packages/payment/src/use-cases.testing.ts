@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
+import { inject } from "vitest";
 import { readBook } from "./book.ts";
 import type { PaymentDeps } from "./payment-deps.ts";
 import { openPostgresStore } from "./postgres-store.ts";
