@@ -27,7 +27,7 @@ const mayImport: Record<string, readonly string[]> = {
   audit: ["cli", "gen", "service", "stack", ...services],
   chaos: ["cli", "gen", "service", "audit", "stack", ...services],
   conformance: ["cli", "gen", "service", "stack"],
-  contracts: ["cli", "gen", "service", "stack", ...services],
+  contracts: ["cli", "gateway", "gen", "service", "stack", ...services],
   e2e: ["cli", "gateway", "gen", "service", "saga", "audit", "chaos", "stack", ...services],
   perf: ["cli", "gen", "service", "saga", "stack", ...services],
   // Programs of the repository, which run from source.

@@ -2,14 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { type RegisterRequest, RegisterRequestSchema } from "@tercet/gen/identity/v1/identity";
 import { fingerprint, notFound, once, type RequestRecord, requestIdReused } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
-import type { Passwords } from "./password.ts";
+import type { IdentityDeps } from "./identity-deps.ts";
 import type { UserStore } from "./store.ts";
 import { accountKey, normalizeEmail, type User, type UserRole } from "./user.ts";
-
-export interface AccountDeps {
-  readonly store: UserStore;
-  readonly passwords: Passwords;
-}
 
 export interface Outcome {
   /** In its current state. */
@@ -20,7 +15,7 @@ export interface Outcome {
 
 /** Creates a customer. Throws EMAIL_TAKEN, REQUEST_ID_REUSED, OVERLOADED. */
 export async function register(
-  { store, passwords }: AccountDeps,
+  { store, passwords }: IdentityDeps,
   request: RegisterRequest,
   signal?: AbortSignal,
 ): Promise<Outcome> {

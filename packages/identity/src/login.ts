@@ -1,8 +1,8 @@
-import { type Logger, RequestError } from "@tercet/service";
+import { RequestError } from "@tercet/service";
 import { invalidCredentials } from "./errors.ts";
 import * as events from "./events.ts";
-import type { Passwords } from "./password.ts";
-import type { ThrottlePolicy, ThrottleStore, UserStore } from "./store.ts";
+import type { IdentityDeps } from "./identity-deps.ts";
+import type { ThrottlePolicy } from "./store.ts";
 import { accountKey, normalizeEmail, type User } from "./user.ts";
 
 /**
@@ -17,23 +17,18 @@ const LOGIN_THROTTLE: ThrottlePolicy = {
   windowMs: 15 * 60_000,
 };
 
-export interface LoginDeps {
-  readonly store: UserStore & ThrottleStore;
-  readonly passwords: Passwords;
-  readonly log: Logger;
-}
-
 /**
  * Returns the user with this address and password. An unknown address takes as long as a wrong
  * password and throws the same. Throws INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED.
  */
 export async function authenticate(
-  { store, passwords, log }: LoginDeps,
+  deps: IdentityDeps,
   credentials: { email: string; password: string },
   signal?: AbortSignal,
 ): Promise<User> {
+  const { store, passwords, log } = deps;
   const account = accountKey(credentials.email);
-  await admit(store, log, account);
+  await admit(deps, account);
   const known = await store.findCredentials(normalizeEmail(credentials.email));
   const { matches, rehash } = await passwords
     .verify(credentials.password, known?.passwordHash, signal)
@@ -54,7 +49,7 @@ export async function authenticate(
 }
 
 /** Runs before the password is hashed, so that guessing does not even cost the time. */
-async function admit(store: ThrottleStore, log: Logger, account: string): Promise<void> {
+async function admit({ store, log }: IdentityDeps, account: string): Promise<void> {
   const waitMs = await store.admitLogin(account, LOGIN_THROTTLE);
   if (waitMs === 0) return;
   events.loginThrottled(log, waitMs);

@@ -3,7 +3,6 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { IdentityService, SetRolesRequestSchema } from "@tercet/gen/identity/v1/identity";
 import {
   decodePageToken,
-  type Logger,
   markReplayed,
   notFound,
   pageSize,
@@ -14,24 +13,13 @@ import {
 import { validate as isUuid } from "uuid";
 import { register, setRoles } from "./accounts.ts";
 import * as events from "./events.ts";
+import type { IdentityDeps } from "./identity-deps.ts";
 import { authenticate } from "./login.ts";
 import { toMessage, toRole, toTokenResponse } from "./message.ts";
-import type { Passwords } from "./password.ts";
-import { issueServiceToken, type ServiceClient } from "./service-clients.ts";
+import { issueServiceToken } from "./service-clients.ts";
 import { closeSession, openSession, refresh } from "./sessions.ts";
 import type { IdentityStore } from "./store.ts";
-import type { AccessTokens } from "./tokens.ts";
 import { normalizeEmail, type User } from "./user.ts";
-
-export interface IdentityDeps {
-  readonly store: IdentityStore;
-  readonly passwords: Passwords;
-  readonly tokens: AccessTokens;
-  readonly clients: readonly ServiceClient[];
-  readonly log: Logger;
-  /** How long a login lasts without a password. */
-  readonly sessionLifetimeMs: number;
-}
 
 /** The handlers of identity.v1.IdentityService. */
 export const identityRoutes = (deps: IdentityDeps) => (router: ConnectRouter) => {

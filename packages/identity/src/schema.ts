@@ -1,19 +1,8 @@
-import {
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  text,
-  timestamp,
-  uniqueIndex,
-  uuid,
-} from "drizzle-orm/pg-core";
+import { time, timeDefaultNow } from "@tercet/service";
+import { index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
 
 export { requests } from "@tercet/service";
-
-const time = (name: string) => timestamp(name, { withTimezone: true });
-const createTime = () => time("create_time").notNull().defaultNow();
 
 export const users = pgTable(
   "users",
@@ -24,7 +13,7 @@ export const users = pgTable(
     passwordHash: text("password_hash").notNull(),
     // jsonb, not text[]: to read arrays, the driver needs a round trip for types per connection.
     roles: jsonb().$type<UserRole[]>().notNull(),
-    createTime: createTime(),
+    createTime: timeDefaultNow("create_time"),
   },
   (table) => [
     uniqueIndex("users_email_key").on(table.email),
@@ -39,7 +28,7 @@ export const sessions = pgTable(
     userId: uuid("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    createTime: createTime(),
+    createTime: timeDefaultNow("create_time"),
     expireTime: time("expire_time").notNull(),
     revokeTime: time("revoke_time"),
   },
@@ -53,7 +42,7 @@ export const refreshTokens = pgTable(
     sessionId: uuid("session_id")
       .notNull()
       .references(() => sessions.id, { onDelete: "cascade" }),
-    createTime: createTime(),
+    createTime: timeDefaultNow("create_time"),
     rotateTime: time("rotate_time"),
     successorNonce: text("successor_nonce"),
   },

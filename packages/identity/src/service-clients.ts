@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Logger } from "@tercet/service";
 import { z } from "zod";
 import { audienceNotAllowed, type IdentityError, invalidCredentials } from "./errors.ts";
 import * as events from "./events.ts";
-import type { AccessToken, AccessTokens } from "./tokens.ts";
+import type { IdentityDeps } from "./identity-deps.ts";
+import type { AccessToken } from "./tokens.ts";
 
 const sha256Hex = z
   .string()
@@ -32,15 +32,9 @@ export interface ServiceTokenRequest {
   readonly audience: string;
 }
 
-export interface ServiceTokenDeps {
-  readonly clients: readonly ServiceClient[];
-  readonly tokens: AccessTokens;
-  readonly log: Logger;
-}
-
 /** Throws INVALID_CREDENTIALS for an unknown client or a wrong secret, or AUDIENCE_NOT_ALLOWED. */
 export async function issueServiceToken(
-  { clients, tokens, log }: ServiceTokenDeps,
+  { clients, tokens, log }: Pick<IdentityDeps, "clients" | "tokens" | "log">,
   request: ServiceTokenRequest,
 ): Promise<AccessToken> {
   const refusal = refusalOf(clients, request);

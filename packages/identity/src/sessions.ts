@@ -1,10 +1,9 @@
-import type { Logger } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { invalidCredentials, tokenReused } from "./errors.ts";
 import * as events from "./events.ts";
+import type { IdentityDeps } from "./identity-deps.ts";
 import { hashRefreshToken, newNonce, newRefreshToken, successorOf } from "./refresh-token.ts";
-import type { SessionStore } from "./store.ts";
-import type { AccessToken, AccessTokens } from "./tokens.ts";
+import type { AccessToken } from "./tokens.ts";
 import type { User } from "./user.ts";
 
 /**
@@ -19,16 +18,8 @@ export interface SessionTokens {
   readonly refreshToken: string;
 }
 
-export interface SessionDeps {
-  readonly store: SessionStore;
-  readonly tokens: AccessTokens;
-  readonly log: Logger;
-  /** How long a login lasts without a password. */
-  readonly sessionLifetimeMs: number;
-}
-
 export async function openSession(
-  { store, tokens, sessionLifetimeMs: lifetimeMs }: SessionDeps,
+  { store, tokens, sessionLifetimeMs: lifetimeMs }: IdentityDeps,
   user: User,
 ): Promise<SessionTokens> {
   const refreshToken = newRefreshToken();
@@ -39,7 +30,7 @@ export async function openSession(
 
 /** Throws INVALID_CREDENTIALS, or TOKEN_REUSED, which has revoked the session. */
 export async function refresh(
-  { store, tokens, log }: SessionDeps,
+  { store, tokens, log }: IdentityDeps,
   presented: string,
 ): Promise<SessionTokens> {
   const tokenHash = hashRefreshToken(presented);
@@ -59,7 +50,7 @@ export async function refresh(
   throw tokenReused();
 }
 
-export async function closeSession({ store, log }: SessionDeps, presented: string): Promise<void> {
+export async function closeSession({ store, log }: IdentityDeps, presented: string): Promise<void> {
   const userId = await store.revokeSession(hashRefreshToken(presented));
   if (userId !== undefined) events.loggedOut(log, userId);
 }

@@ -2,6 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { PaymentDeps } from "./payment-deps.ts";
 import { reconcileBatch, runReconciler, watchBatch } from "./reconciler.ts";
 import { REFUNDS_WORK } from "./simulator.ts";
 import {
@@ -12,7 +13,7 @@ import {
   openSetting,
   type Setting,
 } from "./use-cases.testing.ts";
-import { type PaymentDeps, processPayment, refundPayment } from "./use-cases.ts";
+import { processPayment, refundPayment } from "./use-cases.ts";
 
 const AFTER_MS = 200;
 /** For tests that then assert that a payment was attempted less than this time ago. */

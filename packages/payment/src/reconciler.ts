@@ -2,13 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PaymentError } from "./errors.ts";
 import * as events from "./events.ts";
 import type { Payment } from "./payment.ts";
-import {
-  abandonIfIdle,
-  finishRefund,
-  type PaymentDeps,
-  refundLateCharge,
-  settleFromProvider,
-} from "./use-cases.ts";
+import type { PaymentDeps } from "./payment-deps.ts";
+import { abandonIfIdle, finishRefund, refundLateCharge, settleFromProvider } from "./use-cases.ts";
 
 export interface ReconcilerOptions {
   /** Pause between two rounds. */

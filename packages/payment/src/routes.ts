@@ -23,14 +23,9 @@ import {
 } from "@tercet/service";
 import { toMessage } from "./message.ts";
 import type { Payment, PaymentStatus, RefundRequest } from "./payment.ts";
+import type { PaymentDeps } from "./payment-deps.ts";
 import type { PageKey } from "./store.ts";
-import {
-  type ChargeRequest,
-  type Outcome,
-  type PaymentDeps,
-  processPayment,
-  refundPayment,
-} from "./use-cases.ts";
+import { type ChargeRequest, type Outcome, processPayment, refundPayment } from "./use-cases.ts";
 
 /** The handlers of payment.v1.PaymentService. */
 export function paymentRoutes(deps: PaymentDeps) {

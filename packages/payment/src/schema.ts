@@ -1,3 +1,4 @@
+import { timeDefaultNow } from "@tercet/service";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -8,14 +9,12 @@ import {
   jsonb,
   pgTable,
   text,
-  timestamp,
   uuid,
 } from "drizzle-orm/pg-core";
 import { PAYMENT_STATUSES } from "./payment.ts";
 
 /** Whole milliseconds, as a Date holds: a page key made from a Date must find its row again. */
-const time = (name: string) =>
-  timestamp(name, { withTimezone: true, precision: 3 }).notNull().default(sql`now()`);
+const time = (name: string) => timeDefaultNow(name, 3);
 
 const quoted = (values: readonly string[]) => values.map((value) => `'${value}'`).join(", ");
 

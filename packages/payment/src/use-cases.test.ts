@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { PaymentError } from "./errors.ts";
 import type { Payment, RefundRequest } from "./payment.ts";
+import type { PaymentDeps } from "./payment-deps.ts";
 import { type PaymentProvider, ProviderUnavailableError } from "./provider.ts";
 import { REFUNDS_WORK } from "./simulator.ts";
 import {
@@ -15,7 +16,7 @@ import {
   openSetting,
   type Setting,
 } from "./use-cases.testing.ts";
-import { type PaymentDeps, processPayment, refundPayment } from "./use-cases.ts";
+import { processPayment, refundPayment } from "./use-cases.ts";
 
 let setting: Setting;
 let deps: PaymentDeps;

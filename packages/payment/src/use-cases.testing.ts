@@ -4,14 +4,16 @@ import { join } from "node:path";
 import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { readBook } from "./book.ts";
+import type { PaymentDeps } from "./payment-deps.ts";
 import { openPostgresStore } from "./postgres-store.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { Simulator } from "./simulator.ts";
 import type { PaymentStore } from "./store.ts";
-import type { ChargeRequest, PaymentDeps } from "./use-cases.ts";
+import type { ChargeRequest } from "./use-cases.ts";
 
 export const LIMIT = 100_000n;
 const PROVIDER_TIMEOUT_MS = 10_000;
+const IMPATIENT_MS = Math.ceil(150 * inject("timeFactor"));
 const IDLE_MS = 300;
 
 /** The dependencies of the use cases: a real database, a simulated provider with its own book. */
@@ -54,7 +56,10 @@ export async function openSetting(): Promise<Setting> {
 }
 
 /** For calls that the provider does not respond to. */
-export const impatient = (deps: PaymentDeps): PaymentDeps => ({ ...deps, providerTimeoutMs: 150 });
+export const impatient = (deps: PaymentDeps): PaymentDeps => ({
+  ...deps,
+  providerTimeoutMs: IMPATIENT_MS,
+});
 
 async function moves(bookDir: string, paymentId: string): Promise<string[]> {
   const entries = (await readBook(bookDir)).filter(

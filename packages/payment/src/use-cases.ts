@@ -1,4 +1,4 @@
-import { type Logger, noteLogContext } from "@tercet/service";
+import { noteLogContext } from "@tercet/service";
 import { v5 as uuidv5 } from "uuid";
 import { PaymentError } from "./errors.ts";
 import * as events from "./events.ts";
@@ -12,29 +12,12 @@ import {
   type Refund,
   type RefundRequest,
 } from "./payment.ts";
+import type { PaymentDeps } from "./payment-deps.ts";
 import {
-  type PaymentProvider,
   type ProviderCharge,
   ProviderOutcomeUnknownError,
   ProviderUnavailableError,
 } from "./provider.ts";
-import type { PaymentStore } from "./store.ts";
-
-export interface PaymentDeps {
-  readonly store: PaymentStore;
-  readonly provider: PaymentProvider;
-  readonly log: Logger;
-  /**
-   * Bound of one call of the provider. It replaces the caller's deadline: a caller who goes away
-   * must not cut off what is being recorded.
-   */
-  readonly providerTimeoutMs: number;
-  /**
-   * A payment whose charge was not requested for this time is not on its way to the provider; more
-   * than `providerTimeoutMs`.
-   */
-  readonly idleMs: number;
-}
 
 export interface Outcome {
   readonly payment: Payment;

@@ -5,7 +5,7 @@ import { messagesUntilAborted, untilAborted, withTimeout } from "./abort.ts";
 const never = new Promise<never>(() => {});
 
 describe("withTimeout", () => {
-  test("aborts with the signal, for its reason", () => {
+  test("aborts with the signal, with its reason", () => {
     const call = new AbortController();
     using timed = withTimeout(call.signal, 60_000);
     expect(timed.signal.aborted).toBe(false);
@@ -13,12 +13,12 @@ describe("withTimeout", () => {
     expect(timed.signal).toMatchObject({ aborted: true, reason: "gone" });
   });
 
-  test("has aborted when the signal had", () => {
+  test("is aborted from the start if the signal is", () => {
     using timed = withTimeout(AbortSignal.abort("gone"), 60_000);
     expect(timed.signal).toMatchObject({ aborted: true, reason: "gone" });
   });
 
-  test("aborts when its time is over, with the reason that is asked for only then, and leaves the signal alone", async () => {
+  test("aborts after its timeout, with a reason that is created only then, and does not abort the signal", async () => {
     const { signal } = new AbortController();
     using timed = withTimeout(signal, 1, () => "late");
     await new Promise((resolve) => timed.signal.addEventListener("abort", resolve));
@@ -37,7 +37,7 @@ describe("withTimeout", () => {
 });
 
 describe("untilAborted", () => {
-  test("gives the result, or its failure, when nothing aborts", async () => {
+  test("settles like the work if nothing aborts", async () => {
     const { signal } = new AbortController();
     expect(await untilAborted(Promise.resolve(7), signal)).toBe(7);
     await expect(untilAborted(Promise.reject(new TypeError("x")), signal)).rejects.toThrow(
@@ -45,18 +45,18 @@ describe("untilAborted", () => {
     );
   });
 
-  test("rejects at once when the signal has aborted before", async () => {
+  test("rejects at once if the signal is already aborted", async () => {
     await expect(untilAborted(never, AbortSignal.abort())).rejects.toMatchObject({
       code: Code.Canceled,
     });
   });
 
-  test("rejects with the signal's own reason when that is an error of calls", async () => {
+  test("rejects with the signal's own reason if that is an error of a call", async () => {
     const late = new ConnectError("late", Code.Unavailable);
     await expect(untilAborted(never, AbortSignal.abort(late))).rejects.toBe(late);
   });
 
-  test("says why the signal aborted also when the work failed because of it", async () => {
+  test("rejects with the signal's reason also if the work failed because of it", async () => {
     const abort = new AbortController();
     const work = new Promise((_, reject) =>
       abort.signal.addEventListener("abort", () => reject(new Error("AbortError"))),
@@ -103,7 +103,7 @@ describe("messagesUntilAborted", () => {
     expect({ seen, ended }).toEqual({ seen: [1, 2], ended: true });
   });
 
-  test("does not wait for a source that hangs", async () => {
+  test("does not wait for a hanging source", async () => {
     async function* source() {
       yield 1;
       await never;

@@ -1,23 +1,19 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/**
- * What an aborted signal says, as an error of a call: its own reason when that is one, else that
- * the caller has gone.
- */
+/** Returns the signal's reason if that is an error of a call, else "cancelled". */
 const abortError = (signal: AbortSignal): ConnectError =>
   signal.reason instanceof ConnectError
     ? signal.reason
     : new ConnectError("the call was cancelled", Code.Canceled);
 
-/** A signal that its owner disposes of when nobody waits by it any more. */
+/** A signal with a timer, which disposing of it clears. */
 export interface TimedSignal extends Disposable {
   readonly signal: AbortSignal;
 }
 
 /**
- * Aborts with `signal`, which belongs to one call, or after so many milliseconds with what `reason`
- * gives; never by itself when `timeoutMs` is undefined. As `AbortSignal.any` of the signal and a
- * timeout, at a fifth of what those cost, and without a timer left behind.
+ * Returns a signal that aborts with `signal`, or after `timeoutMs` for the reason that `reason`
+ * returns. Costs a fifth of `AbortSignal.any` with a timeout, and leaves no timer behind.
  */
 export function withTimeout(
   signal: AbortSignal,
@@ -33,9 +29,7 @@ export function withTimeout(
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-/**
- * The result, or a rejection as soon as the signal aborts; the loser of the race is left to itself.
- */
+/** Resolves to the result, or rejects as soon as the signal aborts; the work is not stopped. */
 export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(abortError(signal));
@@ -44,14 +38,14 @@ export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): 
   try {
     return await Promise.race([result, aborted]);
   } catch (error) {
-    // Whoever listens to the signal may have failed because of it, a moment before this noticed.
+    // The work may have failed because of the signal, before this listener ran.
     throw signal.aborted ? abortError(signal) : error;
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-/** The messages, until the signal aborts; their source is then told to stop, and not waited for. */
+/** Yields the messages until the signal aborts; then ends their source without waiting for it. */
 export async function* messagesUntilAborted<T>(
   messages: AsyncIterable<T>,
   signal: AbortSignal,

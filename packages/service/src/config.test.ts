@@ -55,13 +55,13 @@ describe("parseEnv", () => {
     expect(found.join()).not.toContain("hunter2");
   });
 
-  test("puts them into one message that names the service", () => {
+  test("lists them in one message that names the service", () => {
     expect(() => parseEnv("order", shape, {})).toThrow(
       /^order cannot start.*\n {2}TOKEN_ISSUER: is not set\n {2}DATABASE_URL: is not set$/,
     );
   });
 
-  test("takes an empty variable for unset", () => {
+  test("treats an empty variable as unset", () => {
     expect(problems({ ...good, TOKEN_ISSUER: "" })).toEqual(["TOKEN_ISSUER: is not set"]);
     expect(parseEnv("order", shape, { ...good, PORT: "", HOST: "" })).toMatchObject({
       PORT: 5011,
@@ -83,7 +83,7 @@ describe("parseEnv", () => {
     ).toEqual(["https://a.example", "https://b.example"]);
   });
 
-  test("integer keeps its limits", () => {
+  test("integer enforces its limits", () => {
     const count = z.object({ N: integer(3, 2, 4) });
     expect(parseEnv("x", count, {})).toEqual({ N: 3 });
     expect(parseEnv("x", count, { N: "4" })).toEqual({ N: 4 });
@@ -100,7 +100,7 @@ describe("serviceConfig", () => {
     expect(config(env).log).toEqual({ level: "info", environment, lokiUrl: undefined });
   });
 
-  test("refuses an environment that is no label, and an address of Loki that is none, without saying what it was", () => {
+  test("refuses an invalid ENVIRONMENT and LOKI_URL, without repeating their values", () => {
     const found = problems({ ...good, ENVIRONMENT: "Team A", LOKI_URL: "loki:hunter2@host" });
     expect(found.map((problem) => problem.split(":")[0])).toEqual(["ENVIRONMENT", "LOKI_URL"]);
     expect(found.join()).not.toContain("hunter2");
@@ -114,7 +114,7 @@ describe("serviceConfig", () => {
     expect(config({}).tls).toBeUndefined();
   });
 
-  test("reads the certificate's files", () => {
+  test("reads the certificate files", () => {
     const path = join(folder, "pem");
     writeFileSync(path, "PEM");
     expect(config({ TLS_CERT: path, TLS_KEY: path }).tls).toEqual({ cert: "PEM", key: "PEM" });
@@ -125,7 +125,7 @@ describe("serviceConfig", () => {
     });
   });
 
-  test("refuses half a pair, a CA without a pair, and files that cannot be read, all at once", () => {
+  test("refuses half a pair, a CA without a pair, and unreadable files, all at once", () => {
     expect(problemsOf(() => config({ TLS_CERT: "/no/cert", TLS_CLIENT_CA: "/no/ca" }))).toEqual([
       "TLS_CERT: /no/cert cannot be read (ENOENT)",
       "TLS_CLIENT_CA: /no/ca cannot be read (ENOENT)",

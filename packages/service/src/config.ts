@@ -1,34 +1,31 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { hardenedLimits, type PortLimits, type TlsOptions } from "./host/one-port.ts";
-import type { LogOptions } from "./telemetry/log.ts";
+import { hardenedLimits, type TlsOptions } from "./host/one-port.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** The only reader of the process's environment. */
+/** Returns the environment of the process; nothing else reads it. */
 export const readEnv = (): Env => ({ ...process.env });
 
-/** Configuration that cannot work; the message names every problem at once. */
+/** An invalid configuration; the message names every problem at once. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
   constructor(service: string, problems: readonly string[]) {
     super(
-      `${service} cannot start, its configuration is wrong:\n${problems.map((p) => `  ${p}`).join("\n")}`,
+      `${service} cannot start because its configuration is invalid:\n${problems.map((p) => `  ${p}`).join("\n")}`,
     );
     this.name = "ConfigError";
     this.problems = problems;
   }
 }
 
-/**
- * Checks the environment against a shape. An empty variable counts as unset. Throws ConfigError.
- */
-export function parseEnv<S extends z.ZodType>(service: string, shape: S, env: Env): z.output<S> {
+/** Parses the environment. An empty variable counts as unset. Throws ConfigError. */
+export function parseEnv<S extends z.ZodType>(service: string, schema: S, env: Env): z.output<S> {
   const given = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ""),
   );
-  const parsed = shape.safeParse(given);
+  const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     service,
@@ -44,7 +41,7 @@ function explain(issue: z.core.$ZodIssue): string {
     : issue.message;
 }
 
-/** A whole number in a range, with a default; for counts, ports and milliseconds. */
+/** A whole number in a range, with a default. */
 export const integer = (fallback: number, min: number, max: number) =>
   z
     .string()
@@ -60,16 +57,13 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
-/** What every service reads from its environment. Spread it into the service's own shape. */
+/** The variables of every service. Spread them into the service's own schema. */
 export const serviceEnv = (port: number) => ({
   HOST: z.string().default("0.0.0.0"),
   PORT: integer(port, 0, 65_535),
   NODE_ENV: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
-  /**
-   * Which installation this is, in every log line: "production" where NODE_ENV says so, else
-   * "development".
-   */
+  /** In every log line. Default: "production" if that is NODE_ENV, else "development". */
   ENVIRONMENT: z
     .string()
     .regex(
@@ -77,76 +71,50 @@ export const serviceEnv = (port: number) => ({
       "must be up to 63 lower case letters, digits, dots, hyphens and underscores",
     )
     .optional(),
-  /** Log lines go to Loki too: "https://user:password@loki:3100". */
+  /** Sends log lines to Loki as well: "https://user:password@loki:3100". */
   LOKI_URL: z
-    .url({ protocol: /^https?$/, error: "must be an address that begins with http:// or https://" })
+    .url({ protocol: /^https?$/, error: "must begin with http:// or https://" })
     .optional(),
-  /** Paths of PEM files; both or none. */
+  /** Paths of PEM files; set both or none. */
   TLS_CERT: z.string().optional(),
   TLS_KEY: z.string().optional(),
   TLS_CLIENT_CA: z.string().optional(),
-  /** Origins whose pages may call, separated by commas; none by default. */
+  /** Origins that may call from a browser, separated by commas; none by default. */
   CORS_ORIGINS: list.default([]),
   TOKEN_ISSUER: z.url(),
   TOKEN_AUDIENCE: z.string().min(1).default("tercet"),
-  /** Where the issuer publishes its keys. */
+  /** Default: /.well-known/jwks.json at TOKEN_ISSUER. */
   JWKS_URL: z.url().optional(),
-  /** Instead of JWKS_URL: the secret that the issuer signs with (HS256). */
+  /** The shared secret of the issuer (HS256), instead of JWKS_URL. */
   TOKEN_SECRET: z.string().min(32, "must be at least 32 characters").optional(),
   DEFAULT_TIMEOUT_MS: integer(10_000, 100, 30_000),
   MAX_TIMEOUT_MS: integer(30_000, 1_000, 600_000),
-  /** One message, after decompression. */
+  /** Of one message, after decompression. */
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
-  /**
-   * Connections to PostgreSQL, of this process; some of them are kept for what callers must not
-   * hold up.
-   */
+  /** Connections of this process to PostgreSQL; some are reserved for background work. */
   DATABASE_POOL_SIZE: integer(10, 3, 200),
   /**
-   * Whether the service brings its database's schema up to date when it starts. "false" where a job
-   * does (dist/migrate.js): then it refuses to run on one that is behind.
+   * Whether the service migrates its database at start. "false" where a job does that
+   * (dist/migrate.js): then it refuses to start on a schema that is behind.
    */
   MIGRATE_AT_START: z
     .enum(["true", "false"], "must be true or false")
     .transform((text) => text === "true")
     .default(true),
-  /**
-   * A connection is closed when it is this old, a fifth more or less, and its calls have ended: new
-   * replicas receive load from clients that keep theirs.
-   */
+  /** See `PortLimits`. */
   MAX_CONNECTION_AGE_MS: integer(hardenedLimits.maxConnectionAgeMs, 1_000, 86_400_000),
-  /** How long load balancers take to notice that the service is not ready. */
+  /** The time for load balancers to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
-  /** How long calls in flight may take to finish, and with them the handover of background work. */
+  /** The time for calls in flight to finish and for background work to be handed over. */
   DRAIN_TIMEOUT_MS: integer(10_000, 100, 120_000),
 });
 
 type ServiceEnv = z.output<z.ZodObject<ReturnType<typeof serviceEnv>>>;
 
-/** The host's part of a service's configuration. Times in milliseconds. */
-export interface ServiceConfig {
-  readonly host: string;
-  readonly port: number;
-  readonly log: Required<Pick<LogOptions, "level" | "environment" | "lokiUrl">>;
-  readonly tls: TlsOptions | undefined;
-  readonly corsOrigins: readonly string[];
-  readonly token: {
-    readonly issuer: string;
-    readonly audience: string;
-    readonly jwksUrl: string | undefined;
-    readonly secret: string | undefined;
-  };
-  readonly defaultTimeoutMs: number;
-  readonly maxTimeoutMs: number;
-  readonly readMaxBytes: number;
-  readonly databasePoolSize: number;
-  readonly migrateAtStart: boolean;
-  readonly drainDelayMs: number;
-  readonly drainTimeoutMs: number;
-  readonly limits: PortLimits;
-}
+/** The host's part of a service's configuration. */
+export type ServiceConfig = Readonly<ReturnType<typeof serviceConfig>>;
 
-export function serviceConfig(env: ServiceEnv): ServiceConfig {
+export function serviceConfig(env: ServiceEnv) {
   return {
     host: env.HOST,
     port: env.PORT,
@@ -157,7 +125,7 @@ export function serviceConfig(env: ServiceEnv): ServiceConfig {
       lokiUrl: env.LOKI_URL,
     },
     tls: readTls(env),
-    corsOrigins: env.CORS_ORIGINS,
+    corsOrigins: env.CORS_ORIGINS as readonly string[],
     token: {
       issuer: env.TOKEN_ISSUER,
       audience: env.TOKEN_AUDIENCE,

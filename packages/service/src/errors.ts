@@ -3,14 +3,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 
 /**
- * A failure that the caller can act on. It knows no wire: each package has one subclass with the
- * union of its reasons, and one table from reason to Connect code, which the host applies.
- * `metadata` says what the reason is about, and never anything internal.
+ * A failure that the caller can act on. Each package has one subclass with the union of its reasons,
+ * and one table from reason to Connect code, which the host applies. `metadata` is sent to the
+ * caller, so it must contain nothing internal.
  */
 export class ReasonError<Reason extends string = string> extends Error {
   readonly reason: Reason;
   readonly metadata: Record<string, string>;
-  /** When trying again can help: after this many milliseconds. */
+  /** Set if a retry after this time can succeed. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -27,10 +27,10 @@ export class ReasonError<Reason extends string = string> extends Error {
   }
 }
 
-/** Which Connect code each of a package's reasons travels under. */
+/** The Connect code of each of a package's reasons. */
 export type ErrorCodes<Reason extends string = string> = Readonly<Record<Reason, Code>>;
 
-/** Reasons that any service can answer with; `common.v1.ErrorInfo` documents them. */
+/** The reasons of all services; `common.v1.ErrorInfo` documents them. */
 export type CommonReason =
   | "UNAUTHENTICATED"
   | "PERMISSION_DENIED"
@@ -60,7 +60,7 @@ export const commonErrorCodes: ErrorCodes<CommonReason> = {
   INTERNAL: Code.Internal,
 };
 
-/** It does not exist, or it is somebody else's: both answer alike. */
+/** Also for a resource of another customer, so that callers cannot probe for it. */
 export const notFound = (what: string): RequestError =>
   new RequestError("NOT_FOUND", `${what} not found`);
 
@@ -74,7 +74,7 @@ export const requestIdReused = (): RequestError =>
 export const invalidField = (field: string, message: string): RequestError =>
   new RequestError("INVALID_FIELD", `${field}: ${message}`, { field });
 
-/** The wire form of a failure: the code, the message, and an ErrorInfo for programs. */
+/** Returns the wire form of a failure: code, message, and an ErrorInfo for programs. */
 export function reasonToConnectError(error: ReasonError, code: Code): ConnectError {
   const headers = new Headers();
   if (error.retryAfterMs !== undefined)
@@ -93,7 +93,7 @@ export function errorInfo(reason: string, metadata: Record<string, string> = {})
   return { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason, metadata }) };
 }
 
-/** The reason an error from another service carries, if it carries one. */
+/** Returns the reason in an error from another service, if it has one. */
 export function reasonOf(error: ConnectError): string | undefined {
   return error.findDetails(ErrorInfoSchema)[0]?.reason;
 }

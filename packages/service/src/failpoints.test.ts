@@ -39,7 +39,7 @@ class Store {
 }
 
 describe("FAILPOINTS", () => {
-  test("names a point before and one after every method", () => {
+  test("has a failpoint before and after every method", () => {
     expect(names).toEqual([
       ...["before:store.add", "after:store.add", "before:store.read", "after:store.read"],
       ...["before:provider.charge", "after:provider.charge"],
@@ -86,13 +86,13 @@ describe("FAILPOINTS", () => {
 });
 
 describe("withFailpoints", () => {
-  test("costs nothing where nothing is armed: it is the target", () => {
+  test("returns the target itself if nothing is armed", () => {
     const store = new Store();
     expect(withFailpoints([], "store", store)).toBe(store);
     expect(withFailpoints(arm("before:provider.charge=throw"), "store", store)).toBe(store);
   });
 
-  test("before: the call is not made; after: it is, and nobody hears of it", async () => {
+  test("before: the call is not made; after: it is made, and its result is lost", async () => {
     const store = new Store();
     await expect(
       withFailpoints(arm("before:store.add=throw"), "store", store).add(1),
@@ -104,7 +104,7 @@ describe("withFailpoints", () => {
     expect(await store.read()).toBe(1);
   });
 
-  test("acts at its hit only", async () => {
+  test("acts on its hit only", async () => {
     const store = withFailpoints(arm("before:store.add=throw@2"), "store", new Store());
     expect(await store.add(1)).toBe(1);
     await expect(store.add(1)).rejects.toThrow(FailpointError);

@@ -20,7 +20,7 @@ interface Failpoint {
 
 export type Failpoints = readonly Failpoint[];
 
-/** What an armed failpoint throws. */
+/** Thrown by a failpoint with the action "throw". */
 export class FailpointError extends Error {
   override readonly name = "FailpointError";
 }

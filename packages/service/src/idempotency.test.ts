@@ -8,12 +8,12 @@ describe("fingerprint", () => {
   const print = (fields: object) =>
     fingerprint(CancelOrderRequestSchema, create(CancelOrderRequestSchema, fields));
 
-  test("is the same for the same message, however it came to be", () => {
+  test("is the same for equal messages, however they were made", () => {
     expect(print(request)).toBe(print({ reason: "c", requestId: "b", orderId: "a" }));
     expect(print(request)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test("differs in every field, and between fields", () => {
+  test("differs by each field", () => {
     const prints = [
       request,
       { ...request, orderId: "x" },
@@ -24,7 +24,7 @@ describe("fingerprint", () => {
     expect(new Set(prints.map(print)).size).toBe(prints.length);
   });
 
-  test("does not see fields that this version does not know", () => {
+  test("ignores unknown fields", () => {
     const bytes = toBinary(CancelOrderRequestSchema, create(CancelOrderRequestSchema, request));
     const newer = fromBinary(CancelOrderRequestSchema, new Uint8Array([...bytes, 0x7a, 1, 0x41]));
     expect(fingerprint(CancelOrderRequestSchema, newer)).toBe(print(request));

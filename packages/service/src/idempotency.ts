@@ -12,10 +12,7 @@ import {
   type Sql,
 } from "./postgres/postgres.ts";
 
-/**
- * What callers have asked for under which id; a row is written by the statement that does what was
- * asked.
- */
+/** Used request ids. The statement that carries a request out also inserts its row. */
 export const requests = pgTable(
   "requests",
   {
@@ -34,13 +31,13 @@ export const requests = pgTable(
 
 /** One use of a `request_id`, scoped to its caller. */
 export interface RequestRecord {
-  /** Whose ids they are: the token's subject, or what stands for it where nobody is logged in. */
+  /** The token's subject, or what identifies the caller of a public method. */
   readonly caller: string;
   readonly requestId: string;
   readonly method: string;
-  /** Of the request without its secrets; see `fingerprint`. */
+  /** Of the request without its secrets. */
   readonly fingerprint: string;
-  /** What it makes or changes. */
+  /** The resource that it creates or changes. */
   readonly resourceId: string;
 }
 
@@ -57,7 +54,7 @@ export function fingerprint<Desc extends DescMessage>(
     .digest("hex");
 }
 
-/** The record of a request by a caller who is logged in. */
+/** Returns the record of a request by an authenticated caller. */
 export function toRequest<Desc extends DescMessage>(
   context: HandlerContext,
   schema: Desc,
@@ -74,9 +71,9 @@ export function toRequest<Desc extends DescMessage>(
 }
 
 /**
- * The insert that uses up the id, for a statement to begin with: it answers a row only if the id
- * was not used before and `source` has a row, so that a request which cannot be carried out leaves
- * its id free. Of two statements with one id the second waits here for the first.
+ * Returns the insert that uses the id, to begin a statement with. It yields a row only if the id is
+ * unused and `source` has a row: a request that cannot be carried out leaves its id unused. Of two
+ * statements with one id, the second waits here for the first.
  */
 export function useRequest(
   sql: Sql,
@@ -91,7 +88,7 @@ export function useRequest(
     returning resource_id`;
 }
 
-/** What the id was used for before; undefined when it was not. */
+/** Resolves to the earlier use of the id; undefined if there is none. */
 export async function findRequest(
   sql: Sql,
   caller: string,
@@ -102,15 +99,14 @@ export async function findRequest(
   return used;
 }
 
-/** Throws REQUEST_ID_REUSED when the id was used for something else than it is used for now. */
+/** Throws REQUEST_ID_REUSED if the id was used for another request. */
 export function assertSameRequest(used: RequestRecord, request: RequestRecord): void {
   if (used.method !== request.method || used.fingerprint !== request.fingerprint)
     throw requestIdReused();
 }
 
-/** Where the requests of the past are kept: a store of a service, or `requestsIn(sql)`. */
+/** The store of past requests: that of a service, or `requestsIn(sql)`. */
 export interface RequestStore {
-  /** Returns what the id was used for before; undefined when it was not used. */
   findRequest(caller: string, requestId: string): Promise<RequestRecord | undefined>;
 }
 
@@ -119,8 +115,8 @@ export const requestsIn = (sql: Sql): RequestStore => ({
 });
 
 /**
- * What became of one request:
- * - `done`: it was carried out just now, on `resourceId`;
+ * The outcome of one request:
+ * - `done`: it was carried out now, on `resourceId`;
  * - `replayed`: it was carried out before, on `resourceId`;
  * - `unchanged`: its id is unused, and there was nothing to change (no such resource, or not in a
  *   state that allows it).
@@ -160,7 +156,7 @@ export async function findReplay(
   return used?.resourceId;
 }
 
-/** A commit may have happened although its reply was lost: then the outcome is read, not guessed. */
+/** A lost reply can hide a commit, so `once` reads the outcome. */
 async function attempt(change: () => Promise<boolean>): Promise<{ done: boolean; lost?: unknown }> {
   try {
     return { done: await change() };

@@ -8,7 +8,7 @@ export interface Money {
 
 /**
  * Money in JSON, where an integer of any size is a string: `moneyJson.parse(value)` returns a
- * `Money` or throws ZodError, `toMoneyJson` is the way back.
+ * `Money` or throws ZodError, `toMoneyJson` is the inverse.
  */
 export const moneyJson = z.object({
   currencyCode: z.string(),

@@ -13,16 +13,16 @@ test.each([
 });
 
 describe("page tokens", () => {
-  test("give back what they were made of", () => {
+  test("decode to the key that they were made of", () => {
     fc.assert(fc.property(fc.uuid(), (id) => decodePageToken(encodePageToken(id)) === id));
     expect(decodePageToken(encodePageToken("TEA-1"), /^[A-Z0-9-]+$/)).toBe("TEA-1");
   });
 
-  test("empty is the first page", () => {
+  test("an empty token is the first page", () => {
     expect(decodePageToken("")).toBeUndefined();
   });
 
-  test("of somebody's own making are refused", () => {
+  test("made by the caller are refused", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (text) => {
         expect(() => decodePageToken(encodePageToken(`${text}!`))).toThrow(
@@ -34,7 +34,7 @@ describe("page tokens", () => {
 });
 
 describe("toPage", () => {
-  test("walks through everything once, whatever the size", () => {
+  test("visits every row once, for every page size", () => {
     fc.assert(
       fc.property(fc.nat(30), fc.integer({ min: 1, max: 12 }), (count, size) => {
         const all = Array.from({ length: count }, (_, i) => String(i).padStart(3, "0"));

@@ -9,11 +9,11 @@ export { type LokiBehaviour, startTestLoki, type TestLoki } from "./telemetry/lo
 
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
-  /** A pool as services have it; end it before the database is disposed of. */
+  /** Opens a pool as services have it; end it before the database is disposed of. */
   connect(): Sql;
 }
 
-/** A fresh, migrated database of its own on the server that the root test set-up started. */
+/** Creates a migrated database on the server that the root test set-up started. */
 export async function testDatabase(migrations?: URL): Promise<TestDatabase> {
   const { TEST_POSTGRES_URL: server } = readEnv();
   if (server === undefined)
@@ -53,7 +53,7 @@ export interface TestTokens {
   sign(claims: TestClaims): Promise<string>;
 }
 
-/** An issuer of access tokens as Identity makes them, for tests of one service alone. */
+/** Creates an issuer of access tokens like Identity's, for tests of one service alone. */
 export async function testTokens(): Promise<TestTokens> {
   const issuer = "http://issuer.test";
   const { publicKey, privateKey } = await generateKeyPair("ES256");

@@ -72,7 +72,7 @@ describe.each([
     expect(reasonOf(error as ConnectError)).toBe("PERMISSION_DENIED");
   });
 
-  test("with the right role: answered", async () => {
+  test("with the right role: the handler runs", async () => {
     expect(await put(await shop.bearer("customer", "operator"), transport)).toMatchObject({
       sku: "TEA",
     });
@@ -86,7 +86,7 @@ describe.each([
     expect(await put(`Bearer ${await sign("shop")}`, transport)).toMatchObject({ sku: "TEA" });
   });
 
-  test("an owner sees their own, a role sees everything, anybody else nothing", async () => {
+  test("an owner sees their own, a role sees all, others nothing", async () => {
     const seen = async (...roles: string[]) => {
       const headers = { authorization: await shop.bearer(...roles) };
       return (await ordersAt(transport(shop.url)).getOrder({ orderId: ORDER_ID }, { headers }))
@@ -125,7 +125,7 @@ describe.each([
   });
 });
 
-test("when the issuer's keys cannot be had, the answer is unavailable, and the log says why", async () => {
+test("when the issuer's keys cannot be fetched, the call is unavailable, and the cause is logged", async () => {
   await using other = await host({ options: { keys: remoteKeys("http://127.0.0.1:1/jwks.json") } });
   const headers = { authorization: await other.bearer("operator"), "x-correlation-id": "c-9" };
   const error = await catalogAt(grpc(other.url))
@@ -139,8 +139,8 @@ test("when the issuer's keys cannot be had, the answer is unavailable, and the l
   ]);
 });
 
-describe("the body is not waited for", () => {
-  test("over HTTP/2: a gRPC caller without a token is answered while its body is on its way", async () => {
+describe("the gate does not wait for the body", () => {
+  test("over HTTP/2: a gRPC caller without a token is refused while it still sends the body", async () => {
     const session = http2.connect(shop.url);
     const path = "/order.v1.CatalogService/PutProduct";
     const stream = session.request(
@@ -163,9 +163,9 @@ describe("the body is not waited for", () => {
       socket.write(
         `POST /order.v1.CatalogService/PutProduct HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${length}\r\n\r\n`,
       );
-      const [answer] = await once(socket, "data");
-      expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
-      expect(String(answer).toLowerCase()).toContain("www-authenticate: bearer");
+      const [response] = await once(socket, "data");
+      expect(String(response)).toMatch(/^HTTP\/1\.1 401 /);
+      expect(String(response).toLowerCase()).toContain("www-authenticate: bearer");
       socket.destroy();
     },
   );

@@ -9,7 +9,7 @@ const AGE_MS = 300;
 const LIST = "/order.v1.CatalogService/ListProducts";
 const JSON_POST = { ":method": "POST", ":path": LIST, "content-type": "application/json" };
 
-/** Of a frame (RFC 9113 section 6). */
+/** Frame types (RFC 9113 section 6). */
 const HEADERS = 0x1;
 const SETTINGS = 0x4;
 const PING = 0x6;
@@ -37,7 +37,7 @@ function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** GET /health/live, in HPACK's words for static and for literal fields (RFC 7541). */
+/** GET /health/live in HPACK, by static and literal fields (RFC 7541). */
 const getLive = (stream: number): Buffer => {
   const path = Buffer.from("/health/live");
   const fields = [
@@ -49,7 +49,7 @@ const getLive = (stream: number): Buffer => {
   return frame(HEADERS, 0x4 | 0x1, stream, Buffer.concat(fields));
 };
 
-/** A peer whose every frame the test decides about. */
+/** A peer whose frames the test writes. */
 async function peer(
   port: number,
 ): Promise<{ readonly socket: Socket; readonly frames: readonly Frame[] }> {
@@ -74,7 +74,7 @@ async function peer(
 const lastStreams = (frames: readonly Frame[]): number[] =>
   frames.filter(({ type }) => type === GOAWAY).map(({ payload }) => payload.readUInt32BE(0));
 
-test("a call that crosses GOAWAY on its way is answered: the last stream is named when the peer has heard", async () => {
+test("a call that crosses GOAWAY succeeds: the last stream is named after the peer's reply", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
   const { socket, frames } = await peer(shop.port);
   await until(() => frames.some(({ type }) => type === PING));
@@ -84,18 +84,18 @@ test("a call that crosses GOAWAY on its way is answered: the last stream is name
   expect(lastStreams(frames)).toEqual([NOTICE]);
   socket.write(frame(PING, ACK, 0, frames.find(({ type }) => type === PING)?.payload));
   await once(socket, "close");
-  // Node repeats itself when it closes.
+  // Node sends GOAWAY again when it closes.
   expect(new Set(lastStreams(frames))).toEqual(new Set([NOTICE, 1]));
 });
 
-test("a peer that does not say that it has heard is not waited for", async () => {
+test("a peer that does not reply to the ping is not waited for", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
   const { socket, frames } = await peer(shop.port);
   await once(socket, "close");
   expect(new Set(lastStreams(frames))).toEqual(new Set([NOTICE, 0]));
 });
 
-test("an HTTP/2 connection that is old is closed when its last call has ended, and the call succeeds", async () => {
+test("an old HTTP/2 connection is closed after its last call, which succeeds", async () => {
   const release = gate();
   await using shop = await host({
     limits: { maxConnectionAgeMs: AGE_MS },
@@ -108,29 +108,29 @@ test("an HTTP/2 connection that is old is closed when its last call has ended, a
   });
   const session = http2.connect(shop.url);
   const call = session.request(JSON_POST);
-  const answered = once(call, "response");
+  const responded = once(call, "response");
   call.end("{}");
   await once(session, "goaway");
   expect(session.destroyed).toBe(false);
   release.open();
-  const [headers] = await answered;
+  const [headers] = await responded;
   expect(headers[":status"]).toBe(200);
   call.resume();
   await once(session, "close");
 });
 
-test("on an HTTP/1.1 connection that is old the next answer is the last", async () => {
+test("an old HTTP/1.1 connection is closed after its next response", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const connections: (string | undefined)[] = [];
   const started = performance.now();
   const ask = async () => {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) =>
+    const response = await new Promise<IncomingMessage>((resolve, reject) =>
       http.get(`${shop.url}/health/live`, { agent }, resolve).on("error", reject),
     );
-    await once(answer.resume(), "end");
-    connections.push(answer.headers.connection);
-    return answer.headers.connection === "close";
+    await once(response.resume(), "end");
+    connections.push(response.headers.connection);
+    return response.headers.connection === "close";
   };
   await until(ask);
   expect(performance.now() - started).toBeGreaterThan(AGE_MS * 0.8);
@@ -138,15 +138,15 @@ test("on an HTTP/1.1 connection that is old the next answer is the last", async 
   agent.destroy();
 });
 
-test("while load balancers take notice, an answer over HTTP/1.1 is the last one on its connection", async () => {
+test("during the drain delay, HTTP/1.1 connections are closed after their next response", async () => {
   const shop = await host({ config: { drainDelayMs: 60_000 } });
   const agent = new http.Agent({ keepAlive: true });
   const ask = async (path: string) => {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) =>
+    const response = await new Promise<IncomingMessage>((resolve, reject) =>
       http.get(shop.url + path, { agent }, resolve).on("error", reject),
     );
-    await once(answer.resume(), "end");
-    return answer;
+    await once(response.resume(), "end");
+    return response;
   };
   expect((await ask("/health/ready")).headers.connection).toBe("keep-alive");
   void shop[Symbol.asyncDispose]();

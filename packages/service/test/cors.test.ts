@@ -27,7 +27,7 @@ describe("a service with one listed origin", () => {
       body: "{}",
     });
 
-  test("answers its preflight for gRPC-Web and Connect headers", async () => {
+  test("accepts its preflight for gRPC-Web and Connect headers", async () => {
     const wanted = [
       "content-type",
       "x-grpc-web",
@@ -37,20 +37,20 @@ describe("a service with one listed origin", () => {
       "connect-timeout-ms",
       "authorization",
     ];
-    const answer = await preflight(PAGE, wanted.join(","));
-    expect(answer.status).toBe(204);
-    expect(answer.headers.get("access-control-allow-origin")).toBe(PAGE);
-    expect(answer.headers.get("access-control-allow-credentials")).toBeNull();
-    const allowed = answer.headers.get("access-control-allow-headers")?.toLowerCase() ?? "";
+    const response = await preflight(PAGE, wanted.join(","));
+    expect(response.status).toBe(204);
+    expect(response.headers.get("access-control-allow-origin")).toBe(PAGE);
+    expect(response.headers.get("access-control-allow-credentials")).toBeNull();
+    const allowed = response.headers.get("access-control-allow-headers")?.toLowerCase() ?? "";
     for (const header of wanted) expect(allowed).toContain(header);
-    expect(answer.headers.get("access-control-allow-methods")).toContain("POST");
+    expect(response.headers.get("access-control-allow-methods")).toContain("POST");
   });
 
-  test("lets it read answers and errors, with what the protocols put in headers", async () => {
+  test("lets it read responses and errors, with the protocols' headers", async () => {
     for (const path of [LIST, "/order.v1.CatalogService/PutProduct"]) {
-      const answer = await call(PAGE, path);
-      expect(answer.headers.get("access-control-allow-origin")).toBe(PAGE);
-      const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
+      const response = await call(PAGE, path);
+      expect(response.headers.get("access-control-allow-origin")).toBe(PAGE);
+      const exposed = response.headers.get("access-control-expose-headers")?.toLowerCase() ?? "";
       for (const header of [
         "grpc-status",
         "grpc-message",
@@ -60,7 +60,7 @@ describe("a service with one listed origin", () => {
       ]) {
         expect(exposed).toContain(header);
       }
-      expect(answer.headers.get("vary")).toMatch(/origin/i);
+      expect(response.headers.get("vary")).toMatch(/origin/i);
     }
   });
 
@@ -69,7 +69,7 @@ describe("a service with one listed origin", () => {
     "https://shop.example.evil.example",
     "http://shop.example",
     "null",
-  ])("gives %s nothing", async (origin) => {
+  ])("allows %s nothing", async (origin) => {
     expect(
       (await preflight(origin, "content-type")).headers.get("access-control-allow-origin"),
     ).toBeNull();
@@ -77,10 +77,10 @@ describe("a service with one listed origin", () => {
   });
 });
 
-test("by default no origin is listed, and a preflight is not answered", async () => {
+test("by default no origin is listed, and a preflight fails", async () => {
   await using shop = await host();
   const headers = { origin: PAGE, "access-control-request-method": "POST" };
-  const answer = await fetch(shop.url + LIST, { method: "OPTIONS", headers });
-  expect(answer.ok).toBe(false);
-  expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+  const response = await fetch(shop.url + LIST, { method: "OPTIONS", headers });
+  expect(response.ok).toBe(false);
+  expect(response.headers.get("access-control-allow-origin")).toBeNull();
 });

@@ -41,14 +41,13 @@ describe.each([
   ["gRPC-Web", transports["gRPC-Web over HTTP/1.1"] as typeof grpc],
   ["Connect", connect1],
 ])("over %s", (_name, transport) => {
-  // The client's own timer is kept out of it: the deadline travels as the header of the protocol
-  // alone.
+  // Sent as the protocol's header, without the client's own timer.
   const timeout = (ms: string) =>
     transport === connect1 ? { "connect-timeout-ms": ms } : { "grpc-timeout": `${ms}m` };
   const list = (headers: Record<string, string>) =>
     catalogAt(transport(deaf.url)).listProducts({}, { headers });
 
-  test("a handler that ignores the caller's deadline is answered for in time", async () => {
+  test("a call whose handler ignores the deadline ends at the deadline", async () => {
     const started = performance.now();
     await expect(list(timeout("80"))).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     expect(performance.now() - started).toBeLessThan(1_000 * inject("timeFactor"));
@@ -60,7 +59,7 @@ describe.each([
     expect(performance.now() - started).toBeGreaterThan(140);
   });
 
-  test("a stream whose handler ignores the caller's deadline is ended as well", async () => {
+  test("a stream whose handler ignores the deadline ends at the deadline", async () => {
     const headers = { ...timeout("80"), authorization: await deaf.bearer("customer") };
     const watch = async () => {
       for await (const _ of ordersAt(transport(deaf.url)).watchOrder(
@@ -71,7 +70,7 @@ describe.each([
     await expect(watch()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
 
-  test("a deadline of zero has passed, for a stream too", async () => {
+  test("a deadline of zero is exceeded, for a stream too", async () => {
     await expect(list(timeout("0"))).rejects.toMatchObject({ code: Code.DeadlineExceeded });
     const headers = { ...timeout("0"), authorization: await deaf.bearer("customer") };
     const watch = async () => {
@@ -102,14 +101,14 @@ describe.each([
     await expect(list(timeout(ms))).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 
-  test("the handler knows how much is left", async () => {
+  test("the handler can read the remaining time", async () => {
     const headers = { ...timeout("5000"), authorization: await deaf.bearer("customer") };
     await ordersAt(transport(deaf.url)).getOrder({ orderId: ORDER_ID }, { headers });
     expect(left).toBeGreaterThan(4_000);
     expect(left).toBeLessThanOrEqual(5_000);
   });
 
-  test("a caller that goes away is no failure of the service", async () => {
+  test("a cancelled call is not logged as a failure of the service", async () => {
     const entered = gate();
     const listProducts = () => {
       entered.open();
@@ -139,11 +138,11 @@ describe("the correlation id", () => {
       body: "{}",
     });
 
-  test("is given back, with errors too, and is in the log", async () => {
+  test("is in the response, with errors too, and in the log", async () => {
     for (const method of ["ListProducts", "PutProduct"]) {
-      const answer = await call("order-77.a_b", method);
-      expect(answer.ok).toBe(false);
-      expect(answer.headers.get("x-correlation-id")).toBe("order-77.a_b");
+      const response = await call("order-77.a_b", method);
+      expect(response.ok).toBe(false);
+      expect(response.headers.get("x-correlation-id")).toBe("order-77.a_b");
     }
     expect(deaf.log.some((line) => line["correlation_id"] === "order-77.a_b")).toBe(true);
   });

@@ -1,7 +1,6 @@
 import { catalogAt, connect1, host } from "./harness.ts";
 
-// Serves calls, disposes of the service, and must then have nothing left to wait for. Ending it by
-// hand would hide what this is for.
+// Serves calls and disposes of the service. The process must then end by itself: no process.exit.
 const shop = await host({
   config: { defaultTimeoutMs: 30_000 },
   limits: { requestTimeoutMs: 30_000 },

@@ -15,7 +15,7 @@ const LIST = "/order.v1.CatalogService/ListProducts";
 const never = new Promise<never>(() => {});
 const bytes = (b: Buffer) => b;
 
-/** A service whose ListProducts waits until it is let go. */
+/** Starts a service whose ListProducts waits for `release`. */
 async function slow(drainTimeoutMs = 30_000) {
   const release = gate();
   const state = { entered: 0 };
@@ -51,20 +51,20 @@ test("calls in flight finish with success on every protocol, while new connectio
   await until(() => refused(shop.port));
   release();
   for (const { products } of await Promise.all(calls)) expect(products[0]?.sku).toBe("TEA");
-  const answer = await keepAlive;
-  expect(answer.statusCode).toBe(200);
-  answer.resume();
+  const response = await keepAlive;
+  expect(response.statusCode).toBe(200);
+  response.resume();
   await drained;
   agent.destroy();
 });
 
-test("connections that idle do not hold the close", async () => {
+test("idle connections do not delay the close", async () => {
   const shop = await host({ config: { drainTimeoutMs: 30_000 } });
   const agent = new http.Agent({ keepAlive: true });
-  const answer = await new Promise<http.IncomingMessage>((resolve) =>
+  const response = await new Promise<http.IncomingMessage>((resolve) =>
     http.get(`${shop.url}/health/live`, { agent }, resolve),
   );
-  await once(answer.resume(), "end");
+  await once(response.resume(), "end");
   const session = http2.connect(shop.url);
   await once(session, "remoteSettings");
   await catalogAt(grpc(shop.url)).listProducts({});
@@ -75,7 +75,7 @@ test("connections that idle do not hold the close", async () => {
   agent.destroy();
 });
 
-test("a connection that has not said anything, and one that says it late, do not hold the close", async () => {
+test("a connection that sends nothing, or late, does not delay the close", async () => {
   const shop = await host({
     config: { drainTimeoutMs: 30_000 },
     limits: { firstByteTimeoutMs: 300 },
@@ -100,31 +100,31 @@ test("a connection that has not said anything, and one that says it late, do not
   silent.destroy();
 });
 
-test("a request that comes on a keep-alive connection during the drain is answered, and its connection then closed", async () => {
+test("a request on a keep-alive connection during the drain is served, then the connection is closed", async () => {
   const { shop, state, release } = await slow();
   const blocker = catalogAt(grpc(shop.url)).listProducts({});
   await until(() => state.entered === 1);
   const socket = connect(shop.port, "127.0.0.1");
-  // Half a request makes the connection busy, so that the drain lets it be.
+  // Half a request makes the connection busy, so that the drain does not close it.
   socket.write("GET /health/live HTTP/1.1\r\nhost: x\r\n");
   await fetch(`${shop.url}/health/live`);
   const drained = shop[Symbol.asyncDispose]();
   await until(() => refused(shop.port));
   socket.write("\r\n");
-  const answer = String((await once(socket, "data"))[0]);
-  expect(answer).toContain("200 OK");
-  expect(answer.toLowerCase()).toContain("connection: close");
+  const response = String((await once(socket, "data"))[0]);
+  expect(response).toContain("200 OK");
+  expect(response.toLowerCase()).toContain("connection: close");
   release();
   await blocker;
   await drained;
 });
 
-describe("what does not end by itself is ended at the drain's timeout", () => {
+describe("calls that do not end by themselves end at the drain timeout", () => {
   test.each([
     ["gRPC", grpc],
     ["Connect over HTTP/1.1", connect1],
   ])(
-    "a stream over %s whose handler listens, and one whose handler does not",
+    "a stream over %s whose handler obeys the signal, and one whose handler ignores it",
     async (_name, transport) => {
       const entered = { count: 0 };
       const shop = await host({
@@ -156,7 +156,7 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
     },
   );
 
-  test("a unary call whose handler does not listen is told to try again", async () => {
+  test("a unary call whose handler ignores the signal fails as retryable", async () => {
     const { shop, state } = await slow(200);
     const call = catalogAt(grpc(shop.url)).listProducts({}).catch(ConnectError.from);
     await until(() => state.entered === 1);
@@ -164,8 +164,8 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
     expect(await call).toMatchObject({ code: Code.Unavailable });
   });
 
-  test("a peer that does not read cannot hold the process", async () => {
-    // The Connect plugin tells the console, and only the console, that it could not write.
+  test("a peer that does not read cannot keep the process alive", async () => {
+    // The Connect plugin reports a failed write to the console only.
     const complaint = vi.spyOn(console, "error").mockImplementation(() => {});
     const shop = await host({
       config: { drainTimeoutMs: 200 },
@@ -195,7 +195,7 @@ describe("what does not end by itself is ended at the drain's timeout", () => {
   });
 });
 
-test("disposing twice waits for the one drain, and runs each step once, in order", async () => {
+test("disposing twice drains once, and runs each step once, in order", async () => {
   const steps: string[] = [];
   const shop = await host({
     options: {
@@ -209,7 +209,7 @@ test("disposing twice waits for the one drain, and runs each step once, in order
   expect(steps).toEqual(["ready", "drain", "close"]);
 });
 
-test("a service that cannot get ready frees its port", async () => {
+test("a service that fails to start frees its port", async () => {
   const free = await host();
   await free[Symbol.asyncDispose]();
   const config = { port: free.port };
@@ -219,7 +219,7 @@ test("a service that cannot get ready frees its port", async () => {
   expect(next.port).toBe(free.port);
 });
 
-test("connect-node and grpc-js go to the next service on the same port by themselves", async () => {
+test("connect-node and grpc-js reconnect to the next service on the same port", async () => {
   const first = await host();
   const transport = createGrpcTransport({ baseUrl: first.url });
   const foreign = new grpcJs.Client(
@@ -252,12 +252,12 @@ test("a process whose service is disposed ends by itself", async () => {
   const child = spawn(process.execPath, ["--conditions=source", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let said = "";
+  let output = "";
   child.stdout.on("data", (chunk) => {
-    said += chunk;
+    output += chunk;
   });
   const [code] = await once(child, "exit");
-  expect({ code, said }).toEqual({ code: 0, said: "disposed\n" });
+  expect({ code, output }).toEqual({ code: 0, output: "disposed\n" });
 });
 
 test("a process that gets SIGTERM while it starts does not wait for the start", async () => {

@@ -85,7 +85,7 @@ describe.each([
       expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "order not found" });
     });
 
-    test("says internal error and nothing more of what nobody expected, and logs it once", async () => {
+    test("hides an unexpected failure behind internal, and logs it once", async () => {
       const error = await call(() => new TypeError(SECRET));
       expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
       expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
@@ -104,7 +104,7 @@ describe.each([
       if (correlation !== null) expect(correlation).toBe(problem?.["correlation_id"]);
     });
 
-    test("says unavailable when the database is", async () => {
+    test("is unavailable if the database is", async () => {
       const closed = await refusingPort();
       const error = await call(async () => {
         const sql = connectPostgres(`postgres://postgres@127.0.0.1:${closed}/postgres`);
@@ -116,7 +116,7 @@ describe.each([
       expect(problems()).toMatchObject([{ level: "warn" }]);
     });
 
-    test("says aborted when a statement lost against others each time", async () => {
+    test("is aborted if every attempt of a statement failed by conflicts", async () => {
       await using database = await testDatabase();
       const sql = database.connect();
       await sql.unsafe(
@@ -129,7 +129,7 @@ describe.each([
       expect(problems()).toMatchObject([{ level: "warn" }]);
     });
 
-    test("says unavailable, and not where, when another service cannot be reached", async () => {
+    test("is unavailable, without an address, if another service cannot be reached", async () => {
       const closed = await refusingPort();
       const error = await call(() => {
         const other = createServiceClient(OrderService, {
@@ -146,7 +146,7 @@ describe.each([
       expect(everything(error)).not.toContain(String(closed));
     });
 
-    test("does not pass on what another service said about this one", async () => {
+    test("does not pass on another service's error", async () => {
       const error = await call(() =>
         ordersAt(grpc(shop.url))
           .getOrder({ orderId: ORDER_ID })
@@ -156,7 +156,7 @@ describe.each([
       expect(problems()).toMatchObject([{ level: "error" }]);
     });
 
-    test("keeps an error that the handler made itself for the wire", async () => {
+    test("keeps a ConnectError that the handler threw", async () => {
       const error = await call(
         () => new ConnectError("as I say", Code.DataLoss, { "x-mine": "1" }),
       );
@@ -165,7 +165,7 @@ describe.each([
     });
   });
 
-  test("when to try again travels as retry-after, in whole seconds", async () => {
+  test("retryAfterMs is sent as retry-after, in whole seconds", async () => {
     const error = await unary(
       () => new RequestError("RATE_LIMITED", "slower", {}, { retryAfterMs: 1_200 }),
     );
@@ -180,13 +180,13 @@ describe.each([
   });
 
   test.each([undefined, null, "text", 7])(
-    "a handler that throws %j answers internal",
+    "a handler that throws %j returns internal",
     async (thrown) => {
       expect(await unary(() => thrown)).toMatchObject({ code: Code.Internal });
     },
   );
 
-  test("a field that breaks its rule is named by its path", async () => {
+  test("an invalid field is named by its path", async () => {
     const orders = ordersAt(transport(shop.url));
     const headers = { authorization: await shop.bearer("customer") };
     const request = {
@@ -212,7 +212,7 @@ describe.each([
   });
 });
 
-describe("bytes that are no message", () => {
+describe("invalid encodings", () => {
   const post = (type: string, body: string | Uint8Array) =>
     fetch(`${shop.url}/order.v1.CatalogService/ListProducts`, {
       method: "POST",
@@ -223,18 +223,18 @@ describe("bytes that are no message", () => {
   test.each(["", "null", "[]", "{", '{"pageSize":"1e400"}', '{"pageSize":1.5}'])(
     "JSON %j is an invalid argument",
     async (body) => {
-      const answer = await post("application/json", body);
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toMatchObject({ code: "invalid_argument" });
+      const response = await post("application/json", body);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "invalid_argument" });
     },
   );
 
   // gRPC's own table of codes has INTERNAL for these, and Connect follows it.
   test.each([[[0x12, 0x7f, 0x41]], [[0x07]], [[0x00, 0x01]], [[0x12, 0x02, 0xc3, 0x28]]])(
-    "bytes %j are refused without a word to the log",
+    "bytes %j are refused and not logged",
     async (bytes) => {
-      const answer = await post("application/proto", new Uint8Array(bytes));
-      expect(await answer.json()).toMatchObject({
+      const response = await post("application/proto", new Uint8Array(bytes));
+      expect(await response.json()).toMatchObject({
         code: "internal",
         message: expect.stringMatching(/^parse binary: /),
       });
@@ -255,7 +255,7 @@ const everything = (error: ConnectError): string =>
     JSON.stringify(error.findDetails(ErrorInfoSchema)),
   ].join(" ");
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function refusingPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

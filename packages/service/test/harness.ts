@@ -23,7 +23,7 @@ export interface Host extends AsyncDisposable {
   readonly port: number;
   readonly tokens: TestTokens;
   readonly log: readonly LogLine[];
-  /** The `authorization` header of somebody with these roles. */
+  /** Returns the `authorization` header of a user with these roles. */
   bearer(...roles: string[]): Promise<string>;
 }
 
@@ -47,9 +47,7 @@ export const testConfig = (overrides: Partial<ServiceConfig> = {}): ServiceConfi
   ...overrides,
 });
 
-/**
- * A real service on a port of its own, made of our own contracts, whose handlers the test gives.
- */
+/** Starts a real service of our own contracts, with the test's handlers. */
 export async function host(settings: HostSettings = {}): Promise<Host> {
   const tokens = await testTokens();
   const log: LogLine[] = [];
@@ -84,7 +82,7 @@ export async function host(settings: HostSettings = {}): Promise<Host> {
   };
 }
 
-/** Every way that connect-node can speak to the port. */
+/** All transports of connect-node. */
 export const transports: Readonly<Record<string, (baseUrl: string) => Transport>> = {
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
   "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
@@ -113,7 +111,7 @@ export const ordersAt = (transport: Transport): Client<typeof OrderService> =>
 export const identityAt = (transport: Transport): Client<typeof IdentityService> =>
   createClient(IdentityService, transport);
 
-/** A promise to be kept by a handler, so that a test waits for conditions and not for time. */
+/** A promise for handlers to wait for, so that tests wait for conditions and not for time. */
 export function gate(): { readonly opened: Promise<void>; open(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { opened: promise, open: resolve };

@@ -26,7 +26,7 @@ describe("grpc.health.v1", () => {
   });
 
   test("Check of an unknown service is not found", async () => {
-    await expect(health().check({ service: "nobody.v1.Nothing" })).rejects.toMatchObject({
+    await expect(health().check({ service: "unknown.v1.Nothing" })).rejects.toMatchObject({
       code: Code.NotFound,
     });
   });
@@ -41,22 +41,22 @@ describe("grpc.health.v1", () => {
     ]);
   });
 
-  test("Watch of an unknown service says so and stays", async () => {
+  test("Watch of an unknown service reports SERVICE_UNKNOWN and stays open", async () => {
     const stop = new AbortController();
     const seen = health()
-      .watch({ service: "nobody.v1.Nothing" }, { signal: stop.signal })
+      .watch({ service: "unknown.v1.Nothing" }, { signal: stop.signal })
       [Symbol.asyncIterator]();
     expect((await seen.next()).value).toMatchObject({ status: Status.SERVICE_UNKNOWN });
     stop.abort();
   });
 });
 
-test("a dependency that fails shows within two seconds everywhere, and so does its return; liveness does not care", async () => {
+test("a failed dependency shows within two seconds everywhere, and so does its recovery; liveness is unaffected", async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => void warnings.push(warning);
   process.on("warning", onWarning);
   const stop = new AbortController();
-  // More than EventTarget likes by default.
+  // More than EventTarget's default limit of listeners.
   const watches = Array.from({ length: 12 }, () =>
     health().watch({ service: ORDERS }, { signal: stop.signal })[Symbol.asyncIterator](),
   );
@@ -79,7 +79,7 @@ test("a dependency that fails shows within two seconds everywhere, and so does i
   expect(await next()).toEqual(new Set([Status.NOT_SERVING]));
   expect((await fetch(`${shop.url}/health/live`)).status).toBe(200);
 
-  // A check that never answers is a failure too.
+  // A check that hangs is a failure too.
   stock = () => new Promise(() => {});
   expect(await health().check({})).toMatchObject({ status: Status.NOT_SERVING });
 
@@ -93,7 +93,7 @@ test("a dependency that fails shows within two seconds everywhere, and so does i
   expect(changes).toEqual(["dependency is up", "dependency is down", "dependency is up"]);
 });
 
-test("a check that hangs shows within two seconds", async () => {
+test("a hanging check shows within two seconds", async () => {
   await until(async () => (await ready()).status === 200);
   const failed = performance.now();
   stock = () => new Promise(() => {});
@@ -103,7 +103,7 @@ test("a check that hangs shows within two seconds", async () => {
   await until(async () => (await ready()).status === 200);
 });
 
-test("a service that drains is not ready, and ends those who watch", async () => {
+test("a draining service is not ready, and ends Watch streams", async () => {
   await using other = await host({ config: { drainDelayMs: 500, drainTimeoutMs: 30_000 } });
   const watch = createClient(Health, grpc(other.url)).watch({})[Symbol.asyncIterator]();
   expect((await watch.next()).value).toMatchObject({ status: Status.SERVING });

@@ -13,31 +13,31 @@ beforeAll(async () => {
 });
 afterAll(() => shop[Symbol.asyncDispose]());
 
-function healthcheck(port: number): Promise<{ code: number; said: string }> {
-  const { promise, resolve } = Promise.withResolvers<{ code: number; said: string }>();
-  execFile(process.execPath, [PROGRAM], { env: { PORT: String(port) } }, (error, _, said) =>
-    resolve({ code: Number(error?.code ?? 0), said }),
+function healthcheck(port: number): Promise<{ code: number; output: string }> {
+  const { promise, resolve } = Promise.withResolvers<{ code: number; output: string }>();
+  execFile(process.execPath, [PROGRAM], { env: { PORT: String(port) } }, (error, _, output) =>
+    resolve({ code: Number(error?.code ?? 0), output }),
   );
   return promise;
 }
 
-test("a service that is ready is healthy, and one whose dependency is down is not", async () => {
-  expect(await healthcheck(shop.port)).toEqual({ code: 0, said: "" });
+test("a ready service is healthy, and one with a dependency down is not", async () => {
+  expect(await healthcheck(shop.port)).toEqual({ code: 0, output: "" });
   stock = () => Promise.reject(new Error("away"));
   await until(async () => (await fetch(`${shop.url}/health/ready`)).status === 503);
-  expect(await healthcheck(shop.port)).toEqual({ code: 1, said: "HTTP 503\n" });
+  expect(await healthcheck(shop.port)).toEqual({ code: 1, output: "HTTP 503\n" });
 });
 
-test("nobody, and somebody who says nothing, are not healthy", async () => {
-  // It reads, so that it notices when its caller has gone.
+test("a closed port and a silent peer are not healthy", async () => {
+  // It reads, so that it notices a closed connection.
   const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
   await once(silent, "listening");
   const { port } = silent.address() as { port: number };
-  expect(await healthcheck(port)).toEqual({ code: 1, said: "no answer in 2 s\n" });
+  expect(await healthcheck(port)).toEqual({ code: 1, output: "no response in 2 s\n" });
   silent.close();
   await once(silent, "close");
   expect(await healthcheck(port)).toMatchObject({
     code: 1,
-    said: expect.stringContaining("ECONNREFUSED"),
+    output: expect.stringContaining("ECONNREFUSED"),
   });
 });

@@ -32,18 +32,18 @@ afterAll(() => shop[Symbol.asyncDispose]());
 async function open(...bytes: string[]): Promise<{ socket: Socket; closed: Promise<string> }> {
   const socket = connect(shop.port, "127.0.0.1");
   await once(socket, "connect");
-  let answer = "";
+  let response = "";
   socket.on("data", (chunk) => {
-    answer += chunk;
+    response += chunk;
   });
   socket.on("error", () => {});
   for (const part of bytes) socket.write(part);
-  return { socket, closed: once(socket, "close").then(() => answer) };
+  return { socket, closed: once(socket, "close").then(() => response) };
 }
 
 describe("HTTP/1.1", () => {
   test.each(["", "P", "PR"])(
-    "a socket that says %j and nothing more is closed without a word",
+    "a socket that sends %j and nothing more is closed without a response",
     async (head) => {
       const started = performance.now();
       expect(await (await open(head)).closed).toBe("");
@@ -51,18 +51,18 @@ describe("HTTP/1.1", () => {
     },
   );
 
-  test("slow headers answer 408", async () => {
+  test("slow headers get 408", async () => {
     expect(await (await open("POST / HTTP/1.1\r\nhost: x\r\n")).closed).toContain(
       "408 Request Timeout",
     );
   });
 
-  test("a slow body answers 408", async () => {
+  test("a slow body gets 408", async () => {
     const head = `POST ${LIST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
     expect(await (await open(head)).closed).toContain("408 Request Timeout");
   });
 
-  test("headers over 16 KiB answer 431", async () => {
+  test("headers over 16 KiB get 431", async () => {
     expect(
       await (await open(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(17_000)}\r\n\r\n`))
         .closed,
@@ -70,7 +70,7 @@ describe("HTTP/1.1", () => {
   });
 });
 
-describe("what is left of a body that was too large", () => {
+describe("the rest of a body that is too large", () => {
   const READ_MAX_BYTES = 65_536;
   const envelope = (length: number) => {
     const head = Buffer.alloc(5);
@@ -78,7 +78,7 @@ describe("what is left of a body that was too large", () => {
     return Buffer.concat([head, Buffer.alloc(length)]);
   };
 
-  // With production's limits: it must not take the 10 s of `requestTimeout`.
+  // With the limits of production: it must not take the 10 s of `requestTimeout`.
   let usual: Host;
   let authorization: string;
   beforeAll(async () => {
@@ -102,14 +102,14 @@ describe("what is left of a body that was too large", () => {
         socket.write(head(path, type, body.length));
         socket.write(body);
         socket.write(`${head(LIST, "application/json", 2)}{}`);
-        let answers = "";
+        let responses = "";
         for await (const chunk of socket) {
-          answers += chunk;
-          if (answers.includes("TEA")) break;
+          responses += chunk;
+          if (responses.includes("TEA")) break;
         }
-        expect(answers).toMatch(/resource_exhausted|grpc-status: 8/);
-        expect(answers).not.toContain("408 Request Timeout");
-        expect(answers).toContain("TEA");
+        expect(responses).toMatch(/resource_exhausted|grpc-status: 8/);
+        expect(responses).not.toContain("408 Request Timeout");
+        expect(responses).toContain("TEA");
       },
     );
   });
@@ -134,7 +134,7 @@ describe("HTTP/2", () => {
     },
   );
 
-  test("a unary body that drips is reset as well: bytes do not buy time", async () => {
+  test("a unary body that trickles is reset as well: bytes do not extend its time", async () => {
     const session = http2.connect(shop.url);
     const stream = session.request({ ...grpcHeaders, ":path": LIST }, { endStream: false });
     stream.on("error", () => {});
@@ -145,7 +145,7 @@ describe("HTTP/2", () => {
     session.close();
   });
 
-  test("an envelope of many DATA frames arrives whole", async () => {
+  test("an envelope of many DATA frames is read whole", async () => {
     const product = {
       sku: "TEA",
       name: "Tea",
@@ -174,7 +174,7 @@ describe("HTTP/2", () => {
     session.close();
   });
 
-  test("a stream of requests stays open as long as its messages keep coming, and is reset when they stop", async () => {
+  test("a request stream stays open while messages arrive, and is reset when they stop", async () => {
     const session = http2.connect(shop.url);
     const stream = session.request(
       { ...grpcHeaders, ":path": `/${ServerReflection.typeName}/ServerReflectionInfo` },
@@ -191,18 +191,18 @@ describe("HTTP/2", () => {
     );
     const closed = once(stream, "close");
     const started = performance.now();
-    let answers = 0;
+    let responses = 0;
     stream.on("data", (chunk: Buffer) => {
-      answers +=
+      responses +=
         fromBinary(ServerReflectionResponseSchema, chunk.subarray(5)).messageResponse.case ===
         "listServicesResponse"
           ? 1
           : 0;
-      if (answers < 12) setTimeout(() => stream.write(ask), 60);
+      if (responses < 12) setTimeout(() => stream.write(ask), 60);
     });
     stream.write(ask);
     await closed;
-    expect(answers).toBe(12);
+    expect(responses).toBe(12);
     expect(performance.now() - started).toBeGreaterThan(limits.requestTimeoutMs * 2);
     session.close();
   });
@@ -213,7 +213,7 @@ describe("HTTP/2", () => {
     await once(session, "close");
   });
 
-  test("a slow handler of a request without a body is not taken for a slow body", async () => {
+  test("a slow handler of a request without a body is not reset", async () => {
     const limitMs = 100 * inject("timeFactor");
     await using other = await host({
       limits: { headersTimeoutMs: limitMs, requestTimeoutMs: limitMs },
@@ -244,23 +244,23 @@ describe("messages", () => {
     },
   );
 
-  test("a message just under the limit is read", async () => {
+  test("a message just below the limit is read", async () => {
     const refused = await catalogAt(grpc(shop.url))
       .listProducts({ pageToken: "x".repeat(65_500) })
       .catch(ConnectError.from);
     expect(refused).toMatchObject({ code: Code.InvalidArgument });
   });
 
-  test("a gzip bomb is not unpacked", async () => {
+  test("a gzip bomb is not decompressed", async () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
     expect(bomb.length).toBeLessThan(65_536);
-    const answer = await fetch(shop.url + LIST, {
+    const response = await fetch(shop.url + LIST, {
       method: "POST",
       headers: { "content-type": "application/proto", "content-encoding": "gzip" },
       body: bomb,
     });
-    expect(answer.status).toBe(429);
-    expect(await answer.json()).toMatchObject({ code: "resource_exhausted" });
+    expect(response.status).toBe(429);
+    expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
   });
 
   test("a length field of 4 GiB allocates nothing", async () => {

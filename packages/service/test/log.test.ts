@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const program = fileURLToPath(new URL("./unheard.ts", import.meta.url));
 
-test("a process whose log nobody reads any more still ends", async () => {
+test("a process ends although the reader of its log has gone", async () => {
   const child = spawn(process.execPath, ["--conditions=source", program], {
     stdio: ["pipe", "pipe", "inherit"],
   });

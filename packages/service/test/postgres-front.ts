@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type SecureContextOptions, TLSSocket } from "node:tls";
 
-/** What stands between a client and PostgreSQL: nothing, silence, a host that hangs up at once. */
+/** The behaviour of the proxy; "hangs up" closes each connection at once. */
 export type Manner = "passes" | "silent" | "hangs up";
 
 export interface PostgresFront extends AsyncDisposable {
-  /** The database's URL by way of the front. */
+  /** The database's URL through the proxy. */
   readonly url: URL;
-  /** How often somebody connected. */
+  /** Connections accepted so far. */
   readonly accepted: number;
   /** Connections that are open now. */
   readonly open: number;
@@ -20,7 +20,7 @@ export interface PostgresFront extends AsyncDisposable {
 /** A code instead of a protocol version (PostgreSQL, "Message Formats", SSLRequest). */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
-/** With `tls`, clients must ask for TLS as they do of a server that has it. */
+/** Starts a proxy in front of PostgreSQL; with `tls`, clients must request TLS. */
 export async function postgresFront(
   databaseUrl: string,
   tls?: SecureContextOptions,
@@ -35,13 +35,13 @@ export async function postgresFront(
       from
         .on("error", () => {})
         .on("close", () => to.destroy())
-        // What is said into the silence is lost.
+        // Bytes sent while silent are lost.
         .on("data", (bytes) => manner === "passes" && to.write(bytes));
   };
   const listener = createServer((client) => {
     accepted++;
     open.add(client.on("error", () => {}).on("close", () => open.delete(client)));
-    const greet = manner === "hangs up" ? (whom: Socket) => void whom.end() : join;
+    const greet = manner === "hangs up" ? (client: Socket) => void client.end() : join;
     if (tls === undefined) greet(client);
     else void upgraded(client, tls).then(greet, () => client.destroy());
   });
@@ -70,8 +70,8 @@ export async function postgresFront(
 }
 
 async function upgraded(client: Socket, tls: SecureContextOptions): Promise<Socket> {
-  const [asked] = (await once(client, "data")) as [Buffer];
-  if (!asked.equals(SSL_REQUEST)) throw new Error("no TLS was asked for");
+  const [request] = (await once(client, "data")) as [Buffer];
+  if (!request.equals(SSL_REQUEST)) throw new Error("the client did not request TLS");
   client.write("S");
   const secured = new TLSSocket(client, { isServer: true, ...tls }).on("error", () => {});
   await once(secured, "secure");

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => shop[Symbol.asyncDispose]());
 
 describe.each(Object.entries(transports))("%s", (_name, transport) => {
-  test("a unary call is answered", async () => {
+  test("a unary call succeeds", async () => {
     const { products } = await catalogAt(transport(shop.url)).listProducts({});
     expect(products.map((p) => p.sku)).toEqual(["TEA"]);
   });
@@ -39,7 +39,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
     await expect(refused).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 
-  test("a server stream is answered message by message", async () => {
+  test("a server stream arrives message by message", async () => {
     const headers = { authorization: await shop.bearer("customer") };
     const statuses: (number | undefined)[] = [];
     for await (const { order } of ordersAt(transport(shop.url)).watchOrder(
@@ -50,7 +50,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
     expect(statuses).toEqual([1, 2]);
   });
 
-  test("a body of several frames arrives whole", async () => {
+  test("a body of several frames is read whole", async () => {
     const headers = { authorization: await shop.bearer("operator") };
     const product = {
       sku: "TEA",
@@ -75,7 +75,7 @@ describe("a foreign client", () => {
         (bytes: Buffer) => bytes,
         (bytes: Buffer) => bytes,
         Buffer.from(toBinary(ListProductsRequestSchema, create(ListProductsRequestSchema))),
-        (error, answer) => (error === null ? resolve(answer) : reject(error)),
+        (error, response) => (error === null ? resolve(response) : reject(error)),
       );
     });
     expect(fromBinary(ListProductsResponseSchema, list ?? Buffer.alloc(0)).products[0]?.sku).toBe(
@@ -103,25 +103,25 @@ describe("a foreign client", () => {
 
 describe("plain HTTP", () => {
   test("JSON by fetch", async () => {
-    const answer = await fetch(shop.url + LIST, {
+    const response = await fetch(shop.url + LIST, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: "{}",
     });
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({ products: [{ sku: "TEA", name: "Tea" }] });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ products: [{ sku: "TEA", name: "Tea" }] });
   });
 
   test.each(["application/json", "application/proto", "application/grpc", "text/plain"])(
-    "an unknown path answers 404 to %s",
+    "an unknown path gets 404 over %s",
     async (type) => {
-      const answer = await fetch(`${shop.url}/order.v1.CatalogService/Nothing`, {
+      const response = await fetch(`${shop.url}/order.v1.CatalogService/Nothing`, {
         method: "POST",
         headers: { "content-type": type },
         body: "{}",
       });
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toEqual({
+      expect(response.status).toBe(404);
+      expect(await response.json()).toEqual({
         code: "unimplemented",
         message: "there is no such method",
       });
@@ -132,16 +132,16 @@ describe("plain HTTP", () => {
     "text/plain",
     "application/x-www-form-urlencoded",
     "application/json; charset=utf-16",
-  ])("%s answers 415", async (type) => {
-    const answer = await fetch(shop.url + LIST, {
+  ])("%s gets 415", async (type) => {
+    const response = await fetch(shop.url + LIST, {
       method: "POST",
       headers: { "content-type": type },
       body: "{}",
     });
-    expect(answer.status).toBe(415);
+    expect(response.status).toBe(415);
   });
 
-  test("GET on a method with side effects answers 405", async () => {
+  test("GET on a method with side effects gets 405", async () => {
     expect(
       (await fetch(`${shop.url}/order.v1.CatalogService/PutProduct?encoding=json&message={}`))
         .status,
@@ -159,7 +159,7 @@ describe("plain HTTP", () => {
   });
 });
 
-describe("the first bytes decide the protocol, however they arrive", () => {
+describe("the first bytes select the protocol, however they arrive", () => {
   const request = `POST ${LIST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}`;
 
   test.each([1, 2, 3, 7])("HTTP/1.1 in pieces of %i", async (size) => {
@@ -180,15 +180,15 @@ describe("the first bytes decide the protocol, however they arrive", () => {
     socket.destroy();
   });
 
-  test("a client that closes its side right after its request is answered", async () => {
+  test("a client that half-closes after its request gets the response", async () => {
     const socket = connect({ port: shop.port, host: "127.0.0.1", allowHalfOpen: true });
     socket.end(request);
-    let answer = "";
-    for await (const chunk of socket) answer += chunk;
-    expect(answer).toContain("HTTP/1.1 200 OK");
+    let response = "";
+    for await (const chunk of socket) response += chunk;
+    expect(response).toContain("HTTP/1.1 200 OK");
   });
 
-  test("a client that hangs up before it has said anything harms nobody", async () => {
+  test("a client that disconnects before it sends a byte does no harm", async () => {
     for (const head of ["", "P", "PRI", "GET / HT"]) {
       const socket = connect(shop.port, "127.0.0.1");
       await once(socket, "connect");
@@ -202,9 +202,9 @@ describe("the first bytes decide the protocol, however they arrive", () => {
   async function exchange(parts: Buffer[]): Promise<string> {
     const socket = connect(shop.port, "127.0.0.1").setNoDelay();
     await once(socket, "connect");
-    let answer = "";
+    let response = "";
     socket.on("data", (chunk) => {
-      answer += chunk;
+      response += chunk;
     });
     for (const part of parts.slice(0, 12)) {
       socket.write(part);
@@ -212,10 +212,10 @@ describe("the first bytes decide the protocol, however they arrive", () => {
     }
     socket.write(Buffer.concat(parts.slice(12)));
     await once(socket, "close");
-    return answer;
+    return response;
   }
 
-  /** Long enough for a byte to be read by itself on the loopback; the tests hold without it too. */
+  /** Usually long enough for a byte to be read by itself; the tests do not depend on it. */
   const onTheWay = () => new Promise((resolve) => setTimeout(resolve, 5));
 
   const pieces = (bytes: Buffer, size: number) =>

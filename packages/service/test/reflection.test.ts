@@ -28,24 +28,24 @@ describe.each([
     async function* all() {
       for (const messageRequest of requests) yield { messageRequest: messageRequest as never };
     }
-    const answers = [];
+    const responses = [];
     for await (const { messageResponse } of createClient(
       service,
       grpc(shop.url),
     ).serverReflectionInfo(all()))
-      answers.push(messageResponse);
-    return answers;
+      responses.push(messageResponse);
+    return responses;
   }
-  const fileNames = (answer: { case: string | undefined; value?: unknown } | undefined) => {
-    if (answer?.case !== "fileDescriptorResponse") return undefined;
-    const { fileDescriptorProto } = answer.value as { fileDescriptorProto: Uint8Array[] };
+  const fileNames = (response: { case: string | undefined; value?: unknown } | undefined) => {
+    if (response?.case !== "fileDescriptorResponse") return undefined;
+    const { fileDescriptorProto } = response.value as { fileDescriptorProto: Uint8Array[] };
     return fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name);
   };
 
   test("lists the services, its own and health's too", async () => {
-    const [answer] = await ask({ case: "listServices", value: "" });
+    const [response] = await ask({ case: "listServices", value: "" });
     const names =
-      answer?.case === "listServicesResponse" ? answer.value.service.map((s) => s.name) : [];
+      response?.case === "listServicesResponse" ? response.value.service.map((s) => s.name) : [];
     expect(names).toEqual([
       "order.v1.CatalogService",
       "order.v1.OrderService",
@@ -61,7 +61,7 @@ describe.each([
     "order.v1.OrderService.GetOrder",
     "order.v1.Order",
     "order.v1.OrderStatus",
-  ])("finds the file of %s, with what it imports behind it", async (value) => {
+  ])("finds the file of %s, followed by its imports", async (value) => {
     const [first, ...rest] =
       fileNames((await ask({ case: "fileContainingSymbol", value }))[0]) ?? [];
     expect(first).toBe("order/v1/order_service.proto");
@@ -75,12 +75,12 @@ describe.each([
     expect(new Set(rest).size).toBe(rest.length);
   });
 
-  test("knows the details of errors, which no method names", async () => {
-    const [answer] = await ask({ case: "fileContainingSymbol", value: "common.v1.ErrorInfo" });
-    expect(fileNames(answer)).toEqual(["common/v1/error.proto"]);
+  test("knows the error details, to which no method refers", async () => {
+    const [response] = await ask({ case: "fileContainingSymbol", value: "common.v1.ErrorInfo" });
+    expect(fileNames(response)).toEqual(["common/v1/error.proto"]);
   });
 
-  test("answers several questions in one stream: by name, by extension, and not found", async () => {
+  test("serves several requests in one stream: by name, by extension, and not found", async () => {
     const [file, extension, numbers, missing, symbol] = await ask(
       { case: "fileByFilename", value: "common/v1/money.proto" },
       {
@@ -102,7 +102,7 @@ describe.each([
   });
 });
 
-describe("buf curl, which knows nothing but the port", () => {
+describe("buf curl with nothing but the port", () => {
   const buf = fileURLToPath(new URL("../../../node_modules/.bin/buf", import.meta.url));
   const curl = async (...args: string[]) =>
     (await promisify(execFile)(buf, ["curl", ...args])).stdout;

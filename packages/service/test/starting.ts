@@ -1,6 +1,6 @@
 import { runService } from "../src/host/run.ts";
 
-// Waits for something that never comes, as a start does for a database that is silent.
+// A start that never ends, as with a silent database.
 await runService(() => {
   setInterval(() => {}, 1_000);
   process.stdout.write("starting\n");

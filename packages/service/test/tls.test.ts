@@ -11,10 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TlsOptions } from "../src/host/one-port.ts";
 import { catalogAt, gate, type Host, host } from "./harness.ts";
 
-/**
- * An authority, a server's certificate for 127.0.0.1, and a client's: made by the openssl program,
- * which Node has no counterpart of.
- */
+/** Makes an authority and certificates of a server and a client; Node cannot, so by openssl. */
 function certificates(folder: string) {
   const file = (name: string) => join(folder, name);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
@@ -110,7 +107,7 @@ describe("TLS on the one port", () => {
     socket.destroy();
   });
 
-  test("slow headers answer 408, and half a body over HTTP/2 is reset", async () => {
+  test("slow headers get 408, and half a body over HTTP/2 is reset", async () => {
     const socket = connect({ port: shop.port, host: "127.0.0.1", ca: pem.ca });
     await once(socket, "secureConnect");
     socket.write("POST / HTTP/1.1\r\n");
@@ -127,7 +124,7 @@ describe("TLS on the one port", () => {
     session.close();
   });
 
-  test("a peer that never shakes hands is closed, as is one that does not speak TLS", async () => {
+  test("a peer without a handshake is closed, as is one that does not speak TLS", async () => {
     for (const words of ["", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]) {
       const socket = connectTcp(shop.port, "127.0.0.1");
       socket.on("error", () => {}).resume();
@@ -184,7 +181,7 @@ test("with a client CA, a client needs a certificate", async () => {
   }
 });
 
-test("healthcheck.js asks over TLS, and shows a certificate where one is asked for", async () => {
+test("healthcheck.js works over TLS, and with a client certificate", async () => {
   await using open = await host({ config: { tls: pem.server } });
   await using strict = await host({ config: { tls: { ...pem.server, clientCa: pem.ca } } });
   const program = new URL("../src/healthcheck.ts", import.meta.url).pathname;

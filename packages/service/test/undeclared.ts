@@ -25,7 +25,7 @@ const file = create(FileDescriptorProtoSchema, {
   ],
 });
 
-/** A service as somebody writes it who forgets `(common.v1.access)`. */
+/** A service whose method lacks `(common.v1.access)`. */
 export const UndeclaredService = createFileRegistry(
   create(FileDescriptorSetSchema, { file: [file] }),
 ).getService("test.v1.UndeclaredService") as DescService;

@@ -2,13 +2,13 @@
 //
 // - Ids are UUIDs in lower case. They are stored, compared and hashed as text, so each id must have
 //   exactly one spelling: upper-case digits are rejected (`pattern: "^[^A-Z]*$"`) instead of being
-//   converted silently. Ids made by the services are UUIDv7.
+//   converted silently. Ids of users, orders and sagas are UUIDv7.
 // - `request_id` is the idempotency key of a mutation. The client chooses it; it is scoped to the
-//   caller and kept for 7 days. Within that time, the same id with the same request has no second
-//   effect: the call returns what the first one made, in its current state, with the response
-//   header `idempotent-replayed: true`. The same id with another request fails with
-//   REQUEST_ID_REUSED. PaymentService uses `payment_id` and `refund_id` in the same way and keeps
-//   them for ever.
+//   caller (in Register, to the email address) and kept for 7 days. Within that time, the same id
+//   with the same request has no second effect: the call returns what the first one made, in its
+//   current state, with the response header `idempotent-replayed: true`. The same id with another
+//   request fails with REQUEST_ID_REUSED. PaymentService uses `payment_id` and `refund_id` in the
+//   same way and keeps them for ever.
 // - `deadline_exceeded` and `unavailable` mean that the outcome is unknown. Repeat the call with
 //   the same id.
 // - Text fields reject control characters; `description` of a product may contain line breaks.

@@ -16,10 +16,10 @@ import { injectFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { type Random, seededRandom, weighted } from "./random.ts";
 import { Shopper } from "./shopper.ts";
-import { startSystem } from "./system.ts";
+import { countFencedWrites, startSystem } from "./system.ts";
 import { type TakeOvers, takeOvers } from "./takeover-delays.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
-import { FENCED_WRITE, staleWrites } from "./timelines.ts";
+import { staleWrites } from "./timelines.ts";
 
 export interface StormOptions {
   readonly dataDir: string;
@@ -117,12 +117,8 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const [random, startedAt] = [seededRandom(seed), Date.now()];
   const [log, calls] = [new FaultLog(), new CallLog({ graceMs: CALL_GRACE_MS })];
   const breaches = new Set<string>();
-  let [phase, began, checks, fencedWrites]: [StormPhase, number, number, number] = [
-    "starting",
-    performance.now(),
-    0,
-    0,
-  ];
+  let phase: StormPhase = "starting";
+  let [began, checks] = [performance.now(), 0];
   const report = () => {
     const [kills, restarts] = [log.count("killed"), log.count("PostgreSQL down")];
     onProgress({
@@ -144,8 +140,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     phase = next;
     report();
   };
-  const notice = (sentence: string, event?: string) => {
-    if (event === FENCED_WRITE) fencedWrites++;
+  const notice = (sentence: string) => {
     if (/ (error|fatal): /.test(sentence)) breach(`I9: ${sentence}`);
   };
 
@@ -211,7 +206,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     faults: log.faults,
     settledMs,
     checks,
-    fencedWrites,
+    fencedWrites: await countFencedWrites(stack),
     takeOvers: takeOvers(
       snapshot.sagas.map(({ events }) => events),
       log.faults,

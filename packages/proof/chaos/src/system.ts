@@ -1,3 +1,5 @@
+import { glob, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { findViolations, readSnapshot, type Snapshot, untilSettled } from "@tercet/audit";
 import type { ProgressListener } from "@tercet/cli";
 import type { Env } from "@tercet/service";
@@ -67,4 +69,12 @@ export async function auditAtRest(
   const open = await untilSettled(stack, withinMs, signal);
   const snapshot = await readSnapshot(stack);
   return { snapshot, breaches: [...open, ...findViolations(snapshot, acknowledged)] };
+}
+
+/** Counts the writes that Order's log reports as refused, since the saga was taken over. */
+export async function countFencedWrites({ dataDir }: Pick<Stack, "dataDir">): Promise<number> {
+  let count = 0;
+  for await (const path of glob(join(dataDir, "logs", "order*.log")))
+    count += (await readFile(path, "utf8")).split('"event":"saga_write_refused"').length - 1;
+  return count;
 }

@@ -34,11 +34,8 @@ Options:
       leaseMs: LEASE_MS,
       seed: numberOf(context, "seed"),
       signal: context.signal,
-      onProgress: ({ phase, placed, kills, freezes, fencedWrites }) =>
-        show(
-          `${phase}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`,
-          phase,
-        ),
+      onProgress: ({ phase, placed, kills, freezes }) =>
+        show(`${phase}: ${placed} orders, ${kills} kills, ${freezes} freezes`, phase),
     });
     const { delaysMs, finishedByReplica: finished, ordersByStatus } = result;
     const lines = table([

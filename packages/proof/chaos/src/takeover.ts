@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { countByStatus, watchUnpaidOrders } from "@tercet/audit";
-import { type Distribution, distribution, silentListener } from "@tercet/cli";
+import { type Distribution, distribution } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { FaultLog } from "./fault-log.ts";
 import { Fleet } from "./fleet.ts";
 import { freshSeed, pick, seededRandom } from "./random.ts";
 import { NEVER, Shopper } from "./shopper.ts";
-import { auditAtRest, startSystem } from "./system.ts";
+import { auditAtRest, countFencedWrites, startSystem } from "./system.ts";
 import { delaysOfHeldSagas } from "./takeover-delays.ts";
-import { FENCED_WRITE, isTakeOver, staleWrites } from "./timelines.ts";
+import { isTakeOver, staleWrites } from "./timelines.ts";
 
 export interface TakeoverOptions {
   /** For the databases, logs and book of a stack of its own. */
@@ -31,7 +31,6 @@ export interface TakeoverProgress {
   readonly placed: number;
   readonly kills: number;
   readonly freezes: number;
-  readonly fencedWrites: number;
 }
 
 export interface TakeoverResult {
@@ -92,14 +91,11 @@ export async function runTakeover(options: TakeoverOptions): Promise<TakeoverRes
   const stock = BigInt(Math.ceil(orders * IN_STOCK));
   const durationMs = seconds * 1_000;
   let phase: TakeoverProgress["phase"] = "starting";
-  let [placed, fencedWrites] = [0, 0];
+  let placed = 0;
   const counts = () => ({ kills: log.count("killed"), freezes: log.count("frozen") });
   const report = (next = phase) => {
     phase = next;
-    onProgress({ phase, placed, ...counts(), fencedWrites });
-  };
-  const notice = (sentence: string, event?: string) => {
-    if (event === FENCED_WRITE) fencedWrites++;
+    onProgress({ phase, placed, ...counts() });
   };
 
   report();
@@ -109,7 +105,6 @@ export async function runTakeover(options: TakeoverOptions): Promise<TakeoverRes
       dataDir,
       stock: { [SKU]: stock },
       replaced: ["order"],
-      listener: { ...silentListener, notice },
       signal,
     }),
   );
@@ -175,7 +170,7 @@ export async function runTakeover(options: TakeoverOptions): Promise<TakeoverRes
     ...counts(),
     takeovers: sagas.flatMap(({ events }) => events.filter(isTakeOver)).length,
     delaysMs: distribution(delaysOfHeldSagas(log.faults, sagas)),
-    fencedWrites,
+    fencedWrites: await countFencedWrites(stack),
     ordersByStatus: countByStatus(snapshot),
     finishedByReplica: distribution(
       fleet.workers.map((worker) => finished.get(worker)?.length ?? 0),

@@ -1,8 +1,5 @@
 import type { SagaEventRow, SagaRow } from "@tercet/audit";
 
-/** What Order logs when a worker's write is refused because its saga was taken over. */
-export const FENCED_WRITE = "saga_write_refused";
-
 export const isTakeOver = ({
   outcome,
   message,

@@ -2,6 +2,7 @@ import {
   create,
   type DescEnum,
   type DescField,
+  type DescFile,
   type DescMessage,
   type Message,
   ScalarType,
@@ -16,9 +17,9 @@ export interface Example {
 }
 
 /**
- * Messages that together use all that a contract can say: nothing; every field, each with a value
- * of its own; and of single fields each value of an enum, the least and the greatest number, what
- * is there and empty, and so each arm of a oneof.
+ * Returns messages that together use all of a contract: an empty one; one with every field, each
+ * with a value of its own; and for each field one with every enum value, the least and the greatest
+ * number, and present but empty, which covers each arm of a oneof.
  */
 export function examplesOf(desc: DescMessage): Example[] {
   const everything =
@@ -32,6 +33,15 @@ export function examplesOf(desc: DescMessage): Example[] {
   return [{ what: "nothing", message: create(desc) }, ...everything, ...single];
 }
 
+/** Returns the messages of files, including nested ones except map entries. */
+export function messagesOf(files: readonly DescFile[]): DescMessage[] {
+  const nested = (message: DescMessage): DescMessage[] => [
+    message,
+    ...message.nestedMessages.flatMap(nested),
+  ];
+  return files.flatMap(({ messages }) => messages.flatMap(nested));
+}
+
 type Next = () => number;
 
 const counter = (): Next => {
@@ -39,9 +49,7 @@ const counter = (): Next => {
   return () => ++n;
 };
 
-/**
- * A message inside of one of its own kind is left empty. Of the arms of a oneof the last one stays.
- */
+/** Leaves a message within its own kind empty. Of a oneof, the last arm stays. */
 function filled(desc: DescMessage, next: Next, around: readonly DescMessage[] = []): Message {
   if (around.includes(desc)) return create(desc);
   const message = reflect(desc);
@@ -56,7 +64,7 @@ function filled(desc: DescMessage, next: Next, around: readonly DescMessage[] = 
   return message.message;
 }
 
-/** These two have a JSON form of their own, which has limits. */
+/** Timestamp and Duration have a JSON form of their own, with limits. */
 const isTime = ({ typeName }: DescMessage): boolean =>
   [TimestampSchema.typeName, DurationSchema.typeName].some((one) => one === typeName);
 
@@ -69,7 +77,7 @@ function someTime(message: ReflectMessage, next: Next): ReflectMessage {
   return message;
 }
 
-/** Of the field, or of its list or map. */
+/** Returns a value of the field, or an element of its list or map. */
 function someValue(field: DescField, next: Next, around: readonly DescMessage[]): unknown {
   if (field.message) return reflect(field.message, filled(field.message, next, around));
   if (field.enum) return someEnumValue(field.enum, next());
@@ -85,15 +93,16 @@ function someValue(field: DescField, next: Next, around: readonly DescMessage[])
       return BigInt(n);
     default:
       throw new Error(
-        `${field.parent.typeName}.${field.name}: say here what an example of ${ScalarType[field.scalar ?? 0]} is`,
+        `${field.parent.typeName}.${field.name}: add an example of ${ScalarType[field.scalar ?? 0]} to src/example.ts`,
       );
   }
 }
 
-/** Never the first one, which says nothing. */
+/** Never the first value, which is the unspecified one. */
 function someEnumValue({ values, typeName }: DescEnum, n: number): number {
   const value = values[1 + (n % (values.length - 1))];
-  if (value === undefined) throw new Error(`${typeName} says nothing`);
+  if (value === undefined)
+    throw new Error(`${typeName} has no other value than the unspecified one`);
   return value.number;
 }
 
@@ -102,13 +111,15 @@ interface Value {
   readonly value: unknown;
 }
 
-/** What one field can say besides what it says in "every field". */
+/** Returns the values of a field besides the one in "every field". */
 function valuesOf(field: DescField): Value[] {
   if (field.fieldKind === "message") return [{ name: "empty", value: reflect(field.message) }];
   if (field.enum)
-    return field.enum.values.filter(({ number }) => number !== 0 || saysZero(field)).map(toValue);
+    return field.enum.values
+      .filter(({ number }) => number !== 0 || hasPresence(field))
+      .map(toValue);
   return field.fieldKind === "scalar"
-    ? [...(ranges[field.scalar] ?? []), ...(saysZero(field) ? zeros(field.scalar) : [])]
+    ? [...(ranges[field.scalar] ?? []), ...(hasPresence(field) ? zeros(field.scalar) : [])]
     : [];
 }
 
@@ -117,8 +128,8 @@ const toValue = ({ name, number }: { readonly name: string; readonly number: num
   value: number,
 });
 
-/** Elsewhere the zero value is not on the wire. */
-const saysZero = (field: DescField): boolean =>
+/** Without presence, a zero value is not on the wire. */
+const hasPresence = (field: DescField): boolean =>
   field.fieldKind === "list" ||
   (field.fieldKind !== "map" && field.presence !== FeatureSet_FieldPresence.IMPLICIT);
 
@@ -134,15 +145,12 @@ const ranges: Partial<Record<ScalarType, readonly Value[]>> = {
 };
 
 function zeros(type: ScalarType): Value[] {
-  const zero =
-    type === ScalarType.STRING
-      ? ""
-      : type === ScalarType.INT64
-        ? 0n
-        : type === ScalarType.BOOL
-          ? false
-          : 0;
-  return [{ name: "empty", value: zero }];
+  const zeros: Partial<Record<ScalarType, unknown>> = {
+    [ScalarType.STRING]: "",
+    [ScalarType.INT64]: 0n,
+    [ScalarType.BOOL]: false,
+  };
+  return [{ name: "empty", value: zeros[type] ?? 0 }];
 }
 
 function withField(desc: DescMessage, field: DescField, value: unknown): Message {

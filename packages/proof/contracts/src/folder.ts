@@ -4,12 +4,12 @@ import { ROOT } from "@tercet/cli";
 
 const PACKAGE = join(ROOT, "packages/proof/contracts");
 
-/** What is committed of the contracts, to be held to. */
+/** The committed golden vectors, pacts and policy. */
 export const GOLDEN = join(PACKAGE, "golden");
 export const PACTS = join(PACKAGE, "pacts");
 export const POLICY = join(PACKAGE, "policy.yaml");
 
-/** The text of each file by its name; none when the folder is not there. */
+/** Resolves to the text of each JSON file by its name; to none when the folder is missing. */
 export async function readFolder(folder: string): Promise<Map<string, string>> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];

@@ -5,27 +5,28 @@ import { acceptVectors, vectorProblems } from "./vectors.ts";
 
 const help = `Usage: pnpm contracts [GATE]... | accept | publish
 
-Holds the contracts to what is committed, and the services to the contracts. Without words it goes through every gate:
+Compares the contracts with what is committed in packages/proof/contracts, and the services with
+the contracts. Without arguments, runs every gate:
 
-  golden    the wire form of every message, binary and JSON, in both directions: packages/proof/contracts/golden/
-  policy    who may call each method, and what each field of a request must be: packages/proof/contracts/policy.yaml
-  pacts     what consumers ask for, by their own code against Pact's server: packages/proof/contracts/pacts/
-  verify    the three services, running on databases of their own, answer as the pacts say
+  golden    the wire form of every message, in binary and JSON: golden/
+  policy    access to each method, and the rules for each request field: policy.yaml
+  pacts     what consumers rely on, by their own code against Pact's server: pacts/
+  verify    whether the running services keep the pacts
 
-  accept    writes golden vectors, policy and pacts as the code is now, to be committed. Vectors that are there stay as they are.
-  publish   sends the pacts to the broker of PACT_BROKER_BASE_URL; from main only, and nowhere when that is not set
+Commands:
+  accept    writes new golden vectors, the policy and the pacts, to be committed; existing
+            vectors stay
+  publish   sends the pacts to a broker, if PACT_BROKER_BASE_URL is set and the branch is main
 
 Variables:
-  TEST_POSTGRES_URL      a server for the databases of "verify"; without it an embedded one is started
-  PACT_BROKER_BASE_URL   with PACT_BROKER_TOKEN, or PACT_BROKER_USERNAME and PACT_BROKER_PASSWORD
-  GITHUB_SHA, GITHUB_REF_NAME   commit and branch to publish for; by default git says them`;
+  TEST_POSTGRES_URL      a server for the databases of "verify"; default: an embedded one
+  PACT_BROKER_BASE_URL   with PACT_BROKER_TOKEN, or PACT_BROKER_USERNAME and
+                         PACT_BROKER_PASSWORD
+  GITHUB_SHA, GITHUB_REF_NAME   the commit and branch to publish for; default: git's`;
 
 type Gate = (terminal: Terminal) => Promise<readonly string[]>;
 
-/**
- * Pact's core and the services are loaded only where they are needed: two gates are checks of `pnpm
- * verify`.
- */
+/** Pact's core and the services are loaded late, since `pnpm verify` needs only two gates. */
 const gates: Readonly<Record<string, Gate>> = {
   golden: vectorProblems,
   policy: policyProblems,
@@ -39,7 +40,7 @@ const commands: Readonly<Record<string, (context: CommandContext) => Promise<num
     await acceptPolicy();
     await (await import("./pacts.ts")).acceptPacts();
     terminal.line(`${added} golden vectors added; policy and pacts written`);
-    // A vector that stays and no longer holds is a message that somebody still sends.
+    // An existing vector that no longer holds is a message that may still be sent.
     return await hold(["golden"], terminal);
   },
   publish: async ({ env, terminal }) => {
@@ -62,7 +63,7 @@ await runCommand({
 async function hold(names: readonly string[], terminal: Terminal): Promise<number> {
   const unknown = names.filter((name) => gates[name] === undefined);
   if (unknown.length > 0)
-    throw new CommandError(`no gate is named ${unknown.join(", ")}; see --help`);
+    throw new CommandError(`there is no gate ${unknown.join(", ")}; see --help`);
   let held = true;
   for (const name of names) {
     const problems = (await gates[name]?.(terminal)) ?? [];

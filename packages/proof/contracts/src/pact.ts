@@ -5,32 +5,29 @@ import { codeToHttpStatus, codeToString } from "@connectrpc/connect/protocol-con
 import { Matchers, type Pact } from "@pact-foundation/pact";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 
-/**
- * What the provider must be made to know first. What its handler answers takes the place of
- * `fromState`.
- */
+/** A provider state. The values that its handler returns replace those of `fromState`. */
 export interface State {
   readonly name: string;
   readonly params?: Readonly<Record<string, string>>;
 }
 
 /**
- * One call as the consumer makes it, and what it relies on in the answer. Plain values are exact;
- * matchers stand where values vary.
+ * One call of the consumer, and what it relies on in the response. Plain values are exact; matchers
+ * are for values that vary.
  */
 export interface Exchange {
   readonly receiving: string;
   readonly given?: readonly State[];
   readonly method: DescMethod;
-  /** Whether it is called with the token that a state gives. */
+  /** Whether it is called with the token of a state. */
   readonly token?: boolean;
   readonly request: unknown;
   readonly answer: unknown;
 }
 
 /**
- * Lets the consumer's own code make the call against Pact's server, and writes both down. Fails
- * when the call differs, or when `call` does.
+ * Makes a call by the consumer's own code against Pact's server, which records the interaction.
+ * Rejects when the call differs, or `call` rejects.
  */
 export async function exchange(
   pact: Pact,
@@ -55,7 +52,7 @@ export async function exchange(
     .executeTest(({ url }) => call(url));
 }
 
-/** Something else than an RPC that is fetched. */
+/** The same for a GET that is not an RPC. */
 export async function fetched(
   pact: Pact,
   receiving: string,
@@ -79,13 +76,13 @@ function started(pact: Pact, given: readonly State[], receiving: string) {
 
 const JSON_HEADERS = { "Content-Type": "application/json" };
 
-/** What every example is called with. */
+/** The token of every example. */
 export const EXAMPLE_TOKEN = "an.access.token";
 const BEARER = Matchers.fromProviderState(`Bearer \${token}`, `Bearer ${EXAMPLE_TOKEN}`);
 
 /**
- * An error as it travels: the code, and among its details the reason with exactly this metadata.
- * What people read may change.
+ * An error on the wire: the code, and a detail with the reason and exactly this metadata. The message
+ * may change.
  */
 export class Refusal {
   readonly code: Code;
@@ -106,7 +103,7 @@ export class Refusal {
   }
 }
 
-/** An id that the provider's state knows. */
+/** A value that the provider state supplies. */
 export const fromState = (name: string, example: string) =>
   Matchers.fromProviderState(`\${${name}}`, example);
 
@@ -117,12 +114,12 @@ export const timestamp = () =>
 export const duration = (example: string) => Matchers.regex(/^\d+(\.\d+)?s$/, example);
 export const jwt = () => Matchers.regex(/^[\w-]+\.[\w-]+\.[\w-]+$/, EXAMPLE_TOKEN);
 export const text = (example: string) => Matchers.regex(/^.+$/, example);
-/** Any value of an enum but the one that says nothing. */
+/** Any value of an enum except the unspecified one. */
 export const oneOf = ({ values }: DescEnum) => {
   const names = values.filter(({ number }) => number !== 0).map(({ name }) => name);
   return Matchers.regex(`^(${names.join("|")})$`, names[0] ?? "");
 };
-/** Its unit is the contract: a string of minor units. */
+/** Minor units as a string. */
 export const euros = (minorUnits: bigint) => ({
   currencyCode: "EUR",
   minorUnits: String(minorUnits),

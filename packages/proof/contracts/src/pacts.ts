@@ -21,22 +21,22 @@ const consumers: readonly Consumer[] = [
   { consumer: "order", provider: "payment", make: orderOfPayment },
 ];
 
-/** How what consumers ask for today differs from the committed pacts; a sentence each. */
+/** Resolves to a sentence for each difference between consumers and committed pacts. */
 export async function pactProblems(): Promise<string[]> {
   const [made, committed] = [await makePacts(), await readFolder(PACTS)];
   const names = [...new Set([...made.keys(), ...committed.keys()])].sort();
   return names.flatMap((name) => differences(name, made.get(name), committed.get(name)));
 }
 
-/** Writes the pacts as the consumers are today. */
+/** Writes the pacts of the current consumers. */
 export async function acceptPacts(): Promise<void> {
   await writeFolder(PACTS, await makePacts());
 }
 
-/** The consumers' own code calls Pact's server, which writes down what it saw. */
+/** Runs the consumers' own code against Pact's server, which records the pacts. */
 async function makePacts(): Promise<Map<string, string>> {
   await using folder = await temporaryFolder("pacts");
-  // One after the other: Pact's core keeps one log for all.
+  // Sequentially, since Pact's core has one log for all.
   for (const { consumer, provider, make } of consumers)
     await make(new Pact({ consumer, provider, dir: folder.path, logLevel: "error" }));
   return await readFolder(folder.path);
@@ -46,7 +46,7 @@ interface Interaction {
   readonly description: string;
 }
 
-/** Which version of Pact wrote them is no difference. */
+/** Ignores the version of Pact that wrote them. */
 function differences(
   name: string,
   made: string | undefined,
@@ -56,11 +56,11 @@ function differences(
   const all = [...new Set([...were.keys(), ...are.keys()])];
   return all.flatMap((description) => {
     const [before, now] = [were.get(description), are.get(description)];
-    if (before === undefined) return [`${name} does not have: ${description}`];
-    if (now === undefined) return [`${name}: no consumer asks for this any more: ${description}`];
+    if (before === undefined) return [`${name} lacks: ${description}`];
+    if (now === undefined) return [`${name}: no consumer makes this call any more: ${description}`];
     return isDeepStrictEqual(before, now)
       ? []
-      : [`${name}: the consumer asks for something else: ${description}`];
+      : [`${name}: the consumer makes a different call: ${description}`];
   });
 }
 

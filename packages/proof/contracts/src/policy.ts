@@ -9,16 +9,17 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { ourServices } from "@tercet/gateway";
 import { FieldRulesSchema, field as rules } from "@tercet/gen/buf/validate/validate";
 import { AccessSchema, access } from "@tercet/gen/common/v1/access";
-import { contractFiles } from "./contracts.ts";
 import { POLICY } from "./folder.ts";
 
-const HEADER = `# Who may call each method and whether it can be repeated; what each field of a request must be, also inside of other messages ({}: anything).
-# Written by \`pnpm contracts accept\` from proto/. A line that changes here changes what callers may do: say why in the commit.
+const HEADER = `# Access and idempotency of each method, and the rules for each field of a request or of a message
+# in it ({}: no rule). Written from proto/ by \`pnpm contracts accept\`. A changed line changes what
+# callers may do: say why in the commit.
 `;
 
-/** How the policy in the contracts differs from the committed one, a line each. */
+/** Resolves to a line for each difference between contracts and committed policy. */
 export async function policyProblems(): Promise<string[]> {
   const made = (await policyText()).split("\n");
   const committed = (await readFile(POLICY, "utf8").catch(() => "")).split("\n");
@@ -26,10 +27,10 @@ export async function policyProblems(): Promise<string[]> {
   return [
     ...were
       .filter((line) => !are.includes(line))
-      .map((line) => `the contracts no longer say: ${line}`),
+      .map((line) => `not in the contracts any more: ${line}`),
     ...are
       .filter((line) => !were.includes(line))
-      .map((line) => `the committed policy does not say: ${line}`),
+      .map((line) => `not in the committed policy: ${line}`),
   ];
 }
 
@@ -37,7 +38,7 @@ export async function acceptPolicy(): Promise<void> {
   await writeFile(POLICY, await policyText());
 }
 
-/** "order.v1.OrderService: CreateOrder: …", so that a line tells where it stands. */
+/** Prefixes lines: "order.v1.OrderService: CreateOrder: …". */
 function withParents(lines: readonly string[]): string[] {
   let parent = "";
   return lines.flatMap((line) => {
@@ -47,18 +48,18 @@ function withParents(lines: readonly string[]): string[] {
 }
 
 async function policyText(): Promise<string> {
-  const services = (await contractFiles()).flatMap((file) => file.services);
+  const services = await ourServices();
   const requests = new Map<string, DescMessage>();
-  for (const { input } of services.flatMap(({ methods }) => methods)) reach(input, requests);
+  for (const { input } of services.flatMap(({ methods }) => methods)) collect(input, requests);
   const sections = [...services.map(serviceSection), ...[...requests.values()].map(messageSection)];
   return `${HEADER}\n${sections.sort().join("\n\n")}\n`;
 }
 
-/** A message and those of ours that it is made of. */
-function reach(message: DescMessage, found: Map<string, DescMessage>): void {
+/** Adds a message and those of its fields, except Google's. */
+function collect(message: DescMessage, found: Map<string, DescMessage>): void {
   if (found.has(message.typeName) || message.typeName.startsWith("google.")) return;
   found.set(message.typeName, message);
-  for (const inner of message.fields) if (inner.message) reach(inner.message, found);
+  for (const inner of message.fields) if (inner.message) collect(inner.message, found);
 }
 
 const serviceSection = ({ typeName, methods }: DescService): string =>

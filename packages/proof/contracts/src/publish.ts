@@ -7,8 +7,8 @@ import { PACTS, readFolder } from "./folder.ts";
 const TIMEOUT_MS = 30_000;
 
 /**
- * Sends each consumer's pacts to the broker, under the commit and the branch they belong to; says
- * what it did. Throws CommandError when the broker refuses.
+ * Sends each consumer's pacts to the broker, under their commit and branch. Resolves to a sentence
+ * about what was done. Throws CommandError when the broker cannot be reached or refuses.
  */
 export async function publishPacts(env: Env): Promise<string> {
   const { PACT_BROKER_BASE_URL: broker } = env;
@@ -16,7 +16,7 @@ export async function publishPacts(env: Env): Promise<string> {
   const version = env["GITHUB_SHA"] ?? (await git("rev-parse", "HEAD"));
   const branch = env["GITHUB_REF_NAME"] ?? (await git("rev-parse", "--abbrev-ref", "HEAD"));
   if (branch !== "main")
-    return `pacts are published from main, and this is ${branch}: nothing is published`;
+    return `pacts are published from main only, and this is ${branch}: nothing is published`;
   const contracts = [...(await readFolder(PACTS)).values()].map(toContract);
   const consumers = [...new Set(contracts.map(({ consumerName }) => consumerName))];
   for (const consumer of consumers) {
@@ -79,7 +79,7 @@ async function post(url: URL, headers: Record<string, string>, body: unknown): P
   );
   if (!response.ok)
     throw new CommandError(
-      `the broker at ${url.origin} answers ${response.status}: ${(await response.text()).slice(0, 500)}`,
+      `the broker at ${url.origin} returned ${response.status}: ${(await response.text()).slice(0, 500)}`,
     );
 }
 

@@ -17,7 +17,7 @@ export const OPERATOR = { email: "olivia@example.com", password: "the operator's
 export const providers = ["identity", "order", "payment"] as const;
 export type Provider = (typeof providers)[number];
 
-/** The three services as they run in production, wired to each other, each on a new database. */
+/** The three services as in production, connected to each other, each on a new database. */
 export interface Services extends AsyncDisposable {
   readonly urls: Readonly<Record<Provider, string>>;
 }
@@ -32,11 +32,10 @@ export async function startServices(): Promise<Services> {
     PORT: "0",
     TOKEN_ISSUER: "http://identity.test",
     DATABASE_URL: databaseUrls[name],
-    // Pact sends no deadline, and an order is to be settled when it is answered, on a slow machine
-    // too.
+    // Pact sends no deadline, and an order must be settled by the response, even on a slow machine.
     DEFAULT_TIMEOUT_MS: "30000",
   });
-  const log = (name: Provider) => createLogger({ name, level: "silentListener" });
+  const log = (name: Provider) => createLogger({ name, level: "silent" });
 
   const identityEnv = {
     ...common("identity"),
@@ -50,8 +49,7 @@ export async function startServices(): Promise<Services> {
     await createIdentityService(identityConfig(identityEnv), { log: log("identity") }),
   );
   const keys = { JWKS_URL: `${identity.url}/.well-known/jwks.json` };
-  // A charge that stays open is given up by its caller soon, and by nobody else while the pacts are
-  // verified.
+  // The caller abandons an open charge soon; the reconciler must not while pacts are verified.
   const times = { PROVIDER_TIMEOUT_MS: "1000", RECONCILE_AFTER_MS: "600000" };
   const paymentEnv = {
     ...common("payment"),
@@ -79,7 +77,7 @@ export async function startServices(): Promise<Services> {
   };
 }
 
-/** On the tests' server where there is one, else on one of their own. */
+/** Creates databases on the tests' server if there is one, else on an embedded one. */
 async function databases(
   starting: AsyncDisposableStack,
   folder: string,

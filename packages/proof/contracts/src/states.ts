@@ -5,13 +5,13 @@ import { createApi } from "@tercet/stack";
 import { OPERATOR, ORDER_SECRET, type Services } from "./services.ts";
 
 type Params = Readonly<Record<string, string>>;
-/** What a state tells the request: the values that take the place of the pact's examples. */
-type Told = Readonly<Record<string, string>>;
+/** The values that replace the pact's examples in the request. */
+type Values = Readonly<Record<string, string>>;
 
-/** Makes a state by the services' own RPCs, as their callers would. */
-export type StateHandler = (params: Params) => Promise<Told>;
+/** Sets a provider state up by the services' own RPCs. */
+export type StateHandler = (params: Params) => Promise<Values>;
 
-const NOTHING: Told = {};
+const NONE: Values = {};
 const uuid = (): string => crypto.randomUUID();
 
 export function stateHandlers({ urls }: Services): Readonly<Record<string, StateHandler>> {
@@ -27,13 +27,13 @@ const identityStates = ({ identity: url }: Urls): Record<string, StateHandler> =
       .catch((error: unknown) => {
         if (ConnectError.from(error).code !== Code.AlreadyExists) throw error;
       });
-    return NOTHING;
+    return NONE;
   },
-  "somebody is logged in": () => somebody(url),
+  "a user is logged in": () => newUser(url),
   "Order is a client of Identity": async () => ({ clientSecret: ORDER_SECRET }),
 });
 
-async function somebody(url: string): Promise<{ token: string; refreshToken: string }> {
+async function newUser(url: string): Promise<{ token: string; refreshToken: string }> {
   const { identity } = createApi(url);
   const credentials = { email: `${uuid()}@example.com`, password: "correct horse battery" };
   await identity.register({ ...credentials, displayName: "Ada", requestId: uuid() });
@@ -42,8 +42,8 @@ async function somebody(url: string): Promise<{ token: string; refreshToken: str
 }
 
 function orderStates({ identity, order }: Urls): Record<string, StateHandler> {
-  const place = async (paymentToken: string, requestId = uuid()): Promise<Told> => {
-    const customer = await somebody(identity);
+  const place = async (paymentToken: string, requestId = uuid()): Promise<Values> => {
+    const customer = await newUser(identity);
     const items = [{ sku: "MUG", quantity: 2 }];
     const { id } = await createApi(order, customer.token).orders.createOrder({
       requestId,
@@ -67,15 +67,15 @@ function orderStates({ identity, order }: Urls): Record<string, StateHandler> {
         requestId: uuid(),
         product: { ...product, sku: "VINYL", name: "First pressing" },
       });
-      return NOTHING;
+      return NONE;
     },
     "a customer has an order that is CONFIRMED": () => place("tok_visa"),
     "a customer has an order that is REJECTED": () => place("tok_declined"),
     "a customer used the request id for another order": ({ requestId }) =>
       place("tok_declined", requestId),
-    "somebody else has an order": async () => ({
+    "another customer has an order": async () => ({
       ...(await place("tok_visa")),
-      ...(await somebody(identity)),
+      ...(await newUser(identity)),
     }),
   };
 }
@@ -100,19 +100,19 @@ function paymentStates({ identity: identityUrl, payment }: Urls): Record<string,
       const { status } = await charge(params, "tok_visa");
       if (status !== PaymentStatus.SUCCEEDED)
         throw new Error(`the payment is ${PaymentStatus[status]}`);
-      return NOTHING;
+      return NONE;
     },
     "the payment was refunded before it was charged": async ({ paymentId = "" }) => {
       await (await payments()).refundPayment({ paymentId, refundId: uuid(), reason: "" });
-      return NOTHING;
+      return NONE;
     },
-    // The provider charges or not, and does not say.
+    // The provider does not report whether it charged.
     "the payment is being charged": async (params) => {
       const error = ConnectError.from(
         await charge(params, "tok_timeout").catch((failure: unknown) => failure),
       );
       if (error.code !== Code.Unavailable) throw error;
-      return NOTHING;
+      return NONE;
     },
   };
 }

@@ -1,2 +1,2 @@
-/** Pact's core reports its use to its maker unless it is told not to. Import this before it. */
+/** Disables the usage reports of Pact's core. Import this before Pact. */
 process.env["PACT_DO_NOT_TRACK"] = "true";

@@ -9,26 +9,23 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { contractFiles, messagesOf } from "./contracts.ts";
-import { examplesOf } from "./example.ts";
+import { ourContracts } from "@tercet/gateway";
+import { examplesOf, messagesOf } from "./example.ts";
 import { GOLDEN, readFolder, writeFolder } from "./folder.ts";
 
-/** One message, as it travels in binary and in JSON. */
+/** One message in binary and in JSON. */
 export interface Vector {
   readonly what: string;
   readonly hex: string;
   readonly json: JsonValue;
 }
 
-/** Of each message, by its full name. */
+/** By the full name of the message. */
 export type Vectors = Readonly<Record<string, readonly Vector[]>>;
 
-/**
- * Differences between the wire form that the generated code has and the committed one, in either
- * direction; a sentence each.
- */
+/** Resolves to a sentence for each difference between generated code and committed vectors. */
 export async function vectorProblems(): Promise<string[]> {
-  const files = await contractFiles();
+  const files = await ourContracts();
   const registry = createRegistry(...files);
   const committed = await readVectors();
   return [
@@ -42,8 +39,8 @@ export async function vectorProblems(): Promise<string[]> {
 }
 
 /**
- * Adds the vectors that are missing. Those that are there stay as they are: what was sent once must
- * be understood for ever.
+ * Adds the missing vectors. Existing ones stay, since what was once sent must always be understood.
+ * Resolves to the number of added vectors.
  */
 export async function acceptVectors(): Promise<number> {
   const committed = await readVectors();
@@ -78,7 +75,7 @@ async function readVectors(): Promise<Vectors> {
 }
 
 async function madeVectors(): Promise<Vectors> {
-  const messages = messagesOf(await contractFiles());
+  const messages = messagesOf(await ourContracts());
   return Object.fromEntries(
     messages.map((desc) => [
       desc.typeName,
@@ -96,7 +93,7 @@ const toVector = (
   json: toJson(desc, message),
 });
 
-/** A message that grows has another "every field": its old one stays beside it. */
+/** A message with a new field has another "every field"; its old vector stays. */
 function missing(made: Vectors, committed: Vectors): (Vector & { readonly name: string })[] {
   return Object.entries(made).flatMap(([name, vectors]) => {
     const there = committed[name] ?? [];
@@ -108,7 +105,7 @@ function missing(made: Vectors, committed: Vectors): (Vector & { readonly name: 
 
 function problemOf(registry: Registry, name: string, { what, hex, json }: Vector): string[] {
   const desc = registry.getMessage(name);
-  if (desc === undefined) return [`${name} (${what}): there is no such message any more`];
+  if (desc === undefined) return [`${name} (${what}): the message no longer exists`];
   const written = attempt(() => Buffer.from(toBinary(desc, fromJson(desc, json))).toString("hex"));
   const read = attempt(() => toJson(desc, fromBinary(desc, Buffer.from(hex, "hex"))));
   return [
@@ -127,7 +124,7 @@ function attempt<T>(make: () => T): T | string {
   }
 }
 
-/** A line for each vector, so that a difference is a line. */
+/** Writes each vector on a line of its own, for readable diffs. */
 function toText(vectors: Vectors): string {
   const messages = Object.keys(vectors).sort();
   const lines = messages.map(

@@ -5,15 +5,12 @@ import { PACTS, readFolder } from "./folder.ts";
 import type { Provider, Services } from "./services.ts";
 import { type StateHandler, stateHandlers } from "./states.ts";
 
-/**
- * For one request, and for one state: more than any deadline, so that a slow machine is not a
- * broken pact.
- */
+/** Of one request and of one state; more than any deadline, for slow machines. */
 const TIMEOUT_MS = 60_000;
 
 /**
- * Sends each interaction of the committed pacts to the running service. Pact prints each, and how
- * an answer differs; answered are sentences that say where to look.
+ * Sends each interaction of the committed pacts to the running service. Pact prints how a response
+ * differs. Resolves to a sentence for each problem.
  */
 export async function verifyProvider(provider: Provider, services: Services): Promise<string[]> {
   const pacts = [...(await readFolder(PACTS))].filter(([name]) =>
@@ -22,7 +19,7 @@ export async function verifyProvider(provider: Provider, services: Services): Pr
   if (pacts.length === 0) return [`no pact names ${provider} as its provider`];
   const handlers = stateHandlers(services);
   const problems = unknownStates(pacts.map(([, text]) => text).flatMap(statesOf), handlers);
-  // Pact goes on when a state could not be made, and the answer may be right by chance.
+  // Pact continues when a state handler fails, and the response may be right by chance.
   const noting = (name: string, handle: StateHandler) => async (params: unknown) =>
     await handle((params ?? {}) as Readonly<Record<string, string>>).catch(
       (error) => void problems.push(`${name}: ${error}`),
@@ -39,18 +36,18 @@ export async function verifyProvider(provider: Provider, services: Services): Pr
   });
   await verifier
     .verifyProvider()
-    .catch(() => void problems.push(`${provider} does not answer as its pacts say: see above`));
+    .catch(() => void problems.push(`${provider} breaks its pacts: see above`));
   return problems;
 }
 
-/** For a state that nobody makes Pact has a warning only. */
+/** Pact only warns of a state without a handler. */
 const unknownStates = (
   states: readonly string[],
   known: Readonly<Record<string, StateHandler>>,
 ): string[] =>
   [...new Set(states)]
     .filter((name) => known[name] === undefined)
-    .map((name) => `src/states.ts does not make: ${name}`);
+    .map((name) => `src/states.ts has no handler for: ${name}`);
 
 function statesOf(pact: string): string[] {
   const { interactions } = JSON.parse(pact) as PactFile;

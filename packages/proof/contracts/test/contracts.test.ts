@@ -1,17 +1,14 @@
 import { expect, test } from "vitest";
 import { contracts } from "./command.ts";
 
-/**
- * Processes of its own: Pact's core prints each interaction, which is for those who look at a
- * failure.
- */
+/** Runs gates as processes, since Pact's core prints each interaction. */
 const PATIENCE = 5 * 60_000;
 
 test.each([
-  ["golden", "every message travels as its golden vectors say"],
-  ["policy", "access and validation are those that are committed"],
-  ["pacts", "consumers ask for what their committed pacts say"],
-  ["verify", "the running services answer as the pacts say"],
+  ["golden", "every message has the wire form of its golden vectors"],
+  ["policy", "access and validation are as committed"],
+  ["pacts", "consumers make the calls of their committed pacts"],
+  ["verify", "the running services keep the pacts"],
 ])(
   "%s: %s",
   async (gate) => {
@@ -23,11 +20,11 @@ test.each([
 );
 
 test(
-  "a word that is no gate is refused, and help names the gates",
+  "an unknown gate is refused, and help lists the gates",
   async () => {
     expect(await contracts(["gold"])).toEqual({
       code: 1,
-      output: expect.stringContaining("no gate is named gold"),
+      output: expect.stringContaining("there is no gate gold"),
     });
     expect(await contracts(["--help"])).toEqual({
       code: 0,

@@ -68,7 +68,7 @@ test("each consumer's pacts go to the broker under their commit", async () => {
   expect(pact).toMatchObject({ consumer: { name: "order" }, provider: { name: "identity" } });
 });
 
-test("a broker with a user is given the password", async () => {
+test("basic authentication is sent to a broker with a user", async () => {
   await publishPacts({
     ...environment,
     PACT_BROKER_USERNAME: "ci",
@@ -87,12 +87,12 @@ test("nothing is published without a broker, or from another branch", async () =
   expect(received).toEqual([]);
 });
 
-test("what the broker refuses is an error that says so", async () => {
+test("a refusal of the broker is an error", async () => {
   status = 401;
-  await expect(publishPacts(environment)).rejects.toThrow(/answers 401: no such token/);
+  await expect(publishPacts(environment)).rejects.toThrow(/returned 401: no such token/);
 });
 
-test("a broker that is not there is an error that says so", async () => {
+test("an unreachable broker is an error", async () => {
   await expect(
     publishPacts({ ...environment, PACT_BROKER_BASE_URL: `http://127.0.0.1:${await freePort()}` }),
   ).rejects.toThrow(/cannot be reached.*ECONNREFUSED/);

@@ -4,15 +4,9 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 
 /** Times in milliseconds. */
 export interface ConnectionOptions {
-  /**
-   * A connection that says nothing for this long is asked whether it is still there; 10 s by
-   * default.
-   */
+  /** A connection that receives nothing for this long is checked by a ping; 10 s by default. */
   readonly pingIntervalMs?: number;
-  /**
-   * How long its answer may take; 3 s by default. A connection that vanished without a word is
-   * found within the sum of both.
-   */
+  /** For the reply to a ping; 3 s by default. A lost peer is noticed within the sum of both. */
   readonly pingTimeoutMs?: number;
 }
 
@@ -22,20 +16,21 @@ const PING_TIMEOUT_MS = 3_000;
 type Request = Http2SessionManager["request"];
 
 /**
- * The HTTP/2 connection of a client, by connect-node, with two holes closed (seen in 2.2.0):
- * - It asks a silent connection whether it is there before it gives it to the next call, but
- *   forgets the question when the last call that is open on it ends meanwhile; then every later
- *   call would wait for an answer that never comes. So the wait has a bound, after which calls get
- *   a new connection.
- * - It stops listening to a connection that it gave up as soon as a call needs another one, which
- *   may be before that connection emits its error; an error that nobody listens to ends the
- *   process.
+ * The HTTP/2 connection of a client, by connect-node, without two of its faults (seen in 2.2.0):
+ * - It pings an idle connection before the next call uses it, but drops that ping when the last
+ *   open call ends meanwhile; every later call then waits for ever. So this wait has a bound, after
+ *   which calls get a new connection.
+ * - It removes its error listener from a connection that it discards, possibly before that emits
+ *   its error, and an unhandled error ends the process.
+ *
+ * Neither is reported upstream as such (searched in November 2026). Related in connectrpc/connect-es:
+ * #683 and #869, a ping that never timed out; #1795 (open), a ping on a destroyed session.
  */
 export class WatchedConnection {
   readonly authority: string;
   readonly #pings: Required<ConnectionOptions>;
   readonly #owners = new WeakMap<ClientHttp2Stream, Http2SessionManager>();
-  readonly #heard = new WeakSet<Http2Session>();
+  readonly #listened = new WeakSet<Http2Session>();
   #current: Http2SessionManager;
 
   constructor(
@@ -48,15 +43,15 @@ export class WatchedConnection {
   }
 
   async request(...call: Parameters<Request>): ReturnType<Request> {
-    const asked = this.#current;
-    const unanswered = setTimeout(() => this.#replace(asked), this.#pings.pingTimeoutMs);
+    const manager = this.#current;
+    const timer = setTimeout(() => this.#replace(manager), this.#pings.pingTimeoutMs);
     try {
-      const stream = await asked.request(...call);
-      this.#owners.set(stream, asked);
+      const stream = await manager.request(...call);
+      this.#owners.set(stream, manager);
       if (stream.session !== undefined) this.#listen(stream.session);
       return stream;
     } finally {
-      clearTimeout(unanswered);
+      clearTimeout(timer);
     }
   }
 
@@ -65,14 +60,14 @@ export class WatchedConnection {
   }
 
   #listen(session: Http2Session): void {
-    if (this.#heard.has(session)) return;
-    this.#heard.add(session);
+    if (this.#listened.has(session)) return;
+    this.#listened.add(session);
     session.on("error", () => {});
   }
 
-  #replace(asked: Http2SessionManager): void {
-    if (asked !== this.#current || asked.state() !== "verifying") return;
+  #replace(manager: Http2SessionManager): void {
+    if (manager !== this.#current || manager.state() !== "verifying") return;
     this.#current = new Http2SessionManager(this.authority, this.#pings);
-    asked.abort(new ConnectError("the connection does not answer", Code.Unavailable));
+    manager.abort(new ConnectError("the connection does not respond", Code.Unavailable));
   }
 }

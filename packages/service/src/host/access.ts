@@ -3,10 +3,7 @@ import { type Access, access } from "@tercet/gen/common/v1/access";
 import { RequestError } from "../errors.ts";
 import { type Principal, roleName } from "./principal.ts";
 
-/**
- * The method's own access rule; undefined when it declares none, or one that says nothing, so that
- * it is denied to everybody.
- */
+/** Returns the method's access rule; undefined, which denies every call, if it has none. */
 export function accessOf(method: DescMethod): Access | undefined {
   if (!hasOption(method, access)) return undefined;
   const rule = getOption(method, access);
@@ -15,10 +12,7 @@ export function accessOf(method: DescMethod): Access | undefined {
     : undefined;
 }
 
-/**
- * The methods that nobody could ever call, by name: a mistake in the contract, found at boot and by
- * `pnpm verify`.
- */
+/** Returns the names of the methods without an access rule; checked at start and by `verify`. */
 export function methodsWithoutAccess(services: Iterable<DescService>): string[] {
   return [...services].flatMap((service) =>
     service.methods
@@ -27,7 +21,7 @@ export function methodsWithoutAccess(services: Iterable<DescService>): string[] 
   );
 }
 
-/** Throws PERMISSION_DENIED unless the rule lets this caller in. */
+/** Throws PERMISSION_DENIED unless the rule admits this caller. */
 export function authorize(rule: Access | undefined, caller: Principal): void {
   if (rule?.authenticated) return;
   if (rule?.owner && caller.roles.has("customer")) return;

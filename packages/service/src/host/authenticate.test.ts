@@ -43,7 +43,7 @@ describe("createAuthenticate with a published key", () => {
     authenticate = createAuthenticate(createLocalJWKSet({ keys: [jwk] }), policy);
   });
 
-  test("a good token names its caller", async () => {
+  test("a valid token yields its caller", async () => {
     expect(await authenticate(`Bearer ${await sign(claims())}`)).toEqual({
       subject: "user-1",
       roles: new Set(["customer"]),
@@ -102,7 +102,7 @@ describe("createAuthenticate with a published key", () => {
     },
   };
 
-  test.each(Object.entries(hostile))("refused like all others: %s", async (_name, make) => {
+  test.each(Object.entries(hostile))("refused with the same message: %s", async (_name, make) => {
     await expect(authenticate(await make())).rejects.toMatchObject(REFUSAL);
   });
 
@@ -112,7 +112,7 @@ describe("createAuthenticate with a published key", () => {
     );
   });
 
-  test("refused: anything else that somebody makes up", async () => {
+  test("refused: any other string", async () => {
     const part = fc
       .oneof(fc.json(), fc.string())
       .map((text) => Buffer.from(text).toString("base64url"));
@@ -125,7 +125,7 @@ describe("createAuthenticate with a published key", () => {
   });
 });
 
-test("with a shared secret only HS256 counts", async () => {
+test("with a shared secret only HS256 is accepted", async () => {
   const secret = new TextEncoder().encode("a secret of thirty-two characters");
   const authenticate = createAuthenticate({ secret }, policy);
   const head = { alg: "HS256", typ: "at+jwt" };
@@ -142,7 +142,7 @@ test("with a shared secret only HS256 counts", async () => {
   ).rejects.toMatchObject(REFUSAL);
 });
 
-test("the tokens of the tests pass, and an expired one does not", async () => {
+test("test tokens are accepted, and an expired one is not", async () => {
   const { keys, sign: make } = await testTokens();
   const authenticate = createAuthenticate(keys, policy);
   await authenticate(`Bearer ${await make({ sub: "a", roles: [] })}`);
@@ -151,7 +151,7 @@ test("the tokens of the tests pass, and an expired one does not", async () => {
   ).rejects.toMatchObject(REFUSAL);
 });
 
-describe("a token that comes again", () => {
+describe("a repeated token", () => {
   const bearer = async (lifetime: number) =>
     `Bearer ${await sign({ ...claims(), exp: now() + lifetime })}`;
   let looked: number;
@@ -170,7 +170,7 @@ describe("a token that comes again", () => {
   });
   afterEach(() => void vi.useRealTimers());
 
-  test("is verified once in half a minute", async () => {
+  test("is verified once in 30 s", async () => {
     const token = await bearer(600);
     const first = await authenticate(token);
     vi.advanceTimersByTime(29_000);
@@ -181,7 +181,7 @@ describe("a token that comes again", () => {
     expect(looked).toBe(2);
   });
 
-  test("is refused when it has expired meanwhile", async () => {
+  test("is refused once it has expired", async () => {
     const token = await bearer(10);
     await authenticate(token);
     vi.advanceTimersByTime(14_000);
@@ -190,7 +190,7 @@ describe("a token that comes again", () => {
     await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
   });
 
-  test("is refused half a minute after its key was withdrawn", async () => {
+  test("is refused 30 s after its key was revoked", async () => {
     const token = await bearer(600);
     await authenticate(token);
     withdrawn = true;
@@ -198,7 +198,7 @@ describe("a token that comes again", () => {
     await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
   });
 
-  test("is verified again when a letter of it is another", async () => {
+  test("is verified again if one letter differs", async () => {
     const token = await bearer(600);
     await authenticate(token);
     const at = token.length - 40;
@@ -208,7 +208,7 @@ describe("a token that comes again", () => {
     ).rejects.toMatchObject(REFUSAL);
   });
 
-  test("was refused: it is verified each time", async () => {
+  test("that was refused is verified each time", async () => {
     const token = `Bearer ${await sign({ ...claims(), aud: "payment" })}`;
     for (let i = 0; i < 2; i++) await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
     expect(looked).toBe(2);
@@ -219,14 +219,14 @@ describe("remoteKeys", () => {
   let server: Server;
   let url: string;
   let fetches: number;
-  let answer: () => { status: number; body: string };
+  let reply: () => { status: number; body: string };
 
   beforeEach(async () => {
     fetches = 0;
-    answer = () => ({ status: 200, body: JSON.stringify({ keys: [jwk] }) });
+    reply = () => ({ status: 200, body: JSON.stringify({ keys: [jwk] }) });
     server = createServer((_request, response) => {
       fetches += 1;
-      const { status, body } = answer();
+      const { status, body } = reply();
       response
         .writeHead(status, { "content-type": "application/json", connection: "close" })
         .end(body);
@@ -243,7 +243,7 @@ describe("remoteKeys", () => {
   const good = async () => `Bearer ${await sign(claims())}`;
   const unknown = async (kid: string) => `Bearer ${await sign(claims(), { ...header, kid })}`;
 
-  test("are fetched once, however many calls come at once", async () => {
+  test("are fetched once for concurrent calls", async () => {
     const authenticate = withKeys(remoteKeys(url));
     expect(fetches).toBe(0);
     const token = await good();
@@ -263,8 +263,8 @@ describe("remoteKeys", () => {
     expect(fetches).toBe(1);
   });
 
-  test("cannot be had: unavailable, with the cause, and the issuer is not stormed", async () => {
-    answer = () => ({ status: 200, body: "" });
+  test("unavailable, with the cause, if they cannot be fetched; requests to the issuer are limited", async () => {
+    reply = () => ({ status: 200, body: "" });
     server.removeAllListeners("request");
     server.on("request", (request) => {
       fetches += 1;
@@ -282,7 +282,7 @@ describe("remoteKeys", () => {
     expect(fetches).toBe(1);
   });
 
-  test("nobody listens: unavailable", async () => {
+  test("unavailable if the issuer does not listen", async () => {
     await down();
     await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({
       reason: "UNAVAILABLE",
@@ -294,21 +294,21 @@ describe("remoteKeys", () => {
     [200, "<html>"],
     [200, "[]"],
     [200, '{"keys":7}'],
-  ])("an answer of %i %s is the issuer's fault: unavailable", async (status, body) => {
-    answer = () => ({ status, body });
+  ])("a response of %i %s is the fault of the issuer: unavailable", async (status, body) => {
+    reply = () => ({ status, body });
     await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({
       reason: "UNAVAILABLE",
     });
   });
 
-  test("are used on while the issuer is down, for a quarter of an hour and more, and not for ever", async () => {
+  test("remain valid while the issuer is down, for at least a quarter of an hour, and not for ever", async () => {
     vi.useFakeTimers({ toFake: ["Date", "performance"] });
     const authenticate = withKeys(remoteKeys(url));
     await authenticate(await good());
     await down();
     vi.advanceTimersByTime(19 * 60_000);
     await authenticate(await good());
-    // A kid that was never seen cannot be judged without the issuer.
+    // An unknown kid needs the issuer.
     await expect(authenticate(await unknown("k-new"))).rejects.toMatchObject({
       reason: "UNAVAILABLE",
     });
@@ -316,11 +316,11 @@ describe("remoteKeys", () => {
     await expect(authenticate(await good())).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });
 
-  test("are renewed behind the calls, so that a removed key stops working", async () => {
+  test("are refreshed in the background, so that a removed key stops working", async () => {
     vi.useFakeTimers({ toFake: ["Date", "performance"] });
     const authenticate = withKeys(remoteKeys(url));
     await authenticate(await good());
-    answer = () => ({ status: 200, body: JSON.stringify({ keys: [{ ...jwk, kid: "k2" }] }) });
+    reply = () => ({ status: 200, body: JSON.stringify({ keys: [{ ...jwk, kid: "k2" }] }) });
     vi.advanceTimersByTime(6 * 60_000);
     await authenticate(await good());
     await vi.waitFor(() => expect(fetches).toBe(2));

@@ -11,22 +11,19 @@ import { RequestError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 
-/** Finds the key that verifies a token. */
+/** A function that finds the key of a token, or the shared secret. */
 export type TokenKeys = JWTVerifyGetKey | { readonly secret: Uint8Array };
 
-/** What a token must say to be believed. */
+/** What a valid token must contain. */
 export interface TokenPolicy {
   readonly issuer: string;
-  /**
-   * A token is accepted for any of these: the system's name for users' tokens, the service's own
-   * for those of other services.
-   */
+  /** Any of them is accepted: the system's for users, the service's own for other services. */
   readonly audiences: readonly string[];
 }
 
 /**
  * Verifies an `authorization` header. Throws UNAUTHENTICATED with one message for every cause, or
- * UNAVAILABLE when the keys cannot be had.
+ * UNAVAILABLE if the keys cannot be fetched.
  */
 export type Authenticate = (authorization: string | null) => Promise<Principal>;
 
@@ -49,9 +46,9 @@ const KEYS_TIMEOUT_MS = 2_000;
 const KEYS_RETRY_MS = 1_000;
 
 /**
- * The keys that `url` publishes: fetched when first needed, and for an unknown key at most every 30
- * s; after a failure, at most every second. When 5 minutes old they are fetched anew behind the
- * calls that use them, and they are good for 20: an issuer may be away for a quarter of an hour.
+ * Returns the keys that `url` publishes. They are fetched on first use, and for an unknown key at
+ * most every 30 s; after a failure, at most every second. After 5 minutes they are refreshed in the
+ * background; they remain valid for 20, so that the issuer can be down for a quarter of an hour.
  */
 export function remoteKeys(url: string): TokenKeys {
   const remote = createRemoteJWKSet(new URL(url), {
@@ -73,7 +70,7 @@ export function remoteKeys(url: string): TokenKeys {
   };
 }
 
-/** An issuer that is down or starting must not be met by a request for each token that comes. */
+/** Protects an issuer that is down or starts from one request per call. */
 function fetchUnlessFailing(): FetchImplementation {
   let failure: { readonly error: unknown; readonly until: number } | undefined;
   return async (url, options) => {
@@ -92,8 +89,8 @@ export function createAuthenticate(keys: TokenKeys, policy: TokenPolicy): Authen
   const verified = new VerifiedTokens();
   return async (authorization) => {
     const token = bearerToken(authorization);
-    const known = verified.find(token);
-    if (known !== undefined) return known;
+    const cached = verified.find(token);
+    if (cached !== undefined) return cached;
     try {
       const { payload, protectedHeader } = await verify(token);
       const { sub, iat, exp, roles } = claims.parse(payload);
@@ -130,19 +127,19 @@ function bearerToken(authorization: string | null): string {
   return token;
 }
 
-/** What jose says when it is the keys, and not the token, that are at fault. */
-const ABOUT_THE_KEYS = new Set(["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"]);
+/** Codes of jose that blame the keys, not the token. */
+const KEY_ERRORS = new Set(["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"]);
 
 function refusal(error: unknown): RequestError {
   if (error instanceof RequestError) return error;
   if (
     error instanceof z.ZodError ||
-    (error instanceof errors.JOSEError && !ABOUT_THE_KEYS.has(error.code))
+    (error instanceof errors.JOSEError && !KEY_ERRORS.has(error.code))
   )
     return unauthenticated();
   return new RequestError(
     "UNAVAILABLE",
-    "the keys that verify tokens cannot be had at the moment; try again",
+    "the keys that verify tokens cannot be fetched; try again",
     {},
     { cause: error, retryAfterMs: 1000 },
   );

@@ -2,9 +2,9 @@ import { constants, type Http2ServerRequest } from "node:http2";
 import type { FastifyInstance } from "fastify";
 
 /**
- * Ends a request over HTTP/2 whose body does not arrive in time. A deadline does not cover reading
- * the body, and HTTP/2 has no request timeout of its own; over HTTP/1.1 the server's
- * `requestTimeout` does this. On the paths of `requestStreams` each piece of data renews the time.
+ * Resets an HTTP/2 request whose body does not arrive in time: deadlines do not cover reading the
+ * body, and only HTTP/1.1 has `requestTimeout`. On the paths in `requestStreams` each chunk restarts
+ * the timer.
  */
 export function limitBodyTime(
   app: FastifyInstance,
@@ -27,6 +27,6 @@ function limit(
   const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), timeoutMs);
   const stop = () => clearTimeout(timer);
   stream.once("end", stop).once("close", stop);
-  // Unlike `on`, `prependListener` does not make the stream flow: that is for whoever reads it.
+  // Unlike `on`, `prependListener` does not start the flow of the stream.
   if (renewedByData) stream.prependListener("data", () => void timer.refresh());
 }

@@ -18,8 +18,8 @@ import type { Logger } from "../telemetry/log.ts";
 export type ToConnectError = (error: unknown, method: DescMethod) => ConnectError;
 
 /**
- * The one place where a failure becomes what the caller sees. What nobody expected is logged here,
- * once, and answers `internal` without details.
+ * Returns the one mapping from failures to what callers see. Unexpected failures are logged here,
+ * once, and become `internal` without details.
  */
 export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectError {
   const table: Readonly<Record<string, Code>> = { ...commonErrorCodes, ...codes };
@@ -34,7 +34,7 @@ export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectErr
     const foreign = error instanceof ConnectError && isForeign(error);
     if (error instanceof ConnectError && !foreign) return withField(error);
     if (isConflict(error)) {
-      log.warn(fields, "a statement lost against others each time it was tried");
+      log.warn(fields, "a statement failed by conflicts on every attempt");
       return reasonToConnectError(
         new RequestError("CONFLICT", "too many changes at once; try again"),
         Code.Aborted,
@@ -61,8 +61,8 @@ const OUTAGES = new Set([
 ]);
 
 /**
- * What another service said to this one, or how it could not be reached, is no answer to this one's
- * caller: it names addresses, and tokens that are not theirs.
+ * Whether the error is another service's, or a failure to reach it. Its message is not for this
+ * service's caller: it names addresses, and tokens that are not theirs.
  */
 const isForeign = (error: ConnectError): boolean =>
   error.isWireError ||
@@ -70,9 +70,8 @@ const isForeign = (error: ConnectError): boolean =>
     typeof (error.cause as { code?: unknown } | undefined)?.code === "string");
 
 /**
- * A field that is refused by its rule is named. Other errors of the framework go as they are, as do
- * those that a handler made for the wire: their code says it all (a deadline, an unknown encoding),
- * and the protocols' own suite counts the details.
+ * Adds the invalid field to a validation error. Other errors of the framework and of handlers pass
+ * unchanged: their code is enough, and the conformance suite counts the details.
  */
 function withField(error: ConnectError): ConnectError {
   const violation = error.cause instanceof ValidationError ? error.cause.violations[0] : undefined;

@@ -11,24 +11,22 @@ import { principalKey } from "./principal.ts";
 
 export interface GateOptions {
   readonly authenticate: Authenticate;
-  /**
-   * Services that anybody may call although their methods declare no access: health, reflection.
-   */
+  /** Public services without access rules: health, reflection. */
   readonly openServices: ReadonlySet<DescService>;
-  /** Given to unary calls that bring no deadline of their own, in milliseconds. */
+  /** For unary calls without a deadline. */
   readonly defaultTimeoutMs: number;
   readonly toConnectError: ToConnectError;
   readonly observe: ObserveCall;
 }
 
 /**
- * Runs when a call's headers are there and before its body is read: notes deadline and correlation
- * id, then lets the caller in or refuses.
+ * Returns the function that runs after a call's headers and before its body is read: it records
+ * deadline and correlation id, then admits or refuses the caller.
  */
 export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
   return (context) => {
     const observed = options.observe(context.method, context.protocolName, context.requestHeader);
-    const correlationId = noteCall(context, options.defaultTimeoutMs, observed);
+    const correlationId = recordCall(context, options.defaultTimeoutMs, observed);
     return telemetry.with(observed.context, () =>
       withLogContext({ correlationId }, async () => {
         try {
@@ -43,7 +41,7 @@ export function createGate(options: GateOptions): (context: HandlerContext) => P
   };
 }
 
-function noteCall(
+function recordCall(
   context: HandlerContext,
   defaultTimeoutMs: number,
   observed: ObservedCall,

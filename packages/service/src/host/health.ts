@@ -8,7 +8,7 @@ import {
 const CHECK_INTERVAL_MS = 1_000;
 const CHECK_TIMEOUT_MS = 1_000;
 
-/** Throws when the dependency cannot be used. */
+/** Throws if the dependency cannot be used. */
 export type DependencyCheck = (signal: AbortSignal) => Promise<void>;
 
 export interface HealthReport {
@@ -17,10 +17,7 @@ export interface HealthReport {
   readonly dependencies: Readonly<Record<string, "up" | "down">>;
 }
 
-/**
- * Looks at the real dependencies once a second, so that a probe costs nothing and a failure shows
- * within two seconds.
- */
+/** Checks the dependencies once a second: probes cost nothing, failures show within 2 s. */
 export class HealthMonitor {
   readonly #checks: Readonly<Record<string, DependencyCheck>>;
   readonly #onChange: (name: string, error: unknown) => void;
@@ -52,11 +49,11 @@ export class HealthMonitor {
 
   async start(): Promise<void> {
     this.#serving = true;
-    await this.#look();
-    this.#timer = setInterval(() => void this.#look(), CHECK_INTERVAL_MS);
+    await this.#checkAll();
+    this.#timer = setInterval(() => void this.#checkAll(), CHECK_INTERVAL_MS);
   }
 
-  /** From now on not ready, whatever the dependencies say. */
+  /** Not ready from now on, regardless of the dependencies. */
   stop(): void {
     this.#serving = false;
     this.#stopped = true;
@@ -64,44 +61,44 @@ export class HealthMonitor {
     this.#changes.dispatchEvent(new Event("change"));
   }
 
-  /** Whether `stop` was called: nothing will change any more. */
+  /** Whether `stop` was called; readiness will not change any more. */
   get stopped(): boolean {
     return this.#stopped;
   }
 
-  /** Resolves at the next change of readiness, or when the signal aborts. */
+  /** Resolves at the next change of readiness or when the signal aborts. */
   async changed(signal: AbortSignal): Promise<void> {
     await once(this.#changes, "change", { signal }).catch(() => {});
   }
 
-  async #look(): Promise<void> {
+  async #checkAll(): Promise<void> {
     const before = this.report().ready;
     await Promise.all(
-      Object.entries(this.#checks).map(([name, check]) => this.#lookAt(name, check)),
+      Object.entries(this.#checks).map(([name, check]) => this.#check(name, check)),
     );
     if (this.report().ready !== before) this.#changes.dispatchEvent(new Event("change"));
   }
 
-  async #lookAt(name: string, check: DependencyCheck): Promise<void> {
+  async #check(name: string, check: DependencyCheck): Promise<void> {
     const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
     const { promise: timedOut, reject } = Promise.withResolvers<never>();
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     try {
       await Promise.race([check(signal), timedOut]);
-      this.#note(name, "up", undefined);
+      this.#record(name, "up", undefined);
     } catch (error) {
-      this.#note(name, "down", error);
+      this.#record(name, "down", error);
     }
   }
 
-  #note(name: string, state: "up" | "down", error: unknown): void {
+  #record(name: string, state: "up" | "down", error: unknown): void {
     if (this.#states.get(name) === state) return;
     this.#states.set(name, state);
     this.#onChange(name, error);
   }
 }
 
-/** grpc.health.v1 for the whole server ("") and each of its services. */
+/** Returns the routes of grpc.health.v1, for the server ("") and each of its services. */
 export function healthRoutes(monitor: HealthMonitor, serviceNames: ReadonlySet<string>) {
   const status = () => (monitor.report().ready ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
   const known = (service: string) => service === "" || serviceNames.has(service);
@@ -121,7 +118,7 @@ export function healthRoutes(monitor: HealthMonitor, serviceNames: ReadonlySet<s
       async *watch({ service }, { signal }) {
         let last: ServingStatus | undefined;
         while (!signal.aborted) {
-          // Before the status is read, so that no change is missed while it is sent.
+          // Subscribe before the status is read: no change is missed while it is sent.
           const change = monitor.changed(signal);
           const now = known(service) ? status() : ServingStatus.SERVICE_UNKNOWN;
           if (now !== last) yield { status: now };

@@ -7,13 +7,10 @@ export interface SessionLimits {
   readonly maxConnectionAgeMs: number;
 }
 
-/**
- * GOAWAY for no error that refuses no stream: its last one is the highest that there can be (RFC
- * 9113 section 6.8).
- */
+/** GOAWAY without an error and with the highest stream id: refuses none (RFC 9113, 6.8). */
 const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex");
-/** How long a peer may take to say that it has heard. */
-const HEARD_WITHIN_MS = 1_000;
+/** For the peer's reply to the ping that follows the notice. */
+const NOTICE_TIMEOUT_MS = 1_000;
 
 /** Varies a time by up to a fifth, so that what started together does not end together. */
 export const jittered = (ms: number): number => ms * (0.8 + 0.4 * Math.random());
@@ -28,7 +25,7 @@ export class Http2Sessions {
     this.#limits = limits;
   }
 
-  /** `socket`: what it speaks through, in cleartext. */
+  /** `socket`: its socket if it is in cleartext. */
   add(http2: ServerHttp2Session, socket: Socket | undefined): void {
     const session = new Session(http2, socket, this.#limits);
     this.#open.add(session);
@@ -36,7 +33,7 @@ export class Http2Sessions {
     if (this.#closing) session.leave();
   }
 
-  /** GOAWAY to all, and to those that come late; each closes with its last call. */
+  /** Sends GOAWAY to all sessions, also to later ones; each closes after its last call. */
   close(): void {
     this.#closing = true;
     for (const session of this.#open) session.leave();
@@ -48,13 +45,12 @@ export class Http2Sessions {
 }
 
 /**
- * A session that ends without refusing a call, in cleartext. One GOAWAY refuses the calls that
- * cross it, so there are two: a notice that asks the peer to begin no more, and the one that names
- * the last stream when the peer has answered a ping, after whatever it had sent before it knew.
- * Node 24 has no API for the notice (nghttp2_submit_shutdown_notice), and after any GOAWAY of its
- * own it takes no further stream, whatever that says; so the notice goes by the socket. It stands
- * between two frames, for Node writes whole ones. Through TLS that is not possible: there the one
- * GOAWAY must do, and calls that cross it are refused as unprocessed, for the client to make again.
+ * A session that ends without refusing a call, in cleartext. A single GOAWAY refuses the calls that
+ * cross it, so there are two: a notice that asks the peer to start no more calls, and, after the
+ * peer's reply to a ping, the GOAWAY that names the last stream. Node 24 has no API for the notice
+ * (nghttp2_submit_shutdown_notice) and accepts no stream after a GOAWAY of its own, so the notice is
+ * written to the socket; Node writes whole frames, so it lands between two. TLS does not allow this:
+ * there, calls that cross the one GOAWAY are refused as unprocessed, and clients retry them.
  */
 class Session {
   readonly #http2: ServerHttp2Session;
@@ -69,8 +65,8 @@ class Session {
     this.#http2 = http2;
     this.#socket = socket;
     http2.setTimeout(keepAliveTimeoutMs, () => this.leave());
-    const old = setTimeout(() => this.leave(), jittered(maxConnectionAgeMs)).unref();
-    http2.once("close", () => clearTimeout(old));
+    const age = setTimeout(() => this.leave(), jittered(maxConnectionAgeMs)).unref();
+    http2.once("close", () => clearTimeout(age));
   }
 
   leave(): void {
@@ -79,8 +75,8 @@ class Session {
     const close = () => this.#http2.close();
     if (this.#socket?.writable) {
       this.#socket.write(SHUTDOWN_NOTICE);
-      const unheard = setTimeout(close, HEARD_WITHIN_MS);
-      this.#http2.once("close", () => clearTimeout(unheard));
+      const timer = setTimeout(close, NOTICE_TIMEOUT_MS);
+      this.#http2.once("close", () => clearTimeout(timer));
       if (this.#http2.ping(close)) return;
     }
     close();

@@ -15,13 +15,12 @@ import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
 
 /**
- * What every call passes through after its body is read, outermost first:
- * 1. the span of the call and the log context, so that every line the call writes names it, first
- *    of all those of
- * 2. logging, which sees the outcome as the caller gets it and ends the span, so it is outside of
- * 3. error mapping, which must see every failure, also those of
- * 4. the deadline, which ends a call whose handler does not, and
- * 5. validation, so that a handler only ever sees messages that keep the rules of the schema.
+ * Returns what every call passes through after its body is read, outermost first:
+ * 1. the span of the call and the log context, which every log line of the call carries, also from
+ * 2. logging, which sees the outcome as the caller does and ends the span, so it is outside of
+ * 3. error mapping, which must see every failure, also from
+ * 4. the deadline, which ends a call even if its handler does not, and
+ * 5. validation, so that handlers see valid messages only.
  */
 export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
   return [
@@ -76,9 +75,8 @@ function errorMapping(toConnectError: ToConnectError): Interceptor {
 }
 
 /**
- * Connect signals a deadline, a shutdown and a caller that has gone, but leaves the answer to the
- * handler; nobody must depend on the handler to listen. For a stream that brings a deadline,
- * Connect's own signal has it.
+ * Connect signals a deadline, a shutdown and a cancellation, but leaves it to the handler to stop.
+ * We do not rely on that. The deadline of a stream is in Connect's own signal.
  */
 const deadline: Interceptor = (next) => async (req) => {
   const { deadline: at } = req.contextValues.get(callKey);

@@ -7,7 +7,7 @@ import { Http2Sessions, jittered } from "./http2-sessions.ts";
 
 const HTTP2_PREFACE = Buffer.from("PRI");
 
-/** Limits of one listener; the production values are `hardenedLimits`. Times in milliseconds. */
+/** Limits of one listener. */
 export interface PortLimits {
   readonly firstByteTimeoutMs: number;
   readonly headersTimeoutMs: number;
@@ -15,19 +15,16 @@ export interface PortLimits {
   readonly connectionsCheckingIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
   /**
-   * A connection this old, a fifth more or less, is closed when its calls have ended, so that new
-   * replicas receive load from clients that keep theirs.
+   * A connection of this age, varied by a fifth, is closed after its last call, so that new replicas
+   * get load from long-lived clients.
    */
   readonly maxConnectionAgeMs: number;
   readonly maxConnections: number;
   readonly maxConcurrentStreams: number;
   readonly maxHeaderBytes: number;
-  /** MiB of memory that one HTTP/2 session may hold. */
+  /** MiB per HTTP/2 session. */
   readonly maxSessionMemory: number;
-  /**
-   * A connection may reset this many streams at once, and this many more each second
-   * (CVE-2023-44487).
-   */
+  /** Streams that a connection may reset at once, and per second after that (CVE-2023-44487). */
   readonly streamResetBurst: number;
   readonly streamResetRate: number;
 }
@@ -50,35 +47,25 @@ export const hardenedLimits: PortLimits = {
 export interface TlsOptions {
   readonly cert: string;
   readonly key: string;
-  /**
-   * Certificates of the authorities whose clients may connect; when given, a client without a
-   * certificate is refused.
-   */
+  /** Authorities of client certificates; if set, clients without a certificate are refused. */
   readonly clientCa?: string;
 }
 
-/** A server that speaks HTTP/1.1 and HTTP/2 on one port. */
+/** A server for HTTP/1.1 and HTTP/2 on one port. */
 export interface OnePort {
   readonly server: http.Server;
-  /**
-   * From now on an answer over HTTP/1.1 is the last one on its connection, so that few are left
-   * when the port closes.
-   */
+  /** Closes HTTP/1.1 connections after their next response, so that few are left to drain. */
   retire(): void;
-  /**
-   * Sends GOAWAY to every HTTP/2 session and keeps closing idle HTTP/1.1 connections until the
-   * server is closed; calls in flight finish.
-   */
+  /** Sends GOAWAY to HTTP/2 sessions and closes HTTP/1.1 connections as they become idle. */
   drain(): void;
-  /** Ends every connection, whatever is in flight. */
+  /** Closes every connection, also with calls in flight. */
   destroy(): void;
 }
 
 /**
- * Cleartext, or TLS with ALPN when a certificate is given. Node has no cleartext server for both
- * protocols, and its secure one keeps the two protocols' limits apart; so an HTTP/1.1 server
- * listens, whose own timeouts and idle tracking then work, its connection listener is taken off,
- * and each connection goes to HTTP/2 when it asks for it, else back to that listener.
+ * Creates the server: cleartext, or TLS with ALPN if `tls` is given. Node has no cleartext server
+ * for both protocols, so an HTTP/1.1 server listens, whose timeouts and idle tracking then work. Its
+ * connection listener is removed; each connection goes to HTTP/2 or back to that listener.
  */
 export function createOnePort(
   handler: RequestListener,
@@ -86,10 +73,10 @@ export function createOnePort(
   tls?: TlsOptions,
 ): OnePort {
   let retired = false;
-  /** When each HTTP/1.1 connection is old, on the clock of `performance.now()`. */
-  const oldAt = new WeakMap<Socket, number>();
+  /** When each HTTP/1.1 connection reaches its maximal age. */
+  const retireAt = new WeakMap<Socket, number>();
   const http1Handler: RequestListener = (request, response) => {
-    if (retired || performance.now() > (oldAt.get(request.socket) ?? 0))
+    if (retired || performance.now() > (retireAt.get(request.socket) ?? 0))
       response.setHeader("connection", "close");
     handler(request, response);
   };
@@ -102,19 +89,18 @@ export function createOnePort(
   const sessions = new Http2Sessions(limits);
   let accepted: Socket;
   h2.on("session", (session) => sessions.add(session, tls === undefined ? accepted : undefined));
-  // A peer that breaks the protocol ends its own session; without a listener it would end the
-  // process.
+  // Without a listener, a peer that violates the protocol would end the process.
   h2.on("sessionError", () => {});
   const connected = tls === undefined ? "connection" : "secureConnection";
   const [serveHttp1] = server.listeners(connected) as ((socket: Socket) => void)[];
   server.removeAllListeners(connected);
   const serve = (socket: Socket, isHttp2: boolean) => {
     if (isHttp2) {
-      // Its session is made, and announced, before this returns.
+      // Emits "session" before it returns.
       accepted = socket;
       return void h2.emit("connection", socket);
     }
-    oldAt.set(socket, performance.now() + jittered(limits.maxConnectionAgeMs));
+    retireAt.set(socket, performance.now() + jittered(limits.maxConnectionAgeMs));
     serveHttp1?.call(server, socket);
   };
   if (tls === undefined)
@@ -129,9 +115,8 @@ export function createOnePort(
     },
     drain: () => {
       sessions.close();
-      // A keep-alive connection that is busy now becomes idle later and would hold the port for its
-      // whole keep-alive time. Not in the timer's own phase of the event loop, but after the next
-      // one, which reads: a request that has come already must not be met by a closed connection.
+      // A keep-alive connection that is busy now becomes idle later, and would hold the port for its
+      // keep-alive time. Closed after the poll phase, which reads requests that have arrived.
       const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), 100);
       server.once("close", () => clearInterval(sweep));
     },
@@ -177,10 +162,7 @@ function secureOptions(limits: PortLimits, { cert, key, clientCa }: TlsOptions) 
   };
 }
 
-/**
- * Reads until the first bytes tell the protocol, puts them back, and says which; a socket silent
- * for too long is closed.
- */
+/** Detects the protocol by the first bytes and puts them back; closes a silent socket. */
 function decideProtocol(
   socket: Socket,
   timeoutMs: number,
@@ -194,15 +176,15 @@ function decideProtocol(
     const seen = head.subarray(0, HTTP2_PREFACE.length);
     const maybeHttp2 = seen.equals(HTTP2_PREFACE.subarray(0, seen.length));
     if (maybeHttp2 && seen.length < HTTP2_PREFACE.length) return;
-    letGo();
+    release();
     socket.unshift(head);
     decided(socket, maybeHttp2);
   };
   const drop = () => void socket.destroy();
-  const silent = setTimeout(drop, timeoutMs);
-  const letGo = () => {
-    clearTimeout(silent);
-    socket.off("readable", onReadable).off("end", drop).off("error", drop).off("close", letGo);
+  const timer = setTimeout(drop, timeoutMs);
+  const release = () => {
+    clearTimeout(timer);
+    socket.off("readable", onReadable).off("end", drop).off("error", drop).off("close", release);
   };
-  socket.on("readable", onReadable).on("end", drop).on("error", drop).on("close", letGo);
+  socket.on("readable", onReadable).on("end", drop).on("error", drop).on("close", release);
 }

@@ -3,12 +3,12 @@ import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { access, Role } from "@tercet/gen/common/v1/access";
 import { RequestError } from "../errors.ts";
 
-/** A role's name as tokens carry it: "customer" for ROLE_CUSTOMER. */
+/** A role's name in tokens: "customer" for ROLE_CUSTOMER. */
 export type RoleName = Lowercase<Exclude<keyof typeof Role, "UNSPECIFIED">>;
 
 export const roleName = (role: Role): RoleName => Role[role].toLowerCase() as RoleName;
 
-/** Who calls: a user, or another service. */
+/** The caller: a user or another service. */
 export interface Principal {
   /** The user's id, or the service's client id. */
   readonly subject: string;
@@ -19,7 +19,7 @@ export const principalKey = createContextKey<Principal | undefined>(undefined, {
   description: "the authenticated caller",
 });
 
-/** The caller of a method that is not public. */
+/** Returns the caller of a method that is not public. */
 export function principal(context: Pick<HandlerContext, "values">): Principal {
   const caller = context.values.get(principalKey);
   if (caller === undefined)
@@ -28,8 +28,8 @@ export function principal(context: Pick<HandlerContext, "values">): Principal {
 }
 
 /**
- * On a method with `access.owner`: the subject whose things alone may be seen; undefined when the
- * caller's roles show everything.
+ * On a method with `access.owner`: returns the subject whose resources the caller may see; undefined
+ * if the caller's roles allow all.
  */
 export function visibleOwner(
   context: Pick<HandlerContext, "values" | "method">,

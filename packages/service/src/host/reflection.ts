@@ -9,21 +9,19 @@ import {
 } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
 
-/** Everything that can be asked for, by the name it is asked for. */
+/** The descriptors by what clients look them up by. */
 interface Index {
   readonly services: readonly DescService[];
   readonly files: ReadonlyMap<string, DescFile>;
-  /**
-   * Files by the full names of what they declare: services, methods, messages, enums, extensions.
-   */
+  /** Files by the full names of their services, methods, messages, enums and extensions. */
   readonly symbols: ReadonlyMap<string, DescFile>;
-  /** Files of extensions, by the message they extend and their number. */
+  /** Files of extensions, by extended message and field number. */
   readonly extensions: ReadonlyMap<string, ReadonlyMap<number, DescFile>>;
 }
 
 /**
- * grpc.reflection.v1 and v1alpha for these services. Source: github.com/grpc/grpc,
- * doc/server-reflection.md.
+ * Returns the routes of grpc.reflection.v1 and v1alpha for these services. Source:
+ * github.com/grpc/grpc, doc/server-reflection.md.
  */
 export function reflectionRoutes(services: readonly DescService[]) {
   const index = buildIndex([...services, ServerReflection, ServerReflectionV1Alpha]);
@@ -32,14 +30,14 @@ export function reflectionRoutes(services: readonly DescService[]) {
       yield {
         validHost: originalRequest.host,
         originalRequest,
-        messageResponse: answer(index, originalRequest.messageRequest),
+        messageResponse: respond(index, originalRequest.messageRequest),
       };
     }
   }
   return (router: ConnectRouter) =>
     router
       .service(ServerReflection, { serverReflectionInfo })
-      // The two versions' messages differ in nothing but the package they are in.
+      // The messages of the two versions differ only in their package.
       .service(ServerReflectionV1Alpha, { serverReflectionInfo: serverReflectionInfo as never });
 }
 
@@ -62,12 +60,12 @@ function buildIndex(services: readonly DescService[]): Index {
     file.dependencies.forEach(add);
   };
   for (const service of services) add(service.file);
-  // No method names it: it travels in the details of errors.
+  // No method refers to it: it is a detail of errors.
   add(ErrorInfoSchema.file);
   return { services, files, symbols, extensions };
 }
 
-function answer(index: Index, request: ServerReflectionRequest["messageRequest"]) {
+function respond(index: Index, request: ServerReflectionRequest["messageRequest"]) {
   switch (request.case) {
     case "listServices":
       return {
@@ -75,15 +73,15 @@ function answer(index: Index, request: ServerReflectionRequest["messageRequest"]
         value: { service: index.services.map((s) => ({ name: s.typeName })) },
       };
     case "fileByFilename":
-      return fileAnswer(index.files.get(request.value));
+      return fileResponse(index.files.get(request.value));
     case "fileContainingSymbol":
-      return fileAnswer(index.symbols.get(request.value));
+      return fileResponse(index.symbols.get(request.value));
     case "fileContainingExtension":
-      return fileAnswer(
+      return fileResponse(
         index.extensions.get(request.value.containingType)?.get(request.value.extensionNumber),
       );
     case "allExtensionNumbersOfType": {
-      if (!index.symbols.has(request.value)) return notFoundAnswer();
+      if (!index.symbols.has(request.value)) return notFoundResponse();
       const extensionNumber = [...(index.extensions.get(request.value)?.keys() ?? [])];
       return {
         case: "allExtensionNumbersResponse" as const,
@@ -91,27 +89,27 @@ function answer(index: Index, request: ServerReflectionRequest["messageRequest"]
       };
     }
     default:
-      return notFoundAnswer();
+      return notFoundResponse();
   }
 }
 
-/** The file, and before it everything it imports, so that a client needs to ask once. */
-function fileAnswer(file: DescFile | undefined) {
-  if (file === undefined) return notFoundAnswer();
+/** Returns the file and all its imports, so that one request is enough. */
+function fileResponse(file: DescFile | undefined) {
+  if (file === undefined) return notFoundResponse();
   const ordered = new Set<DescFile>();
   const visit = (f: DescFile) => {
     f.dependencies.forEach(visit);
     ordered.add(f);
   };
   visit(file);
-  // Clients take the first file for the one they asked for.
+  // Clients expect the requested file first.
   const fileDescriptorProto = [...ordered]
     .reverse()
     .map((f) => toBinary(FileDescriptorProtoSchema, f.proto));
   return { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } };
 }
 
-const notFoundAnswer = () => ({
+const notFoundResponse = () => ({
   case: "errorResponse" as const,
   value: { errorCode: Code.NotFound, errorMessage: "not found" },
 });

@@ -5,9 +5,8 @@ import { createLogger } from "../telemetry/log.ts";
 import { finishBeforeExit } from "./exit.ts";
 
 /**
- * A process around a service: starts it, waits for SIGTERM or SIGINT, drains it; a start that waits
- * for something, a database perhaps, is given up. Says what is wrong in one paragraph when it
- * cannot start.
+ * Runs a service as a process: starts it, waits for SIGTERM or SIGINT, and drains it. A signal also
+ * ends a start that hangs. A failed start prints one paragraph and exits with 1.
  */
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stopped = signalled();
@@ -24,20 +23,18 @@ export async function runService(start: () => Promise<AsyncDisposable>): Promise
 }
 
 const migrationEnv = z.object({ DATABASE_URL: z.string(), ENVIRONMENT: z.string().optional() });
-/** What a shell says of a process that SIGTERM ended. */
+/** The exit status of a process that SIGTERM ended, as shells report it. */
 const TERMINATED = 128 + 15;
 
 /**
- * A process that brings a database's schema up to date and ends: with 0 when it is. Of the
- * environment it needs DATABASE_URL and nothing else, so that it can run before there are secrets
- * for a service. A signal ends it; what has been migrated by then stays, and the next run goes on
- * from there.
+ * Runs a migration as a process, which exits with 0 on success. It needs DATABASE_URL only, so that
+ * it can run before the secrets of the service exist. A signal ends it; the next run continues.
  */
 export async function runMigration(
   name: string,
   migrate: (databaseUrl: string) => Promise<void>,
 ): Promise<void> {
-  // As process 1 of a container it would not be ended by a signal that it does not listen to.
+  // Without a listener, a signal does not end process 1 of a container.
   void signalled().then(() => process.exit(TERMINATED));
   try {
     const { DATABASE_URL, ENVIRONMENT } = parseEnv(name, migrationEnv, readEnv());
@@ -64,6 +61,6 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof SchemaBehindError) return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE")
-    return `port ${port} is in use; set PORT to another one, or stop what listens there`;
+    return `port ${port} is in use; set PORT to another one, or stop the process that listens there`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

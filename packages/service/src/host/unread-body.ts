@@ -2,10 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
 
 /**
- * A call that is answered before its body was read to the end, because it is too large for
- * instance, leaves the rest behind. Over HTTP/1.1 that would stand before the next request of the
- * connection, which would wait for it until `requestTimeout`: it is thrown away. Over HTTP/2 a
- * stream stands in nobody's way, and the body timer ends it.
+ * Discards the rest of a body over HTTP/1.1 when the response is sent before it was read, because it
+ * is too large for instance. The next request of the connection would wait behind it until
+ * `requestTimeout`. Over HTTP/2 it blocks nothing, and the body timer ends it.
  */
 export function discardUnreadBodies(app: FastifyInstance): void {
   app.addHook("onRequest", ({ raw: request }, { raw: response }, done) => {
@@ -17,15 +16,13 @@ export function discardUnreadBodies(app: FastifyInstance): void {
   });
 }
 
-/**
- * Who stops reading in the middle would destroy the request, and then nothing could be thrown away.
- */
+/** A reader that stops early would destroy the request, and its connection with it. */
 function surviveReader(request: IncomingMessage): void {
   request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
 }
 
 function discardRest(request: IncomingMessage): void {
   if (request.readableEnded) return;
-  // It does not flow as long as somebody waits for it.
+  // A stream with a "readable" listener does not flow.
   request.removeAllListeners("readable").resume();
 }

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import type { Principal } from "./principal.ts";
 
-/** A key that is withdrawn may count so much longer. */
-const BELIEVED_MS = 30_000;
+/** A revoked signing key takes this much longer to take effect. */
+const CACHED_MS = 30_000;
 const MAX_TOKENS = 4_096;
 
 interface Verified {
@@ -12,9 +12,8 @@ interface Verified {
 }
 
 /**
- * Tokens that were verified lately: a caller brings the same one again and again. Only what was
- * verified gets in, under its digest, so that neither tokens nor their length are kept; the oldest
- * makes room. It says who is known, never who is refused: what it does not know is verified.
+ * A cache of verified tokens. Keys are digests, so that no token is kept in memory. When it is full,
+ * the oldest entry is evicted. It never refuses a token: one that it does not know is verified.
  */
 export class VerifiedTokens {
   readonly #byDigest = new Map<string, Verified>();
@@ -29,13 +28,13 @@ export class VerifiedTokens {
     return found !== undefined && performance.now() < found.until ? found.principal : undefined;
   }
 
-  /** For 30 s, and no longer than the token itself is good. */
-  add(token: string, principal: Principal, goodForMs: number): void {
+  /** Caches it for 30 s, never past its expiry. */
+  add(token: string, principal: Principal, validForMs: number): void {
     const [oldest] = this.#byDigest.keys();
     if (this.#byDigest.size >= this.#max && oldest !== undefined) this.#byDigest.delete(oldest);
     this.#byDigest.set(digestOf(token), {
       principal,
-      until: performance.now() + Math.min(BELIEVED_MS, goodForMs),
+      until: performance.now() + Math.min(CACHED_MS, validForMs),
     });
   }
 }

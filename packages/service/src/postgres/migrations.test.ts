@@ -57,8 +57,8 @@ test("five replicas that migrate one fresh database at once all succeed, and eac
   expect(await things(database)).toEqual([{ id: 1n }]);
 });
 
-describe("where a job migrates", () => {
-  test("a service refuses to run on a schema that is behind, says what is missing, and changes nothing", async () => {
+describe("with MIGRATE_AT_START=false", () => {
+  test("a service refuses a schema that is behind, names the missing steps, and changes nothing", async () => {
     await using database = await testDatabase();
     await expect(prepareSchema(database.url, both, false)).rejects.toMatchObject({
       missing: ["0000_step", "0001_step"],
@@ -70,7 +70,7 @@ describe("where a job migrates", () => {
     expect(await things(database)).toEqual([]);
   });
 
-  test("it runs on one that is up to date, and on one that is ahead, as a roll-back finds it", async () => {
+  test("a service accepts a schema that is up to date, and one that is ahead, as after a roll-back", async () => {
     await using database = await testDatabase(both);
     await prepareSchema(database.url, both, false);
     await prepareSchema(database.url, first, false);

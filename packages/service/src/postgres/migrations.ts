@@ -6,14 +6,11 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 
 const CONNECT_TIMEOUT_S = 10;
-/** Any constant will do, as long as every replica takes the same one. */
+/** Any constant, the same in every replica. */
 const MIGRATION_LOCK = 7_237_238;
 const UNDEFINED_TABLE = "42P01";
 
-/**
- * The database's schema is older than the program, which must not work on it. `missing` names what
- * has not been run there.
- */
+/** The database's schema is older than the program; `missing` names the migrations to run. */
 export class SchemaBehindError extends Error {
   readonly missing: readonly string[];
 
@@ -26,10 +23,7 @@ export class SchemaBehindError extends Error {
   }
 }
 
-/**
- * Brings the schema up to date. Replicas that start at once wait for each other on an advisory
- * lock, held by the one connection that migrates.
- */
+/** Migrates the database. Concurrent replicas wait for each other on an advisory lock. */
 export async function migratePostgres(url: string, folder: URL): Promise<void> {
   await withConnection(url, async (sql) => {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
@@ -39,8 +33,8 @@ export async function migratePostgres(url: string, folder: URL): Promise<void> {
 }
 
 /**
- * What a service does before it opens its database: it migrates, or, where a job does that, throws
- * SchemaBehindError unless the job has. A schema that is ahead will do: a roll-back meets one.
+ * Migrates the database, or, if a job does that, throws SchemaBehindError unless the job has. A
+ * schema that is ahead is accepted: a roll-back finds one.
  */
 export async function prepareSchema(
   url: string,
@@ -58,7 +52,7 @@ export async function prepareSchema(
 
 interface Step {
   readonly tag: string;
-  /** What drizzle remembers a step by, and orders them by. */
+  /** By which drizzle identifies and orders the steps. */
   readonly when: number;
 }
 
@@ -67,7 +61,7 @@ async function readJournal(folder: URL): Promise<readonly Step[]> {
   return (JSON.parse(text) as { entries: Step[] }).entries;
 }
 
-/** 0 where nothing was ever migrated. */
+/** Resolves to `when` of the last migration; 0 if there is none. */
 async function lastMigration(sql: postgres.Sql): Promise<number> {
   try {
     const [row] = await sql<

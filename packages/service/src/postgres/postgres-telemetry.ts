@@ -12,27 +12,24 @@ const SCOPE = "@tercet/service";
 /** Semantic conventions, database client metrics. */
 const BUCKETS_S = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 
-/** How the connections of a pool are used. */
+/** The connections of a pool. */
 export interface PoolUse {
   readonly used: number;
   readonly idle: number;
   readonly max: number;
-  /** Statements that wait for one. */
+  /** Statements that wait for a connection. */
   readonly pending: number;
 }
 
-/** What a pool tells of itself. Disposing of it ends that. */
+/** The telemetry of a pool; disposing of it unregisters it. */
 export interface PoolTelemetry extends Disposable {
-  /** A statement begins; its end is told by what is answered. */
+  /** Starts a statement; returns the function that ends it. */
   statement(statement: object): (error?: unknown) => void;
-  /** One waited in vain. */
+  /** Counts a statement that got no connection in time. */
   timedOut(): void;
 }
 
-/**
- * Spans and metrics of a pool, by the semantic conventions for database clients. `name` is the
- * pool's, `database` the database's.
- */
+/** Records spans and metrics of a pool, by the semantic conventions for database clients. */
 export function observePool(name: string, database: string, use: () => PoolUse): PoolTelemetry {
   const tracer = trace.getTracer(SCOPE);
   const meter = metrics.getMeter(SCOPE);
@@ -40,14 +37,14 @@ export function observePool(name: string, database: string, use: () => PoolUse):
   const base = { "db.system.name": "postgresql", "db.namespace": database };
   const duration = meter.createHistogram("db.client.operation.duration", {
     unit: "s",
-    description: "A statement, with its wait for a connection",
+    description: "A statement, including its wait for a connection",
     advice: { explicitBucketBoundaries: BUCKETS_S },
   });
   const timeouts = meter.createCounter("db.client.connection.timeouts", {
     unit: "{timeout}",
-    description: "Waits for a connection in vain",
+    description: "Statements that got no connection in time",
   });
-  // A series that is not there until something happens hides the first time that it does.
+  // Start the series at 0, so that the first increase shows in a rate.
   timeouts.add(0, pool);
   const count = meter.createObservableGauge("db.client.connection.count", {
     unit: "{connection}",
@@ -55,7 +52,7 @@ export function observePool(name: string, database: string, use: () => PoolUse):
   });
   const max = meter.createObservableGauge("db.client.connection.max", {
     unit: "{connection}",
-    description: "Connections that there may be",
+    description: "Maximum of connections",
   });
   const pending = meter.createObservableGauge("db.client.connection.pending_requests", {
     unit: "{request}",
@@ -78,7 +75,7 @@ export function observePool(name: string, database: string, use: () => PoolUse):
       const start = performance.now();
       const attributes = { ...base, "db.operation.name": operation };
       const inside = context.active();
-      // What nobody asked for, as heartbeats, belongs to no trace and begins none.
+      // Background statements such as heartbeats start no trace.
       const span = trace.getSpan(inside)?.isRecording()
         ? tracer.startSpan(
             summary,
@@ -115,11 +112,11 @@ function errorType(error: unknown): string {
 interface Described {
   /** "INSERT" */
   readonly operation: string;
-  /** "INSERT orders, INSERT sagas": what it changes, or what it reads. */
+  /** The tables that it changes, else the one it reads: "INSERT orders, INSERT sagas". */
   readonly summary: string;
 }
 
-/** By the strings of the template, of which there is one for each place in the code. */
+/** Cached by the strings of the template: one object for each place in the code. */
 const known = new WeakMap<object, Described>();
 
 function describe(statement: object): Described {
@@ -131,7 +128,7 @@ function describe(statement: object): Described {
   return described;
 }
 
-/** With the pieces that it is made of. */
+/** Includes the text of its fragments. */
 function textOf(statement: object): string {
   const { strings = [], args = [] } = statement as {
     strings?: readonly string[];

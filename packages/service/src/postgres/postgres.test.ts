@@ -41,7 +41,7 @@ describe("a pool", () => {
     expect(settings.map(({ setting }) => setting)).toEqual(["shop-test", "3000", "5000"]);
   });
 
-  test("tells which constraint was violated", async () => {
+  test("reports the violated constraint", async () => {
     const twice = await failure(
       sql`insert into things (id, given_name) values (70, 'dup'), (71, 'dup')`,
     );
@@ -67,7 +67,7 @@ describe("a pool", () => {
     await pingPostgres(sql);
   });
 
-  test("a statement that takes too long, a lock that is not had, and a standby are unavailable", async () => {
+  test("a statement timeout, a lock timeout and a standby are unavailable", async () => {
     const one = connectPostgres(database.url, { max: 1 });
     await one`select set_config('statement_timeout', '50', false)`;
     expect(isDatabaseUnavailable(await failure(one`select pg_sleep(5)`))).toBe(true);
@@ -84,7 +84,7 @@ describe("a pool", () => {
     expect(isDatabaseUnavailable(await failure(closed`select 1`))).toBe(true);
   });
 
-  test("mistakes of ours are not", async () => {
+  test("errors in our own statements are not unavailable", async () => {
     for (const error of [
       await failure(sql`select nothing from nowhere`),
       new TypeError("x"),
@@ -99,7 +99,7 @@ describe("a pool", () => {
 });
 
 test.each(["127.0.0.1:1", "nowhere.invalid:5432"])(
-  "a server at %s that is not there is unavailable, soon",
+  "an absent server at %s is unavailable within its timeout",
   async (address) => {
     const sql = connectPostgres(`postgres://postgres@${address}/x`, { max: 1 });
     const error = await pingPostgres(sql).catch((e: unknown) => e);

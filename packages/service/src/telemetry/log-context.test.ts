@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { createLogger } from "./log.ts";
 import { inPresentContext, logContext, noteLogContext, withLogContext } from "./log-context.ts";
 
-describe("the context of work", () => {
-  test("is that of whoever began it, after waits too, and nobody else's", async () => {
+describe("the log context", () => {
+  test("belongs to the work that began it, also after waits, and to no other", async () => {
     const work = (correlationId: string) =>
       withLogContext({ correlationId }, async () => {
         await sleep(1);
@@ -18,7 +18,7 @@ describe("the context of work", () => {
     expect(logContext()).toEqual({});
   });
 
-  test("is the outer one with the new fields over it; an undefined field takes one away", () => {
+  test("is the outer one with the new fields added; undefined removes a field", () => {
     withLogContext({ correlationId: "a", orderId: "1" }, () => {
       expect(withLogContext({ orderId: "2" }, logContext)).toEqual({
         correlationId: "a",
@@ -29,7 +29,7 @@ describe("the context of work", () => {
     });
   });
 
-  test("learns what the work is about, for those around it too, and nothing where there is none", async () => {
+  test("takes fields later, also for the callers around it; without a context nothing happens", async () => {
     await withLogContext({ correlationId: "a" }, async () => {
       await (async () => noteLogContext({ orderId: "1" }))();
       expect(logContext()).toEqual({ correlationId: "a", orderId: "1" });
@@ -38,7 +38,7 @@ describe("the context of work", () => {
     expect(logContext()).toEqual({});
   });
 
-  test("goes along with a stream, whoever reads it, to its end", async () => {
+  test("stays with a stream to its end, whatever context reads it", async () => {
     const seen: unknown[] = [];
     async function* messages() {
       try {
@@ -57,7 +57,7 @@ describe("the context of work", () => {
   });
 });
 
-test("a line names the work it belongs to; what it says itself comes first", () => {
+test("a line carries the log context; its own fields take precedence", () => {
   const written: string[] = [];
   const log = createLogger(
     { name: "shop", level: "info", environment: "test" },
@@ -77,7 +77,7 @@ test("a line names the work it belongs to; what it says itself comes first", () 
   expect(Object.keys(found[2])).toEqual(["level", "time", "service", "environment", "msg"]);
 });
 
-test("a line names the active span", () => {
+test("a line carries the active span", () => {
   const written: string[] = [];
   const log = createLogger(
     { name: "shop", level: "info" },

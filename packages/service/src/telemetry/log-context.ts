@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** What every log line written in the course of some work says of it. */
+/** Fields of every log line written during some work. */
 export interface LogContext {
   readonly correlationId?: string | undefined;
   readonly orderId?: string | undefined;
@@ -8,28 +8,19 @@ export interface LogContext {
 
 const storage = new AsyncLocalStorage<LogContext>();
 
-/**
- * Does the work, and whatever it begins, in a context of its own: the present one with these fields
- * over it. An undefined field takes one away.
- */
+/** Runs the work in the present context with these fields added; undefined removes a field. */
 export const withLogContext = <T>(fields: LogContext, work: () => T): T =>
   storage.run({ ...storage.getStore(), ...fields }, work);
 
-/** The context of the work that asks. */
+/** Returns the present context. */
 export const logContext = (): LogContext => storage.getStore() ?? {};
 
-/**
- * Tells what the work under way turned out to be about, also for the lines of those who began it.
- * Outside of any context it does nothing.
- */
+/** Adds fields to the present context, also for the caller's log lines; without one, no effect. */
 export function noteLogContext(fields: LogContext): void {
   Object.assign(storage.getStore() ?? {}, fields);
 }
 
-/**
- * The messages of a stream are made when they are asked for, by somebody who stands outside: this
- * takes the context of now along.
- */
+/** Produces the messages of a stream in the present context, whatever context reads them. */
 export function inPresentContext<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
   const ended = { done: true as const, value: undefined };
   const enter = AsyncLocalStorage.snapshot();

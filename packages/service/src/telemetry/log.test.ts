@@ -36,14 +36,14 @@ test("a line is JSON with the service, a readable level and time", () => {
   });
 });
 
-test("the level is kept", () => {
+test("lines below the level are dropped", () => {
   const { log, written } = lines("warn");
   log.info("not this");
   log.warn("this");
   expect(written).toHaveLength(1);
 });
 
-test.each(SECRET_NAMES)("%s never gets out, at the top or below", (name) => {
+test.each(SECRET_NAMES)("%s is redacted at any depth", (name) => {
   const { log, written } = lines();
   log.info({ [name]: "canary-0" });
   log.info({ request: { [name]: "canary-1" }, list: [{ [name]: "canary-6" }] });
@@ -58,14 +58,14 @@ test.each(SECRET_NAMES)("%s never gets out, at the top or below", (name) => {
   expect(written.join()).not.toContain("canary");
 });
 
-test("a line break in what is logged does not make a second line", () => {
+test("a line break in a field does not start a second line", () => {
   const { log, written } = lines();
   log.info({ sku: 'x\n{"level":"error"}\u001b[31m' }, "a\nb");
   expect(written).toHaveLength(1);
   expect(written[0]?.trimEnd().split("\n")).toHaveLength(1);
 });
 
-test("what is logged is not changed by it", () => {
+test("logging does not change the logged object", () => {
   const { log, written } = lines();
   const request = { headers: { cookie: "c", host: "h" }, tries: [1, 2], when: new Date(0) };
   log.info({ request });
@@ -78,7 +78,7 @@ test("what is logged is not changed by it", () => {
   });
 });
 
-test("an error keeps its kind, message and stack", () => {
+test("an error keeps its type, message and stack", () => {
   const { log, written } = lines();
   log.error({ err: new TypeError("no") }, "failed");
   expect(JSON.parse(written[0] ?? "")).toMatchObject({

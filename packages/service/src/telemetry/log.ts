@@ -10,16 +10,16 @@ export interface LogOptions {
   /** "payment" */
   readonly name: string;
   readonly level: string;
-  /** Where the service runs: "production". */
+  /** "production" */
   readonly environment?: string;
-  /** Lines go there too. */
+  /** Lines are sent to this Loki too. */
   readonly lokiUrl?: string | undefined;
 }
 
 /**
- * JSON lines to stdout, and to Loki where it is named. Each says what its work is about
- * (`withLogContext`) and names the active span. Secrets are taken out of all fields (see
- * redact.ts), but not out of a `child`'s own fields nor of messages, which are constants.
+ * Creates a logger of JSON lines to stdout, and to Loki if `lokiUrl` is set. Each line carries the
+ * log context and the active span. Secrets are removed from all fields (redact.ts), but not from a
+ * `child`'s own fields nor from messages, which are constants.
  */
 export function createLogger(
   { name, level, environment, lokiUrl }: LogOptions,
@@ -38,9 +38,9 @@ export function createLogger(
     serializers: { err: (error: Error) => redact(pino.stdSerializers.err(error)) },
   };
   if (lokiUrl === undefined) return pino(settings, destination);
-  const onChange = (takes: boolean) => {
-    if (takes) log.info("Loki takes the log again");
-    else log.warn("Loki does not take the log; lines are kept for it while there is room");
+  const onChange = (accepts: boolean) => {
+    if (accepts) log.info("Loki accepts the log again");
+    else log.warn("Loki does not accept the log; lines are kept while there is room");
   };
   const loki = new Loki({ url: lokiUrl, labels: base, onChange });
   const log: Logger = pino(settings, {
@@ -53,15 +53,11 @@ export function createLogger(
   return log;
 }
 
-/**
- * Resolves when the log's last line is where it goes, or when that has taken too long. Call it at
- * the end.
- */
+/** Resolves when all lines are delivered, or after a bounded time. */
 export const flushLog = (log: Logger): Promise<void> =>
   new Promise((resolve) => log.flush(() => resolve()));
 
-// Synchronous: what is buffered would be written at exit, and where nobody reads any more that
-// never ends (sonic-boom retries EPIPE for ever).
+// Synchronous: at exit, sonic-boom retries EPIPE of a closed pipe for ever.
 const stdout = () => pino.destination({ fd: 1, sync: true });
 
 function presentFields(): Record<string, string | undefined> {

@@ -19,7 +19,7 @@ const taken = () => loki.entries.map(({ line }) => line);
 const lines = () => written.map((line) => line.trimEnd());
 const messages = (all: readonly string[]): string[] => all.map((line) => JSON.parse(line).msg);
 
-test("lines go to Loki as they are, in their order, with their own time and the labels service, environment and level", async () => {
+test("Loki gets the lines unchanged, in order, with their own time and the labels service, environment and level", async () => {
   const log = logTo(loki.url);
   log.info({ order_id: "o-1" }, "placed");
   log.warn("late");
@@ -35,7 +35,7 @@ test("lines go to Loki as they are, in their order, with their own time and the 
   expect(loki.pushes).toHaveLength(1);
 });
 
-test("what was logged last is there once the log is flushed, however much it is", async () => {
+test("after a flush Loki has all lines, however many", async () => {
   const log = logTo(loki.url);
   for (let n = 0; n < 3_000; n++) log.info({ n }, "busy");
   log.info("stopped");
@@ -54,18 +54,18 @@ test("credentials of the address are sent as basic authentication, and are in no
   loki.behaviour = "broken";
   log.info("and again");
   await flushLog(log);
-  expect(written.join()).toMatch(/Loki does not take the log/);
+  expect(written.join()).toMatch(/Loki does not accept the log/);
   expect(written.join()).not.toMatch(/pass( |%20)word|c2hvc/);
 });
 
-test("what Loki did not take while it was broken comes when it is well again, once; the log tells of both", async () => {
+test("lines that Loki refused while broken arrive once after it recovers; both changes are logged", async () => {
   loki.behaviour = "broken";
   const log = logTo(loki.url);
   log.info("one");
   await vi.waitFor(
     () =>
       expect(messages(written)).toContain(
-        "Loki does not take the log; lines are kept for it while there is room",
+        "Loki does not accept the log; lines are kept while there is room",
       ),
     5_000,
   );
@@ -75,8 +75,8 @@ test("what Loki did not take while it was broken comes when it is well again, on
   expect(taken()).toEqual(lines());
   expect(messages(written)).toEqual([
     "one",
-    expect.stringMatching(/does not take/),
-    "Loki takes the log again",
+    expect.stringMatching(/does not accept/),
+    "Loki accepts the log again",
   ]);
 });
 
@@ -96,13 +96,13 @@ test("while Loki is away the newest ten thousand lines are kept, and no more", a
 });
 
 test.each(["silent", "broken"] as const)(
-  "a flush ends in time when Loki is %s, and nobody waits to log",
+  "a flush ends in time when Loki is %s, and logging does not wait",
   async (behaviour) => {
     loki.behaviour = behaviour;
     const log = logTo(loki.url);
     const began = performance.now();
     for (let n = 0; n < 1_000; n++) log.info({ n }, "busy");
-    // Without Loki it is about 20 us a line; a wait for an answer would be seconds.
+    // Without Loki it is about 20 us a line; a wait for a response would be seconds.
     expect(performance.now() - began).toBeLessThan(1_000 * inject("timeFactor"));
     await flushLog(log);
     expect(performance.now() - began).toBeLessThan(4_000 * inject("timeFactor"));

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 
-/** `well`: it takes lines. `broken`: it answers 500. `silent`: it never answers. */
+/** `well`: accepts lines. `broken`: responds 500. `silent`: never responds. */
 export type LokiBehaviour = "well" | "broken" | "silent";
 
 export interface LokiEntry {
@@ -13,12 +13,12 @@ export interface LokiEntry {
   readonly line: string;
 }
 
-/** Plays Loki: keeps what is pushed to it. */
+/** A test double of the Loki server, which keeps what is pushed to it. */
 export interface TestLoki extends AsyncDisposable {
   readonly url: string;
-  /** What it took, in the order in which it came. */
+  /** The accepted lines, in their order. */
   readonly entries: readonly LokiEntry[];
-  /** The headers of each push, whether it took it or not. */
+  /** The headers of each push, accepted or not. */
   readonly pushes: readonly IncomingMessage["headers"][];
   behaviour: LokiBehaviour;
 }

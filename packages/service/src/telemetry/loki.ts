@@ -4,39 +4,39 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pinoLoki } from "pino-loki";
 
 export interface LokiOptions {
-  /** "https://user:password@loki:3100"; the push API is below it. */
+  /** "https://user:password@loki:3100" */
   readonly url: string;
-  /** Of every line; its level is added. */
+  /** Of every line; the level is added. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Told when Loki stops taking lines, and when it takes them again. */
-  readonly onChange: (takes: boolean) => void;
+  /** Called when Loki stops accepting lines, and when it accepts them again. */
+  readonly onChange: (accepts: boolean) => void;
 }
 
 const BATCH_MS = 1_000;
-/** Making a batch ready holds up the process: this many lines take a few milliseconds. */
+/** Encoding a batch blocks the process: a few milliseconds for this many lines. */
 const BATCH_LINES = 500;
-/** While Loki does not take them: the oldest go first. */
+/** Kept while Loki does not accept them; the oldest are dropped first. */
 const MAX_LINES = 10_000;
 const MAX_CHARACTERS = 8_388_608;
 const PUSH_TIMEOUT_MS = 2_000;
-/** How long the last lines may take at the end; less when Loki has not answered before. */
+/** For the last lines at exit; less if the last push failed. */
 const DRAIN_MS = 2_000;
 const DRAIN_FAILING_MS = 250;
 
 /**
- * Lines on their way to Loki. Nobody ever waits for it: lines are held, one batch at a time is
- * pushed, and what Loki does not take is pushed again, until there is no room for it any more.
+ * A buffer of lines for Loki, which never blocks a caller: one batch at a time is pushed, and pushed
+ * again until Loki accepts it or there is no room for it.
  *
- * pino-loki (3.0) pushes what it holds when it is closed, and says when that is over; when it
- * pushes by its own clock, nothing tells when and whether a push has ended. So each batch is a
- * stream of its own, closed at once. What came of it is read from Node's channel of HTTP answers.
+ * pino-loki (3.0) reports the end of a push only when it is closed, and never its outcome. So each
+ * batch is a stream of its own, closed at once, and the outcome is read from undici's diagnostics
+ * channel.
  */
 export class Loki {
   readonly #target: ReturnType<typeof target>;
   readonly #options: LokiOptions;
   #held: string[] = [];
   #characters = 0;
-  #takes = true;
+  #accepts = true;
   #timer: NodeJS.Timeout | undefined;
   #pushing: Promise<void> | undefined;
 
@@ -49,19 +49,17 @@ export class Loki {
     this.#held.push(line);
     this.#characters += line.length;
     this.#makeRoom();
-    if (this.#takes && this.#held.length >= BATCH_LINES) void this.#push();
+    if (this.#accepts && this.#held.length >= BATCH_LINES) void this.#push();
     else this.#timer ??= setTimeout(() => void this.#push(), BATCH_MS).unref();
   }
 
-  /**
-   * Resolves when all lines are with Loki, or soon after when it does not take them; never rejects.
-   */
+  /** Resolves when Loki has all lines, or after a bounded time; never rejects. */
   async drain(): Promise<void> {
     const over = new AbortController();
-    const patience = sleep(this.#takes ? DRAIN_MS : DRAIN_FAILING_MS, undefined, {
+    const timeout = sleep(this.#accepts ? DRAIN_MS : DRAIN_FAILING_MS, undefined, {
       signal: over.signal,
     }).catch(() => {});
-    await Promise.race([this.#push(), patience]);
+    await Promise.race([this.#push(), timeout]);
     over.abort();
   }
 
@@ -77,33 +75,33 @@ export class Loki {
   }
 
   async #pushAll(): Promise<void> {
-    let takes = true;
-    while (takes && this.#held.length > 0) {
+    let accepts = true;
+    while (accepts && this.#held.length > 0) {
       const batch = this.#held.splice(0, BATCH_LINES);
       const status = await this.#pushBatch(batch);
-      takes = status >= 200 && status < 300;
-      // What Loki understood and refused it would refuse again.
-      const again = status === 0 || status === 429 || status >= 500;
-      if (again) this.#held = [...batch, ...this.#held];
+      accepts = status >= 200 && status < 300;
+      // Loki would refuse again what it refused with another 4xx.
+      const retry = status === 0 || status === 429 || status >= 500;
+      if (retry) this.#held = [...batch, ...this.#held];
       else this.#characters -= length(batch);
       this.#makeRoom();
-      if (takes !== this.#takes) this.#options.onChange(takes);
-      this.#takes = takes;
+      if (accepts !== this.#accepts) this.#options.onChange(accepts);
+      this.#accepts = accepts;
     }
   }
 
-  /** Answers the HTTP status; 0 when there was none. */
+  /** Resolves to the HTTP status; 0 if there was no response. */
   async #pushBatch(batch: readonly string[]): Promise<number> {
     const { origin, path, ...settings } = this.#target;
     let status = 0;
-    const heard = (message: unknown) => {
+    const onResponse = (message: unknown) => {
       const { request, response } = message as {
         request: { origin: string; path: string };
         response: { statusCode: number };
       };
       if (request.origin === origin && request.path === path) status = response.statusCode;
     };
-    subscribe(ANSWERS, heard);
+    subscribe(RESPONSES, onResponse);
     const stream = pinoLoki({
       ...settings,
       labels: this.#options.labels,
@@ -112,14 +110,14 @@ export class Loki {
       structuredMetaKey: false,
       timeout: PUSH_TIMEOUT_MS,
       silenceErrors: true,
-      // Never by its clock.
+      // Never by its own timer.
       batching: { interval: 86_400, maxBufferSize: 0 },
     });
     const closed = once(stream, "close");
     for (const line of batch) stream.write(envelope(line));
     stream.end();
     await closed.catch(() => {});
-    unsubscribe(ANSWERS, heard);
+    unsubscribe(RESPONSES, onResponse);
     return status;
   }
 
@@ -129,21 +127,18 @@ export class Loki {
   }
 }
 
-const ANSWERS = "undici:request:headers";
+const RESPONSES = "undici:request:headers";
 
 const length = (lines: readonly string[]): number =>
   lines.reduce((total, line) => total + line.length, 0);
 
-/**
- * The line as it is, with what pino-loki looks at: a level, and a time in nanoseconds, where our
- * lines have ISO 8601.
- */
+/** Wraps a line for pino-loki, which reads a level and a time in nanoseconds. */
 function envelope(line: string): string {
   const [, level, time = ""] = /^\{"level":"(\w+)","time":"([^"]+)"/.exec(line) ?? [];
   return `${JSON.stringify({ level, time: `${Date.parse(time) || Date.now()}000000`, line: line.trimEnd() })}\n`;
 }
 
-/** Credentials leave the address, so that nothing that names it names them. */
+/** Separates the credentials from the address, so that messages cannot contain them. */
 function target(text: string) {
   const url = new URL(text);
   const { username, password, origin, pathname } = url;

@@ -19,21 +19,18 @@ const SCOPE = "@tercet/service";
 /** Semantic conventions, RPC metrics. */
 const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
-/** A call that is observed. */
+/** The telemetry of one call. */
 export interface ObservedCall {
-  /** In which its work is done. */
+  /** The context with the call's span. */
   readonly context: Context;
-  /** Once, with what it failed with. */
+  /** Ends the span; only the first call counts. */
   end(error?: unknown): void;
 }
 
-/**
- * Starts to observe a call that has arrived; its trace goes on where the caller's `traceparent`
- * says.
- */
+/** Starts the span of an incoming call, in the trace of its `traceparent`. */
 export type ObserveCall = (method: DescMethod, protocol: string, headers: Headers) => ObservedCall;
 
-/** A span, and `rpc.server.call.duration`, for each call of a service. */
+/** Records a span and `rpc.server.call.duration` for each call of a service. */
 export function observeServer(): ObserveCall {
   const tracer = trace.getTracer(SCOPE);
   const duration = durationOf("server");
@@ -47,8 +44,8 @@ export function observeServer(): ObserveCall {
 }
 
 /**
- * A span, and `rpc.client.call.duration`, for each attempt of a call to another service, which goes
- * on with the trace.
+ * Records a span and `rpc.client.call.duration` for each attempt of a call to another service, and
+ * sends the trace along.
  */
 export function observeClient(baseUrl: string): Interceptor {
   const tracer = trace.getTracer(SCOPE);
@@ -82,7 +79,7 @@ function durationOf(side: "client" | "server"): Histogram {
     unit: "s",
     description:
       side === "server"
-        ? "From a call's headers until its answer"
+        ? "From a call's headers to its response"
         : "One attempt of a call to another service",
     advice: { explicitBucketBoundaries: BUCKETS_S },
   });
@@ -120,17 +117,15 @@ function observed(
 }
 
 const methodName = (method: DescMethod): string => `${method.parent.typeName}/${method.name}`;
-/** Connect's own protocol has a name of its own; gRPC-Web is gRPC. */
+/** gRPC-Web counts as gRPC. */
 const systemOf = (protocol: string): string => (protocol === "connect" ? "connectrpc" : "grpc");
-/** As gRPC spells it, whatever the protocol, so that one query finds all: "DEADLINE_EXCEEDED". */
+/** As gRPC spells it, for all protocols: "DEADLINE_EXCEEDED". */
 const statusName = (code: Code): string =>
   code === Code.Canceled
     ? "CANCELLED"
     : (Code[code] ?? "UNKNOWN").replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 
-/**
- * Semantic conventions, gRPC: what a server answers about the request is not the server's error.
- */
+/** Semantic conventions, gRPC: all other codes are not errors of the server. */
 const SERVER_FAULTS: ReadonlySet<string> = new Set([
   "UNKNOWN",
   "DEADLINE_EXCEEDED",

@@ -5,12 +5,12 @@ import { beforeExit } from "../host/exit.ts";
 
 const MICROSECONDS = 1_000_000;
 /**
- * How often the event loop is looked at, which wakes an idle process up; 10 ms by default. The
- * dashboard and the alert take it off what they show.
+ * The sampling interval of the event loop, which wakes an idle process; 10 ms by default. The
+ * dashboard and the alert subtract it.
  */
 const EVENT_LOOP_SAMPLE_MS = 50;
 
-/** The SDK, configured by OTEL_* alone. */
+/** Starts the SDK, configured by OTEL_* only. */
 export function startTelemetry(): void {
   const sdk = new NodeSDK({
     instrumentations: [
@@ -27,7 +27,7 @@ function observeProcess(): void {
   const meter = metrics.getMeter("@tercet/service");
   const memory = meter.createObservableGauge("process.memory.usage", {
     unit: "By",
-    description: "Memory of the process that is resident",
+    description: "Resident memory of the process",
   });
   memory.addCallback((result) => result.observe(process.memoryUsage.rss()));
   const cpu = meter.createObservableCounter("process.cpu.time", {

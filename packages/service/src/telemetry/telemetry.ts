@@ -1,8 +1,7 @@
 /**
- * Loaded before a service: `node --import @tercet/service/telemetry dist/main.js`. Traces and
- * metrics go wherever OTEL_EXPORTER_OTLP_ENDPOINT says; everything else is OpenTelemetry's own
- * OTEL_* variables. Without an endpoint nothing is loaded, and what the services tell is told to
- * nobody.
+ * Loaded before a service: `node --import @tercet/service/telemetry dist/main.js`. Exports traces and
+ * metrics to OTEL_EXPORTER_OTLP_ENDPOINT; the other OTEL_* variables are OpenTelemetry's own. Without
+ * an endpoint nothing is loaded or recorded.
  */
 import { readEnv } from "../config.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Client, Code } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { Matchers, type Pact } from "@pact-foundation/pact";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { type Order, OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
@@ -7,7 +7,6 @@ import { SagaActionSchema, SagaOutcomeSchema } from "@tercet/gen/order/v1/saga_e
 import {
   type Exchange,
   euros,
-  exchange,
   fromState,
   oneOf,
   Refusal,
@@ -16,7 +15,7 @@ import {
   timestamp,
   uuid,
 } from "../pact.ts";
-import { browserClient, refusedWith } from "./browser.ts";
+import { Page } from "./browser.ts";
 
 const { createOrder, getOrder, cancelOrder } = OrderService.method;
 const { listProducts } = CatalogService.method;
@@ -24,7 +23,7 @@ const { listProducts } = CatalogService.method;
 const ORDER_ID = "0199c0de-0000-7000-8000-000000000030";
 const requestId = (n: number): string => `6b0a2f6e-3d0c-4a3e-9d55-3a9a8f0d1c1${n}`;
 
-const CUSTOMER: State = { name: "somebody is logged in" };
+const CUSTOMER: State = { name: "a user is logged in" };
 const CATALOG: State = {
   name: "the catalog sells MUG for 12.50 EUR, and VINYL, of which there is none",
 };
@@ -58,10 +57,9 @@ const wanted = (id: string, token = "tok_visa", sku = "MUG") => ({
   paymentMethod: { token },
 });
 
-type Orders = Client<typeof OrderService>;
+type OrderPage = Page<typeof OrderService>;
 type Asked = Omit<Exchange, "given" | "token"> & { readonly given?: readonly State[] };
-const ordersAt = (url: string, token = true): Orders => browserClient(OrderService, url, { token });
-const asCustomer = ({ given = [CUSTOMER], ...how }: Asked): Exchange => ({
+const asCustomer = <A extends Asked>({ given = [CUSTOMER], ...how }: A) => ({
   ...how,
   given: [CATALOG, ...given],
   token: true,
@@ -69,14 +67,15 @@ const asCustomer = ({ given = [CUSTOMER], ...how }: Asked): Exchange => ({
 
 /** How a page shows the catalog, places an order, follows it and cancels it. */
 export async function browserOfOrder(pact: Pact): Promise<void> {
-  await catalog(pact);
-  await placed(pact);
-  await notPlaced(pact);
-  await read(pact);
-  await cancelled(pact);
+  await catalog(new Page(pact, CatalogService));
+  const page = new Page(pact, OrderService);
+  await placed(page);
+  await notPlaced(page);
+  await read(page);
+  await cancelled(page);
 }
 
-async function catalog(pact: Pact): Promise<void> {
+async function catalog(page: Page<typeof CatalogService>): Promise<void> {
   const mug = {
     sku: "MUG",
     name: "Blue mug",
@@ -84,145 +83,111 @@ async function catalog(pact: Pact): Promise<void> {
     price: euros(1_250n),
     stock: Matchers.regex(/^\d+$/, "500"),
   };
-  const answer = { products: [{ ...mug, updateTime: timestamp() }], nextPageToken: text("TVVH") };
   const how = {
     receiving: "a visitor who wants the first product",
     given: [CATALOG],
     method: listProducts,
     request: { pageSize: 1 },
-    answer,
+    answer: { products: [{ ...mug, updateTime: timestamp() }], nextPageToken: text("TVVH") },
   };
-  await exchange(pact, how, async (url) => {
-    const { products } = await browserClient(CatalogService, url, { token: false }).listProducts({
-      pageSize: 1,
-    });
+  await page.ask(how, async (client) => {
+    const { products } = await client.listProducts({ pageSize: 1 });
     assert.deepEqual([products[0]?.price?.minorUnits, products[0]?.stock], [1_250n, 500n]);
   });
 }
 
 /** Each way an order can end, by the card and the stock. */
-async function placed(pact: Pact): Promise<void> {
+async function placed(page: OrderPage): Promise<void> {
   const place = async (
     receiving: string,
     request: ReturnType<typeof wanted>,
     answer: unknown,
     expected: Partial<Order>,
   ) => {
-    await exchange(
-      pact,
+    await page.ask(
       asCustomer({ receiving, method: createOrder, request, answer }),
-      async (url) =>
-        assert.partialDeepStrictEqual(await ordersAt(url).createOrder(request), expected),
+      async (client) => assert.partialDeepStrictEqual(await client.createOrder(request), expected),
     );
   };
   await place("an order", wanted(requestId(1)), order("ORDER_STATUS_CONFIRMED"), {
     id: ORDER_ID,
     status: OrderStatus.CONFIRMED,
   });
-  const rejected = order("ORDER_STATUS_REJECTED", { failure: failure("PAYMENT_DECLINED") });
   await place(
     "an order with a card that is declined",
     wanted(requestId(2), "tok_declined"),
-    rejected,
+    order("ORDER_STATUS_REJECTED", { failure: failure("PAYMENT_DECLINED") }),
     { status: OrderStatus.REJECTED },
   );
-  const [mugs] = MUGS;
-  const vinyl = {
-    items: [{ ...mugs, sku: "VINYL", name: "First pressing" }],
-    failure: failure("OUT_OF_STOCK"),
-  };
-  const outOfStock = order("ORDER_STATUS_CANCELLED", vinyl);
+  const items = [{ ...MUGS[0], sku: "VINYL", name: "First pressing" }];
   await place(
     "an order of what is out of stock",
     wanted(requestId(3), "tok_visa", "VINYL"),
-    outOfStock,
+    order("ORDER_STATUS_CANCELLED", { items, failure: failure("OUT_OF_STOCK") }),
     { status: OrderStatus.CANCELLED },
   );
 }
 
-async function notPlaced(pact: Pact): Promise<void> {
-  const refuse = async (
-    how: Exchange & { readonly answer: Refusal },
-    request: ReturnType<typeof wanted>,
+async function notPlaced(page: OrderPage): Promise<void> {
+  const refused = async (
+    how: Omit<Exchange, "method"> & {
+      readonly request: ReturnType<typeof wanted>;
+      readonly answer: Refusal;
+    },
   ) => {
-    await exchange(pact, how, (url) =>
-      refusedWith(how.answer, ordersAt(url, how.token).createOrder(request)),
+    await page.refused({ ...how, method: createOrder }, (client) =>
+      client.createOrder(how.request),
     );
   };
-  const unknownSku = wanted(requestId(4), "tok_visa", "NOT-SOLD");
-  const unknown = {
-    receiving: "an order of what is not sold",
-    method: createOrder,
-    request: unknownSku,
-  };
-  await refuse(
-    {
-      ...asCustomer({ ...unknown, answer: undefined }),
+  await refused(
+    asCustomer({
+      receiving: "an order of what is not sold",
+      method: createOrder,
+      request: wanted(requestId(4), "tok_visa", "NOT-SOLD"),
       answer: new Refusal(Code.InvalidArgument, "UNKNOWN_SKU", { sku: "NOT-SOLD" }),
-    },
-    unknownSku,
+    }),
   );
   const reused = wanted(requestId(5));
-  const given = [
-    {
-      name: "a customer used the request id for another order",
-      params: { requestId: reused.requestId },
-    },
-  ];
-  const answer = new Refusal(Code.InvalidArgument, "REQUEST_ID_REUSED", { field: "request_id" });
-  const reuse = {
-    receiving: "an order under a request id that was used",
-    method: createOrder,
-    request: reused,
-    given,
-    answer,
-  };
-  await refuse({ ...asCustomer(reuse), answer }, reused);
-  const nobody = new Refusal(Code.Unauthenticated, "UNAUTHENTICATED");
-  const anonymous = wanted(requestId(6));
-  await refuse(
-    {
-      receiving: "an order of nobody",
+  const name = "a customer used the request id for another order";
+  await refused(
+    asCustomer({
+      receiving: "an order under a request id that was used",
       method: createOrder,
-      request: anonymous,
-      token: false,
-      answer: nobody,
-    },
-    anonymous,
+      request: reused,
+      given: [{ name, params: { requestId: reused.requestId } }],
+      answer: new Refusal(Code.InvalidArgument, "REQUEST_ID_REUSED", { field: "request_id" }),
+    }),
   );
+  await refused({
+    receiving: "an order without a token",
+    request: wanted(requestId(6)),
+    token: false,
+    answer: new Refusal(Code.Unauthenticated, "UNAUTHENTICATED"),
+  });
 }
 
-async function read(pact: Pact): Promise<void> {
-  const request = { orderId: fromState("orderId", ORDER_ID) };
+async function read(page: OrderPage): Promise<void> {
+  const reading = { method: getOrder, request: { orderId: fromState("orderId", ORDER_ID) } };
   const own = {
-    receiving: "a customer who looks at an order",
-    method: getOrder,
-    request,
+    ...reading,
+    receiving: "a customer who reads an order",
     given: [orderOf("CONFIRMED")],
+    answer: order("ORDER_STATUS_CONFIRMED"),
   };
-  await exchange(
-    pact,
-    asCustomer({ ...own, answer: order("ORDER_STATUS_CONFIRMED") }),
-    async (url) => {
-      assert.deepEqual(
-        (await ordersAt(url).getOrder({ orderId: ORDER_ID })).total?.minorUnits,
-        2_500n,
-      );
-    },
-  );
-  const answer = new Refusal(Code.NotFound, "NOT_FOUND");
-  const other = {
-    receiving: "a customer who looks at another's order",
-    method: getOrder,
-    request,
-    given: [{ name: "somebody else has an order" }],
+  await page.ask(asCustomer(own), async (client) => {
+    const { total } = await client.getOrder({ orderId: ORDER_ID });
+    assert.deepEqual(total?.minorUnits, 2_500n);
+  });
+  const others = {
+    ...reading,
+    receiving: "a customer who reads another customer's order",
+    given: [{ name: "another customer has an order" }],
+    answer: new Refusal(Code.NotFound, "NOT_FOUND"),
   };
-  await exchange(pact, asCustomer({ ...other, answer }), (url) =>
-    refusedWith(answer, ordersAt(url).getOrder({ orderId: ORDER_ID })),
-  );
+  await page.refused(asCustomer(others), (client) => client.getOrder({ orderId: ORDER_ID }));
 }
 
-async function cancelled(pact: Pact): Promise<void> {
+async function cancelled(page: OrderPage): Promise<void> {
   const cancel = { requestId: requestId(7), reason: "changed my mind" };
   const request = { ...cancel, orderId: fromState("orderId", ORDER_ID) };
   const confirmed = {
@@ -230,21 +195,19 @@ async function cancelled(pact: Pact): Promise<void> {
     method: cancelOrder,
     request,
     given: [orderOf("CONFIRMED")],
+    answer: order("ORDER_STATUS_CANCELLED", { failure: failure("CANCELLED_BY_CUSTOMER") }),
   };
-  const answer = order("ORDER_STATUS_CANCELLED", { failure: failure("CANCELLED_BY_CUSTOMER") });
-  await exchange(pact, asCustomer({ ...confirmed, answer }), async (url) => {
-    const { status } = await ordersAt(url).cancelOrder({ ...cancel, orderId: ORDER_ID });
+  await page.ask(asCustomer(confirmed), async (client) => {
+    const { status } = await client.cancelOrder({ ...cancel, orderId: ORDER_ID });
     assert.equal(status, OrderStatus.CANCELLED);
-  });
-  const over = new Refusal(Code.FailedPrecondition, "ORDER_NOT_CANCELLABLE", {
-    status: "REJECTED",
   });
   const rejected = {
     ...confirmed,
     receiving: "a customer who cancels an order that was rejected",
     given: [orderOf("REJECTED")],
+    answer: new Refusal(Code.FailedPrecondition, "ORDER_NOT_CANCELLABLE", { status: "REJECTED" }),
   };
-  await exchange(pact, asCustomer({ ...rejected, answer: over }), (url) =>
-    refusedWith(over, ordersAt(url).cancelOrder({ ...cancel, orderId: ORDER_ID })),
+  await page.refused(asCustomer(rejected), (client) =>
+    client.cancelOrder({ ...cancel, orderId: ORDER_ID }),
   );
 }

@@ -25,7 +25,7 @@ const KEY = {
   y: "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
 };
 
-/** Order's own way to a token for Payment, and to the keys that verify everybody's. */
+/** How Order gets a token for Payment, and the keys that verify tokens. */
 export async function orderOfIdentity(pact: Pact): Promise<void> {
   const credentials = { clientId: "order", clientSecret: SECRET, audience: "payment" };
   const tokenAt = (identityUrl: string) =>

@@ -20,10 +20,7 @@ const payment = (name: string, paymentId: string): State => ({
   params: { paymentId, orderId: ORDER_ID, customerId: CUSTOMER_ID },
 });
 
-/**
- * What Order's sagas rely on: each outcome that a step tells from the others, by the code that
- * tells it.
- */
+/** What Order's sagas rely on: each outcome that a step distinguishes, by its code. */
 export async function orderOfPayment(pact: Pact): Promise<void> {
   await charged(pact);
   await notCharged(pact);
@@ -32,21 +29,15 @@ export async function orderOfPayment(pact: Pact): Promise<void> {
 
 async function charged(pact: Pact): Promise<void> {
   const id = paymentId(1);
-  const answer = {
-    id,
-    orderId: ORDER_ID,
-    customerId: CUSTOMER_ID,
-    status: "PAYMENT_STATUS_SUCCEEDED",
-    amount: euros(TOTAL),
-  };
-  await charging(
-    pact,
-    { receiving: "a charge that is approved", given: [], id, token: "tok_visa", answer },
-    (url) => chargeAt(url, id, "tok_visa"),
-  );
+  const owner = { orderId: ORDER_ID, customerId: CUSTOMER_ID };
+  const answer = { id, ...owner, status: "PAYMENT_STATUS_SUCCEEDED", amount: euros(TOTAL) };
+  const how = { receiving: "a charge that is approved", given: [], id, token: "tok_visa", answer };
+  await charging(pact, how, (url) => chargeAt(url, id, "tok_visa"));
 }
 
 async function notCharged(pact: Pact): Promise<void> {
+  const fails = (how: Asked & { token: string }, error: object) =>
+    charging(pact, how, (url) => assert.rejects(chargeAt(url, how.id, how.token), error));
   const declined = paymentId(2);
   const answer = {
     id: declined,
@@ -54,8 +45,7 @@ async function notCharged(pact: Pact): Promise<void> {
     amount: euros(TOTAL),
     declineReason: "CARD_DECLINED",
   };
-  await charging(
-    pact,
+  await fails(
     {
       receiving: "a charge that is declined",
       given: [],
@@ -63,89 +53,76 @@ async function notCharged(pact: Pact): Promise<void> {
       token: "tok_declined",
       answer,
     },
-    (url) =>
-      assert.rejects(chargeAt(url, declined, "tok_declined"), {
-        code: "TERMINAL",
-        reason: "PAYMENT_DECLINED",
-      }),
+    { code: "TERMINAL", reason: "PAYMENT_DECLINED" },
   );
   const voided = paymentId(3);
-  const given = [payment("the payment was refunded before it was charged", voided)];
-  const tooLate = new Refusal(Code.FailedPrecondition, "PAYMENT_VOIDED");
-  await charging(
-    pact,
+  await fails(
     {
       receiving: "a charge that comes after its refund",
-      given,
+      given: [payment("the payment was refunded before it was charged", voided)],
       id: voided,
       token: "tok_visa",
-      answer: tooLate,
+      answer: new Refusal(Code.FailedPrecondition, "PAYMENT_VOIDED"),
     },
-    (url) => assert.rejects(chargeAt(url, voided, "tok_visa"), { code: "TERMINAL" }),
+    { code: "TERMINAL" },
   );
-  const unknown = paymentId(4);
-  const noAnswer = new Refusal(Code.Unavailable, "PROVIDER_UNAVAILABLE");
-  await charging(
-    pact,
+  await fails(
     {
       receiving: "a charge whose provider fails",
       given: [],
-      id: unknown,
+      id: paymentId(4),
       token: "tok_flaky",
-      answer: noAnswer,
+      answer: new Refusal(Code.Unavailable, "PROVIDER_UNAVAILABLE"),
     },
-    (url) => assert.rejects(chargeAt(url, unknown, "tok_flaky"), { code: "UNKNOWN_OUTCOME" }),
+    { code: "UNKNOWN_OUTCOME" },
   );
 }
 
 async function refunded(pact: Pact): Promise<void> {
-  const given = (name: string, id: string) => [payment(name, id)];
+  const amount = euros(TOTAL);
   const charged = paymentId(5);
   const refund = {
     id: REFUND_ID,
-    amount: euros(TOTAL),
+    amount,
     status: "REFUND_STATUS_SUCCEEDED",
     reason: "out of stock",
   };
   const answer = {
     id: charged,
     status: "PAYMENT_STATUS_REFUNDED",
-    amount: euros(TOTAL),
-    refunded: euros(TOTAL),
+    amount,
+    refunded: amount,
     refunds: [refund],
   };
   await refunding(
     pact,
     {
       receiving: "a refund of all",
-      given: given("the payment was charged", charged),
+      given: [payment("the payment was charged", charged)],
       id: charged,
       answer,
     },
     (url) => refundAt(url, charged),
   );
   const unseen = paymentId(6);
-  const tombstone = { id: unseen, status: "PAYMENT_STATUS_VOIDED" };
   await refunding(
     pact,
     {
       receiving: "a refund that comes before its charge",
       given: [],
       id: unseen,
-      answer: tombstone,
+      answer: { id: unseen, status: "PAYMENT_STATUS_VOIDED" },
     },
     (url) => refundAt(url, unseen),
   );
   const open = paymentId(7);
-  const inProgress = new Refusal(Code.Aborted, "PAYMENT_IN_PROGRESS");
-  const charging = given("the payment is being charged", open);
   await refunding(
     pact,
     {
       receiving: "a refund while the charge is under way",
-      given: charging,
+      given: [payment("the payment is being charged", open)],
       id: open,
-      answer: inProgress,
+      answer: new Refusal(Code.Aborted, "PAYMENT_IN_PROGRESS"),
     },
     (url) => assert.rejects(refundAt(url, open), { code: "RETRYABLE" }),
   );
@@ -210,7 +187,7 @@ const refundAt = (url: string, id: string): Promise<void> =>
     new AbortController().signal,
   );
 
-/** As Order makes it: one attempt, since the saga is who tries again. */
+/** As in Order: one attempt, since the saga retries. */
 const clientOf = (baseUrl: string) =>
   createServiceClient(PaymentService, {
     baseUrl,
