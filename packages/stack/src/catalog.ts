@@ -1,4 +1,4 @@
-/** A product of the seed; prices in euro cents. */
+/** A product of the seed. Prices are in euro cents. */
 export interface SeedProduct {
   readonly sku: string;
   readonly name: string;
@@ -7,11 +7,11 @@ export interface SeedProduct {
   readonly stock: bigint;
 }
 
-/** Costs more than the simulated provider approves (1000.00). */
+/** Costs more than the simulated provider approves: 1,000.00. */
 export const BEYOND_THE_LIMIT = "ESPRESSO-MACHINE";
-/** There are never more than 3. */
+/** At most 3 in stock. */
 export const SCARCE = "LTD-PRINT";
-/** There is none. */
+/** None in stock. */
 export const SOLD_OUT = "VINYL-FIRST-PRESS";
 
 export const seedProducts: readonly SeedProduct[] = [
@@ -83,7 +83,7 @@ export const seedProducts: readonly SeedProduct[] = [
   {
     sku: SOLD_OUT,
     name: "First pressing",
-    description: "Sold out: whoever orders it gets the money back.",
+    description: "Sold out: an order for it is refunded.",
     cents: 3_200n,
     stock: 0n,
   },

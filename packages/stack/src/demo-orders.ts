@@ -5,14 +5,12 @@ export interface DemoOrder {
   readonly title: string;
   readonly items: readonly { readonly sku: string; readonly quantity: number }[];
   readonly token: string;
-  /** Who cancels it once it is confirmed. */
+  /** The user who cancels it once it is confirmed. */
   readonly cancelledBy?: "alice" | "olivia";
   readonly expected: Ending;
 }
 
-/**
- * Names of `order.v1.OrderStatus` and `payment.v1.PaymentStatus`, and the order's failure reason.
- */
+/** Values of `order.v1.OrderStatus` and `payment.v1.PaymentStatus`, and the failure's reason. */
 export interface Ending {
   readonly status: string;
   readonly reason?: string | undefined;
@@ -92,7 +90,7 @@ export const demoOrders: readonly DemoOrder[] = [
   },
 ];
 
-/** The stock the demo needs, so that it ends alike however often it runs: at least and at most. */
+/** Returns the limits of the stock with which the demo has the same outcome each time it runs. */
 export function neededStock(sku: string): { readonly min: bigint; readonly max: bigint } {
   if (sku === SOLD_OUT) return { min: 0n, max: 0n };
   if (sku === SCARCE) return { min: 0n, max: 3n };
