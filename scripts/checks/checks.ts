@@ -120,6 +120,11 @@ export const checks: readonly Check[] = [
     run: checkOverlays,
   },
   {
+    name: "language",
+    what: "comments and documents wrap at 100; no word that scripts/checks/language.ts lists",
+    run: checkLanguage,
+  },
+  {
     name: "texts",
     what: "README's length; no registry host, no path of one machine",
     run: checkTexts,
