@@ -60,6 +60,7 @@ describe("width", () => {
     ["a.ts", `// biome-ignore lint/a/b: ${wide}`],
     ["a.md", `| ${wide} |`],
     ["a.md", `\`\`\`\n${wide}\n\`\`\``],
+    ["a.md", `1. a\n\n   \`\`\`sh\n   ${wide}\n   \`\`\``],
     ["a.md", `- [link](${url})`],
     ["a.md", url],
   ])("not in %s: %s", (path, text) => expect(widthProblems(path, text)).toEqual([]));

@@ -113,7 +113,7 @@ function proseOfScript(path: string, text: string): Prose {
 
 /** Without code, tables' rules and links' targets. */
 const proseOfDocument = (text: string): string =>
-  text.replace(/^(```|~~~)[\s\S]*?^\1$|^\|.*$|^<.*$|\]\([^)]*\)/gm, blank);
+  text.replace(/^( *)(```|~~~)[\s\S]*?^\1\2$|^\|.*$|^<.*$|\]\([^)]*\)/gm, blank);
 
 const unquoted = (prose: string): string => prose.replace(/`[^`]*`|"[^"]*"/g, blank);
 

@@ -26,7 +26,9 @@ export interface UserStore extends RequestStore {
   ): Promise<{ readonly user: User; readonly passwordHash: string } | undefined>;
   /** Only if it is still `from`. */
   replacePasswordHash(userId: string, from: string, to: string): Promise<void>;
-  /** Newest first: users with an id below `before` and an address that begins with `emailPrefix`. */
+  /**
+   * Newest first: users with an id below `before` and an address that begins with `emailPrefix`.
+   */
   listUsers(page: {
     readonly limit: number;
     readonly before?: string | undefined;

@@ -7,7 +7,9 @@ import type {
   Refund,
 } from "./payment.ts";
 
-/** The result of a conditional change: whether this call made it, and the payment after the call. */
+/**
+ * The result of a conditional change: whether this call made it, and the payment after the call.
+ */
 export interface Change {
   readonly payment: Payment;
   readonly changed: boolean;

@@ -3,8 +3,9 @@
  *
  *     node packages/saga/examples/trip.ts postgres://localhost/trips [full]
  *
- * The first worker dies as soon as the flight is booked. The second takes the trip over and finishes
- * it or, if the hotel is "full", cancels the flight. Needs an empty database, and `pnpm build`.
+ * The first worker dies as soon as the flight is booked. The second takes the trip over and
+ * finishes it or, if the hotel is "full", cancels the flight. Needs an empty database, and `pnpm
+ * build`.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -155,7 +156,9 @@ const say = (line: string): void => {
   process.stdout.write(`process ${process.pid} ${line}\n`);
 };
 
-/** Creates the tables. A service exports the engine's in its own schema, and migrates them with it. */
+/**
+ * Creates the tables. A service exports the engine's in its own schema, and migrates them with it.
+ */
 async function migrate(sql: SagaSql): Promise<void> {
   const { generateDrizzleJson, generateMigration } = await import("drizzle-kit/api");
   const schema = generateDrizzleJson({ sagas, workers });

@@ -23,8 +23,8 @@ export interface Backoff {
 }
 
 /**
- * By direction. Forward, a customer may be waiting. Back, only the result matters, not the time; the
- * same holds for a saga that only goes forward.
+ * By direction. Forward, a customer may be waiting. Back, only the result matters, not the time;
+ * the same holds for a saga that only goes forward.
  */
 export const BACKOFF: Readonly<Record<SagaAction, Backoff>> = {
   RUN: { initialMs: 100, maxMs: 2_000 },

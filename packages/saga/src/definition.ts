@@ -17,15 +17,18 @@ export interface StepCall<Input> {
   readonly repeated: boolean;
 }
 
-/** What the undo of a remote step is called with. The step may have happened, or may still happen. */
+/**
+ * What the undo of a remote step is called with. The step may have happened, or may still happen.
+ */
 export interface UndoCall<Input> extends StepCall<Input> {
   readonly failure: SagaFailure;
 }
 
 /**
- * Applies moves, together with what the step changes in the business's own tables, in one statement:
- * see `moveRows` and `advance`. Returns one result per move; a refused move does not stop the others.
- * It takes a set, although the engine sends one move today, so that moves can be committed in groups.
+ * Applies moves, together with what the step changes in the business's own tables, in one
+ * statement: see `moveRows` and `advance`. Returns one result per move; a refused move does not
+ * stop the others. It takes a set, although the engine sends one move today, so that moves can be
+ * committed in groups.
  */
 export type ApplyMoves = (moves: readonly Move[]) => Promise<readonly MoveResult[]>;
 
@@ -67,8 +70,8 @@ export interface SagaDefinition<Input = unknown> {
   readonly version: number;
   readonly steps: readonly [InitialStep, ...Step<Input>[]];
   /**
-   * What a saga that cannot go on does. Backward: it compensates. Forward (there is no way back): it
-   * waits for an operator.
+   * What a saga that cannot go on does. Backward: it compensates. Forward (there is no way back):
+   * it waits for an operator.
    */
   readonly recovery: "backward" | "forward";
   /** From its start until it compensates, or is parked if it only goes forward. */
@@ -77,7 +80,9 @@ export interface SagaDefinition<Input = unknown> {
   readonly compensationBudgetMs: number;
   /** The failure of a saga whose deadline passed. */
   readonly deadlineFailure: SagaFailure;
-  /** Applies moves that belong to no step (compensate, park, resume) and updates the subject's row. */
+  /**
+   * Applies moves that belong to no step (compensate, park, resume) and updates the subject's row.
+   */
   readonly syncSubject: ApplyMoves;
   /** Parses the stored input. If it throws, the saga is parked. */
   readonly parse: (input: unknown) => Input;

@@ -44,8 +44,8 @@ type Target = Partial<Omit<Move, "events">> & {
 
 /**
  * A saga on its way through this worker: its state in memory, and in the database. The success of a
- * remote step is not written by itself: repeating the step is safe, so its event is written together
- * with the next change.
+ * remote step is not written by itself: repeating the step is safe, so its event is written
+ * together with the next change.
  */
 interface Progress {
   readonly saga: HeldSaga;

@@ -193,8 +193,8 @@ class Engine implements SagaEngine {
   }
 
   /**
-   * Works on a saga until it leaves this worker. If the database fails, a later poll claims the saga
-   * again, as it is stored.
+   * Works on a saga until it leaves this worker. If the database fails, a later poll claims the
+   * saga again, as it is stored.
    */
   #take(saga: HeldSaga, acquisition: Acquisition): void {
     const definition = this.#definitions.get(definitionKey(saga));

@@ -13,6 +13,8 @@ export interface SagaObserver {
   onParked?(saga: HeldSaga, error: unknown): void;
   /** A write was refused because another worker has the saga now. */
   onFenced?(saga: HeldSaga): void;
-  /** The engine's own work failed, most likely because the database is not available. It retries. */
+  /**
+   * The engine's own work failed, most likely because the database is not available. It retries.
+   */
   onEngineError?(error: unknown): void;
 }

@@ -7,8 +7,8 @@ import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 const FORGET_WORKER = "1 hour";
 
 /**
- * Creates the engine's store. Heartbeats go through `lease`, which should be a connection that other
- * work cannot occupy; `sql` by default.
+ * Creates the engine's store. Heartbeats go through `lease`, which should be a connection that
+ * other work cannot occupy; `sql` by default.
  */
 export function postgresSagaStore(sql: SagaSql, lease: SagaSql = sql): SagaStore {
   return {
@@ -83,7 +83,9 @@ async function releaseSagas(sql: SagaSql, { id }: Worker): Promise<void> {
     where owner = ${id} and state in ('RUNNING', 'COMPENSATING')`;
 }
 
-/** SQLSTATE classes: bad data, broken constraint, bad SQL or missing right, raised by a function. */
+/**
+ * SQLSTATE classes: bad data, broken constraint, bad SQL or missing right, raised by a function.
+ */
 const DEFECT_SQLSTATE = /^(22|23|42|P0)/;
 
 const isDefect = (error: unknown): boolean =>

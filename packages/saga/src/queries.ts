@@ -57,7 +57,9 @@ export interface SagaCounts {
   readonly oldestOpenAgeSeconds: number;
 }
 
-/** Reads only sagas that have not ended, by partial indexes: the cost does not grow with history. */
+/**
+ * Reads only sagas that have not ended, by partial indexes: the cost does not grow with history.
+ */
 export async function countSagas(
   sql: SagaSql,
   known: readonly { readonly kind: string; readonly version: number }[],

@@ -128,8 +128,8 @@ export interface MoveEvent extends Omit<NewEvent, "at"> {
 }
 
 /**
- * Creates a move of the saga as it is stored: to `change.state`, at the same step, due at once, with
- * the same owner and fence, unless `change` says otherwise.
+ * Creates a move of the saga as it is stored: to `change.state`, at the same step, due at once,
+ * with the same owner and fence, unless `change` says otherwise.
  */
 export const createMove = (
   { id, fence, state, step }: Pick<SagaRecord, "id" | "fence" | "state" | "step">,

@@ -8,7 +8,9 @@ export interface Acquisition {
   readonly takenOver: boolean;
 }
 
-/** Wraps the engine's work in traces. Each method calls `work` once, and returns or throws the same. */
+/**
+ * Wraps the engine's work in traces. Each method calls `work` once, and returns or throws the same.
+ */
 export interface SagaTracer {
   /** Describes the present call, to be stored with the saga that it begins. */
   origin(): HeldSaga["origin"];

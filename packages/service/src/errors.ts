@@ -3,9 +3,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 
 /**
- * A failure that the caller can act on. Each package has one subclass with the union of its reasons,
- * and one table from reason to Connect code, which the host applies. `metadata` is sent to the
- * caller, so it must contain nothing internal.
+ * A failure that the caller can act on. Each package has one subclass with the union of its
+ * reasons, and one table from reason to Connect code, which the host applies. `metadata` is sent to
+ * the caller, so it must contain nothing internal.
  */
 export class ReasonError<Reason extends string = string> extends Error {
   readonly reason: Reason;

@@ -127,7 +127,8 @@ export type Once =
 
 /**
  * Carries a request out once. `change` is one statement that begins with `useRequest` and resolves
- * to whether it changed anything. Throws REQUEST_ID_REUSED when the id was used for another request.
+ * to whether it changed anything. Throws REQUEST_ID_REUSED when the id was used for another
+ * request.
  */
 export async function once(
   store: RequestStore,

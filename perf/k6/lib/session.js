@@ -23,7 +23,7 @@ export function renewed(session) {
 }
 
 /**
- * When to renew a token that lives so long from now.
+ * When to renew a token that lives `seconds` from now.
  * @param {string} expiresIn "600s"
  */
 export const renewalOf = (expiresIn) =>

@@ -11,7 +11,7 @@ const FULL = 1_000_000_000;
 
 /**
  * Hashing a password takes a core for 35 ms: a few customers are logged in again and again before
- * the measurement, and nobody is while it lasts.
+ * the measurement, and no one is during it.
  */
 const CUSTOMERS = 10;
 /** The service lets one account have four logins under way; each of these is of another one. */

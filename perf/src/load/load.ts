@@ -47,7 +47,7 @@ export interface LoadResult {
   readonly timeline: Timeline;
   /** What went otherwise than expected, and how often. */
   readonly complaints: Readonly<Record<string, number>>;
-  /** What k6 itself took of all processors, from 0 to 1; undefined where that cannot be told. */
+  /** What k6 itself took of all processors, from 0 to 1; undefined where that is not available. */
   readonly clientCpuShare: number | undefined;
 }
 

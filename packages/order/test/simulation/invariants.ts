@@ -102,8 +102,8 @@ export class Invariants {
   }
 
   /**
-   * Returns the captured amount minus refunds. Closed orders are exact: none is CANCELLED before its
-   * money is back.
+   * Returns the captured amount minus refunds. Closed orders are exact: none is CANCELLED before
+   * its money is back.
    */
   #checkMoney({ id, status, amount }: OrderRow): bigint {
     const { captures, refunds, captured, refunded } = this.#book.account(id);

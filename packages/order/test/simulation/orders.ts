@@ -10,7 +10,9 @@ const ORDERS_MS = 6_000;
 const MAX_TRIES = 6;
 const CUSTOMER = "00000000-0000-4000-b000-000000000001";
 
-/** Schedules the orders of a world. Each customer repeats the same order until it is acknowledged. */
+/**
+ * Schedules the orders of a world. Each customer repeats the same order until it is acknowledged.
+ */
 export function scheduleOrders(world: World): void {
   const { random, profile } = world;
   for (let n = 1; n <= profile.orders; n++) {

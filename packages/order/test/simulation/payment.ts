@@ -140,7 +140,9 @@ export class PaymentModel {
     }
   }
 
-  /** A refund before its charge leaves a tombstone, so that the charge is refused when it arrives. */
+  /**
+   * A refund before its charge leaves a tombstone, so that the charge is refused when it arrives.
+   */
   #void(paymentId: string): Answer {
     const { defect, journal, time } = this.#deps;
     journal.saw("tombstone");

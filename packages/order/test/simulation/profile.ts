@@ -1,8 +1,8 @@
 import type { Random } from "./random.ts";
 
 /**
- * How often each fault occurs in a world. Each kind is absent from some worlds, because many kinds at
- * once hide each other.
+ * How often each fault occurs in a world. Each kind is absent from some worlds, because many kinds
+ * at once hide each other.
  */
 export interface Profile {
   readonly workers: number;

@@ -9,8 +9,8 @@ export interface VirtualEvent {
 }
 
 /**
- * Time that passes only from one event to the next; a binary heap. Events of the same time happen in
- * random order.
+ * Time that passes only from one event to the next; a binary heap. Events of the same time happen
+ * in random order.
  */
 export class VirtualTime {
   now = 0;

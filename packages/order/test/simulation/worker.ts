@@ -29,8 +29,8 @@ const ENGINE = {
   stopGraceMs: 2_000,
 };
 /**
- * The budget is far longer than any backoff has become when the faults end: a fault that passes must
- * never need an operator.
+ * The budget is far longer than any backoff has become when the faults end: a fault that passes
+ * must never need an operator.
  */
 const TIMES = { deadlineMs: 12_000, compensationBudgetMs: 300_000 };
 const RESTART_MS = 500;

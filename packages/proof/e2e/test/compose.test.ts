@@ -69,7 +69,7 @@ describe("infra/compose.yaml", () => {
     ["privileges", "kong", { privileged: true }, "kong: it says something of privileges"],
     ["new privileges", "postgres", { security_opt: [] }, "postgres: it may gain privileges"],
     ["a log without an end", "kong", { logging: {} }, "kong: its log grows for ever"],
-    ["no restart", "kong", { restart: "no" }, "kong: nobody starts it again"],
+    ["no restart", "kong", { restart: "no" }, "kong: it is not restarted"],
     [
       "a moving version",
       "postgres",
@@ -86,13 +86,13 @@ describe("infra/compose.yaml", () => {
       "no health check",
       "kong",
       { healthcheck: { disable: true } },
-      "kong: nobody asks whether it is healthy, or a shell does",
+      "kong: it has no health check, or one that needs a shell",
     ],
     [
       "a shell's health check",
       "kong",
       { healthcheck: { test: ["CMD-SHELL", "true"] } },
-      "kong: nobody asks",
+      "kong: it has no health check",
     ],
     [
       "the network of all",
@@ -139,7 +139,7 @@ describe("infra/compose.yaml", () => {
       "kong: it waits in vain for jaeger",
     ],
     [
-      "a wait for what nobody asks",
+      "a wait for a health check that does not exist",
       "grafana",
       { depends_on: { jaeger: { condition: "service_healthy" } } },
       "grafana: it waits in vain for jaeger",
@@ -176,7 +176,7 @@ describe("infra/compose.yaml", () => {
     await Promise.all(paths.map((path) => access(resolve(folder, path))));
   });
 
-  test("keeps no volume that nobody uses", () => {
+  test("keeps no unused volume", () => {
     const used = Object.values(compose.services).flatMap(({ volumes = [] }) =>
       volumes.map((mount) => mount.split(":")[0] ?? ""),
     );

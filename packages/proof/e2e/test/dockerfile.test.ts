@@ -40,7 +40,7 @@ function problems(stages: readonly Stage[]): string[] {
     ...(pnpm === manifest.packageManager ? [] : [`${pnpm} is not ${manifest.packageManager}`]),
     ...(/^[1-9]\d{4,}:[1-9]\d{4,}$/.test(user)
       ? []
-      : [`USER ${user} is not a number that nobody on a host has`]),
+      : [`USER ${user} is not a number that no account of a host has`]),
     ...[...of("ENTRYPOINT"), ...of("CMD")].flatMap((rest) =>
       execForm(rest) === undefined ? [`${rest} would be process 1's child`] : [],
     ),
@@ -54,7 +54,7 @@ function problems(stages: readonly Stage[]): string[] {
 }
 
 describe("infra/docker/Dockerfile", () => {
-  test("pins what the repository pins, and runs as nobody", () => {
+  test("pins what the repository pins, and runs as an account of no host", () => {
     const stages = parseDockerfile(text);
     expect(stages).toHaveLength(2);
     expect(problems(stages)).toEqual([]);

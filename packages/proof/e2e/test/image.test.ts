@@ -160,7 +160,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
   });
 
   test.each(names)(
-    "%s: runs as a number that is nobody's, with labels that say what it is",
+    "%s: runs as a user id that no host has, with labels that say what it is",
     (name) => {
       const { user, labels, entrypoint, cmd, env } = images[name];
       expect(user).toEqual({ uid: 10001, gid: 10001 });

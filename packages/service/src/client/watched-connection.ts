@@ -23,8 +23,9 @@ type Request = Http2SessionManager["request"];
  * - It removes its error listener from a connection that it discards, possibly before that emits
  *   its error, and an unhandled error ends the process.
  *
- * Neither is reported upstream as such (searched in November 2026). Related in connectrpc/connect-es:
- * #683 and #869, a ping that never timed out; #1795 (open), a ping on a destroyed session.
+ * Neither is reported upstream as such (searched in November 2026). Related in
+ * connectrpc/connect-es: #683 and #869, a ping that never timed out; #1795 (open), a ping on a
+ * destroyed session.
  */
 export class WatchedConnection {
   readonly authority: string;

@@ -3,8 +3,8 @@ import type { FastifyInstance } from "fastify";
 
 /**
  * Resets an HTTP/2 request whose body does not arrive in time: deadlines do not cover reading the
- * body, and only HTTP/1.1 has `requestTimeout`. On the paths in `requestStreams` each chunk restarts
- * the timer.
+ * body, and only HTTP/1.1 has `requestTimeout`. On the paths in `requestStreams` each chunk
+ * restarts the timer.
  */
 export function limitBodyTime(
   app: FastifyInstance,

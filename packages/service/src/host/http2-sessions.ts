@@ -48,9 +48,9 @@ export class Http2Sessions {
  * A session that ends without refusing a call, in cleartext. A single GOAWAY refuses the calls that
  * cross it, so there are two: a notice that asks the peer to start no more calls, and, after the
  * peer's reply to a ping, the GOAWAY that names the last stream. Node 24 has no API for the notice
- * (nghttp2_submit_shutdown_notice) and accepts no stream after a GOAWAY of its own, so the notice is
- * written to the socket; Node writes whole frames, so it lands between two. TLS does not allow this:
- * there, calls that cross the one GOAWAY are refused as unprocessed, and clients retry them.
+ * (nghttp2_submit_shutdown_notice) and accepts no stream after a GOAWAY of its own, so the notice
+ * is written to the socket; Node writes whole frames, so it lands between two. TLS does not allow
+ * this: there, calls that cross the one GOAWAY are refused as unprocessed, and clients retry them.
  */
 class Session {
   readonly #http2: ServerHttp2Session;

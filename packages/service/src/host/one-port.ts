@@ -15,8 +15,8 @@ export interface PortLimits {
   readonly connectionsCheckingIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
   /**
-   * A connection of this age, varied by a fifth, is closed after its last call, so that new replicas
-   * get load from long-lived clients.
+   * A connection of this age, varied by a fifth, is closed after its last call, so that new
+   * replicas get load from long-lived clients.
    */
   readonly maxConnectionAgeMs: number;
   readonly maxConnections: number;
@@ -64,8 +64,8 @@ export interface OnePort {
 
 /**
  * Creates the server: cleartext, or TLS with ALPN if `tls` is given. Node has no cleartext server
- * for both protocols, so an HTTP/1.1 server listens, whose timeouts and idle tracking then work. Its
- * connection listener is removed; each connection goes to HTTP/2 or back to that listener.
+ * for both protocols, so an HTTP/1.1 server listens, whose timeouts and idle tracking then work.
+ * Its connection listener is removed; each connection goes to HTTP/2 or back to that listener.
  */
 export function createOnePort(
   handler: RequestListener,
@@ -115,8 +115,8 @@ export function createOnePort(
     },
     drain: () => {
       sessions.close();
-      // A keep-alive connection that is busy now becomes idle later, and would hold the port for its
-      // keep-alive time. Closed after the poll phase, which reads requests that have arrived.
+      // A keep-alive connection that is busy now becomes idle later, and would hold the port for
+      // its keep-alive time. Closed after the poll phase, which reads requests that have arrived.
       const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), 100);
       server.once("close", () => clearInterval(sweep));
     },

@@ -28,8 +28,8 @@ export function principal(context: Pick<HandlerContext, "values">): Principal {
 }
 
 /**
- * On a method with `access.owner`: returns the subject whose resources the caller may see; undefined
- * if the caller's roles allow all.
+ * On a method with `access.owner`: returns the subject whose resources the caller may see;
+ * undefined if the caller's roles allow all.
  */
 export function visibleOwner(
   context: Pick<HandlerContext, "values" | "method">,

@@ -2,8 +2,8 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
 
 /**
- * Discards the rest of a body over HTTP/1.1 when the response is sent before it was read, because it
- * is too large for instance. The next request of the connection would wait behind it until
+ * Discards the rest of a body over HTTP/1.1 when the response is sent before it was read, because
+ * it is too large for instance. The next request of the connection would wait behind it until
  * `requestTimeout`. Over HTTP/2 it blocks nothing, and the body timer ends it.
  */
 export function discardUnreadBodies(app: FastifyInstance): void {

@@ -12,8 +12,9 @@ interface Verified {
 }
 
 /**
- * A cache of verified tokens. Keys are digests, so that no token is kept in memory. When it is full,
- * the oldest entry is evicted. It never refuses a token: one that it does not know is verified.
+ * A cache of verified tokens. Keys are digests, so that no token is kept in memory. When it is
+ * full, the oldest entry is evicted. It never refuses a token: one that it does not know is
+ * verified.
  */
 export class VerifiedTokens {
   readonly #byDigest = new Map<string, Verified>();

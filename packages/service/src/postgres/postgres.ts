@@ -27,8 +27,9 @@ const POOL_SIZE = 10;
 /**
  * Opens a pool of `max` connections, 10 by default. Columns are snake_case in SQL and camelCase in
  * rows; int8 is bigint. Every wait is bounded on this side too (README.md). `fetch_types` is off
- * (ADR 0010), so arrays cannot be parameters: send a set as `jsonb_to_recordset(${sql.json(rows)})`,
- * with bigints as text. A URL may name several hosts, which are tried in turn.
+ * (ADR 0010), so arrays cannot be parameters: send a set as
+ * `jsonb_to_recordset(${sql.json(rows)})`, with bigints as text. A URL may name several hosts,
+ * which are tried in turn.
  */
 export function connectPostgres(
   url: string,

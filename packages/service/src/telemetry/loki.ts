@@ -24,8 +24,8 @@ const DRAIN_MS = 2_000;
 const DRAIN_FAILING_MS = 250;
 
 /**
- * A buffer of lines for Loki, which never blocks a caller: one batch at a time is pushed, and pushed
- * again until Loki accepts it or there is no room for it.
+ * A buffer of lines for Loki, which never blocks a caller: one batch at a time is pushed, and
+ * pushed again until Loki accepts it or there is no room for it.
  *
  * pino-loki (3.0) reports the end of a push only when it is closed, and never its outcome. So each
  * batch is a stream of its own, closed at once, and the outcome is read from undici's diagnostics

@@ -1,7 +1,7 @@
 /**
- * Loaded before a service: `node --import @tercet/service/telemetry dist/main.js`. Exports traces and
- * metrics to OTEL_EXPORTER_OTLP_ENDPOINT; the other OTEL_* variables are OpenTelemetry's own. Without
- * an endpoint nothing is loaded or recorded.
+ * Loaded before a service: `node --import @tercet/service/telemetry dist/main.js`. Exports traces
+ * and metrics to OTEL_EXPORTER_OTLP_ENDPOINT; the other OTEL_* variables are OpenTelemetry's own.
+ * Without an endpoint nothing is loaded or recorded.
  */
 import { readEnv } from "../config.ts";
 

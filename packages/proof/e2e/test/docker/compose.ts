@@ -126,14 +126,14 @@ export function composeProblems({ services, networks, volumes }: ComposeFile): s
         "its memory or its processes are not limited",
       ),
       ...problem(service.logging?.options?.["max-size"] === undefined, "its log grows for ever"),
-      ...problem(service.restart !== "unless-stopped", "nobody starts it again"),
+      ...problem(service.restart !== "unless-stopped", "it is not restarted"),
       ...problem(
         build === undefined && !EXACT_VERSION.test(image),
         `${image} is not one exact version`,
       ),
       ...problem(
         !probe && !(healthcheck?.disable === true && WITHOUT_HEALTHCHECK.has(name)),
-        "nobody asks whether it is healthy, or a shell does",
+        "it has no health check, or one that needs a shell",
       ),
       ...problem(
         (service.networks ?? []).length === 0,
