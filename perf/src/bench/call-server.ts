@@ -66,7 +66,9 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
     return urlOf(port);
   },
   "connect-node": () => listening(http2.createServer(connectNodeAdapter({ routes }))),
-  /** With token, access, validation, deadline, limits, error mapping, telemetry's hooks, Fastify. */
+  /**
+   * With token, access, validation, deadline, limits, error mapping, telemetry's hooks, Fastify.
+   */
   "Tercet's host": async () => {
     const env = parseEnv("bench", z.object(serviceEnv(0)), {
       HOST: "127.0.0.1",

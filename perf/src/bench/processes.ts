@@ -4,11 +4,14 @@ import type { Stack } from "@tercet/stack";
 export const servicePids = ({ services }: Stack): number[] =>
   Object.values(services).flatMap(({ pid }) => pid ?? []);
 
-/** Of load before a measurement: leases were lost while frozen, and the first orders wait for them. */
+/**
+ * Of load before a measurement: leases were lost while frozen, and the first orders wait for them.
+ */
 const SETTLE_MS = 500;
 
 /**
- * Resumes frozen processes for one measurement, since timers and exports of others would disturb it.
+ * Resumes frozen processes for one measurement, since timers and exports of others would disturb
+ * it.
  */
 export async function alone<T>(
   pids: readonly number[],

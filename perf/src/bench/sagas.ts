@@ -42,8 +42,9 @@ const IN_FLIGHT = [1, 8, 32, 64];
 const WARM_UP = { inFlight: 8, durationMs: 2_000 };
 
 /**
- * Measures what the engine costs: orders by the same statements and calls without it, by the engine,
- * and by the whole Order service; on one PostgreSQL with one Payment, one at a time in turn.
+ * Measures what the engine costs: orders by the same statements and calls without it, by the
+ * engine, and by the whole Order service; on one PostgreSQL with one Payment, one at a time in
+ * turn.
  */
 export async function benchSagas(
   options: BenchOptions & { readonly dataDir: string },

@@ -14,7 +14,9 @@ export interface K6Options {
   readonly onLine: (line: string) => void;
 }
 
-/** k6's summary of one metric: its values by name, and whether each of its thresholds was crossed. */
+/**
+ * k6's summary of one metric: its values by name, and whether each of its thresholds was crossed.
+ */
 export type K6Metric = Readonly<Record<string, number>> & {
   readonly thresholds?: Readonly<Record<string, boolean>>;
 };

@@ -17,7 +17,9 @@ const ENDED: ReadonlySet<string> = new Set([
 ]);
 const isOpen = (state: string): boolean => !ENDED.has(state);
 
-/** I3: returns a sentence for each order, saga and payment that has not ended, parked ones included. */
+/**
+ * I3: returns a sentence for each order, saga and payment that has not ended, parked ones included.
+ */
 export function unfinished({ orders, sagas, payments }: Snapshot): string[] {
   return [
     ...orders

@@ -17,9 +17,9 @@ export interface WatchOptions {
 }
 
 /**
- * Checks I12 every `everyMs` (200 by default) until the signal aborts. An order becomes CONFIRMED at
- * most once, so one that is so before and after the book is read was so in between. Skips a check
- * when the database is down.
+ * Checks I12 every `everyMs` (200 by default) until the signal aborts. An order becomes CONFIRMED
+ * at most once, so one that is so before and after the book is read was so in between. Skips a
+ * check when the database is down.
  */
 export async function watchUnpaidOrders(
   { databaseUrls, bookDir }: Sources,

@@ -12,8 +12,8 @@ export interface ChaosCommand extends Pick<Command, "help" | "options"> {
 }
 
 /**
- * Returns a command that runs in a folder of its own, prints breaches, and keeps the folder if there
- * are any. Its exit code is 1 then.
+ * Returns a command that runs in a folder of its own, prints breaches, and keeps the folder if
+ * there are any. Its exit code is 1 then.
  */
 export const chaosCommand = ({ help, options = {}, run }: ChaosCommand): Command => ({
   help,

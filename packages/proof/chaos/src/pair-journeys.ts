@@ -18,8 +18,8 @@ export interface Journey {
 }
 
 /**
- * The other failpoints of `sagas` are reached by idle processes too; the crash matrix covers each of
- * them alone.
+ * The other failpoints of `sagas` are reached by idle processes too; the crash matrix covers each
+ * of them alone.
  */
 const JOURNEYS: readonly Journey[] = [
   {

@@ -35,7 +35,9 @@ const SOLD_OUT = "PAIR-SOLD-OUT";
 
 type Service = Failpoint["service"];
 
-/** A system with one process of Order and of Payment at a time, which are replaced for each pair. */
+/**
+ * A system with one process of Order and of Payment at a time, which are replaced for each pair.
+ */
 export class PairSystem implements AsyncDisposable {
   readonly stack: Stack;
   readonly #proxies: Readonly<Record<Service, TcpProxy>>;

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
-/** Answers each piece with its name and what it was told. */
+/** Responds to each piece with its name and that piece. */
 async function startEcho(name: string): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {}).on("data", (bytes) => socket.write(`${name}:${bytes}`));
@@ -30,7 +30,7 @@ afterEach(async () => {
   echo.close();
 });
 
-/** What the server hears first from whoever connects next. */
+/** What the server hears first from the next connection. */
 const firstWords = () =>
   new Promise<string>((resolve) =>
     echo.once("connection", (socket: Socket) =>

@@ -34,16 +34,16 @@ describe("a write is stale", () => {
 describe("a write is not stale", () => {
   test.each<[string, SagaEventRow[]]>([
     [
-      "by whoever took the saga over",
+      "by the worker that took the saga over",
       [event("a", "SUCCEEDED"), takeOver("b"), event("b", "SUCCEEDED")],
     ],
     ["by one that took it back", [takeOver("b"), takeOver("a"), event("a", "SUCCEEDED")]],
     [
-      "by whoever claims it after an attempt that failed",
+      "by the worker that claims it after an attempt that failed",
       [takeOver("b"), event("b", "UNKNOWN"), event("a", "SUCCEEDED")],
     ],
     [
-      "by whoever claims it after an intervention",
+      "by the worker that claims it after an intervention",
       [takeOver("b"), event("c", "STARTED", "cancelled"), event("a", "SUCCEEDED")],
     ],
   ])("%s", (_when, events) => {

@@ -81,8 +81,8 @@ export const EXAMPLE_TOKEN = "an.access.token";
 const BEARER = Matchers.fromProviderState(`Bearer \${token}`, `Bearer ${EXAMPLE_TOKEN}`);
 
 /**
- * An error on the wire: the code, and a detail with the reason and exactly this metadata. The message
- * may change.
+ * An error on the wire: the code, and a detail with the reason and exactly this metadata. The
+ * message may change.
  */
 export class Refusal {
   readonly code: Code;
