@@ -1,6 +1,6 @@
 /**
- * Prints the methods of our contracts that nobody could call, and fails when there are any. Needs
- * `--conditions=source`, so that nothing has to be built.
+ * Prints the methods of our contracts that declare no access rule, and fails if there are any. Runs
+ * with `--conditions=source`, so that nothing has to be built.
  */
 import { ourServices } from "@tercet/gateway";
 import { methodsWithoutAccess } from "@tercet/service";

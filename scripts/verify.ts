@@ -4,20 +4,23 @@ import { parseArgs } from "node:util";
 import type { Check, Outcome } from "@tercet/cli/repository";
 import { checks } from "./checks/checks.ts";
 
-const atOnce = 2;
+// parseArgs, not runCommand of @tercet/cli: that one loads every service host before the first
+// check.
+const AT_ONCE = 2;
 
 const usage = `Usage: pnpm verify [--only NAME]... [--strict]
 
-Runs these checks, ${atOnce} at a time, and shows the output of those that fail:
+Checks everything that can be checked without running the system: these checks, ${AT_ONCE} at a time.
+Prints the output of those that fail.
 
 ${checks.map(({ name, what }) => `  ${name.padEnd(14)}${what}`).join("\n")}
 
 Options:
-  --only NAME  these alone
-  --strict     what is skipped, for want of a tool for instance, fails the run
+  --only NAME  run only these checks
+  --strict     fail if a check is skipped, for example because a tool is not installed
 
 Environment:
-  BUF_BREAKING_AGAINST  the commit that buf-breaking compares with; by default where this branch left main
+  BUF_BREAKING_AGAINST  the commit that buf-breaking compares with; default: the fork point from main
 `;
 
 process.exitCode = await main();
@@ -55,7 +58,7 @@ async function runAll(chosen: readonly Check[]): Promise<Outcome[]> {
   const work = async () => {
     for (const check of waiting) outcomes.push(await runOne(check));
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
   return outcomes;
 }
 

@@ -11,7 +11,7 @@ export interface AuthRoute {
 }
 
 /**
- * Identity as plain HTTP: the paths that users of the original system know. Bodies and answers are
+ * Identity as plain HTTP, at the paths of the original system. Request and response bodies are
  * those of the RPC, in JSON.
  */
 export const authRoutes: readonly AuthRoute[] = [
@@ -23,14 +23,14 @@ export const authRoutes: readonly AuthRoute[] = [
   { method: "GET", path: "/auth/me", rpc: getMe },
 ];
 
-/** What makes a GET a call of Connect, of an empty message. */
+/** The query of a Connect GET with an empty message. */
 export const CONNECT_GET: Readonly<Record<string, string>> = {
   connect: "v1",
   encoding: "json",
   message: "{}",
 };
 
-/** What a request for one of these paths is rewritten to; undefined for every other. */
+/** Returns the path that a request is rewritten to; undefined for other paths. */
 export function authTarget(method: string | undefined, path: string): string | undefined {
   const route = authRoutes.find((one) => one.method === method && one.path === path);
   if (route === undefined) return undefined;

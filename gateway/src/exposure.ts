@@ -4,8 +4,8 @@ import { Role } from "@tercet/gen/common/v1/access";
 import { accessOf } from "@tercet/service";
 
 /**
- * Whether the outside may call a method: anybody, or a customer. What only operators,
- * administrators or services may call stays inside.
+ * Returns whether a method is reachable from outside: it is public or for customers. Methods for
+ * operators, administrators and services only are not.
  */
 export function isExposed(method: DescMethod): boolean {
   const rule = accessOf(method);
@@ -15,15 +15,15 @@ export function isExposed(method: DescMethod): boolean {
   );
 }
 
-/** As a request names it: "/order.v1.OrderService/GetOrder". */
+/** Returns the path of a method: "/order.v1.OrderService/GetOrder". */
 export const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${name}`;
 
-/** Safe to ask again, and by Connect GET. */
+/** Returns whether a method has no side effects: it may be repeated, and called by Connect GET. */
 export const isRead = ({ idempotency }: DescMethod): boolean =>
   idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 
 export const isStream = ({ methodKind }: DescMethod): boolean => methodKind !== "unary";
 
-/** Whether it makes work for anybody who asks, without a token: a login, a registration. */
+/** Returns whether a method writes without a token: a login, a registration. */
 export const isAnonymousWrite = (method: DescMethod): boolean =>
   accessOf(method)?.public === true && !isRead(method);

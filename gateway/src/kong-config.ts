@@ -3,8 +3,8 @@ import { z } from "zod";
 
 /**
  * The part of Kong 3.x's declarative configuration that we use, after its own schemas
- * (`kong/db/schema/entities`, `kong/plugins/<name>/schema.lua`): an attribute, a plugin or a value
- * that is not here is refused, so that what interprets a configuration knows all of it.
+ * (`kong/db/schema/entities`, `kong/plugins/<name>/schema.lua`). Everything else is refused, so
+ * that the code that interprets a configuration knows all of it.
  */
 const milliseconds = z.int().min(1).max(2_147_483_646);
 const header = z.string().regex(/^[a-z0-9-]+$/);
@@ -14,8 +14,7 @@ const plugin = <N extends string, C extends z.ZodRawShape>(name: N, config: C) =
   z.strictObject({ name: z.literal(name), config: z.strictObject(config) });
 
 const cors = plugin("cors", {
-  // Kong takes what has other characters for a regular expression, and none at all for every
-  // origin.
+  // With other characters Kong reads a regular expression; an empty list is every origin.
   origins: z.array(z.string().regex(/^https?:\/\/[A-Za-z0-9.:-]+$/)).min(1),
   methods: z.array(z.enum(["GET", "POST", "OPTIONS"])),
   headers: z.array(header),
@@ -33,7 +32,7 @@ const rateLimiting = plugin("rate-limiting", {
 });
 
 const requestTransformer = plugin("request-transformer", {
-  // Kong renders `$(...)`: there is none.
+  // Without `$(...)`, which Kong would render.
   replace: z.strictObject({ uri: z.string().regex(/^\/[^$?]*$/) }),
   add: z.strictObject({ querystring: z.array(pair.regex(/^[^$]*$/)) }).optional(),
 });
@@ -74,7 +73,7 @@ const plugins = z.discriminatedUnion("name", [
 
 const common = {
   name: z.string().regex(/^[a-z0-9-]+$/),
-  // Without its `~` a path is a prefix, and lets in what begins like a method.
+  // Without `~` a path is a prefix, and also matches longer paths.
   paths: z
     .array(
       z.string().regex(/^~\/[\w./\\-]+\$$/, "is not the whole of a path, as a regular expression"),
@@ -92,8 +91,8 @@ const httpRoute = z.strictObject({
 });
 
 /**
- * Kong refuses `methods` here. Its router does not look at protocols: the header tells gRPC from
- * everything else at the same path.
+ * Kong refuses `methods` here. Its router ignores protocols: only the header separates gRPC from
+ * other requests to the same path.
  */
 const grpcRoute = z.strictObject({
   ...common,
@@ -135,7 +134,7 @@ export type KongService = KongConfig["services"][number];
 export type KongRoute = KongService["routes"][number];
 export type KongPlugin = z.output<typeof plugins>;
 
-/** Throws an Error that names every problem. */
+/** Parses a configuration. Throws an Error that names every problem. */
 export function parseKongConfig(text: string): KongConfig {
   const parsed = kongConfig.safeParse(parse(text));
   const problems = parsed.success

@@ -1,6 +1,6 @@
 import type { KongConfig } from "./kong-config.ts";
 
-/** Kong's own settings, by name, in the format of `docker --env-file`. */
+/** Parses Kong's own settings, in the format of `docker --env-file`. */
 export function parseEnvFile(text: string): Map<string, string> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -8,7 +8,7 @@ export function parseEnvFile(text: string): Map<string, string> {
   );
 }
 
-/** Where Kong's own settings do not fit its configuration, or open what must be closed. */
+/** Returns where Kong's own settings contradict its configuration or open a closed port. */
 export function kongEnvProblems(
   env: ReadonlyMap<string, string>,
   { services, plugins }: KongConfig,
@@ -30,5 +30,5 @@ export function kongEnvProblems(
   };
   return Object.entries(needed)
     .filter(([name, value]) => env.get(name) !== value)
-    .map(([name, value]) => `${name} is to be ${value}`);
+    .map(([name, value]) => `${name} must be ${value}`);
 }

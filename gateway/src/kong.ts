@@ -17,18 +17,19 @@ import {
 type HttpService = Extract<KongService, { protocol: "http" }>;
 type HttpRoute = HttpService["routes"][number];
 
-const HEADER = ` Made by \`pnpm generate\` from the access rules in proto/: do not edit. What an installation decides is in gateway/src/settings.ts, why it
- is as it is in docs/decisions/0035-generated-gateway.md. Kong 3.8 or later, without a database; its own settings are in kong.env.
+const HEADER = ` Generated from the access rules in proto/ by \`pnpm generate\`: do not edit. An installation's
+ settings are in gateway/src/settings.ts, the reasons in docs/decisions/0035-generated-gateway.md.
+ For Kong 3.8 or later, without a database; Kong's own settings are in kong.env.
 
- Each port of a service is here twice: Kong speaks HTTP/1.1 to every upstream but a grpc:// one. Nothing is asked twice (retries: 0): whoever
- calls knows what may be.`;
+ Each port of a service is listed twice, because Kong speaks HTTP/1.1 to every upstream that is not
+ grpc://. Kong does not retry (retries: 0): only the caller knows which calls are safe to repeat.`;
 
-/** What Identity serves besides its methods. */
+/** The paths that Identity serves besides its methods. */
 export const WELL_KNOWN = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
 
 const ON_ONE_LINE = new Set(["protocols", "methods", "content-type", "extract", "inject"]);
 
-/** What a group of methods has in common, by the end of its Kong service's name. */
+/** The groups of methods, by the suffix of their Kong service's name. */
 const kinds = [
   {
     suffix: "",
@@ -37,17 +38,17 @@ const kinds = [
   },
   {
     suffix: "-anonymous",
-    about: "Work for whoever asks, without a token: limited more.",
+    about: "Writes that need no token: a lower rate limit.",
     has: (method: DescMethod) => !isStream(method) && isAnonymousWrite(method),
   },
   {
     suffix: "-streams",
-    about: "Streams: passed on as they come, and silent for as long as they like.",
+    about: "Streams: not buffered, and may be silent for a long time.",
     has: isStream,
   },
 ] as const;
 
-/** Kong's configuration for these services. Throws where nobody serves one of them. */
+/** Returns Kong's configuration for these services. Throws if one of them has no upstream. */
 export function kongConfig(services: readonly DescService[]): KongConfig {
   const exposed = services.flatMap((service) => service.methods).filter(isExposed);
   const names = [...new Set(exposed.map(upstreamOf))].sort();
@@ -85,7 +86,7 @@ function comment(service: YAMLMap, spaceBefore: boolean): void {
   const { about } = kinds.findLast(({ suffix }) => name.endsWith(suffix)) ?? kinds[0];
   service.commentBefore =
     service.get("protocol") === "grpc"
-      ? " The same by gRPC, which its content type tells."
+      ? " The same as gRPC, recognized by its content type."
       : ` ${about}`;
   service.spaceBefore = spaceBefore;
 }
@@ -104,8 +105,7 @@ const service = (name: string, suffix: string) => ({
   connect_timeout: timeouts.connect,
   write_timeout: timeouts.write,
   read_timeout: suffix === "-streams" ? timeouts.silence : timeouts.answer,
-  // The plugin of a service counts for all of its routes together, and stands in for the general
-  // one.
+  // A plugin of a service counts all of its routes together, and replaces the global one.
   ...(suffix === "-anonymous" && { plugins: [rateLimit(limits.anonymous)] }),
 });
 

@@ -1,6 +1,6 @@
 /**
- * Writes Kong's configuration from the contracts; with `--check` it fails when the committed one is
- * another, or is wrong. Needs `--conditions=source`, so that nothing has to be built.
+ * Writes Kong's configuration from the contracts; with `--check` fails if the committed one is
+ * stale or wrong. Runs with `--conditions=source`, so that nothing has to be built.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,8 +14,11 @@ import { gatewayProblems } from "./problems.ts";
 
 const usage = `Usage: node --conditions=source gateway/src/main.ts [--check] [--help]
 
-Writes gateway/kong.yml from the access rules in proto/, as pnpm generate does. With --check it writes nothing and fails when the file is stale, when
-a method that is for the outside cannot be reached by it or one that is not can, when a route points at nothing, or when gateway/kong.env does not fit.
+Writes gateway/kong.yml from the access rules in proto/, as pnpm generate does.
+
+Options:
+  --check  write nothing; fail if the file is stale, if it does not expose exactly the methods that
+           are for the outside, if a route leads nowhere, or if gateway/kong.env contradicts it
 `;
 
 const { values } = parseArgs({

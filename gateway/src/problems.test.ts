@@ -105,12 +105,12 @@ test.each([
 ])("it is a problem when %s", (_what, before, after, problem) => {
   expect(text).toContain(before);
   const wrong = () => gatewayProblems(parseKongConfig(text.replace(before, after)), services);
-  // A pattern that is more than one path is not even read.
+  // A pattern for more than one path is refused by the parser.
   if (problem === undefined) expect(wrong).toThrow("is not the whole of a path");
   else expect(wrong()).toContainEqual(expect.stringMatching(problem));
 });
 
-test("a service that nobody serves has no route: it is an error", () => {
+test("a service without an upstream is an error", () => {
   const elsewhere = { ...CatalogService, typeName: "stock.v1.CatalogService" };
   const methods = CatalogService.methods.map((method) => ({ ...method, parent: elsewhere }));
   expect(() => kongConfig([{ ...elsewhere, methods }] as never)).toThrow(

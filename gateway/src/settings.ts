@@ -12,8 +12,8 @@ export const upstreams: Readonly<Record<string, { readonly host: string; readonl
   };
 
 /**
- * Whose pages may call from a browser. Listed one by one: `*` would let any page call as whoever is
- * logged in.
+ * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as
+ * the user who is logged in.
  */
 export const origins: readonly string[] = [
   "http://localhost:3000",
@@ -22,27 +22,24 @@ export const origins: readonly string[] = [
 ];
 
 /**
- * Of one address, at one replica of Kong. The services' own limits are by account, and hold for all
- * replicas.
+ * Requests from one address to one replica of Kong. The services' own limits are per account, over
+ * all replicas.
  */
 export const limits = {
   general: { second: 50, minute: 1_500 },
-  /** Methods that cost something and need no token: a password takes 35 ms to hash. */
+  /** Expensive methods without a token: hashing a password takes 35 ms. */
   anonymous: { minute: 60, hour: 1_000 },
 };
 
-/** What a service reads of one message (READ_MAX_BYTES). */
+/** The largest message that a service reads (READ_MAX_BYTES). */
 export const MAX_BODY_BYTES = 65_536;
 
 /** In milliseconds. */
 export const timeouts = {
   connect: 2_000,
-  /** A body is read for as long by the services. */
+  /** As long as the services read a body. */
   write: 10_000,
-  /**
-   * A service answers after 30 s at most (MAX_TIMEOUT_MS), and its answer says more than the
-   * gateway's could.
-   */
+  /** Longer than any deadline (MAX_TIMEOUT_MS, 30 s): a service's own error says more. */
   answer: 35_000,
   /** Between two messages of a stream: a watched order may wait long for its payment. */
   silence: 3_600_000,

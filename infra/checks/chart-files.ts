@@ -11,8 +11,8 @@ import {
 const FILES = "charts/tercet/files";
 
 /**
- * helm reads nothing outside a chart, so the umbrella chart holds copies of these files, each in the
- * folder given here.
+ * helm reads nothing outside a chart, so the umbrella chart holds copies of these files, each in
+ * the folder given here.
  */
 const sources: Readonly<Record<string, string>> = {
   "gateway/kong.{yml,env}": ".",

@@ -70,7 +70,7 @@ test.skipIf(!helm)(
   },
 );
 
-/** A variable with a wrong name is read by nobody, and nobody says so. */
+/** A variable with a wrong name is ignored without a message. */
 async function unknownVariables(
   service: string,
   env: Readonly<Record<string, string>>,

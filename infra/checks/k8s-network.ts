@@ -22,18 +22,16 @@ interface Policy {
 
 export interface Network {
   /**
-   * Who may reach whom: "order -> payment:5012". Between pods only if the policies of both say so.
+   * Allowed connections: "order -> payment:5012". Between pods only if both policies allow them.
    */
   readonly ways: readonly string[];
-  /**
-   * What only one of the two has been told, and pods that are open to everything in some direction.
-   */
+  /** Connections allowed at one end only, and pods without a policy in some direction. */
   readonly problems: readonly string[];
 }
 
 const ANYONE = "anyone";
 
-/** What the NetworkPolicies of these manifests, in a namespace of their own, amount to. */
+/** Returns what the NetworkPolicies of these manifests allow, in a namespace of their own. */
 export function networkOf(objects: readonly K8sObject[]): Network {
   const pods = podsOf(objects);
   const policies = ofKind(objects, "NetworkPolicy").map(({ spec }) => spec as Policy);
@@ -59,10 +57,7 @@ export function networkOf(objects: readonly K8sObject[]): Network {
   };
 }
 
-/**
- * Pods that no policy isolates are open. A policy for all pods is what also isolates those that
- * somebody adds.
- */
+/** Pods without a policy are open. A policy for all pods also isolates those that are added. */
 function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] {
   const directions = ["Ingress", "Egress"] as const;
   const isDenial = (policy: Policy, direction: (typeof directions)[number]) =>

@@ -10,9 +10,8 @@ import { buildOverlays, hasKustomize } from "./overlays.ts";
 
 const helm = await hasHelm();
 const kustomize = await hasKustomize();
-if (!helm)
-  process.stderr.write("WITHOUT helm: what charts/ make of each values file is not looked at\n");
-if (!kustomize) process.stderr.write("WITHOUT kustomize: overlays are not looked at\n");
+if (!helm) process.stderr.write("WITHOUT helm: charts/ are not rendered or checked\n");
+if (!kustomize) process.stderr.write("WITHOUT kustomize: overlays are not checked\n");
 
 /** What is committed. */
 async function golden(folders = "{base,databases}"): Promise<K8sObject[]> {
@@ -50,7 +49,7 @@ const databasesHere = [
   "order -> order-postgres:5432",
   "payment -> payment-mongodb:27017",
 ];
-/** Migrations are under the policy of their service; they call nobody, but may. */
+/** Migrations are under the policy of their service, so they may call what it may call. */
 const migrations = [
   ...databasesElsewhere("-migrate"),
   ...[
@@ -147,7 +146,7 @@ const remove = (objects: Mutable[], name: string) => {
   objects.splice(index, 1);
 };
 
-/** What somebody may do to a manifest, and what must be said of it. */
+/** Changes of a manifest, and the problem that each must cause. */
 const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
   "the pod's securityContext is dropped": [
     (find) => delete order(find).securityContext,
@@ -264,11 +263,11 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (_find, objects) => remove(objects, "PodDisruptionBudget order"),
     "Deployment order: has one budget when it has replicas, none when it has one",
   ],
-  "a budget that lets nobody go": [
+  "a budget that allows no disruption": [
     (find) => (find("PodDisruptionBudget order").spec.maxUnavailable = 0),
     "Deployment order: can lose one replica, but not all",
   ],
-  "a budget that lets all go": [
+  "a budget that allows all to be disrupted": [
     (find) => (find("PodDisruptionBudget order").spec.maxUnavailable = 2),
     "Deployment order: can lose one replica, but not all",
   ],

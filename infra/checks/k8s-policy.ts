@@ -10,8 +10,9 @@ import {
 } from "./k8s-objects.ts";
 
 /**
- * What kubeconform cannot know: that every pod is confined, bounded, watched and reachable by whom
- * it should be; that nothing secret lies open.
+ * Returns the problems that kubeconform cannot see: every pod must be confined, bounded, probed and
+ * reachable by its callers only; secrets must be in Secrets. By hand, the pod rules too:
+ * kube-linter is not to be fetched from the Go module proxy.
  */
 export function policyProblems(objects: readonly K8sObject[]): string[] {
   const pods = podsOf(objects);
@@ -32,7 +33,7 @@ export function policyProblems(objects: readonly K8sObject[]): string[] {
   ];
 }
 
-/** `rule` is what must hold; false is a problem. */
+/** Returns the rules that do not hold. */
 const broken = (where: string, rules: Readonly<Record<string, boolean>>): string[] =>
   Object.entries(rules).flatMap(([rule, holds]) => (holds ? [] : [`${where}: ${rule}`]));
 
@@ -47,9 +48,7 @@ const VOLUMES = [
   "secret",
 ];
 
-/**
- * The restricted Pod Security Standard, as far as it is about pods, and no token that nobody uses.
- */
+/** The pod part of the restricted Pod Security Standard, and no token that is not used. */
 function podProblems({ of, spec, kind }: Pod): string[] {
   const { securityContext: security = {}, volumes = [] } = spec;
   const kinds = volumes.flatMap((volume: Record<string, unknown>) =>
@@ -104,8 +103,8 @@ function containerProblems(pod: Pod, container: Container): string[] {
 const isTask = ({ kind }: Pod): boolean => kind === "Job" || kind === "Pod" || kind === "CronJob";
 
 /**
- * Our grpc.health.v1 and /health/ready answer for the database: a restart for its sake would only
- * add to the trouble.
+ * Our grpc.health.v1 and /health/ready include the database. Restarting a service because its
+ * database is down would not help.
  */
 function probeProblems(
   where: string,
@@ -121,10 +120,8 @@ function probeProblems(
 }
 
 const COMPONENT = "app.kubernetes.io/component";
-/**
- * Seconds for what a service does after its calls: hand over, close, send the last logs and spans.
- */
-const LAST_WORDS = 5;
+/** Seconds after the last call: hand over sagas, close, send the last logs and spans. */
+const AFTER_DRAIN_S = 5;
 
 function deploymentProblems(deployment: K8sObject, objects: readonly K8sObject[]): string[] {
   const { spec } = deployment;
@@ -171,7 +168,7 @@ function drainProblems(where: string, pod: Pod["spec"], objects: readonly K8sObj
   return broken(where, {
     "serves on while endpoints are taken out": preStop > 0,
     "has the time that its drain takes":
-      pod.terminationGracePeriodSeconds >= preStop + drain + LAST_WORDS,
+      pod.terminationGracePeriodSeconds >= preStop + drain + AFTER_DRAIN_S,
   });
 }
 

@@ -4,9 +4,7 @@ import { join } from "node:path";
 import { execute, toolsFolder } from "@tercet/cli/repository";
 import { parse } from "yaml";
 
-/**
- * What our manifests are checked against. They want 1.30 or later, for the sleep action of preStop.
- */
+/** The version that manifests are checked against. They need 1.30 or later: preStop's sleep. */
 export const KUBERNETES = "1.37.2";
 const PROMETHEUS_OPERATOR = "0.85.0";
 
@@ -39,13 +37,13 @@ interface Kind {
 
 const KINDS = "x-kubernetes-group-version-kind";
 
-/** What kubeconform is to look for in the folder. */
+/** The names of the files in the folder, for kubeconform. */
 export const SCHEMA_FILES = "{{.ResourceKind}}{{.KindSuffix}}.json";
 
 /**
- * A folder with a JSON schema of every kind, made once for every checkout: kubeconform would fetch
- * them from the internet one by one. The Go module proxy has them in the modules of Kubernetes and
- * of the Prometheus operator. Undefined when they cannot be had.
+ * Returns a folder with a JSON schema of every kind, made once for every checkout: kubeconform
+ * would fetch them one by one. They are in the Go modules of Kubernetes and of the Prometheus
+ * operator. Undefined if these cannot be downloaded.
  */
 export async function kubeSchemas(): Promise<string | undefined> {
   const folder = join(toolsFolder, `kube-schemas-${KUBERNETES}-${PROMETHEUS_OPERATOR}`);
@@ -69,7 +67,7 @@ export async function kubeSchemas(): Promise<string | undefined> {
       ...(await customSchemas(operator)),
     ])
       await writeFile(join(scratch, name), JSON.stringify(schema));
-    // Another run may have been quicker, and the folder is the same.
+    // Another run may have made the same folder meanwhile.
     await rename(scratch, folder).catch(async (error) => {
       if (!(await isThere())) throw error;
     });

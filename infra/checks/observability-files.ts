@@ -4,7 +4,7 @@ import { DASHBOARDS } from "../grafana/dashboards.ts";
 /** Text by path, from the root. */
 export type Files = ReadonlyMap<string, string>;
 
-/** The page that lists every metric, and has a paragraph for every alert. */
+/** The page that lists every metric and has a paragraph for every alert. */
 export const METRICS_PAGE = "docs/metrics.md";
 
 export interface Query {
@@ -21,7 +21,7 @@ export interface Rule {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Of what `promtool test rules` reads: what is asked, and how many series must be the answer. */
+/** The part of a file for `promtool test rules` that is read here. */
 export interface RuleTest {
   readonly promql_expr_test?: readonly {
     readonly expr: string;
@@ -44,7 +44,7 @@ export const readRuleTests = (files: Files): RuleTest[] =>
     ([, text]) => (parse(text) as { tests: RuleTest[] }).tests,
   );
 
-/** Queries of panels and of the page; a line of a block of promql is one. */
+/** Returns the queries of panels and of the page, where each line of a promql block is one. */
 export function readQueries(files: Files): Query[] {
   const panels = filesIn(files, DASHBOARDS).flatMap(([path, text]) =>
     (JSON.parse(text) as Dashboard).panels.flatMap(({ targets }) =>
@@ -62,7 +62,7 @@ interface Dashboard {
   readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
 }
 
-/** The names in each row of the page's tables whose first column is headed "Metric". */
+/** Returns the names in each row of the page's tables whose first column is "Metric". */
 export function readListedMetrics(files: Files): string[][] {
   const tables = [...pageOf(files).matchAll(/^\| Metric \|.*\n\|[-|]+\n((?:\|.*\n?)*)/gm)].map(
     ([, rows = ""]) => rows,
@@ -73,7 +73,7 @@ export function readListedMetrics(files: Files): string[][] {
   return cells.map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
 }
 
-/** What links to the page's headings end with. */
+/** Returns the anchors of the page's headings. */
 export const readAnchors = (files: Files): Set<string> =>
   new Set(
     [...pageOf(files).matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>

@@ -23,8 +23,8 @@ export async function checkObservability(): Promise<Outcome> {
 }
 
 /**
- * Files that do not parse, metrics that nobody emits or uses, data sources that are not
- * provisioned, alerts that nobody can act on or has tried.
+ * Returns files that do not parse, metrics that are not listed or not used, data sources that are
+ * not provisioned, and alerts without instructions or a test.
  */
 export function observabilityProblems(files: Files): string[] {
   const unreadable = [...files].flatMap(([path, text]) =>
@@ -53,10 +53,7 @@ function staleDashboards(files: Files): string[] {
   return stale.map((name) => `${DASHBOARDS}/${name} is stale: run pnpm generate`);
 }
 
-/**
- * What is used is listed, and what is listed is used: of a row one name is enough, for some come
- * together, as the quantiles of one thing.
- */
+/** Every metric in use is listed, and one of each listed row is in use. */
 function nameProblems(files: Files): string[] {
   const rules = readRules(files);
   const rows = readListedMetrics(files);
@@ -82,7 +79,7 @@ function nameProblems(files: Files): string[] {
   ];
 }
 
-/** A data source may be named in a dashboard, and in the link from another one. */
+/** Dashboards and links of data sources name data sources. */
 function unknownDataSources(files: Files): string[] {
   const sources = filesIn(files, DATA_SOURCES);
   const provisioned = sources.flatMap(([, text]) =>
@@ -99,10 +96,7 @@ function unknownDataSources(files: Files): string[] {
   return [...new Set(problems)];
 }
 
-/**
- * Every alert has a severity, says what to do, leads to its paragraph, and is made to fire in a
- * test.
- */
+/** Every alert has a severity, instructions, a link to its paragraph, and fires in a test. */
 function alertProblems(files: Files): string[] {
   const asked = readRuleTests(files).flatMap(({ promql_expr_test: ones = [] }) => ones);
   const fires = (alert: string) =>

@@ -222,7 +222,7 @@ const sagas: readonly Panel[] = [
   },
   {
     title: "Payments per second",
-    about: "Declined are the bank's word, not a failure.",
+    about: "Declined is the bank's decision, not a failure.",
     unit: "ops",
     queries: {
       "{{status}} {{reason}}": rate("tercet_payment_charges_total", "status, reason"),
@@ -230,12 +230,12 @@ const sagas: readonly Panel[] = [
     },
   },
   {
-    title: "Payments given up, and charged late, in an hour",
+    title: "Payments abandoned, and charged late, in an hour",
     about:
-      "Charged late: the provider took money for a payment that was given up. It is refunded; tell the provider.",
+      "Charged late: the provider took money for an abandoned payment. It is refunded; notify the provider.",
     unit: "short",
     queries: {
-      "given up": "sum(increase(tercet_payment_abandoned_total[1h]))",
+      abandoned: "sum(increase(tercet_payment_abandoned_total[1h]))",
       "charged late": "sum(increase(tercet_payment_late_charges_total[1h]))",
     },
   },
@@ -249,7 +249,7 @@ const sagas: readonly Panel[] = [
   },
   {
     title: "The provider: calls by outcome",
-    about: "Unknown is no answer: the payment may be charged.",
+    about: "Unknown: no response, so the payment may have been charged.",
     unit: "reqps",
     queries: {
       "{{operation}} {{outcome}}": rate(
@@ -262,8 +262,8 @@ const sagas: readonly Panel[] = [
 
 const runtime: readonly Panel[] = [
   {
-    title: "Processes that are heard of",
-    about: "By service: fewer than replicas means that some are down or mute.",
+    title: "Processes that report metrics",
+    about: "By service. Fewer than replicas: some are down or do not report.",
     unit: "short",
     queries: { "{{service_name}}": 'count by (service_name) (target_info{job!="collector"})' },
   },
@@ -298,7 +298,7 @@ const runtime: readonly Panel[] = [
   },
   {
     title: "Event loop delay, p50 and p99",
-    about: "Everything in the process waits so long.",
+    about: "Everything in the process waits for this time.",
     unit: "s",
     queries: {
       "{{service_name}} p50": "max by (service_name) (nodejs_eventloop_delay_p50_seconds) - 0.05",

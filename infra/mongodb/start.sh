@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The members of a replica set, though it be one, prove themselves by a key file that nobody else
+# The members of a replica set, though it be one, prove themselves by a key file that no one else
 # may read; a mounted file keeps its owner on the host.
 set -euo pipefail
 umask 377

@@ -31,11 +31,11 @@ command -v openssl >/dev/null || {
   exit 1
 }
 
-# Letters and digits only: in URLs and in files as they are.
+# Letters and digits only: no escaping in URLs and files.
 secret() { openssl rand -hex 24; }
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
-# A private key of P-256 in DER is 121 bytes (RFC 5915): d stands at 7, the point at the end.
+# A private key of P-256 in DER is 121 bytes (RFC 5915): d is at offset 7, the point at the end.
 signing_keys() {
   local der d x y
   der="$(openssl ecparam -name prime256v1 -genkey -noout -outform DER | openssl base64 -A)"
@@ -53,7 +53,7 @@ seed_users() {
 client_secret="$(secret)"
 operator_password="$(secret)"
 umask 077
-# Under its name only when it is complete.
+# Renamed when complete.
 draft="$file.new"
 cat >"$draft" <<TEXT
 # Made by infra/scripts/compose-env.sh; infra/.env.example says what each is for. Not for the

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs or upgrades charts/tercet, waits until it is ready, goes back if it does not get there,
-# and tries it.
+# Installs or upgrades charts/tercet, waits until it is ready, rolls back if it does not become
+# ready, and runs its tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -55,7 +55,7 @@ OPTIONS=(--namespace "$NAMESPACE" --values "$CHART/values-$ENVIRONMENT.yaml")
 [[ -z $TAG ]] || OPTIONS+=(--set-string "global.images.tag=$TAG")
 OPTIONS+=("$@")
 
-# Packs charts/service, which lies beside; asks nobody.
+# Packs charts/service from the folder next to it; needs no network.
 helm dependency build --skip-refresh "$CHART" >&2
 
 if $DRY_RUN; then

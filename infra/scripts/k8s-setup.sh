@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what must be in the cluster before the release: the namespace, under the restricted Pod
-# Security Standard, and the Secrets.
+# Creates what the release needs in the cluster: the namespace, under the restricted Pod Security
+# Standard, and the Secrets.
 set -euo pipefail
 umask 077
 
@@ -50,8 +50,8 @@ password() { openssl rand -hex 24; }
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
-# A JSON Web Key Set with one private ES256 key. In DER (RFC 5915) the numbers of a P-256 key stand
-# at fixed places.
+# A JSON Web Key Set with one private ES256 key. In DER (RFC 5915) the numbers of a P-256 key are at
+# fixed offsets.
 signing_keys() {
   local der
   der="$(mktemp)"
@@ -68,10 +68,10 @@ signing_keys() {
 
 has_secret() { ! $DRY_RUN && kubectl --namespace "$NAMESPACE" get secret "$1" >/dev/null 2>&1; }
 
-# One value of a Secret that is there.
+# One value of an existing Secret.
 value_of() { kubectl --namespace "$NAMESPACE" get secret "$1" --output "jsonpath={.data.$2}" | openssl base64 -d -A; }
 
-# secret NAME KEY=VALUE...: by standard input, so that no value is seen in a list of processes.
+# secret NAME KEY=VALUE...: through standard input, so that no value is in a list of processes.
 secret() {
   local name=$1 pair
   shift

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { execute, type Outcome, passed, ROOT, temporaryFolder } from "@tercet/cli/repository";
 
-/** Asks git; the answer without white space at its ends, or undefined when git has none. */
+/** Runs git; resolves to its trimmed output, or to undefined if it fails. */
 export type AskGit = (...args: string[]) => Promise<string | undefined>;
 
 export function gitIn(folder: string): AskGit {
@@ -14,8 +14,8 @@ export function gitIn(folder: string): AskGit {
 export type Base = { commit: string } | { none: string };
 
 /**
- * The commit whose contracts must not be broken: the one named by BUF_BREAKING_AGAINST; else where
- * this branch left main; else, on main itself, the commit before.
+ * Returns the commit whose contracts must not be broken: the one in BUF_BREAKING_AGAINST; else the
+ * fork point from main; on main itself the previous commit.
  */
 export async function breakingBase(git: AskGit, named?: string): Promise<Base> {
   const commit = named
@@ -42,8 +42,8 @@ async function forkPoint(git: AskGit): Promise<string | undefined> {
 }
 
 /**
- * An archive, not buf's own git reader: that one clones, which fails in worktrees and for commits
- * that no branch points to.
+ * Compares with an archive of that commit. buf's own git reader clones, which fails in worktrees
+ * and for commits without a branch.
  */
 export async function checkBreaking(): Promise<Outcome> {
   const base = await breakingBase(gitIn(ROOT), process.env["BUF_BREAKING_AGAINST"]);

@@ -12,12 +12,11 @@ import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkGoldenGrowth, checkGoldenVectors } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
+import { checkLanguage } from "./language.ts";
 import { checkShellScripts } from "./shell.ts";
 import { checkWorkflows } from "./workflows.ts";
 
-/**
- * Everything `pnpm verify` checks. The slow ones stand first, so that two at a time end soonest.
- */
+/** All checks of `pnpm verify`. The slow ones are first, so that two at a time end soonest. */
 export const checks: readonly Check[] = [
   { name: "build", what: "the packages compile", run: command("tsc", "-b") },
   {
@@ -40,18 +39,18 @@ export const checks: readonly Check[] = [
     what: "no unused files, exports or dependencies, no import cycles",
     run: command("knip", "--config", "scripts/checks/knip.jsonc", "--no-config-hints"),
   },
-  { name: "migrations", what: "migrations are those of the schemas", run: checkMigrations },
+  { name: "migrations", what: "migrations match the schemas", run: checkMigrations },
   {
     name: "contracts",
     what: "gen/ is what buf generates from proto/",
     run: checkGeneratedContracts,
   },
-  { name: "buf-breaking", what: "contracts break nobody who uses main", run: checkBreaking },
-  { name: "buf-lint", what: "contracts keep buf's STANDARD rules", run: command("buf", "lint") },
+  { name: "buf-breaking", what: "contracts are compatible with those on main", run: checkBreaking },
+  { name: "buf-lint", what: "contracts follow buf's STANDARD rules", run: command("buf", "lint") },
   {
     name: "buf-format",
     what: "contracts are formatted",
-    // Copies of published contracts stay as they were published.
+    // Copies of published contracts are not reformatted.
     run: command(
       "buf",
       "format",
@@ -65,17 +64,17 @@ export const checks: readonly Check[] = [
   },
   {
     name: "access",
-    what: "every method says who may call it",
+    what: "every method declares who may call it",
     run: command("node", "--conditions=source", "scripts/access.ts"),
   },
   {
     name: "policy",
-    what: "access and validation are those of packages/proof/contracts/policy.yaml",
+    what: "access and validation match packages/proof/contracts/policy.yaml",
     run: command("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "policy"),
   },
   {
     name: "golden",
-    what: "every message travels as its golden vectors say",
+    what: "every message is read and written as in its golden vectors",
     run: checkGoldenVectors,
   },
   {
@@ -85,18 +84,18 @@ export const checks: readonly Check[] = [
   },
   {
     name: "gateway",
-    what: "Kong routes what is for the outside, and nothing else; gateway/kong.yml is what pnpm generate makes",
+    what: "Kong exposes exactly the methods for the outside; gateway/kong.yml is generated",
     run: command("node", "--conditions=source", "gateway/src/main.ts", "--check"),
   },
   { name: "imports", what: "imports point one way", run: checkImports },
   {
     name: "docs",
-    what: "links in the docs, and the tests that they name, are there",
+    what: "links, files, tests and commands named in documents exist",
     run: checkDocs,
   },
   {
     name: "observability",
-    what: "metrics, dashboards, rules and docs/metrics.md name the same; each alert has a test",
+    what: "metrics, dashboards, rules and docs/metrics.md agree; each alert has a test",
     run: checkObservability,
   },
   {
@@ -106,12 +105,12 @@ export const checks: readonly Check[] = [
   },
   {
     name: "charts",
-    what: "helm lint; what every values file makes of charts/ passes kubeconform",
+    what: "helm lint; charts/ with every values file pass kubeconform",
     run: checkCharts,
   },
   {
     name: "chart-files",
-    what: "charts/tercet/files are copies of what they say",
+    what: "charts/tercet/files are copies of their sources",
     run: checkChartFiles,
   },
   { name: "manifests", what: "infra/k8s is what helm renders from charts/", run: checkManifests },
@@ -120,11 +119,20 @@ export const checks: readonly Check[] = [
     what: "kustomize builds every overlay, and they pass kubeconform",
     run: checkOverlays,
   },
-  { name: "texts", what: "README's length; no registry host, no machine's path", run: checkTexts },
+  {
+    name: "language",
+    what: "comments and documents wrap at 100; no word that scripts/checks/language.ts lists",
+    run: checkLanguage,
+  },
+  {
+    name: "texts",
+    what: "README's length; no registry host, no path of one machine",
+    run: checkTexts,
+  },
   { name: "dockerfile", what: "infra/docker/Dockerfile passes hadolint", run: checkDockerfile },
   {
     name: "workflows",
-    what: "GitHub's workflows keep our rules and actionlint's; what they name is there",
+    what: "GitHub's workflows follow our rules and actionlint's; what they name exists",
     run: checkWorkflows,
   },
   { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },

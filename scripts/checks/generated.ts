@@ -45,7 +45,7 @@ async function staleMigrations(config: string): Promise<string[]> {
   const { code, output } = await execute("drizzle-kit", ["generate", "--config", copied], cwd);
   if (code !== 0) return [`${name}: drizzle-kit generate\n${output}`];
   const problems = await differences(migrations, copy);
-  // It also exits with 0 when the schema cannot be loaded or when it waits for a reply to a question.
+  // It also exits with 0 when the schema cannot be loaded, or when it waits for a reply.
   if (problems.length === 0 && !output.includes("No schema changes"))
     return [`${name}: drizzle-kit generate did not finish\n${output}`];
   const where = `${name}/${relative(cwd, migrations)}`;

@@ -4,7 +4,7 @@ import { lostVectors } from "./golden.ts";
 const filled = { what: "every field", hex: "0802", json: { quantity: 2 } };
 const empty = { what: "nothing", hex: "", json: {} };
 
-test("vectors may be added, and stand in another order", () => {
+test("vectors may be added, and are in another order", () => {
   expect(
     lostVectors({ "a.v1.Item": [filled] }, { "a.v1.Item": [empty, filled], "a.v1.Order": [empty] }),
   ).toEqual([]);

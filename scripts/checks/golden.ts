@@ -6,10 +6,7 @@ const FOLDER = "packages/proof/contracts/golden";
 /** Golden vectors by the name of their message. */
 type Vectors = Readonly<Record<string, readonly unknown[]>>;
 
-/**
- * The generated code writes and reads each golden vector as it is committed, and every message has
- * its own.
- */
+/** The generated code reads and writes each golden vector; every message has one. */
 export const checkGoldenVectors = command(
   "node",
   "--conditions=source",
@@ -18,8 +15,8 @@ export const checkGoldenVectors = command(
 );
 
 /**
- * What was sent once must be understood for ever: a vector that others have may not change or go,
- * even where code and vector change together.
+ * Messages that were once sent must stay readable: a vector of the base commit may not change or
+ * disappear, even if code and vector change together.
  */
 export async function checkGoldenGrowth(): Promise<Outcome> {
   const git = gitIn(ROOT);
@@ -43,7 +40,7 @@ export async function checkGoldenGrowth(): Promise<Outcome> {
   return failedWith(problems);
 }
 
-/** Of what was there before, what is not there as it was. */
+/** Returns the earlier vectors that are missing or different now. */
 export function lostVectors(before: Vectors, now: Vectors): string[] {
   return Object.entries(before).flatMap(([message, vectors]) => {
     const there = new Set(now[message]?.map((vector) => JSON.stringify(vector)));

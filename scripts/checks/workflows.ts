@@ -14,15 +14,12 @@ import { goTools } from "../go-tools.ts";
 const MAY_WRITE: Readonly<Record<string, readonly string[]>> = {
   ".github/workflows/images.yml publish": ["packages", "id-token"],
 };
-/** They run with the repository's rights on what strangers wrote. */
+/** They run strangers' code with the repository's rights. */
 const FORBIDDEN_EVENTS = ["pull_request_target", "workflow_run", "issue_comment"];
 const PNPM_ITSELF = ["install", "exec", "store"];
 const PINNED = /^[\w.-]+(\/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
 
-/**
- * GitHub's workflows, by our own rules and by actionlint, which has shellcheck look at what they
- * run.
- */
+/** Checks GitHub's workflows by our own rules and by actionlint, which also runs shellcheck. */
 export async function checkWorkflows(): Promise<Outcome> {
   const problems = workflowProblems(await readTexts(await listFiles()));
   if (problems.length > 0) return failedWith(problems);
@@ -59,8 +56,8 @@ interface Dependabot {
 }
 
 /**
- * What is against the rules in the workflows, actions and Dependabot's file; all files of the
- * repository are given as path (from the root) and text.
+ * Returns the problems of workflows, actions and Dependabot's file. All files of the repository are
+ * given as path (from the root) and text.
  */
 export function workflowProblems(files: ReadonlyMap<string, string>): string[] {
   const of = (pattern: RegExp) => [...files].filter(([path]) => pattern.test(path));
@@ -90,7 +87,7 @@ const stepsOf =
   ({ steps = [] }: Job): { path: string; step: Step }[] =>
     steps.map((step) => ({ path, step }));
 
-/** From the text: the version stands in a comment. */
+/** From the text, because the version is in a comment. */
 const usesIn = (text: string): string[] =>
   [...text.matchAll(/^\s*(?:- )?uses: (.+)$/gm)].map(([, uses = ""]) => uses.trim());
 
@@ -144,7 +141,7 @@ function stepRules(
   return [
     ...(run.includes("${{")
       ? [
-          `an expression in a run script, where it is code: hand it over in env ("${run.split("\n")[0]}")`,
+          `an expression in a run script, where it is code: pass it in env ("${run.split("\n")[0]}")`,
         ]
       : []),
     ...(uses.startsWith("actions/checkout@") && given["persist-credentials"] !== false
@@ -161,7 +158,7 @@ function stepRules(
   ];
 }
 
-/** Words that are paths of the repository: they begin with one of its folders. */
+/** Returns words that begin with one of the repository's folders. */
 const pathsIn = (run: string): string[] =>
   [
     ...run.matchAll(

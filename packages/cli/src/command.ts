@@ -10,28 +10,28 @@ export interface CommandContext {
   readonly terminal: Terminal;
   /** Aborts on Ctrl-C, SIGTERM and when the terminal is closed. */
   readonly signal: AbortSignal;
-  /** What the options say; whether it makes sense is the command's to find out. */
+  /** The values of the options, which the command must check. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** What stands there without an option's name. */
+  /** The arguments that are not options. */
   readonly words: readonly string[];
 }
 
 export interface Command {
-  /** What `--help` prints. */
+  /** Printed by `--help`. */
   readonly help: string;
   /** Besides `--help`. */
   readonly options?: Options;
-  /** Words that it understands; none by default. */
+  /** Whether arguments that are not options are allowed; default: no. */
   readonly allowWords?: boolean;
-  /** Does the work; answers the exit code. */
+  /** Does the work; resolves to the exit code. */
   run(context: CommandContext): Promise<number>;
 }
 
 const INTERRUPTED = 130;
 
 /**
- * A command's process: its arguments, its signals, its exit code; what goes wrong for a known
- * reason is said in a sentence.
+ * Runs a command in this process: arguments, signals, exit code. A CommandError or ConfigError is
+ * printed as its message, any other error with its stack.
  */
 export async function runCommand({
   help,
@@ -41,7 +41,7 @@ export async function runCommand({
 }: Command): Promise<void> {
   const env = readEnv();
   const terminal = createTerminal(process.stdout, env);
-  // A closed pipe or terminal must not stop the stop.
+  // A closed pipe or terminal must not interrupt the shutdown.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interrupted = interruption();
   try {
@@ -66,10 +66,11 @@ function argumentsOf(options: Options, allowPositionals: boolean) {
   }
 }
 
-/** An option that is a number. Throws CommandError. */
+/** Returns an option as a number greater than 0. Throws CommandError. */
 export function numberOf({ values }: Pick<CommandContext, "values">, name: string): number {
   const number = Number(values[name]);
-  if (!(number > 0)) throw new CommandError(`--${name} is a number, more than 0; see --help`);
+  if (!(number > 0))
+    throw new CommandError(`--${name} must be a number greater than 0; see --help`);
   return number;
 }
 

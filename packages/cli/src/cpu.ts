@@ -1,14 +1,11 @@
 import { readFileSync } from "node:fs";
 
-/** Linux counts in hundredths of a second, whatever the kernel's own clock does. */
+/** Linux reports hundredths of a second, independent of the kernel's own clock. */
 const MS_PER_TICK = 10;
-/** After the name, which may have spaces: utime and stime. */
+/** Positions of utime and stime after the name, which may contain spaces. */
 const [UTIME, STIME] = [11, 12];
 
-/**
- * What these processes have used of the processors until now, in milliseconds; NaN where there is
- * no /proc to tell.
- */
+/** Returns the CPU time of these processes until now, in milliseconds; NaN without /proc. */
 export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + cpuMsOf(pid), 0);
 }

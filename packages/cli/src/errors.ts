@@ -1,6 +1,6 @@
 /**
- * A command cannot start or continue for a reason outside of it; the message is one clear sentence
- * for the person who ran it.
+ * A command cannot start or continue for a reason outside of it. The message is one sentence for
+ * the person who ran it.
  */
 export class CommandError extends Error {
   constructor(message: string, options?: ErrorOptions) {

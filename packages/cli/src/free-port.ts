@@ -1,9 +1,9 @@
 import { createServer } from "node:net";
 
-/** Everything that commands start listens on the loopback address only. */
+/** The only address that commands listen on. */
 export const LOOPBACK = "127.0.0.1";
 
-/** A port that nothing listens on at the moment. */
+/** Returns a port that is free at the moment. */
 export const freePort = (): Promise<number> => listenOnce(0);
 
 /**

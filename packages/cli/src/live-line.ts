@@ -1,8 +1,8 @@
 import type { CommandContext } from "./command.ts";
 
 /**
- * Shows a line that changes: drawn over where that can be, else written every 10 s and when `part`
- * changes.
+ * Returns a function that shows a changing line: in place on a live terminal; elsewhere written
+ * every 10 s and when `part` changes.
  */
 export function liveLine({
   terminal,

@@ -3,7 +3,7 @@ import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { readEnv } from "@tercet/service";
 
-/** Where a program is: in a folder of PATH. Undefined when it is not there. */
+/** Returns the path of a program in a folder of PATH; undefined if it is in none. */
 export async function onPath(name: string): Promise<string | undefined> {
   for (const folder of (readEnv()["PATH"] ?? "").split(delimiter)) {
     const path = join(folder, name);

@@ -1,11 +1,8 @@
-/** What long work reports while it runs. */
+/** Receives the progress of long work. */
 export interface ProgressListener {
-  /** One part of the work; resolves to what `work` resolves to. */
+  /** Runs one part of the work and resolves to its result. */
   progress<T>(what: string, work: () => Promise<T>): Promise<T>;
-  /**
-   * Something a person should know: one sentence, and the `event` of the log line it comes from, if
-   * it comes from one.
-   */
+  /** Receives a sentence for a person; with the `event` of the log line that it comes from. */
   notice(sentence: string, event?: string): void;
 }
 

@@ -5,13 +5,13 @@ import type { ProgressListener } from "./progress.ts";
 
 export type Style = Parameters<typeof styleText>[0];
 
-/** What is written for a person, in colour where that can be seen. */
+/** Output for a person, in colour where the terminal has colours. */
 export interface Terminal {
-  /** Lines can be drawn over. */
+  /** Whether lines can be redrawn. */
   readonly live: boolean;
   styled(style: Style, text: string): string;
   line(text?: string): void;
-  /** Lines at the end that change; the next call, or `line`, draws over them. Only where `live`. */
+  /** Shows changing lines at the end, replaced by the next call or by `line`. Only if `live`. */
   draw(lines: readonly string[]): void;
 }
 
@@ -22,7 +22,7 @@ export function createTerminal(output: Output, { NO_COLOR = "", TERM }: Env): Te
   const coloured = live && NO_COLOR === "";
   let drawn = 0;
   const erase = () => (drawn === 0 ? "" : `\x1b[${drawn}A\x1b[J`);
-  // A line that wraps would not be drawn over. Cut, it loses its colour, whose codes have no width.
+  // A line that wraps could not be replaced. When cut, it loses its colour.
   const fit = (text: string) => {
     const width = (output.columns || 80) - 1;
     const plain = stripVTControlCharacters(text);
@@ -43,7 +43,7 @@ export function createTerminal(output: Output, { NO_COLOR = "", TERM }: Env): Te
   };
 }
 
-/** Shows a start as it goes: what is under way, and what is done with its time. */
+/** Returns a listener that shows what is in progress, and what is done with its duration. */
 export function terminalListener(terminal: Terminal): ProgressListener {
   const underWay = new Set<string>();
   const redraw = () =>

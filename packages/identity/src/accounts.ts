@@ -22,7 +22,7 @@ export async function register(
   const { displayName, password } = request;
   const email = normalizeEmail(request.email);
   const record: RequestRecord = {
-    // Nobody is logged in yet: the address is the only name of this caller.
+    // No one is logged in yet: the address is the only name of this caller.
     caller: accountKey(email),
     requestId: request.requestId,
     method: "Register",

@@ -45,7 +45,7 @@ test("another start changes nothing", async () => {
   expect(await store.findCredentials("admin@example.com")).toEqual(before);
 });
 
-test("replicas that start at once agree", async () => {
+test("replicas that start concurrently agree", async () => {
   const store = memoryStore();
   await Promise.all([seedUsers(store, passwords, seeds), seedUsers(store, passwords, seeds)]);
   expect(await store.listUsers({ limit: 10, emailPrefix: "" })).toHaveLength(2);

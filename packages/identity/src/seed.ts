@@ -14,7 +14,7 @@ export const seedUser = z.object({
 });
 export type SeedUser = z.output<typeof seedUser>;
 
-/** Creates the users that do not exist and changes no others. Replicas may run it at once. */
+/** Creates the users that do not exist and changes no others. Replicas may run it concurrently. */
 export async function seedUsers(
   users: UserStore,
   passwords: Passwords,

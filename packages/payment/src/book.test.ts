@@ -102,7 +102,7 @@ describe("the book", () => {
   );
 });
 
-/** A process that enters k0, k1, ... and says so when it has begun. */
+/** Starts a process that writes k0, k1, ... and reports when it has begun. */
 function startWriter(dir: string, reference: string, keys: number) {
   const script = `
     import { append } from ${JSON.stringify(new URL("book.ts", import.meta.url).href)};

@@ -1,43 +1,13 @@
 import { SchemaBehindError } from "@tercet/service";
-import {
-  type Collection,
-  type Db,
-  type Filter,
-  MongoClient,
-  MongoServerError,
-  type UpdateFilter,
-} from "mongodb";
-import {
-  eventKey,
-  fromDocument,
-  type PaymentDocument,
-  refundPath,
-  timeField,
-} from "./mongo-document.ts";
+import { type Collection, MongoClient, MongoServerError } from "mongodb";
+import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
+import * as payments from "./mongo-payments.ts";
 import { observeMongo } from "./mongo-telemetry.ts";
-import { addRefund, toUpdate, type Write } from "./mongo-update.ts";
-import {
-  type Charge,
-  type ChargeOutcome,
-  isCaptured,
-  type NewRefund,
-  type Payment,
-  refundedMinorUnits,
-  refundedStatus,
-  settledStatus,
-} from "./payment.ts";
-import {
-  type Change,
-  type PageKey,
-  type PaymentFilter,
-  type PaymentStore,
-  UnknownPaymentError,
-} from "./store.ts";
+import type { PaymentStore } from "./store.ts";
 
 const TIMEOUT_MS = 2_000;
 const SLOW_TIMEOUT_MS = 5_000;
-const DUPLICATE_KEY = 11_000;
 const NAMESPACE_NOT_FOUND = 26;
 const INDEXES: readonly Readonly<Record<string, 1 | -1>>[] = [
   { createTime: -1, _id: -1 },
@@ -46,9 +16,6 @@ const INDEXES: readonly Readonly<Record<string, 1 | -1>>[] = [
   { openWork: 1, attemptTime: 1 },
   { watched: 1, attemptTime: 1 },
 ];
-
-/** By path: the driver's types cannot follow paths into `refunds`, which contain ids. */
-type Condition = Readonly<Record<string, unknown>>;
 
 /**
  * Connects to the database that the URL names and creates its indexes; if `migrateAtStart` is
@@ -73,7 +40,7 @@ export async function openMongoStore(
   });
   observeMongo(client);
   try {
-    await (migrateAtStart ? createIndexes : requireIndexes)(paymentsIn(client.db()));
+    await (migrateAtStart ? createIndexes : requireIndexes)(payments.paymentsIn(client.db()));
   } catch (error) {
     await client.close();
     throw error;
@@ -86,28 +53,27 @@ export async function openMongoStore(
  * acknowledged by a majority that has it in its journal. Only classic operators, no pipelines:
  * servers that merely speak MongoDB's protocol run them too.
  */
-export function mongoStore(client: MongoClient): PaymentStore {
+function mongoStore(client: MongoClient): PaymentStore {
   const db = client.db();
   return {
-    open: (id, charge) => openPayment(db, id, charge),
-    settle: (id, outcome) => settle(db, id, outcome),
-    abandon: (id, idleMs) => abandon(db, id, idleMs),
-    void: (id, reason) => voidPayment(db, id, reason),
-    recordLateCharge: (id, reference, refund) => recordLateCharge(db, id, reference, refund),
-    reserveRefund: (id, refund) => reserveRefund(db, id, refund),
-    settleRefund: (id, refundId) => settleRefund(db, id, refundId),
-    markAttempted: (id) => markAttempted(db, id),
-    keepWatch: (id, forMs) => keepWatch(db, id, forMs),
-    get: (id) => getPayment(db, id),
-    list: (filter, after, limit) => listPayments(db, filter, after, limit),
-    pendingSince: (ageMs, limit) => unattended(db, { openWork: { $gt: 0 } }, ageMs, limit),
-    watchedSince: (ageMs, limit) => unattended(db, { watched: true }, ageMs, limit),
+    open: (id, charge) => payments.openPayment(db, id, charge),
+    settle: (id, outcome) => payments.settle(db, id, outcome),
+    abandon: (id, idleMs) => payments.abandon(db, id, idleMs),
+    void: (id, reason) => payments.voidPayment(db, id, reason),
+    recordLateCharge: (id, reference, refund) =>
+      payments.recordLateCharge(db, id, reference, refund),
+    reserveRefund: (id, refund) => payments.reserveRefund(db, id, refund),
+    settleRefund: (id, refundId) => payments.settleRefund(db, id, refundId),
+    markAttempted: (id) => payments.markAttempted(db, id),
+    keepWatch: (id, forMs) => payments.keepWatch(db, id, forMs),
+    get: (id) => payments.getPayment(db, id),
+    list: (filter, after, limit) => payments.listPayments(db, filter, after, limit),
+    pendingSince: (ageMs, limit) => payments.unattended(db, { openWork: { $gt: 0 } }, ageMs, limit),
+    watchedSince: (ageMs, limit) => payments.unattended(db, { watched: true }, ageMs, limit),
     ping: async () => void (await reach(db.command({ ping: 1 }))),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
-
-const paymentsIn = (db: Db): Collection<PaymentDocument> => db.collection("payments");
 
 async function createIndexes(payments: Collection<PaymentDocument>): Promise<void> {
   await payments.createIndexes(INDEXES.map((key) => ({ key })));
@@ -122,202 +88,4 @@ async function requireIndexes(payments: Collection<PaymentDocument>): Promise<vo
   const keys = new Set(existing.map(({ key }) => JSON.stringify(key)));
   const missing = INDEXES.map((key) => JSON.stringify(key)).filter((key) => !keys.has(key));
   if (missing.length > 0) throw new SchemaBehindError(missing.map((key) => `the index ${key}`));
-}
-
-export async function openPayment(db: Db, id: string, charge: Charge): Promise<Change> {
-  const { orderId, customerId, amount, fingerprint } = charge;
-  const fields = { orderId, customerId, ...amount, fingerprint, openWork: 1 };
-  const opened = await insert(db, id, { ...fields, status: "PENDING" }, "CHARGE_REQUESTED", "");
-  if (opened !== undefined) return { payment: opened, changed: true };
-  // A write, so that the intent is on a majority before the provider is called: a read alone could
-  // return what a failover then rolls back.
-  const write = { events: {}, now: ["attemptTime", "chargeTime"] } as const;
-  return { ...(await change(db, id, { status: "PENDING" }, write)), changed: false };
-}
-
-export function settle(db: Db, id: string, outcome: ChargeOutcome): Promise<Change> {
-  const approved = outcome.outcome === "approved";
-  const result = approved
-    ? { providerReference: outcome.reference }
-    : { declineReason: outcome.reason };
-  const write = {
-    set: { status: settledStatus(outcome), ...result },
-    add: { openWork: -1 },
-    events: approved
-      ? { CHARGE_SUCCEEDED: outcome.reference }
-      : { CHARGE_DECLINED: outcome.reason },
-  };
-  return change(db, id, { status: "PENDING" }, write);
-}
-
-export async function abandon(db: Db, id: string, idleMs: number): Promise<Change> {
-  const idle = { status: "PENDING", chargeTime: { $lt: await serverTime(db, -idleMs) } };
-  return change(db, id, idle, {
-    set: { status: "DECLINED", declineReason: "ABANDONED", watched: true },
-    add: { openWork: -1 },
-    events: { CHARGE_DECLINED: "ABANDONED" },
-    now: ["attemptTime"],
-  });
-}
-
-export async function voidPayment(db: Db, id: string, reason: string): Promise<Change> {
-  const voided = await insert(db, id, { status: "VOIDED", openWork: 0 }, "VOIDED", reason);
-  return voided === undefined
-    ? { payment: await requirePayment(db, id), changed: false }
-    : { payment: voided, changed: true };
-}
-
-export function recordLateCharge(
-  db: Db,
-  id: string,
-  reference: string,
-  refund: NewRefund,
-): Promise<Change> {
-  const { set, add, events } = addRefund(refund);
-  return change(
-    db,
-    id,
-    { status: { $in: ["DECLINED", "VOIDED"] }, refunds: {} },
-    {
-      set: { ...set, providerReference: reference, watched: false },
-      add,
-      events: { CHARGE_SUCCEEDED: reference, ...events },
-      now: ["attemptTime"],
-    },
-  );
-}
-
-export async function reserveRefund(db: Db, id: string, refund: NewRefund): Promise<Change> {
-  const payment = await requirePayment(db, id);
-  if (!isCaptured(payment) || payment.charge === undefined) return { payment, changed: false };
-  // The capture never changes, so a bound computed from it holds whatever happens between the read
-  // and the write.
-  const room = payment.charge.amount.minorUnits - refund.amount.minorUnits;
-  return change(
-    db,
-    id,
-    { [refundPath(refund.id)]: { $exists: false }, reservedMinorUnits: { $lte: room } },
-    { ...addRefund(refund), now: ["attemptTime"] },
-  );
-}
-
-export async function settleRefund(db: Db, id: string, refundId: string): Promise<Change> {
-  // Ends: each further round means that another refund of the payment was settled meanwhile.
-  for (;;) {
-    const payment = await requirePayment(db, id);
-    const refund = payment.refunds.find((candidate) => candidate.id === refundId);
-    if (refund?.status !== "PENDING") return { payment, changed: false };
-    const seen = refundedMinorUnits(payment);
-    const { minorUnits } = refund.amount;
-    const captured = payment.charge?.amount.minorUnits ?? 0n;
-    const status = refundedStatus(payment.status, captured, seen + minorUnits);
-    const settled = await change(
-      db,
-      id,
-      { [refundPath(refundId, "status")]: "PENDING", refundedMinorUnits: seen },
-      {
-        set: { status, [refundPath(refundId, "status")]: "SUCCEEDED" },
-        add: { refundedMinorUnits: minorUnits, openWork: -1 },
-        events: { [eventKey("REFUND_SUCCEEDED", refundId)]: refundId },
-      },
-    );
-    if (settled.changed) return settled;
-  }
-}
-
-export async function markAttempted(db: Db, id: string): Promise<void> {
-  await reach(paymentsIn(db).updateOne({ _id: id }, { $currentDate: { attemptTime: true } }));
-}
-
-export async function keepWatch(db: Db, id: string, forMs: number): Promise<void> {
-  const over = { _id: id, watched: true, updateTime: { $lt: await serverTime(db, -forMs) } };
-  const { matchedCount } = await reach(
-    paymentsIn(db).updateOne(over, { $set: { watched: false } }),
-  );
-  if (matchedCount === 0) await markAttempted(db, id);
-}
-
-export async function getPayment(db: Db, id: string): Promise<Payment | undefined> {
-  const document = await reach(paymentsIn(db).findOne({ _id: id }));
-  return document === null ? undefined : fromDocument(document);
-}
-
-export async function listPayments(
-  db: Db,
-  filter: PaymentFilter,
-  after: PageKey | undefined,
-  limit: number,
-): Promise<Payment[]> {
-  const where: Filter<PaymentDocument> = Object.fromEntries(
-    Object.entries(filter).filter(([, value]) => value !== undefined),
-  );
-  if (after !== undefined)
-    where.$or = [
-      { createTime: { $lt: after.createTime } },
-      { createTime: after.createTime, _id: { $lt: after.id } },
-    ];
-  const cursor = paymentsIn(db).find(where).sort({ createTime: -1, _id: -1 }).limit(limit);
-  const documents = await reach(cursor.toArray());
-  return documents.map((document) => ({ ...fromDocument(document), events: [] }));
-}
-
-/** For `pendingSince` and `watchedSince`. */
-export async function unattended(
-  db: Db,
-  which: Filter<PaymentDocument>,
-  ageMs: number,
-  limit: number,
-): Promise<Payment[]> {
-  const old = { ...which, attemptTime: { $lt: await serverTime(db, -ageMs) } };
-  const cursor = paymentsIn(db).find(old).sort({ attemptTime: 1 }).limit(limit);
-  return (await reach(cursor.toArray())).map(fromDocument);
-}
-
-/** The server's clock plus `offsetMs`: ages are never measured by the clock of this process. */
-async function serverTime(db: Db, offsetMs: number): Promise<Date> {
-  const { localTime } = await reach(db.command({ hello: 1 }));
-  return new Date((localTime as Date).getTime() + offsetMs);
-}
-
-async function requirePayment(db: Db, id: string): Promise<Payment> {
-  const payment = await getPayment(db, id);
-  if (payment === undefined) throw new UnknownPaymentError(id);
-  return payment;
-}
-
-/**
- * Returns undefined if the payment exists. An upsert, because only an update can take the server's
- * time; its condition matches no document that exists.
- */
-async function insert(
-  db: Db,
-  id: string,
-  fields: Partial<PaymentDocument>,
-  event: string,
-  detail: string,
-): Promise<Payment | undefined> {
-  const absent: Filter<PaymentDocument> = { _id: id, createTime: { $exists: false } };
-  const sums = { reservedMinorUnits: 0n, refundedMinorUnits: 0n };
-  const times = ["createTime", "updateTime", "attemptTime", "chargeTime", timeField(event)];
-  const update = {
-    $setOnInsert: { ...fields, ...sums, refunds: {}, events: { [event]: detail } },
-    $currentDate: Object.fromEntries(times.map((field) => [field, true])),
-  } as UpdateFilter<PaymentDocument>;
-  const options = { upsert: true, returnDocument: "after" } as const;
-  try {
-    const document = await reach(paymentsIn(db).findOneAndUpdate(absent, update, options));
-    return document === null ? undefined : fromDocument(document);
-  } catch (error) {
-    if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) return undefined;
-    throw error;
-  }
-}
-
-async function change(db: Db, id: string, condition: Condition, write: Write): Promise<Change> {
-  const where = { ...condition, _id: id } as Filter<PaymentDocument>;
-  const options = { returnDocument: "after" } as const;
-  const document = await reach(paymentsIn(db).findOneAndUpdate(where, toUpdate(write), options));
-  return document === null
-    ? { payment: await requirePayment(db, id), changed: false }
-    : { payment: fromDocument(document), changed: true };
 }

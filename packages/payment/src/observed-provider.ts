@@ -1,4 +1,4 @@
-import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   type PaymentProvider,
   ProviderOutcomeUnknownError,
@@ -6,7 +6,7 @@ import {
 } from "./provider.ts";
 
 const SCOPE = "@tercet/payment";
-const BUCKETS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Records a span and `tercet.payment.provider.duration` for each call of the provider. */
 export function observedProvider(provider: PaymentProvider): PaymentProvider {
@@ -14,33 +14,29 @@ export function observedProvider(provider: PaymentProvider): PaymentProvider {
   const duration = metrics.getMeter(SCOPE).createHistogram("tercet.payment.provider.duration", {
     unit: "s",
     description: "One call of the payment provider, by operation and outcome",
-    advice: { explicitBucketBoundaries: BUCKETS_S },
+    advice: { explicitBucketBoundaries: BUCKETS_SECONDS },
   });
-  const observe = async <T>(
+  const observe = <T>(
     operation: keyof PaymentProvider,
     paymentId: string,
     call: () => Promise<T>,
   ): Promise<T> => {
-    const span = tracer.startSpan(`provider ${operation}`, {
-      kind: SpanKind.CLIENT,
-      attributes: { "payment.id": paymentId },
-    });
-    const inside = trace.setSpan(context.active(), span);
-    const start = performance.now();
-    const end = (outcome: string) => {
-      duration.record((performance.now() - start) / 1_000, { operation, outcome }, inside);
-      if (outcome !== "ok")
+    const attributes = { "payment.id": paymentId };
+    const options = { kind: SpanKind.CLIENT, attributes };
+    return tracer.startActiveSpan(`provider ${operation}`, options, async (span) => {
+      const start = performance.now();
+      let outcome = "ok";
+      try {
+        return await call();
+      } catch (error) {
+        outcome = outcomeOf(error);
         span.setAttribute("error.type", outcome).setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
-    };
-    try {
-      const result = await context.with(inside, call);
-      end("ok");
-      return result;
-    } catch (error) {
-      end(outcomeOf(error));
-      throw error;
-    }
+        throw error;
+      } finally {
+        duration.record((performance.now() - start) / 1_000, { operation, outcome });
+        span.end();
+      }
+    });
   };
   return {
     charge: (key, amount, token, signal) =>

@@ -12,8 +12,8 @@ export interface PaymentDeps {
    */
   readonly providerTimeoutMs: number;
   /**
-   * A payment whose charge was not requested for this time is not on its way to the provider; more
-   * than `providerTimeoutMs`.
+   * A payment whose charge was not requested for this time is not being charged; more than
+   * `providerTimeoutMs`.
    */
   readonly idleMs: number;
 }

@@ -144,8 +144,8 @@ describe("deciding on a refund", () => {
   });
 
   test("another currency is refused", () => {
-    const wish = { ...aRefundRequest(), amount: { currencyCode: "USD", minorUnits: 1n } };
-    expect(reasonOf(() => decideRefund(aPayment(), wish))).toBe("CURRENCY_MISMATCH");
+    const request = { ...aRefundRequest(), amount: { currencyCode: "USD", minorUnits: 1n } };
+    expect(reasonOf(() => decideRefund(aPayment(), request))).toBe("CURRENCY_MISMATCH");
   });
 
   test("nothing is left only when every refund succeeded, not while one is PENDING", () => {
@@ -160,30 +160,41 @@ describe("deciding on a refund", () => {
   });
 
   test("no sequence of requests refunds more than the capture or makes an illegal transition", () => {
-    const wish = fc.record({
+    const request = fc.record({
       id: fc.integer({ min: 0, max: 8 }).map(String),
       amount: fc.option(fc.bigInt(1n, 1_200n)),
       settle: fc.boolean(),
     });
     fc.assert(
-      fc.property(fc.bigInt(1n, 1_000n), fc.array(wish, { maxLength: 30 }), (captured, wishes) => {
-        let payment = aPayment({
-          charge: { orderId: "o", customerId: "c", amount: EUR(captured), fingerprint: "f" },
-        });
-        for (const { id, amount, settle } of wishes)
-          payment = take(payment, aRefundRequest(amount ?? undefined, id), settle);
-        const taken = payment.refunds.reduce((total, { amount }) => total + amount.minorUnits, 0n);
-        expect(taken).toBeLessThanOrEqual(captured);
-        expect(taken + refundableMinorUnits(payment)).toBe(captured);
-        expect(payment.status === "REFUNDED").toBe(refundedMinorUnits(payment) === captured);
-      }),
+      fc.property(
+        fc.bigInt(1n, 1_000n),
+        fc.array(request, { maxLength: 30 }),
+        (captured, requests) => {
+          let payment = aPayment({
+            charge: { orderId: "o", customerId: "c", amount: EUR(captured), fingerprint: "f" },
+          });
+          for (const { id, amount, settle } of requests)
+            payment = take(payment, aRefundRequest(amount ?? undefined, id), settle);
+          const taken = payment.refunds.reduce(
+            (total, { amount }) => total + amount.minorUnits,
+            0n,
+          );
+          expect(taken).toBeLessThanOrEqual(captured);
+          expect(taken + refundableMinorUnits(payment)).toBe(captured);
+          expect(payment.status === "REFUNDED").toBe(refundedMinorUnits(payment) === captured);
+        },
+      ),
     );
   });
 });
 
-/** The payment after the wish: as it was when the wish is refused. */
-function take(payment: Payment, wish: ReturnType<typeof aRefundRequest>, settle: boolean): Payment {
-  const decision = reasonOf(() => decideRefund(payment, wish)) as
+/** Returns the payment after the request; unchanged if the request is refused. */
+function take(
+  payment: Payment,
+  request: ReturnType<typeof aRefundRequest>,
+  settle: boolean,
+): Payment {
+  const decision = reasonOf(() => decideRefund(payment, request)) as
     | ReturnType<typeof decideRefund>
     | string;
   if (typeof decision === "string" || decision.kind !== "new") return payment;

@@ -147,6 +147,9 @@ export function refundableMinorUnits(payment: Payment): bigint {
     : 0n;
 }
 
+export const isSameAmount = (a: Money, b: Money): boolean =>
+  a.minorUnits === b.minorUnits && a.currencyCode === b.currencyCode;
+
 /** Throws REQUEST_ID_REUSED unless the same key came with the same request. */
 export function assertSameFingerprint(
   known: string | undefined,

@@ -1,43 +1,8 @@
-import type {
-  Charge,
-  DeclineReason,
-  EventType,
-  Payment,
-  PaymentStatus,
-  RefundStatus,
-} from "./payment.ts";
+import type { Charge, Payment } from "./payment.ts";
+import type { payments } from "./schema.ts";
 import { byAge } from "./store.ts";
 
-/**
- * A row of `payments` as the driver returns it. Within jsonb, amounts are text because JSON numbers
- * are not exact, and times are ISO 8601.
- */
-export interface Row {
-  id: string;
-  status: PaymentStatus;
-  orderId: string | null;
-  customerId: string | null;
-  currencyCode: string | null;
-  minorUnits: bigint | null;
-  fingerprint: string | null;
-  refunds: Record<string, StoredRefund>;
-  declineReason: DeclineReason | null;
-  providerReference: string | null;
-  events: { time: string; type: EventType; detail: string }[];
-  createTime: Date;
-  updateTime: Date;
-}
-
-interface StoredRefund {
-  id: string;
-  /** Older rows lack it: it is the charge's. */
-  currencyCode?: string;
-  minorUnits: string;
-  reason: string;
-  fingerprint: string;
-  status: RefundStatus;
-  createTime: string;
-}
+export type Row = typeof payments.$inferSelect;
 
 export function toPayment(row: Row): Payment {
   const refunds = Object.values(row.refunds).map(

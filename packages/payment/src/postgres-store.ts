@@ -1,20 +1,6 @@
 import { connectPostgres, pingPostgres, prepareSchema, type Sql } from "@tercet/service";
-import {
-  type Charge,
-  type ChargeOutcome,
-  type EventType,
-  type NewRefund,
-  type Payment,
-  settledStatus,
-} from "./payment.ts";
-import { type Row, toPayment } from "./postgres-row.ts";
-import {
-  type Change,
-  type PageKey,
-  type PaymentFilter,
-  type PaymentStore,
-  UnknownPaymentError,
-} from "./store.ts";
+import * as payments from "./postgres-payments.ts";
+import type { PaymentStore } from "./store.ts";
 
 export const MIGRATIONS = new URL("../migrations/", import.meta.url);
 
@@ -41,202 +27,21 @@ export function postgresStore(sql: Sql): PaymentStore {
   // What must be recorded once the provider has been asked does not queue behind new calls.
   const work = sql.priority("work");
   return {
-    open: (id, charge) => openPayment(sql, id, charge),
-    settle: (id, outcome) => settle(work, id, outcome),
-    abandon: (id, idleMs) => abandon(work, id, idleMs),
-    void: (id, reason) => voidPayment(sql, id, reason),
-    recordLateCharge: (id, reference, refund) => recordLateCharge(work, id, reference, refund),
-    reserveRefund: (id, refund) => reserveRefund(sql, id, refund),
-    settleRefund: (id, refundId) => settleRefund(work, id, refundId),
-    markAttempted: (id) => markAttempted(work, id),
-    keepWatch: (id, forMs) => keepWatch(work, id, forMs),
-    get: (id) => getPayment(sql, id),
-    list: (filter, after, limit) => listPayments(sql, filter, after, limit),
-    pendingSince: (ageMs, limit) => pendingSince(work, ageMs, limit),
-    watchedSince: (ageMs, limit) => watchedSince(work, ageMs, limit),
+    open: (id, charge) => payments.openPayment(sql, id, charge),
+    settle: (id, outcome) => payments.settle(work, id, outcome),
+    abandon: (id, idleMs) => payments.abandon(work, id, idleMs),
+    void: (id, reason) => payments.voidPayment(sql, id, reason),
+    recordLateCharge: (id, reference, refund) =>
+      payments.recordLateCharge(work, id, reference, refund),
+    reserveRefund: (id, refund) => payments.reserveRefund(sql, id, refund),
+    settleRefund: (id, refundId) => payments.settleRefund(work, id, refundId),
+    markAttempted: (id) => payments.markAttempted(work, id),
+    keepWatch: (id, forMs) => payments.keepWatch(work, id, forMs),
+    get: (id) => payments.getPayment(sql, id),
+    list: (filter, after, limit) => payments.listPayments(sql, filter, after, limit),
+    pendingSince: (ageMs, limit) => payments.pendingSince(work, ageMs, limit),
+    watchedSince: (ageMs, limit) => payments.watchedSince(work, ageMs, limit),
     ping: () => pingPostgres(sql),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   };
-}
-
-export async function openPayment(sql: Sql, id: string, charge: Charge): Promise<Change> {
-  const { orderId, customerId, amount, fingerprint } = charge;
-  const opened = await sql<Row[]>`
-    insert into payments (id, status, order_id, customer_id, currency_code, minor_units,
-      fingerprint, open_work, events)
-    values (${id}, 'PENDING', ${orderId}, ${customerId}, ${amount.currencyCode},
-      ${String(amount.minorUnits)}, ${fingerprint}, 1, ${event(sql, "CHARGE_REQUESTED", "")})
-    on conflict (id) do nothing
-    returning *`;
-  if (opened[0] !== undefined) return { payment: toPayment(opened[0]), changed: true };
-  const attempted = await sql<Row[]>`
-    update payments set attempt_time = now(), charge_time = now()
-    where id = ${id} and status = 'PENDING'
-    returning *`;
-  return { ...(await changeOf(sql, id, attempted)), changed: false };
-}
-
-export async function settle(sql: Sql, id: string, outcome: ChargeOutcome): Promise<Change> {
-  const approved = outcome.outcome === "approved";
-  const settled = approved
-    ? event(sql, "CHARGE_SUCCEEDED", outcome.reference)
-    : event(sql, "CHARGE_DECLINED", outcome.reason);
-  const rows = await sql<Row[]>`
-    update payments set
-      status = ${settledStatus(outcome)},
-      provider_reference = ${approved ? outcome.reference : null},
-      decline_reason = ${approved ? null : outcome.reason},
-      open_work = open_work - 1,
-      events = events || ${settled},
-      update_time = now()
-    where id = ${id} and status = 'PENDING'
-    returning *`;
-  return changeOf(sql, id, rows);
-}
-
-export async function abandon(sql: Sql, id: string, idleMs: number): Promise<Change> {
-  const rows = await sql<Row[]>`
-    update payments set
-      status = 'DECLINED',
-      decline_reason = 'ABANDONED',
-      open_work = open_work - 1,
-      watched = true,
-      attempt_time = now(),
-      events = events || ${event(sql, "CHARGE_DECLINED", "ABANDONED")},
-      update_time = now()
-    where id = ${id} and status = 'PENDING' and charge_time < ${ago(sql, idleMs)}
-    returning *`;
-  return changeOf(sql, id, rows);
-}
-
-export async function voidPayment(sql: Sql, id: string, reason: string): Promise<Change> {
-  const rows = await sql<Row[]>`
-    insert into payments (id, status, open_work, events)
-    values (${id}, 'VOIDED', 0, ${event(sql, "VOIDED", reason)})
-    on conflict (id) do nothing
-    returning *`;
-  return changeOf(sql, id, rows);
-}
-
-export async function recordLateCharge(
-  sql: Sql,
-  id: string,
-  reference: string,
-  refund: NewRefund,
-): Promise<Change> {
-  const rows = await sql<Row[]>`
-    update payments set
-      provider_reference = ${reference},
-      watched = false,
-      ${addRefund(sql, refund)},
-      events = events || ${event(sql, "CHARGE_SUCCEEDED", reference)}
-        || ${event(sql, "REFUND_REQUESTED", refund.id)}
-    where id = ${id} and status in ('DECLINED', 'VOIDED') and refunds = '{}'
-    returning *`;
-  return changeOf(sql, id, rows);
-}
-
-export async function reserveRefund(sql: Sql, id: string, refund: NewRefund): Promise<Change> {
-  const rows = await sql<Row[]>`
-    update payments set
-      ${addRefund(sql, refund)},
-      events = events || ${event(sql, "REFUND_REQUESTED", refund.id)}
-    where id = ${id} and status in ('SUCCEEDED', 'PARTIALLY_REFUNDED')
-      and not jsonb_exists(refunds, ${refund.id})
-      and reserved_minor_units + ${String(refund.amount.minorUnits)}::bigint <= minor_units
-    returning *`;
-  return changeOf(sql, id, rows);
-}
-
-export async function settleRefund(sql: Sql, id: string, refundId: string): Promise<Change> {
-  const refunded = sql`refunded_minor_units + case when status = 'VOIDED' then 0
-    else (refunds #>> array[${refundId}, 'minorUnits'])::bigint end`;
-  const rows = await sql<Row[]>`
-    update payments set
-      refunds = jsonb_set(refunds, array[${refundId}, 'status'], '"SUCCEEDED"'),
-      refunded_minor_units = ${refunded},
-      status = case
-        when status not in ('SUCCEEDED', 'PARTIALLY_REFUNDED') then status
-        when ${refunded} = minor_units then 'REFUNDED'
-        else 'PARTIALLY_REFUNDED' end,
-      open_work = open_work - 1,
-      events = events || ${event(sql, "REFUND_SUCCEEDED", refundId)},
-      update_time = now()
-    where id = ${id} and refunds #>> array[${refundId}, 'status'] = 'PENDING'
-    returning *`;
-  return changeOf(sql, id, rows);
-}
-
-export async function markAttempted(sql: Sql, id: string): Promise<void> {
-  await sql`update payments set attempt_time = now() where id = ${id}`;
-}
-
-export async function keepWatch(sql: Sql, id: string, forMs: number): Promise<void> {
-  await sql`
-    update payments set attempt_time = now(), watched = update_time > ${ago(sql, forMs)}
-    where id = ${id} and watched`;
-}
-
-export async function getPayment(sql: Sql, id: string): Promise<Payment | undefined> {
-  const [row] = await sql<Row[]>`select * from payments where id = ${id}`;
-  return row && toPayment(row);
-}
-
-export async function listPayments(
-  sql: Sql,
-  { orderId, customerId, status }: PaymentFilter,
-  after: PageKey | undefined,
-  limit: number,
-): Promise<Payment[]> {
-  const rows = await sql<Row[]>`
-    select id, status, order_id, customer_id, currency_code, minor_units, fingerprint, refunds,
-      decline_reason, provider_reference, '[]'::jsonb as events, create_time, update_time
-    from payments
-    where true
-      ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
-      ${customerId === undefined ? sql`` : sql`and customer_id = ${customerId}`}
-      ${status === undefined ? sql`` : sql`and status = ${status}`}
-      ${after === undefined ? sql`` : sql`and (create_time, id) < (${after.createTime}, ${after.id}::uuid)`}
-    order by create_time desc nulls last, id desc nulls last
-    limit ${limit}`;
-  return rows.map(toPayment);
-}
-
-export async function pendingSince(sql: Sql, ageMs: number, limit: number): Promise<Payment[]> {
-  const rows = await sql<Row[]>`
-    select * from payments where open_work > 0 and attempt_time < ${ago(sql, ageMs)}
-    order by attempt_time limit ${limit}`;
-  return rows.map(toPayment);
-}
-
-export async function watchedSince(sql: Sql, ageMs: number, limit: number): Promise<Payment[]> {
-  const rows = await sql<Row[]>`
-    select * from payments where watched and attempt_time < ${ago(sql, ageMs)}
-    order by attempt_time limit ${limit}`;
-  return rows.map(toPayment);
-}
-
-/** The row that a conditional statement changed, or else the row as it is. */
-async function changeOf(sql: Sql, id: string, rows: readonly Row[]): Promise<Change> {
-  if (rows[0] !== undefined) return { payment: toPayment(rows[0]), changed: true };
-  const payment = await getPayment(sql, id);
-  if (payment === undefined) throw new UnknownPaymentError(id);
-  return { payment, changed: false };
-}
-
-const ago = (sql: Sql, ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
-
-const event = (sql: Sql, type: EventType, detail: string) =>
-  sql`jsonb_build_array(jsonb_build_object('time', now(), 'type', ${type}::text, 'detail', ${detail}::text))`;
-
-/** The sums stay 0 on a tombstone: they are bounded by a capture, which it does not have. */
-function addRefund(sql: Sql, { id, amount, reason, fingerprint }: NewRefund) {
-  const minorUnits = String(amount.minorUnits);
-  const refund = { ...amount, minorUnits, id, reason, fingerprint, status: "PENDING" };
-  return sql`
-    refunds = refunds || jsonb_build_object(${id}::text, ${sql.json(refund)}::jsonb || jsonb_build_object('createTime', now())),
-    reserved_minor_units = reserved_minor_units + case when status = 'VOIDED' then 0 else ${minorUnits}::bigint end,
-    open_work = open_work + 1,
-    attempt_time = now(),
-    update_time = now()`;
 }

@@ -11,12 +11,35 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import { PAYMENT_STATUSES } from "./payment.ts";
+import {
+  type DeclineReason,
+  type EventType,
+  PAYMENT_STATUSES,
+  type RefundStatus,
+} from "./payment.ts";
 
 /** Whole milliseconds, as a Date holds: a page key made from a Date must find its row again. */
 const time = (name: string) => timeDefaultNow(name, 3);
 
 const quoted = (values: readonly string[]) => values.map((value) => `'${value}'`).join(", ");
+
+/** In JSON, amounts are text because its numbers are not exact, and times are ISO 8601. */
+interface RefundJson {
+  readonly id: string;
+  /** Older rows lack it: it is the charge's. */
+  readonly currencyCode?: string;
+  readonly minorUnits: string;
+  readonly reason: string;
+  readonly fingerprint: string;
+  readonly status: RefundStatus;
+  readonly createTime: string;
+}
+
+interface EventJson {
+  readonly time: string;
+  readonly type: EventType;
+  readonly detail: string;
+}
 
 /** One payment with its refunds and events: every change is one atomic write of one row. */
 export const payments = pgTable(
@@ -38,10 +61,10 @@ export const payments = pgTable(
       .notNull()
       .default(sql`0`),
     // By refund id.
-    refunds: jsonb("refunds").notNull().default({}),
-    declineReason: text("decline_reason"),
+    refunds: jsonb("refunds").$type<Record<string, RefundJson>>().notNull().default({}),
+    declineReason: text("decline_reason").$type<DeclineReason>(),
     providerReference: text("provider_reference"),
-    events: jsonb("events").notNull().default([]),
+    events: jsonb("events").$type<EventJson[]>().notNull().default([]),
     // The reconciler's schedule: see `PaymentStore`.
     openWork: integer("open_work").notNull(),
     watched: boolean("watched").notNull().default(false),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Money } from "@tercet/service";
 import * as book from "./book.ts";
+import { isSameAmount } from "./payment.ts";
 import {
   type PaymentProvider,
   type ProviderCharge,
@@ -157,10 +158,8 @@ function toCharge(entry: book.ChargeEntry | book.DeclineEntry): ProviderCharge {
 
 /** Providers refuse a key that is repeated with another amount. */
 function requireSameAmount<E extends book.BookEntry>(entry: E, amount: Money): E {
-  const same =
-    entry.amount.minorUnits === amount.minorUnits &&
-    entry.amount.currencyCode === amount.currencyCode;
-  if (!same) throw new Error("the provider has seen this key with another amount");
+  if (!isSameAmount(entry.amount, amount))
+    throw new Error("the provider has seen this key with another amount");
   return entry;
 }
 

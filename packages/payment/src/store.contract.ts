@@ -28,7 +28,7 @@ async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<strin
   return id;
 }
 
-/** What every PaymentStore does, one call after the other. */
+/** What every PaymentStore does in sequential calls. */
 export function functionalContract(open: () => Promise<PaymentStore>): void {
   describe("sequential calls", () => {
     let store: PaymentStore;
@@ -373,7 +373,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
 
 const times = (count: number) => Array.from({ length: count }, (_, n) => n);
 
-/** What must hold however many do it at once. */
+/** What every PaymentStore guarantees to concurrent calls. */
 export function atomicityContract(open: () => Promise<PaymentStore>): void {
   describe("concurrent calls", () => {
     let store: PaymentStore;
@@ -440,7 +440,7 @@ export function atomicityContract(open: () => Promise<PaymentStore>): void {
       expect(changes.filter(({ changed }) => changed)).toHaveLength(1);
     });
 
-    test("one refund settled by 20 at once is counted once", async () => {
+    test("one refund settled by 20 concurrent calls is counted once", async () => {
       const id = await captured(store);
       const [refund, rest] = [aRefund(500n), aRefund(500n)];
       await store.reserveRefund(id, refund);

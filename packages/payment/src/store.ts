@@ -28,11 +28,11 @@ export interface PageKey {
 /**
  * Stores payments. Each change is one atomic, conditional write of one payment that also appends to
  * its audit trail. All times are the database's. Every call is safe to repeat after a lost reply,
- * and from any number of replicas at once.
+ * and from any number of replicas.
  *
  * Four fields beside the payment are the reconciler's schedule:
  *
- *     open ──► openWork 1, chargeTime now ──settle──► openWork 0: never looked at again
+ *     open ──► openWork 1, chargeTime now ──settle──► openWork 0: never read again
  *                 │  ▲                                    │
  *                 │  └─ open again: chargeTime now        ├─ reserveRefund: openWork +1
  *                 │                                       └─ settleRefund:  openWork -1

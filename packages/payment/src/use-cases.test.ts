@@ -75,7 +75,7 @@ describe("processPayment", () => {
     expect(await setting.moves(request.paymentId)).toEqual(["charge 1000"]);
   });
 
-  test("50 times at once: one charge", async () => {
+  test("50 concurrent calls: one charge", async () => {
     const request = aChargeRequest();
     const answers = await Promise.all(
       Array.from({ length: 50 }, () => processPayment(deps, request)),
@@ -196,8 +196,7 @@ describe("a late charge", () => {
   });
 
   /**
-   * Stands still between the intent and the charge, long enough for the reconciler to give the
-   * payment up.
+   * Stops between the intent and the charge for so long that the reconciler abandons the payment.
    */
   const stalled = async (request: ReturnType<typeof aChargeRequest>) => {
     await deps.store.open(request.paymentId, request.charge);
@@ -361,7 +360,7 @@ describe("refundPayment of a payment that the provider charged and this database
     expect(await setting.moves(paymentId)).toEqual(["charge 1000"]);
   });
 
-  test("refunds once, however many refunds and repeated charges come at once", async () => {
+  test("refunds once, however many refunds and repeated charges run concurrently", async () => {
     const request = await chargedBeforeRestore();
     const { paymentId } = request;
     const calls = Array.from({ length: 10 }, () => [
@@ -442,7 +441,7 @@ describe("refundPayment", () => {
     expect(await setting.moves(id)).toEqual(["charge 1000", "refund 1000"]);
   });
 
-  test("50 refunds at once never exceed the capture", async () => {
+  test("50 concurrent refunds never exceed the capture", async () => {
     const { id } = await charged(1_050n);
     const answers = await Promise.allSettled(
       Array.from({ length: 50 }, () => refundPayment(deps, id, aRefundRequest(100n))),
@@ -482,16 +481,19 @@ describe("refundPayment", () => {
     await expect(refundPayment(deps, request.paymentId, aRefundRequest())).rejects.toThrow(
       reason("PAYMENT_IN_PROGRESS"),
     );
-    // Once nobody can be charging it any more, the refund gives it up, so that no late charge comes
-    // after the answer.
-    await vi.waitFor(async () => {
-      expect(
-        (await refundPayment(deps, request.paymentId, aRefundRequest())).payment,
-      ).toMatchObject({
-        status: "DECLINED",
-        declineReason: "ABANDONED",
-      });
-    });
+    // Once no caller can be charging it any more, the refund abandons it, so that no late charge
+    // follows the reply.
+    await vi.waitFor(
+      async () => {
+        expect(
+          (await refundPayment(deps, request.paymentId, aRefundRequest())).payment,
+        ).toMatchObject({
+          status: "DECLINED",
+          declineReason: "ABANDONED",
+        });
+      },
+      { timeout: 10_000 },
+    );
     expect((await processPayment(deps, { ...request, token: "tok_visa" })).payment.status).toBe(
       "DECLINED",
     );

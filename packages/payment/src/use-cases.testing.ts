@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
+import { inject } from "vitest";
 import { readBook } from "./book.ts";
 import type { PaymentDeps } from "./payment-deps.ts";
 import { openPostgresStore } from "./postgres-store.ts";
@@ -14,7 +15,7 @@ import type { ChargeRequest } from "./use-cases.ts";
 export const LIMIT = 100_000n;
 const PROVIDER_TIMEOUT_MS = 10_000;
 const IMPATIENT_MS = Math.ceil(150 * inject("timeFactor"));
-const IDLE_MS = 300;
+const IDLE_MS = 8 * IMPATIENT_MS;
 
 /** The dependencies of the use cases: a real database, a simulated provider with its own book. */
 export interface Setting extends AsyncDisposable {

@@ -7,6 +7,7 @@ import {
   type Charge,
   decideRefund,
   isCaptured,
+  isSameAmount,
   type NewRefund,
   type Payment,
   type Refund,
@@ -312,9 +313,7 @@ const inProgress = (message: string): PaymentError =>
  * for an operator to look at. A tombstone has no amount to compare.
  */
 function requireSameAmount({ id, charge }: Payment, result: ProviderCharge): ProviderCharge {
-  const { minorUnits, currencyCode } = charge?.amount ?? result.amount;
-  const same =
-    result.amount.minorUnits === minorUnits && result.amount.currencyCode === currencyCode;
-  if (!same) throw new Error(`the provider charged another amount for payment ${id}`);
+  if (charge !== undefined && !isSameAmount(charge.amount, result.amount))
+    throw new Error(`the provider charged another amount for payment ${id}`);
   return result;
 }

@@ -55,7 +55,7 @@ const outcomes = async (saga: string) =>
   (await db.saga(saga))?.events.map((e) => `${e.step} ${e.action} ${e.outcome} ${e.attempt}`);
 
 describe("going forward", () => {
-  test("runs the steps and ends with the thing finished", async () => {
+  test("runs the steps and finishes the thing", async () => {
     const { saga, thing } = await run({});
     await until(saga, "COMPLETED");
     expect(await db.status(thing)).toBe("FINISHED");
@@ -78,7 +78,7 @@ describe("going forward", () => {
     await db.sql.unsafe("drop trigger note on sagas; drop function note; drop table commits");
   });
 
-  test("tries again what failed without effect, with the same key, and keeps count in the database", async () => {
+  test("retries a retryable failure with the same key, and counts attempts in the database", async () => {
     const keys: string[] = [];
     const { saga } = await run({
       run: async ({ key, attempt }) => {
@@ -97,7 +97,7 @@ describe("going forward", () => {
     ]);
   });
 
-  test("a call that does not answer in its time is unknown, and asked again", async () => {
+  test("a call that times out has an unknown outcome and is retried", async () => {
     const { saga } = await run(
       { run: ({ attempt }) => (attempt === 1 ? new Promise(() => {}) : Promise.resolve()) },
       { stepTimeoutMs: 100 },
@@ -107,8 +107,8 @@ describe("going forward", () => {
   });
 });
 
-describe("turning back", () => {
-  test("a step that failed for good is not undone itself", async () => {
+describe("compensating", () => {
+  test("a step that failed for good is not undone", async () => {
     const undo = vi.fn(async () => {});
     const { saga, thing } = await run({
       run: () => Promise.reject(new TerminalError("DECLINED", "no")),
@@ -139,7 +139,7 @@ describe("turning back", () => {
     expect((await db.saga(saga))?.failure).toEqual({ reason: "REFUSED", message: "no longer" });
   });
 
-  test("what was done before a refused step is undone, after it is stored that the saga has turned back", async () => {
+  test("the steps before a refused step are undone, once it is stored that the saga compensates", async () => {
     const states: (string | undefined)[] = [];
     const { saga, thing } = await run({
       refuse: () => ({ reason: "SOLD_OUT", message: "none left" }),
@@ -159,7 +159,7 @@ describe("turning back", () => {
     ]);
   });
 
-  test("past its deadline a saga undoes the step whose outcome is unknown", async () => {
+  test("a saga past its deadline undoes the step whose outcome is unknown", async () => {
     const undo = vi.fn(async () => {});
     const { saga } = await run({
       run: () => Promise.reject(new UnknownOutcomeError("silence")),
@@ -171,7 +171,7 @@ describe("turning back", () => {
     expect((await db.saga(saga))?.failure?.reason).toBe("TOO_LATE");
   });
 
-  test("an undo that fails is tried again, with one key of its own", async () => {
+  test("an undo that fails is retried with one key of its own", async () => {
     const keys: string[] = [];
     const { saga } = await run({
       refuse: () => ({ reason: "SOLD_OUT", message: "none left" }),
@@ -186,7 +186,7 @@ describe("turning back", () => {
     expect(new Set(keys).size).toBe(2);
   });
 
-  test("an undo that fails until its budget is spent is parked, and its thing shows it", async () => {
+  test("a saga whose undo fails until the budget is spent is parked, and its thing shows it", async () => {
     const { seen, observer } = recorder();
     const { saga, thing } = await run(
       {
@@ -205,8 +205,8 @@ describe("turning back", () => {
 
 describe("when a worker is gone", () => {
   /**
-   * The worker stands still: it renews no lease and claims nothing, and its call hangs until the
-   * test lets it go on.
+   * The worker is frozen: it renews no lease and claims nothing, and its call hangs until the test
+   * thaws it.
    */
   const frozen = { heartbeatMs: 3_600_000, pollMs: 3_600_000, stepTimeoutMs: 3_600_000 };
 
@@ -255,7 +255,7 @@ describe("when a worker is gone", () => {
     await until(saga, "COMPLETED");
   });
 
-  test("a worker that stops hands its sagas over at once", async () => {
+  test("a worker that stops releases its sagas at once", async () => {
     const aborted = ({ signal }: { signal: AbortSignal }) =>
       new Promise<void>((_, reject) =>
         signal.addEventListener("abort", () => reject(new UnknownOutcomeError("stopped"))),
@@ -301,14 +301,14 @@ describe("when a worker is gone", () => {
       await started(thingSaga(db.sql, { refuse, run: survive("call"), undo: survive("undo") }));
       await until(saga, refused === undefined ? "COMPLETED" : "COMPENSATED");
       expect(await db.status(thing)).toBe(refused === undefined ? "FINISHED" : "UNDONE");
-      // The same key each time: the other side sees one effect.
+      // The key is the same each time: the receiver sees one effect.
       expect(effects.size).toBe(refused === undefined ? 1 : 2);
     });
   });
 });
 
-describe("what cannot be understood", () => {
-  test("a saga with a poisoned input is parked after a few tries, and others go on", async () => {
+describe("defects", () => {
+  test("a saga with a corrupt input is parked after a few tries, and others go on", async () => {
     const definition = thingSaga(db.sql);
     const engine = await started(definition);
     const poisoned = await begin(db.sql, engine, definition, { note: 1 });
@@ -342,15 +342,15 @@ describe("what cannot be understood", () => {
   });
 });
 
-test("a saga that begins while its own worker looks for work is driven once", async () => {
+test("a saga that begins while its own worker polls is driven once", async () => {
   const calls = vi.fn(() => new Promise<void>((resolve) => setImmediate(resolve)));
   const definition = thingSaga(db.sql, { run: calls });
   const store = postgresSagaStore(db.sql);
-  const begunAmidst: string[] = [];
+  const begunMeanwhile: string[] = [];
   const { seen, observer } = recorder();
-  // The worker has said what it holds; before the database is asked, one more begins.
+  // One more saga begins after the worker listed what it holds, and before the statement.
   const claimDue: typeof store.claimDue = async (claim) => {
-    begunAmidst.push((await begin(db.sql, engine, definition)).saga);
+    begunMeanwhile.push((await begin(db.sql, engine, definition)).saga);
     return store.claimDue(claim);
   };
   const engine = testEngine(db.sql, definition, {
@@ -360,14 +360,14 @@ test("a saga that begins while its own worker looks for work is driven once", as
   });
   engines.push(engine);
   await engine.start();
-  await vi.waitFor(() => expect(begunAmidst.length).toBeGreaterThan(5));
+  await vi.waitFor(() => expect(begunMeanwhile.length).toBeGreaterThan(5));
   await engine.stop();
-  for (const saga of begunAmidst) await until(saga, "COMPLETED");
-  expect(calls).toHaveBeenCalledTimes(begunAmidst.length);
+  for (const saga of begunMeanwhile) await until(saga, "COMPLETED");
+  expect(calls).toHaveBeenCalledTimes(begunMeanwhile.length);
   expect(seen).toEqual([]);
 });
 
-test("a database that does not answer for a while loses nothing", async () => {
+test("nothing is lost while the database is not available", async () => {
   const store = postgresSagaStore(db.sql);
   let down = true;
   const definition = thingSaga(db.sql, {

@@ -24,7 +24,7 @@ import {
 import type { SagaRecord } from "../src/saga.ts";
 import * as schema from "../src/schema.ts";
 
-/** A database with the engine's tables, and a table of things that sagas are about. */
+/** Creates a database with the engine's tables, and a table of things that sagas are about. */
 export async function sagaDatabase() {
   const database = await testDatabase();
   const sql = database.connect();
@@ -47,14 +47,14 @@ export interface Input {
   readonly note: string;
 }
 
-/** What the two remote calls of the test saga do. */
+/** The remote step of the test saga. */
 export interface Participant {
   run(call: StepCall<Input>): Promise<void>;
   undo(call: UndoCall<Input>): Promise<void>;
 }
 
 export interface ThingOptions extends Partial<Participant> {
-  /** Answers why the last step must not be taken. */
+  /** Returns why the last step is refused. */
   readonly refuse?: () => SagaFailure | undefined | Promise<SagaFailure | undefined>;
   readonly deadlineMs?: number;
   readonly compensationBudgetMs?: number;
@@ -68,7 +68,7 @@ const apply = (sql: SagaSql, status: string | undefined) => async (moves: readon
   return toResults(moves, rows);
 };
 
-/** [made] -> remote call -> finished; or undone. */
+/** Make the thing, call, finish the thing. */
 export function thingSaga(sql: SagaSql, options: ThingOptions = {}): SagaDefinition<Input> {
   const { run = async () => {}, undo = async () => {}, refuse = () => undefined } = options;
   const finish = apply(sql, "FINISHED");
@@ -106,7 +106,7 @@ export function testEngine(
   definition: SagaDefinition<Input>,
   options: Partial<EngineOptions> = {},
 ): SagaEngine {
-  // Short times: a take-over then takes half a second instead of six.
+  // Short, so that a take-over takes half a second instead of six.
   return createSagaEngine({
     store: postgresSagaStore(sql),
     definitions: [definition],
@@ -117,7 +117,7 @@ export function testEngine(
   });
 }
 
-/** Makes a thing and its saga by one statement, and hands it to the engine. */
+/** Stores a thing and its saga by one statement, and drives the saga. */
 export async function begin(
   sql: SagaSql,
   engine: SagaEngine,
@@ -133,7 +133,7 @@ export async function begin(
   return { thing, saga: saga.id };
 }
 
-/** Remembers what it was told. */
+/** Records the notifications. */
 export function recorder() {
   const seen: string[] = [];
   const observer: SagaObserver = {
@@ -144,5 +144,4 @@ export function recorder() {
   return { seen, observer };
 }
 
-/** A promise to be settled from outside. */
 export const gate = <T = void>() => Promise.withResolvers<T>();

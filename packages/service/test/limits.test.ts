@@ -214,10 +214,12 @@ describe("HTTP/2", () => {
   });
 
   test("a slow handler of a request without a body is not reset", async () => {
+    const limitMs = 100 * inject("timeFactor");
     await using other = await host({
-      limits: { headersTimeoutMs: 100, requestTimeoutMs: 100 },
+      limits: { headersTimeoutMs: limitMs, requestTimeoutMs: limitMs },
       catalog: {
-        listProducts: () => new Promise((resolve) => setTimeout(() => resolve({}) as never, 300)),
+        listProducts: () =>
+          new Promise((resolve) => setTimeout(() => resolve({}) as never, 3 * limitMs)),
       },
     });
     for (const name of [

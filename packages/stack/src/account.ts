@@ -1,45 +1,42 @@
-import { execFile, type SpawnOptions } from "node:child_process";
-import { promisify } from "node:util";
+import { execa } from "execa";
 import { StackError } from "./errors.ts";
 
-const run = promisify(execFile);
-
-/** A command as another account runs it. */
+/** Turns a command into one that another account runs. */
 export type AsAccount = (command: string, args: readonly string[]) => Command;
 
 export interface Command {
   readonly command: string;
   readonly args: readonly string[];
-  readonly options: Pick<SpawnOptions, "uid" | "gid">;
+  readonly options: { readonly uid?: number; readonly gid?: number };
 }
 
 export interface Account {
-  /** Whose the files must be; undefined when they may stay as they are. */
+  /** The owner that the files must have; undefined if they may stay as they are. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly as: AsAccount;
 }
 
 /**
- * PostgreSQL refuses to run as root; then `nobody` runs it, who must be able to reach the paths.
- * Throws StackError when that cannot be.
+ * Returns the account that runs PostgreSQL, which refuses to run as root: then it is `nobody`, who
+ * must be able to reach the paths. Throws StackError if that account cannot.
  */
 export async function chooseAccount(paths: readonly string[]): Promise<Account> {
   if (process.getuid?.() !== 0)
     return { owner: undefined, as: (command, args) => ({ command, args, options: {} }) };
-  const id = async (flag: string) => Number((await run("id", [flag, "nobody"])).stdout);
+  const id = async (flag: string) => Number((await execa("id", [flag, "nobody"])).stdout);
   const owner = { uid: await id("-u"), gid: await id("-g") };
   const plain: AsAccount = (command, args) => ({ command, args, options: owner });
   for (const as of [plain, withAccess(owner)]) if (await reaches(as, paths)) return { owner, as };
   const where = paths.join(" and ");
   throw new StackError(
-    `PostgreSQL may not run as root, and "nobody", who runs it instead, cannot reach ${where}: start as another user, or set the *_DATABASE_URL variables`,
+    `PostgreSQL may not run as root, and the account "nobody", which runs it instead, cannot reach ${where}: start as another user, or set the *_DATABASE_URL variables`,
   );
 }
 
 /**
- * In a folder of root's own (`/root`), the account is left the one capability that it needs to
- * enter: Linux only. Without the secure bit access(2), by which PostgreSQL looks for its own
- * programs, would not honour the capability.
+ * Linux only. Leaves the account the one capability that it needs to enter a folder that only root
+ * may enter. The secure bit is for access(2), with which PostgreSQL looks for its own programs:
+ * without it access(2) ignores the capability.
  */
 const withAccess =
   ({ uid, gid }: { uid: number; gid: number }): AsAccount =>
@@ -57,12 +54,9 @@ const withAccess =
   };
 
 async function reaches(as: AsAccount, paths: readonly string[]): Promise<boolean> {
-  const tests = paths.map(async (path) => {
+  const tests = paths.map((path) => {
     const { command, args, options } = as("test", ["-x", path]);
-    await run(command, args, { ...options, cwd: "/" });
+    return execa(command, args, { ...options, cwd: "/", reject: false });
   });
-  return await Promise.all(tests).then(
-    () => true,
-    () => false,
-  );
+  return (await Promise.all(tests)).every(({ failed }) => !failed);
 }

@@ -13,7 +13,7 @@ export interface Api {
   readonly payments: Client<typeof PaymentService>;
 }
 
-/** Clients of everything behind a URL; with a token, they call with it. */
+/** Returns clients of the API behind a URL, which send the token if there is one. */
 export function createApi(baseUrl: string, token?: string): Api {
   const authorize: Interceptor = (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
@@ -32,10 +32,7 @@ export function createApi(baseUrl: string, token?: string): Api {
   };
 }
 
-/**
- * The API for a user who logs in with a password; good for as long as an access token lives (10
- * minutes).
- */
+/** Logs in and returns the user's API; it works until the access token expires (10 minutes). */
 export async function logIn(
   baseUrl: string,
   credentials: { readonly email: string; readonly password: string },

@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { StackError } from "./errors.ts";
 
-/** Where a stack keeps what outlives it. One stack at a time holds the folder. */
+/** The folder that keeps a stack's state between runs. One stack at a time holds it. */
 export interface DataFolder extends AsyncDisposable {
   readonly path: string;
-  /** The stack that held it before ended without letting go: its processes may still be ending. */
+  /** The stack that held it before was killed: its processes may still be ending. */
   readonly leftBehind: boolean;
-  /** The path of something in it. */
+  /** Returns the path of a file in it. */
   file(...names: readonly string[]): string;
 }
 
 /**
- * Makes the folder when it is missing, and takes it. Throws StackError when it cannot be written or
+ * Creates the folder if it is missing, and locks it. Throws StackError if it cannot be written or
  * another stack holds it.
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
@@ -46,9 +46,7 @@ async function makeWritable(path: string): Promise<void> {
   }
 }
 
-/**
- * Level by level: Node's own recursive mkdir never ends where nothing can be made (under /proc).
- */
+/** Level by level: Node's recursive mkdir never ends where no folder can be created (/proc). */
 async function makeFolder(path: string): Promise<void> {
   const make = () =>
     mkdir(path).catch((error: NodeJS.ErrnoException) => {
@@ -64,9 +62,9 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * A socket that somebody answers at means that the folder is held; one that nobody answers at, that
- * its owner was killed. Unlike a file with a process id, it cannot be mistaken. It lies in the
- * system's folder for temporary files because the path of a socket must be short.
+ * Locks by a socket: if connections to it are accepted, another stack holds the folder; if they are
+ * refused, that stack was killed. A file with a process id cannot tell the two apart. The socket is
+ * in the system's temporary folder because the path of a socket must be short.
  */
 async function lock(path: string): Promise<{ server: Server; leftBehind: boolean }> {
   const id = createHash("sha256")
@@ -76,7 +74,7 @@ async function lock(path: string): Promise<{ server: Server; leftBehind: boolean
   const socket = join(tmpdir(), `tercet-${id}.sock`);
   const first = await listen(socket);
   if (first !== undefined) return { server: first, leftBehind: false };
-  if (await answers(socket)) throw heldBy(path);
+  if (await isAccepted(socket)) throw heldBy(path);
   await rm(socket, { force: true });
   const second = await listen(socket);
   if (second === undefined) throw heldBy(path);
@@ -101,11 +99,11 @@ async function listen(socket: string): Promise<Server | undefined> {
   }
 }
 
-function answers(socket: string): Promise<boolean> {
+function isAccepted(socket: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const connection = connect(socket);
   connection.once("connect", () => resolve(true));
-  // Another account's socket may not be connected to, and is held all the same.
+  // A socket of another account, which may not be connected to: the folder is held.
   connection.once("error", ({ code }: NodeJS.ErrnoException) =>
     resolve(code === "EACCES" || code === "EPERM"),
   );

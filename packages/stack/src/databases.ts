@@ -4,7 +4,7 @@ import { StackError } from "./errors.ts";
 
 const OPTIONS = { max: 1, fetch_types: false, connect_timeout: 5, onnotice: () => {} };
 
-/** Makes the databases that are not there yet. */
+/** Creates the databases that do not exist yet. */
 export async function ensureDatabases(serverUrl: string, names: readonly string[]): Promise<void> {
   const sql = postgres(serverUrl, OPTIONS);
   try {
@@ -17,8 +17,8 @@ export async function ensureDatabases(serverUrl: string, names: readonly string[
 }
 
 /**
- * Throws StackError with a sentence for each of somebody else's databases that does not answer.
- * MongoDB is left to the service that uses it.
+ * Throws StackError with a sentence for each given database that cannot be used. MongoDB is left to
+ * the service that uses it.
  */
 export async function checkDatabases(
   urls: Readonly<Partial<Record<ServiceName, string>>>,

@@ -5,14 +5,12 @@ export interface DemoOrder {
   readonly title: string;
   readonly items: readonly { readonly sku: string; readonly quantity: number }[];
   readonly token: string;
-  /** Who cancels it once it is confirmed. */
+  /** The user who cancels it once it is confirmed. */
   readonly cancelledBy?: "alice" | "olivia";
   readonly expected: Ending;
 }
 
-/**
- * Names of `order.v1.OrderStatus` and `payment.v1.PaymentStatus`, and the order's failure reason.
- */
+/** Values of `order.v1.OrderStatus` and `payment.v1.PaymentStatus`, and the failure's reason. */
 export interface Ending {
   readonly status: string;
   readonly reason?: string | undefined;
@@ -25,74 +23,50 @@ const refunded = (reason: string): Ending => ({ status: "CANCELLED", reason, pay
 
 const one = (sku: string) => [{ sku, quantity: 1 }];
 
+const demo = (
+  title: string,
+  items: DemoOrder["items"],
+  token: string,
+  expected: Ending,
+  cancelledBy?: DemoOrder["cancelledBy"],
+): DemoOrder => ({ title, items, token, expected, ...(cancelledBy && { cancelledBy }) });
+
+const threeProducts = [...one("KETTLE"), ...one("SCALE"), ...one("COFFEE-1KG")];
+const oneTooScarce = [...one("MUG-RED"), { sku: SCARCE, quantity: 5 }];
+
 export const demoOrders: readonly DemoOrder[] = [
-  {
-    title: "confirmed",
-    items: [{ sku: "MUG-BLUE", quantity: 2 }],
-    token: "tok_visa",
-    expected: CONFIRMED,
-  },
-  {
-    title: "confirmed, three products",
-    items: [...one("KETTLE"), ...one("SCALE"), ...one("COFFEE-1KG")],
-    token: "tok_visa",
-    expected: CONFIRMED,
-  },
-  {
-    title: "declined: above the limit",
-    items: one(BEYOND_THE_LIMIT),
-    token: "tok_visa",
-    expected: DECLINED,
-  },
-  { title: "declined: the card", items: one("GRINDER"), token: "tok_declined", expected: DECLINED },
-  {
-    title: "declined: insufficient funds",
-    items: one("GRINDER"),
-    token: "tok_insufficient_funds",
-    expected: DECLINED,
-  },
-  {
-    title: "sold out: refunded",
-    items: one(SOLD_OUT),
-    token: "tok_visa",
-    expected: refunded("OUT_OF_STOCK"),
-  },
-  {
-    title: "one product too scarce: all refunded",
-    items: [...one("MUG-RED"), { sku: SCARCE, quantity: 5 }],
-    token: "tok_visa",
-    expected: refunded("OUT_OF_STOCK"),
-  },
-  {
-    title: "flaky provider: tried again",
-    items: one("TEA-SENCHA"),
-    token: "tok_flaky",
-    expected: CONFIRMED,
-  },
-  { title: "slow provider", items: one("TRAVEL-CUP"), token: "tok_slow", expected: CONFIRMED },
-  {
-    title: "charged, but the answer was lost",
-    items: one("FILTERS-100"),
-    token: "tok_timeout_then_success",
-    expected: CONFIRMED,
-  },
-  {
-    title: "cancelled by the customer",
-    items: one("KETTLE"),
-    token: "tok_visa",
-    cancelledBy: "alice",
-    expected: refunded("CANCELLED_BY_CUSTOMER"),
-  },
-  {
-    title: "cancelled by an operator",
-    items: one("SCALE"),
-    token: "tok_visa",
-    cancelledBy: "olivia",
-    expected: refunded("CANCELLED_BY_OPERATOR"),
-  },
+  demo("confirmed", [{ sku: "MUG-BLUE", quantity: 2 }], "tok_visa", CONFIRMED),
+  demo("confirmed, three products", threeProducts, "tok_visa", CONFIRMED),
+  demo("declined: above the limit", one(BEYOND_THE_LIMIT), "tok_visa", DECLINED),
+  demo("declined: the card", one("GRINDER"), "tok_declined", DECLINED),
+  demo("declined: insufficient funds", one("GRINDER"), "tok_insufficient_funds", DECLINED),
+  demo("sold out: refunded", one(SOLD_OUT), "tok_visa", refunded("OUT_OF_STOCK")),
+  demo("one product too scarce: all refunded", oneTooScarce, "tok_visa", refunded("OUT_OF_STOCK")),
+  demo("flaky provider: retried", one("TEA-SENCHA"), "tok_flaky", CONFIRMED),
+  demo("slow provider", one("TRAVEL-CUP"), "tok_slow", CONFIRMED),
+  demo(
+    "charged, but the response was lost",
+    one("FILTERS-100"),
+    "tok_timeout_then_success",
+    CONFIRMED,
+  ),
+  demo(
+    "cancelled by the customer",
+    one("KETTLE"),
+    "tok_visa",
+    refunded("CANCELLED_BY_CUSTOMER"),
+    "alice",
+  ),
+  demo(
+    "cancelled by an operator",
+    one("SCALE"),
+    "tok_visa",
+    refunded("CANCELLED_BY_OPERATOR"),
+    "olivia",
+  ),
 ];
 
-/** The stock the demo needs, so that it ends alike however often it runs: at least and at most. */
+/** Returns the limits of the stock with which the demo has the same outcome each time it runs. */
 export function neededStock(sku: string): { readonly min: bigint; readonly max: bigint } {
   if (sku === SOLD_OUT) return { min: 0n, max: 0n };
   if (sku === SCARCE) return { min: 0n, max: 3n };

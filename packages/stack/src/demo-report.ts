@@ -5,10 +5,7 @@ import { timelineOf } from "./timeline.ts";
 
 const WIDTH = Math.max(...demoOrders.map(({ title }) => title.length));
 
-/**
- * Draws what becomes of the orders, over itself where that can be; elsewhere a line for each that
- * is done.
- */
+/** Shows the state of each order in place; without a live terminal, one line per change. */
 export function demoProgress(terminal: Terminal): (index: number, state: string) => void {
   const states = demoOrders.map(() => "waiting");
   terminal.line(`placing ${demoOrders.length} orders at once`);
@@ -19,12 +16,12 @@ export function demoProgress(terminal: Terminal): (index: number, state: string)
   };
 }
 
-/** Prints each order's timeline; answers whether all ended as they should. */
+/** Prints each order's timeline. Returns whether all had the expected outcome. */
 export function demoReport(results: readonly DemoResult[], terminal: Terminal): boolean {
   for (const [index, result] of results.entries()) reportOne(index + 1, result, terminal);
   const right = results.filter(({ demo, ending }) => sameEnding(ending, demo.expected)).length;
   terminal.line();
-  terminal.line(`${right} of ${results.length} orders ended as they should`);
+  terminal.line(`${right} of ${results.length} orders had the expected outcome`);
   return right === results.length;
 }
 

@@ -3,7 +3,7 @@ import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
 import { type Api, logIn } from "./api.ts";
 import { type DemoOrder, demoOrders, type Ending, neededStock } from "./demo-orders.ts";
 
-/** Where the demo's orders go. */
+/** The stack that the demo orders from. */
 export interface DemoTarget {
   readonly url: string;
   readonly passwords: Readonly<Record<"alice" | "olivia", string>>;
@@ -17,13 +17,13 @@ export interface DemoResult {
 
 type Callers = Readonly<Record<"alice" | "olivia", Api>>;
 
-/** An order waits for its outcome this long; what takes longer is watched. */
+/** CreateOrder waits this long for the outcome; after that the order is watched. */
 const WAIT = { timeoutMs: 30_000 };
 const WATCH = { timeoutMs: 180_000 };
 const RESTOCK = 500n;
 const OPEN: ReadonlySet<OrderStatus> = new Set([OrderStatus.PENDING, OrderStatus.CANCELLING]);
 
-/** Places every order at once; `onState` hears what becomes of each. */
+/** Places all orders at once; `onState` receives each state of each order. */
 export async function runDemo(
   target: DemoTarget,
   onState: (index: number, state: string) => void,
@@ -43,8 +43,9 @@ async function prepareStock({ catalog }: Api): Promise<void> {
   const used = new Set(demoOrders.flatMap(({ items }) => items.map(({ sku }) => sku)));
   for (const { sku, stock } of products.filter((product) => used.has(product.sku))) {
     const { min, max } = neededStock(sku);
-    const delta = stock < min ? RESTOCK : stock > max ? max - stock : 0n;
-    if (delta !== 0n) await catalog.adjustStock({ sku, delta, requestId: crypto.randomUUID() });
+    if (stock >= min && stock <= max) continue;
+    const delta = stock < min ? RESTOCK : max - stock;
+    await catalog.adjustStock({ sku, delta, requestId: crypto.randomUUID() });
   }
 }
 
@@ -90,7 +91,7 @@ async function place(
   return { demo, order, ending };
 }
 
-/** The order with its timeline, once nothing happens to it any more. */
+/** Waits until the order is in a final state; resolves to it, with its timeline. */
 async function settled({ orders }: Api, order: Order, signal: AbortSignal): Promise<Order> {
   let { status } = order;
   if (OPEN.has(status))

@@ -13,7 +13,7 @@ await runCommand({
   help: demoHelp,
   run: async ({ env, terminal, signal }) => {
     const config = envToConfig(env);
-    // The demo makes the services warn on purpose.
+    // The demo causes warnings of the services on purpose.
     const listener = { ...terminalListener(terminal), notice: () => {} };
     const running = await targetOf(config);
     await using started =
@@ -26,7 +26,7 @@ await runCommand({
   },
 });
 
-/** The stack that runs already; undefined when none does. */
+/** Returns the stack that is running; undefined if none is. */
 async function targetOf(config: StackConfig): Promise<DemoTarget | undefined> {
   const running = await findRunning(config);
   if (running === undefined) return undefined;

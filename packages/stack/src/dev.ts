@@ -14,7 +14,7 @@ await runCommand({
     });
     terminal.line(welcome(stack, terminal));
     for await (const services of sourceChanges(signal)) {
-      const problems = await compile(signal).catch((error: Error) => error.message);
+      const problems = await compile(signal);
       if (problems === "") for (const name of services) await restart(stack, name, terminal);
       else if (!signal.aborted) terminal.line(`${terminal.styled("red", "✗")} ${problems}`);
     }
@@ -23,12 +23,12 @@ await runCommand({
   },
 });
 
-/** A service that does not start is said, and tried again at the next change. */
+/** If the service does not start, the reason is shown; the next change restarts it again. */
 async function restart({ services }: Stack, name: ServiceName, terminal: Terminal): Promise<void> {
   try {
     await services[name].stop();
     await services[name].start();
-    terminal.line(`${terminal.styled("green", "✓")} ${name} runs what you changed`);
+    terminal.line(`${terminal.styled("green", "✓")} ${name} restarted with your change`);
   } catch (error) {
     terminal.line(
       `${terminal.styled("red", "✗")} ${error instanceof Error ? error.message : error}`,

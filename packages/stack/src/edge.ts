@@ -20,8 +20,8 @@ import { type ServiceName, serviceNames } from "./config.ts";
 import { isReady } from "./service-process.ts";
 
 /**
- * What the outside may call. SagaService, reflection and grpc.health are for the inside, and are
- * asked at the services' own ports.
+ * The services that are reachable from outside. SagaService, reflection and grpc.health are only at
+ * the services' own ports.
  */
 const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
   identity: [IdentityService],
@@ -40,16 +40,16 @@ export interface EdgeOptions {
 }
 
 /**
- * One address for everything, as Kong's HTTP port: HTTP/1.1, for Connect, gRPC-Web and plain HTTP.
- * gRPC proper goes to the services' own ports.
+ * One address for all services, like Kong's HTTP port: HTTP/1.1, for Connect, gRPC-Web and plain
+ * HTTP. gRPC itself is served at the services' own ports.
  */
 export interface Edge extends AsyncDisposable {
   readonly url: string;
-  /** Takes no new connections; calls under way go on. */
+  /** Accepts no new connections; calls in flight continue. */
   drain(): void;
 }
 
-/** A service answers after 30 s at most. */
+/** Longer than any deadline of a service: 30 s. */
 const ANSWER_TIMEOUT_MS = 35_000;
 const LIMITS = {
   requestTimeout: 10_000,
@@ -69,7 +69,7 @@ export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge>
     // `/auth/login` and the like, as Kong rewrites them.
     rewriteUrl: ({ method, url = "" }) => authTarget(method, url) ?? url,
   });
-  // Bodies go through as they are, whatever they are.
+  // Bodies are passed on unparsed.
   app.removeAllContentTypeParsers();
   app.addHook("onRequest", correlate);
   app.setNotFoundHandler((_request, reply) =>
@@ -106,13 +106,13 @@ function route(name: ServiceName, prefix: string, upstream: string) {
     prefix,
     rewritePrefix: prefix,
     upstream,
-    // A stream may be silent for as long as it likes.
+    // A stream may be silent for any time.
     undici: {
       connections: UPSTREAM_CONNECTIONS,
       headersTimeout: ANSWER_TIMEOUT_MS,
       bodyTimeout: 0,
     },
-    // Whoever calls knows what may be asked again.
+    // Retries are the caller's decision.
     retryMethods: [],
     maxRetriesOn503: 0,
     replyOptions: {
@@ -136,7 +136,7 @@ function route(name: ServiceName, prefix: string, upstream: string) {
   };
 }
 
-/** Nobody stands before the edge whose word on the client's address could be taken. */
+/** No trusted proxy is in front of the edge: what a client says of its address is dropped. */
 function forwarded(
   request: Pick<FastifyRequest, "headers" | "ip" | "host">,
   headers: IncomingHttpHeaders,
@@ -151,7 +151,7 @@ function forwarded(
   };
 }
 
-/** The id is given back also when no service was reached. */
+/** The response has the id even if no service was reached. */
 async function correlate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   request.headers[CORRELATION_HEADER] ??= crypto.randomUUID();
   void reply.header(CORRELATION_HEADER, request.headers[CORRELATION_HEADER]);
@@ -162,7 +162,7 @@ interface Replying {
   code(status: number): { send(body: unknown): unknown };
 }
 
-/** An error as Connect has it. */
+/** Replies with an error in Connect's format. */
 function refuse(reply: Replying, status: number, code: string, message: string): void {
   if (status === 503) void reply.header("retry-after", "1");
   void reply.code(status).send({ code, message });

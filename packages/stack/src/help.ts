@@ -1,29 +1,31 @@
 const VARIABLES = `Variables:
   EDGE_PORT, IDENTITY_PORT, ORDER_PORT, PAYMENT_PORT, POSTGRES_PORT
-                             ports on 127.0.0.1: 8000, 5010, 5011, 5012, 5433; 0 for any free one
-  DATA_DIR                   databases, logs, secrets and the provider's book: .data beside package.json
+      ports on 127.0.0.1; 0 for any free one; default: 8000, 5010, 5011, 5012, 5433
+  DATA_DIR
+      folder of the databases, logs, secrets and the provider's book; default: .data
   IDENTITY_DATABASE_URL, ORDER_DATABASE_URL, PAYMENT_DATABASE_URL
-                             databases to use instead of the embedded PostgreSQL (payments: postgres:// or mongodb://)
-  LOG_LEVEL, ENVIRONMENT, LOKI_URL, OTEL_*, SAGA_*, PROVIDER_*, RECONCILE_*
-                             passed on to the services
-  NO_COLOR                   plain text`;
+      databases to use instead of the embedded PostgreSQL: postgres://, for payments also mongodb://
+  LOG_LEVEL, LOKI_URL, SAGA_LEASE_MS, ...
+      every other setting in a service's config.ts, and OTEL_*, is passed to the service
+  NO_COLOR
+      plain text`;
 
 export const startHelp = `Usage: pnpm start [--help]
 
-Starts the whole system on this machine: an embedded PostgreSQL, the identity, order and payment services, and the edge.
-Ctrl-C drains and stops it. What it stored is there at the next start.
+Starts the whole system on this machine: an embedded PostgreSQL, the services identity, order and
+payment, and the edge. Ctrl-C drains and stops it. The data is kept for the next start.
 
 ${VARIABLES}`;
 
 export const devHelp = `Usage: pnpm dev [--help]
 
-The same as pnpm start; besides, it compiles what you change and starts the services again that use it.
+Like pnpm start; also compiles what you change, and restarts the services that use it.
 
 ${VARIABLES}`;
 
 export const demoHelp = `Usage: pnpm demo [--help]
 
-Places orders of every outcome, and prints what each one's saga did. Uses the stack that runs, or starts one and stops it afterwards.
-The exit code is 1 when an order ended otherwise than it should.
+Places orders with every outcome and prints the saga of each. Uses the stack that is running, or
+starts one and stops it afterwards. Exits with 1 if an order had another outcome than expected.
 
 ${VARIABLES}`;

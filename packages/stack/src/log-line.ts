@@ -1,8 +1,8 @@
 const SHOWN = new Set(["warn", "error", "fatal"]);
 
 /**
- * A line of a service's log as a person wants it: warnings and errors shortly, and what is not from
- * the logger as it is; undefined for the rest.
+ * Returns a line of a service's log for a terminal: warnings and errors in short, what is not JSON
+ * as it is; undefined for all other lines.
  */
 export function readable(service: string, line: string): string | undefined {
   const entry = parse(line);
@@ -12,11 +12,7 @@ export function readable(service: string, line: string): string | undefined {
   return `${service} ${entry.level}: ${entry.msg}${cause === undefined ? "" : ` (${cause})`}`;
 }
 
-/** The `event` field of a line of a service's log: its name for code. */
-export const eventOf = (line: string): string | undefined => parse(line)?.event;
-
 interface LogEntry {
-  readonly event?: string;
   readonly level?: string;
   readonly msg?: string;
   readonly err?: { readonly message?: string };

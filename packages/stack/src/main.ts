@@ -14,7 +14,7 @@ await runCommand({
     });
     terminal.line(welcome(stack, terminal));
     if (!signal.aborted) await once(signal, "abort");
-    terminal.line("stopping: calls under way are finished first");
+    terminal.line("stopping: waiting for calls in flight");
     await stack[Symbol.asyncDispose]();
     terminal.line("stopped; the orders are kept");
     return 0;

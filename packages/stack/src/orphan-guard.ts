@@ -1,7 +1,7 @@
 /**
- * Loaded before a service by `--import`. The stack holds the other end of the service's IPC
- * channel, so when the stack is gone, however it went, the channel closes: then the service ends as
- * on SIGTERM, or is ended when that takes too long.
+ * Loaded before a service with `--import`. The stack holds the other end of the service's IPC
+ * channel, which closes when the stack ends for any reason: then the service drains as on SIGTERM,
+ * and exits at the latest after LONGEST_DRAIN_MS.
  */
 const LONGEST_DRAIN_MS = 12_000;
 
@@ -9,8 +9,8 @@ process.once("disconnect", () => {
   setTimeout(() => process.exit(1), LONGEST_DRAIN_MS).unref();
   process.kill(process.pid, "SIGTERM");
 });
-// The channel alone must not keep the process.
+// The channel alone must not keep the process alive.
 process.channel?.unref();
-// Nobody reads what it says while it ends.
+// No one reads its output any more.
 process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});

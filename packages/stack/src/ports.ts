@@ -3,20 +3,19 @@ import { freePort, listenOnce } from "@tercet/cli";
 import { type PortName, portVariable, type StackPorts } from "./config.ts";
 import { StackError } from "./errors.ts";
 
-const PURPOSES: StackPurposes = {
+const PURPOSES: Readonly<Record<PortName, string>> = {
   identity: "the identity service",
   order: "the order service",
   payment: "the payment service",
   edge: "the edge",
   postgres: "the embedded PostgreSQL",
 };
-type StackPurposes = Readonly<Record<PortName, string>>;
 
 const RETRY_MS = 100;
 
 /**
- * The ports to use, in place of each 0 a free one. Throws StackError with a sentence for each of
- * `used` that cannot be had. With `patienceMs` it waits that long for a port that is in use.
+ * Returns the ports to use, with a free one for each 0. Waits `patienceMs` for a port that is in
+ * use. Throws StackError with a sentence for each port of `used` that cannot be opened.
  */
 export async function settlePorts(
   ports: StackPorts,

@@ -1,31 +1,26 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
+import { type ExecaError, execa } from "execa";
 import { type Account, chooseAccount } from "./account.ts";
 import { StackError } from "./errors.ts";
 
-const run = promisify(execFile);
-
-/**
- * A PostgreSQL of our own, from the binaries in an npm package, listening on the loopback address
- * only.
- */
+/** A PostgreSQL from the binaries in an npm package, on the loopback address only. */
 export interface EmbeddedPostgres extends AsyncDisposable {
   readonly pid: number;
-  /** Resolves, with how, when the server has ended for whatever reason. */
+  /** Resolves to "exit code 0" or the name of a signal when the server has ended. */
   readonly exited: Promise<string>;
-  /** A database of the server. */
+  /** Returns the URL of a database of the server. */
   databaseUrl(name: string): string;
 }
 
 export interface EmbeddedPostgresOptions {
-  /** Where the cluster's files are; made when missing. */
+  /** The folder of the cluster; created if missing. */
   readonly folder: string;
   readonly port: number;
-  /** What the server says, a line at a time. */
+  /** Receives the server's log. */
   readonly onLog?: (line: string) => void;
 }
 
@@ -35,11 +30,11 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
 
-/** A database of the embedded server that listens at this port. */
+/** Returns the URL of a database of the embedded server on this port. */
 export const databaseUrl = (port: number, name: string): string =>
   `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`;
 
-/** Throws StackError when the server cannot be started. */
+/** Starts the server and waits until it is ready. Throws StackError if it cannot be started. */
 export async function startPostgres({
   folder,
   port,
@@ -51,15 +46,10 @@ export async function startPostgres({
   if (!existsSync(join(folder, "PG_VERSION"))) await initialise(initdb, folder, account);
   await stopLeftOver(folder);
   const flags = SETTINGS.flatMap((setting) => ["-c", setting]);
-  const { command, args, options } = account.as(postgres, [
-    "-D",
-    folder,
-    "-p",
-    String(port),
-    ...flags,
-  ]);
-  // Detached: Ctrl-C in a terminal must reach the services first, and the database when they have
-  // drained.
+  const all = ["-D", folder, "-p", String(port), ...flags];
+  const { command, args, options } = account.as(postgres, all);
+  // Detached: Ctrl-C in a terminal must stop the services first, and the database when they have
+  // drained. Not with execa, which keeps in memory what a process writes: this one runs for days.
   const server = spawn(command, args, {
     ...options,
     cwd: folder,
@@ -96,10 +86,7 @@ async function binaries(): Promise<Binaries> {
   }
 }
 
-/**
- * Under its name only when it is complete, so that a start that was killed here leaves nothing that
- * looks like a cluster.
- */
+/** Renames the cluster when it is complete, so that a kill leaves nothing that looks like one. */
 async function initialise(initdb: string, folder: string, account: Account): Promise<void> {
   const draft = `${folder}.new`;
   const passwordFile = `${folder}.password`;
@@ -108,23 +95,15 @@ async function initialise(initdb: string, folder: string, account: Account): Pro
   await writeFile(passwordFile, USER, { mode: 0o600 });
   for (const path of [draft, passwordFile])
     if (account.owner !== undefined) await chown(path, account.owner.uid, account.owner.gid);
-  const flags = [
-    "-D",
-    draft,
-    "-U",
-    USER,
-    `--pwfile=${passwordFile}`,
-    "--auth=scram-sha-256",
-    "--encoding=UTF8",
-    "--locale=C.UTF-8",
-  ];
+  const user = ["-U", USER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
+  const flags = ["-D", draft, ...user, "--encoding=UTF8", "--locale=C.UTF-8"];
   const { command, args, options } = account.as(initdb, flags);
   try {
-    await run(command, args, { ...options, cwd: draft });
+    await execa(command, args, { ...options, cwd: draft });
   } catch (error) {
-    const { stderr, message } = error as Error & { stderr?: string };
+    const { stderr, shortMessage } = error as ExecaError<{ encoding: "utf8" }>;
     throw new StackError(
-      `PostgreSQL could not make its files in ${folder}:\n${(stderr || message).trim()}`,
+      `PostgreSQL could not create its files in ${folder}:\n${stderr || shortMessage}`,
       { cause: error },
     );
   } finally {
@@ -134,7 +113,7 @@ async function initialise(initdb: string, folder: string, account: Account): Pro
   await rename(draft, folder);
 }
 
-/** A server whose owner was killed goes on; it would hold the folder and the port. */
+/** Stops a server whose stack was killed: it still holds the folder and the port. */
 export async function stopLeftOver(folder: string): Promise<void> {
   const pidFile = await readFile(join(folder, "postmaster.pid"), "utf8").catch(() => undefined);
   const pid = Number(pidFile?.split("\n")[0]);
@@ -147,7 +126,7 @@ export async function stopLeftOver(folder: string): Promise<void> {
   }
 }
 
-/** The file may be older than the process that has this id today. */
+/** The process id may belong to another process by now. */
 async function isServerOf(folder: string, pid: number): Promise<boolean> {
   const command = await commandLine(pid);
   return command.includes("postgres") && command.includes(basename(folder));
@@ -156,10 +135,8 @@ async function isServerOf(folder: string, pid: number): Promise<boolean> {
 async function commandLine(pid: number): Promise<string> {
   if (process.platform === "linux")
     return await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  const { stdout } = await run("ps", ["-p", String(pid), "-o", "command="]).catch(() => ({
-    stdout: "",
-  }));
-  return stdout;
+  const ps = await execa({ reject: false })("ps", ["-p", String(pid), "-o", "command="]);
+  return ps.stdout ?? "";
 }
 
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {
@@ -179,27 +156,31 @@ function exitOf(server: ChildProcess): Promise<string> {
 
 async function ready(server: ChildProcess, onLog: (line: string) => void): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let said = "";
+  let lastWords = "";
   server.stderr?.setEncoding("utf8").on("data", (text: string) => {
     onLog(text.trimEnd());
-    said = (said + text).slice(-2_000);
-    if (said.includes(READY)) resolve();
+    lastWords = (lastWords + text).slice(-2_000);
+    if (lastWords.includes(READY)) resolve();
   });
   server.once("error", (error) =>
     reject(new StackError(`PostgreSQL did not start: ${error.message}`, { cause: error })),
   );
-  server.once("exit", () => reject(new StackError(`PostgreSQL did not start:\n${said.trim()}`)));
+  server.once("exit", () =>
+    reject(new StackError(`PostgreSQL did not start:\n${lastWords.trim()}`)),
+  );
   const timer = setTimeout(
     () =>
-      reject(new StackError(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${said}`)),
+      reject(
+        new StackError(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${lastWords}`),
+      ),
     START_TIMEOUT_MS,
   );
   await promise.finally(() => clearTimeout(timer));
 }
 
 /**
- * "Fast": open sessions are ended, what is committed stays. "Immediate" when that takes too long:
- * nothing is lost, the next start recovers.
+ * A "fast" shutdown (SIGINT), which ends open sessions; after STOP_TIMEOUT_MS an "immediate" one
+ * (SIGQUIT), after which the next start recovers. Neither loses committed data.
  */
 async function stop(server: ChildProcess, exited: Promise<string>): Promise<void> {
   server.kill("SIGINT");

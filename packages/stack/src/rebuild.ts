@@ -1,12 +1,11 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { watch } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "@tercet/cli";
+import { execa } from "execa";
 import { type ServiceName, serviceNames } from "./config.ts";
 
-/** Which services run the code of a package; what is not here runs in none. */
+/** The services that run the code of each package. */
 const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
   gen: serviceNames,
   service: serviceNames,
@@ -17,12 +16,12 @@ const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
 };
 
 /**
- * An editor writes several times, and a branch many files: it is compiled when nothing was written
- * for so long.
+ * An editor writes several times, and a branch many files: compilation starts when nothing was
+ * written for this long.
  */
 const QUIET_MS = 200;
 
-/** Services whose sources have changed, a batch at a time, until the signal aborts. */
+/** Yields the services whose sources changed, in batches, until the signal aborts. */
 export async function* sourceChanges(
   signal: AbortSignal,
 ): AsyncGenerator<ReadonlySet<ServiceName>> {
@@ -33,7 +32,8 @@ export async function* sourceChanges(
     watch(
       name === "gen" ? join(ROOT, "gen/src") : join(ROOT, "packages", name, "src"),
       { recursive: true, signal },
-      () => {
+      (_event, file) => {
+        if (file?.endsWith(".test.ts")) return;
         for (const user of users) changed.add(user);
         arrived.resolve();
       },
@@ -49,16 +49,16 @@ export async function* sourceChanges(
   }
 }
 
-/** Compiles what changed; answers what the compiler complains about, or nothing. */
+/** Compiles what changed of the services. Returns the compiler's messages; "" if there are none. */
 export async function compile(signal: AbortSignal): Promise<string> {
-  const compiler = spawn(join(ROOT, "node_modules/.bin/tsc"), ["-b", "--pretty", "false"], {
+  const projects = serviceNames.map((name) => join("packages", name));
+  const { exitCode, stdout } = await execa("tsc", ["-b", ...projects, "--pretty", "false"], {
     cwd: ROOT,
-    stdio: ["ignore", "pipe", "inherit"],
-    signal,
+    preferLocal: true,
+    stdin: "ignore",
+    stderr: "inherit",
+    reject: false,
+    cancelSignal: signal,
   });
-  const [said, [code]] = await Promise.all([
-    compiler.stdout.setEncoding("utf8").toArray(),
-    once(compiler, "close"),
-  ]);
-  return code === 0 ? "" : said.join("").trim();
+  return exitCode === 0 ? "" : stdout.trim();
 }

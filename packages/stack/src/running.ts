@@ -3,7 +3,7 @@ import type { StackConfig } from "./config.ts";
 import { isReady } from "./service-process.ts";
 import type { Stack } from "./stack.ts";
 
-/** Where the stack with this configuration answers; undefined when none does. */
+/** Returns where the stack with this configuration runs; undefined if none does. */
 export async function findRunning({
   ports,
   dataDir,

@@ -4,7 +4,7 @@ import { generateSigningKey } from "@tercet/identity";
 import { z } from "zod";
 import { StackError } from "./errors.ts";
 
-/** Who exists from the first start on, for development. */
+/** The users that exist from the first start on, for development. */
 export const seededUsers = [
   { name: "alice", email: "alice@example.com", displayName: "Alice", roles: ["customer"] },
   { name: "olivia", email: "olivia@example.com", displayName: "Olivia", roles: ["operator"] },
@@ -18,24 +18,23 @@ const secrets = z.object({
   orderClientSecret: z.string().min(16),
   passwords: z.object({ alice: password, olivia: password, admin: password }),
 });
-/** What a second start must find as the first one left it. */
+/** What is generated at the first start, and must be the same at every later one. */
 export type Secrets = z.output<typeof secrets>;
 
-/** The secrets in a file, made when there is none. Readable by their owner only. */
+/** Reads the secrets of a file; generates them if there is none. Only the owner may read it. */
 export async function loadSecrets(file: string): Promise<Secrets> {
   return (await readSecrets(file)) ?? (await makeSecrets(file));
 }
 
-/** Undefined when there are none yet. Throws StackError when the file is not as it was written. */
+/** Resolves to undefined if there is no file. Throws StackError if the file is damaged. */
 export async function readSecrets(file: string): Promise<Secrets | undefined> {
   try {
     return secrets.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new StackError(
-      `${file} is not as it was written: restore it, or remove the folder it is in to begin anew`,
-      { cause: error },
-    );
+    throw new StackError(`${file} is damaged: restore it, or remove its folder to start afresh`, {
+      cause: error,
+    });
   }
 }
 
@@ -45,7 +44,7 @@ async function makeSecrets(file: string): Promise<Secrets> {
     orderClientSecret: randomBytes(32).toString("base64url"),
     passwords: { alice: readablePassword(), olivia: readablePassword(), admin: readablePassword() },
   };
-  // Under its name only when it is complete: a stack that is killed here must not leave half of it.
+  // Renamed when complete: a stack that is killed here must not leave half a file.
   await writeFile(`${file}.new`, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
   await rename(`${file}.new`, file);
   return made;
@@ -54,7 +53,7 @@ async function makeSecrets(file: string): Promise<Secrets> {
 /** Without letters and digits that look alike. */
 const ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789";
 
-/** 59 bits, in groups that can be typed: "k7mq-x2hd-9fzc". */
+/** 59 random bits in groups that are easy to type: "k7mq-x2hd-9fzc". */
 function readablePassword(): string {
   const group = () =>
     Array.from({ length: 4 }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");

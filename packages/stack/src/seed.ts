@@ -4,13 +4,12 @@ import { logIn } from "./api.ts";
 import { type SeedProduct, seedProducts } from "./catalog.ts";
 import { StackError } from "./errors.ts";
 
-/** Any constant will do. */
+/** Any constant. */
 const NAMESPACE = "8d1f8f0e-31f5-4c33-9b0a-0c5b6d0f7a11";
 
 /**
- * Puts the seed's products into the catalog. A second time it changes nothing: the request of a
- * product has the same id for as long as the product is the same here, so that it replays; what an
- * operator changed meanwhile stays.
+ * Puts the seed's products into the catalog. The request's id is derived from the product, so a
+ * second call replays the first and keeps what an operator has changed since.
  */
 export async function seedCatalog(
   url: string,

@@ -12,36 +12,36 @@ import { StackError } from "./errors.ts";
 export interface ServiceProcessOptions {
   /** "order" */
   readonly name: string;
-  /** The script to run. */
+  /** Path of the script to run. */
   readonly main: string;
-  /** Loads OpenTelemetry before it, which does nothing unless OTEL_* names an endpoint. */
+  /** Loads OpenTelemetry first, which does nothing unless OTEL_* names an endpoint. */
   readonly telemetry?: boolean;
   readonly port: number;
-  /** The whole environment, besides HOST and PORT. */
+  /** The whole environment, without HOST and PORT. */
   readonly env: Env;
-  /** Where its log is appended to. */
+  /** The file that its output is appended to. */
   readonly logFile?: string;
-  /** Each line it says, on stdout (its log) and stderr. */
+  /** Receives each line of stdout (its log) and stderr. */
   readonly onLine?: (line: string) => void;
-  /** How long it may take until it is ready. */
+  /** Limit for becoming ready; default 30 s. */
   readonly startTimeoutMs?: number;
-  /** Gives the start up; the process is killed. */
+  /** Aborts the start and kills the process. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a process ended: "exit code 1", "SIGKILL". */
+/** How a process ended: "exit code 1" or "SIGKILL". */
 export type Exit = string;
 
-/** One process of one service, which was ready once. Disposing of it stops it. */
+/** A running process of a service. Disposing of it stops it. */
 export interface ServiceProcess extends AsyncDisposable {
   readonly name: string;
   readonly pid: number;
   readonly url: string;
-  /** Resolves when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended. */
   readonly exited: Promise<Exit>;
-  /** Lets it drain (SIGTERM); kills it when that takes longer than `graceMs`, by default 15 s. */
+  /** Drains it (SIGTERM) and kills it after `graceMs`; default 15 s. */
   stop(graceMs?: number): Promise<Exit>;
-  /** Sends a signal, by default SIGKILL. */
+  /** Sends a signal; default SIGKILL. */
   kill(signal?: NodeJS.Signals): void;
 }
 
@@ -57,31 +57,24 @@ const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, i
   .href;
 
 /**
- * Starts a process and waits until its `/health/ready` answers 200. Throws StackError with its last
- * words when it ends before.
+ * Starts a process and waits until `/health/ready` returns 200. Throws StackError with the last
+ * lines of its stderr if it does not become ready. Not with execa, which keeps in memory what a
+ * process writes: this one runs for days.
  */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
   const { name, main, port, env, telemetry = false } = options;
   options.signal?.throwIfAborted();
-  const child = spawn(
-    process.execPath,
-    [
-      "--enable-source-maps",
-      "--import",
-      ORPHAN_GUARD,
-      ...(telemetry ? ["--import", TELEMETRY] : []),
-      main,
-    ],
-    {
-      env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
-      // A process group of its own: Ctrl-C in a terminal reaches the stack alone, which stops
-      // everything in order.
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-    },
-  );
+  const imports = [ORPHAN_GUARD, ...(telemetry ? [TELEMETRY] : [])];
+  const flags = imports.flatMap((module) => ["--import", module]);
+  const child = spawn(process.execPath, ["--enable-source-maps", ...flags, main], {
+    env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
+    // In its own process group: Ctrl-C in a terminal reaches only the stack, which stops
+    // everything in order.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
   const exited = exitOf(child);
-  const lastWords = listen(child, options);
+  const lastLines = forwardLines(child, options);
   const url = `http://${LOOPBACK}:${port}`;
   const kill = (signal: NodeJS.Signals = "SIGKILL") => void child.kill(signal);
   const stop = async (graceMs = STOP_GRACE_MS) => {
@@ -95,10 +88,8 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
     kill();
     const exit = await exited;
     if (!(error instanceof StackError)) throw error;
-    const words = lastWords();
-    throw new StackError(
-      `${name} did not start (${error.message || exit})${words === "" ? "" : `:\n${words}`}`,
-    );
+    const reason = `${name} did not start (${error.message || exit})`;
+    throw new StackError(lastLines.length === 0 ? reason : `${reason}:\n${lastLines.join("\n")}`);
   }
   return {
     name,
@@ -113,36 +104,34 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
 
 function exitOf(child: ChildProcess): Promise<Exit> {
   const { promise, resolve } = Promise.withResolvers<Exit>();
-  // "close" comes after "exit", when everything it said has been read.
+  // "close" comes after "exit", when all output has been read.
   child.once("close", (code, signal) => resolve(signal ?? `exit code ${code}`));
   child.once("error", ({ message }) => resolve(message));
   return promise;
 }
 
-/** Hands its lines on; the result tells its last ones on stderr. */
-function listen(
+/** Forwards output line by line. Returns an array that always holds the last lines of stderr. */
+function forwardLines(
   child: ChildProcess,
   { logFile, onLine = () => {} }: ServiceProcessOptions,
-): () => string {
+): readonly string[] {
   const file = logFile === undefined ? undefined : createWriteStream(logFile, { flags: "a" });
   // A full disk must not stop the service.
   file?.on("error", () => {});
   const last: string[] = [];
-  const read = (stream: NodeJS.ReadableStream | null, isLastWords: boolean) => {
-    if (stream === null) return;
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) => {
       file?.write(`${line}\n`);
-      if (isLastWords && last.push(line) > LAST_LINES) last.shift();
+      if (stream === child.stderr && last.push(line) > LAST_LINES) last.shift();
       onLine(line);
     });
-  };
-  read(child.stdout, false);
-  read(child.stderr, true);
+  }
   child.once("close", () => file?.end());
-  return () => last.join("\n");
+  return last;
 }
 
-/** Throws StackError, with an empty message when the process ended. */
+/** Throws StackError; its message is empty if the process ended. */
 async function ready(
   url: string,
   exited: Promise<Exit>,
@@ -160,19 +149,19 @@ async function ready(
       throw new StackError(`not ready in ${startTimeoutMs / 1000} s`);
     await Promise.race([exited, sleep(READY_INTERVAL_MS)]);
   }
-  // Somebody else may answer at its port.
+  // Another process may have responded at its port.
   if (ended) throw new StackError("");
 }
 
-/** Whether a service answers that it can do its work. */
+/** Returns whether the service at this URL is ready. */
 export async function isReady(url: string): Promise<boolean> {
   try {
-    const answer = await fetch(`${url}/health/ready`, {
+    const response = await fetch(`${url}/health/ready`, {
       signal: AbortSignal.timeout(READY_TIMEOUT_MS),
       headers: { connection: "close" },
     });
-    await answer.arrayBuffer();
-    return answer.ok;
+    await response.arrayBuffer();
+    return response.ok;
   } catch {
     return false;
   }

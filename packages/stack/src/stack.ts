@@ -5,7 +5,7 @@ import { portNames, type ServiceName, type StackConfig, serviceNames } from "./c
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
-import { eventOf, readable } from "./log-line.ts";
+import { readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.ts";
@@ -17,7 +17,7 @@ import { type Supervised, Supervisor } from "./supervisor.ts";
 
 export interface StartOptions {
   readonly listener?: ProgressListener;
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal?: AbortSignal;
 }
 
@@ -27,50 +27,44 @@ export interface StackUser {
   readonly roles: readonly string[];
 }
 
-/** The whole system, running. Disposing of it drains it: the edge, the services, the database. */
+/** The running system. Disposing of it drains the edge, then the services, then the database. */
 export interface Stack extends Places, AsyncDisposable {
   readonly urls: Readonly<Record<ServiceName | "edge", string>>;
   readonly users: Readonly<Record<SeededUserName, StackUser>>;
   readonly dataDir: string;
   readonly services: Readonly<Record<ServiceName, StackProcess>>;
-  /** Undefined when every database is somebody else's. */
+  /** Undefined if the embedded PostgreSQL is not used. */
   readonly postgres: StackProcess | undefined;
-  /** The environment of a service's processes, besides HOST and PORT. */
+  /** Returns the environment of a service's processes, without HOST and PORT. */
   envOf(name: ServiceName): Env;
-  /**
-   * One more process of a service, at a free port; it ends with the stack. `env` goes over the
-   * stack's own.
-   */
+  /** Starts one more process of a service, on a free port; it ends with the stack. */
   startReplica(name: ServiceName, env?: Env): Promise<ServiceProcess>;
 }
 
-/** A process of the stack, across its restarts. */
+/** A process of the stack, across restarts. */
 export interface StackProcess {
   /** Undefined while it is down. */
   readonly pid: number | undefined;
   /**
-   * Sends a signal, by default SIGKILL, and waits until the process has ended. What is supervised
-   * is started again; see `ready`.
+   * Sends a signal, by default SIGKILL, and waits until the process has ended. If it is supervised,
+   * it restarts: see `ready`.
    */
   kill(signal?: NodeJS.Signals): Promise<Exit>;
-  /** Drains it; it stays down until `start`. */
+  /** Drains it and keeps it down until `start`. */
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** Resolves when it is up, at once if it is. */
+  /** Resolves as soon as it is up. */
   ready(): Promise<void>;
 }
 
-/** How long the processes of a stack that was killed may take to end. */
+/** Limit for the processes of a killed stack to end. */
 const PATIENCE_MS = 15_000;
-/** Shorter than a service's own: a person waits for the prompt. */
+/** Shorter than a service's default: a person waits for the prompt. */
 const DRAIN_TIMEOUT_MS = "5000";
-/**
- * In every log line, unless another is given: its processes run as they would in production, but it
- * is not.
- */
+/** The services run with NODE_ENV=production, which would log "production" here. */
 const ENVIRONMENT = "development";
 
-/** Throws StackError or ConfigError, having stopped what it had started. */
+/** Starts the system. Throws StackError or ConfigError, after stopping what was started. */
 export async function startStack(
   config: StackConfig,
   { listener = silentListener, signal }: StartOptions = {},
@@ -80,10 +74,11 @@ export async function startStack(
   const embedded = serviceNames.filter((name) => config.databaseUrls[name] === undefined);
   await stopLeftOver(folder.file("postgres"));
   const used = portNames.filter((name) => name !== "postgres" || embedded.length > 0);
-  const settle = () => settlePorts(config.ports, used, folder.leftBehind ? PATIENCE_MS : 0, signal);
-  const ports = await (folder.leftBehind
-    ? listener.progress("waiting for the processes of the stack that was killed", settle)
-    : settle());
+  const ports = folder.leftBehind
+    ? await listener.progress("waiting for the processes of the stack that was killed", () =>
+        settlePorts(config.ports, used, PATIENCE_MS, signal),
+      )
+    : await settlePorts(config.ports, used, 0, signal);
   const secrets = await loadSecrets(folder.file("secrets.json"));
   const context: Context = { config, folder, listener, signal };
 
@@ -106,7 +101,7 @@ export async function startStack(
   });
 
   let edge: Edge | undefined;
-  // The edge stops listening first and is closed last: answers to calls under way go through it.
+  // The edge stops listening first and is closed last: responses to calls in flight pass it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
   const supervise = (name: ServiceName) =>
     superviseService(context, name, ports[name], envOf(name));
@@ -141,11 +136,11 @@ export async function startStack(
     dataDir: folder.path,
     databaseUrls,
     services: {
-      identity: handle(supervisors.identity),
-      order: handle(supervisors.order),
-      payment: handle(supervisors.payment),
+      identity: toStackProcess(supervisors.identity),
+      order: toStackProcess(supervisors.order),
+      payment: toStackProcess(supervisors.payment),
     },
-    postgres: postgres && handle(postgres),
+    postgres: postgres && toStackProcess(postgres),
     envOf,
     startReplica: async (name, env = {}) => {
       const port = await freePort();
@@ -170,7 +165,7 @@ interface Context {
 
 const urlOf = (port: number): string => `http://${LOOPBACK}:${port}`;
 
-/** Those that are somebody else's must answer; the embedded ones are made when missing. */
+/** Checks the given databases, and creates the embedded ones that are missing. */
 async function provideDatabases(
   { config, listener, signal }: Context,
   postgres: Supervisor<EmbeddedPostgres> | undefined,
@@ -201,7 +196,7 @@ function supervisePostgres(
         onLog: (line) => void file.write(`${line}\n`),
       }),
     restart: config.supervise,
-    ...told("PostgreSQL", listener),
+    ...notices("PostgreSQL", listener),
   });
 }
 
@@ -220,7 +215,7 @@ function superviseService(
         isUp: () => supervisor.current !== undefined,
       }),
     restart: context.config.supervise,
-    ...told(name, context.listener),
+    ...notices(name, context.listener),
   });
   return supervisor;
 }
@@ -238,9 +233,9 @@ function startService(
   { name, port, env, isUp = () => true }: Starting,
 ): Promise<ServiceProcess> {
   const onLine = (line: string) => {
-    // What it says on stderr before it is up is in the error of the start.
+    // Until it is up, its stderr is in the error of the start.
     const shown = line.startsWith("{") || isUp() ? readable(label, line) : undefined;
-    if (shown !== undefined) listener.notice(shown, eventOf(line));
+    if (shown !== undefined) listener.notice(shown);
   };
   return startServiceProcess({
     name: label,
@@ -254,12 +249,12 @@ function startService(
   });
 }
 
-/** A death in one sentence. */
-const told = (name: string, { notice }: ProgressListener) => ({
-  onDied: (how: string, delayMs: number | undefined) =>
-    notice(
-      `${name} ended unexpectedly (${how})${delayMs === undefined ? "" : `; starting it again in ${delayMs / 1000} s`}`,
-    ),
+/** Reports a supervisor's events in sentences. */
+const notices = (name: string, { notice }: ProgressListener) => ({
+  onDied: (how: string, delayMs: number | undefined) => {
+    const restart = delayMs === undefined ? "" : `; starting it again in ${delayMs / 1000} s`;
+    notice(`${name} ended unexpectedly (${how})${restart}`);
+  },
   onStartFailed: (error: unknown, delayMs: number) =>
     notice(
       `${name} could not be started again, next try in ${delayMs / 1000} s: ${error instanceof Error ? error.message : error}`,
@@ -267,7 +262,7 @@ const told = (name: string, { notice }: ProgressListener) => ({
   onRestarted: ({ pid }: Supervised) => notice(`${name} is up again (process ${pid})`),
 });
 
-function handle<T extends Supervised>(supervisor: Supervisor<T>): StackProcess {
+function toStackProcess<T extends Supervised>(supervisor: Supervisor<T>): StackProcess {
   return {
     get pid() {
       return supervisor.current?.pid;

@@ -1,52 +1,52 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Something that runs until it is stopped, or dies. */
+/** A process that runs until it is stopped or dies. */
 export interface Supervised extends AsyncDisposable {
   readonly pid: number;
-  /** Resolves, with how, when it has ended for whatever reason. */
+  /** Resolves when it has ended, to how it ended. */
   readonly exited: Promise<string>;
 }
 
 export interface SupervisorOptions<T extends Supervised> {
   start(signal: AbortSignal): Promise<T>;
-  /** Whether it is started again when it dies. */
+  /** Whether it is restarted when it dies. */
   readonly restart: boolean;
-  /** It died; it is started again in `delayMs`, or not at all. */
+  /** It died; it restarts in `delayMs`, or never if that is undefined. */
   onDied(how: string, delayMs: number | undefined): void;
-  /** A start after a death failed; the next one is in `delayMs`. */
+  /** A restart failed; the next attempt is in `delayMs`. */
   onStartFailed(error: unknown, delayMs: number): void;
   onRestarted(current: T): void;
 }
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
-/** What has run for this long is started again at once, however often it died before. */
+/** After running for this long, the delay of the next restart is the shortest again. */
 const STEADY_MS = 10_000;
 
-/** Keeps one thing running. Disposing of it stops the thing for good. */
+/** Keeps a process running, with growing delays between restarts, until it is stopped. */
 export class Supervisor<T extends Supervised> implements AsyncDisposable {
   readonly #options: SupervisorOptions<T>;
   #current: T | undefined;
   #up = Promise.withResolvers<T>();
   #stopping = new AbortController();
-  /** Settles when nothing is started or watched any more. */
+  /** Settles when nothing is being started or watched. */
   #idle: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions<T>) {
     this.#options = options;
   }
 
-  /** What runs at the moment; undefined while it is down. */
+  /** The process; undefined while it is down. */
   get current(): T | undefined {
     return this.#current;
   }
 
-  /** What runs, as soon as it does. */
+  /** Resolves to the process as soon as it is up. */
   up(): Promise<T> {
     return this.#up.promise;
   }
 
-  /** Throws what the start throws. */
+  /** Starts it, unless it is running. Throws what `start` of the options throws. */
   async start(signal?: AbortSignal): Promise<T> {
     if (this.#current !== undefined) return this.#current;
     await this.stop();
@@ -62,7 +62,7 @@ export class Supervisor<T extends Supervised> implements AsyncDisposable {
     return await first;
   }
 
-  /** Stops it, and leaves it so until the next start. */
+  /** Stops it; it stays down until the next `start`. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error("stopped"));
     await this.#current?.[Symbol.asyncDispose]();
@@ -100,7 +100,7 @@ export class Supervisor<T extends Supervised> implements AsyncDisposable {
     }
   }
 
-  /** Undefined when it is to stop instead. */
+  /** Resolves to undefined if it is stopped meanwhile. */
   async #startAgain(firstDelayMs: number, stopping: AbortSignal): Promise<T | undefined> {
     for (let delayMs = firstDelayMs; !stopping.aborted; delayMs = longer(delayMs)) {
       try {

@@ -10,7 +10,7 @@ const STYLES: Readonly<Partial<Record<SagaOutcome, Style>>> = {
   [SagaOutcome.UNKNOWN]: "yellow",
 };
 
-/** What an order's sagas did, a line for each event, with the time since the order was placed. */
+/** Returns one line per saga event of an order, with the time since the order was placed. */
 export function timelineOf(
   { createTime, timeline }: Pick<Order, "createTime" | "timeline">,
   { styled }: Pick<Terminal, "styled">,

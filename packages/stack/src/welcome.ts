@@ -3,7 +3,7 @@ import type { Stack } from "./stack.ts";
 
 type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
 
-/** What to do with a stack that has just started. */
+/** Returns what is printed when a stack has started: addresses, users, a first order. */
 export function welcome(
   { urls, users, dataDir }: Shown,
   { styled }: Pick<Terminal, "styled">,
@@ -12,12 +12,8 @@ export function welcome(
   return [
     "",
     title("Tercet is running"),
-    row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to everything below"),
-    row(
-      "identity",
-      urls.identity,
-      "on the services' own ports gRPC as well, health and reflection",
-    ),
+    row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to all services"),
+    row("identity", urls.identity, "each service's own port also has gRPC, health, reflection"),
     row("order", urls.order, ""),
     row("payment", urls.payment, ""),
     row("logs", `${dataDir}/logs`, ""),
@@ -37,7 +33,7 @@ export function welcome(
 const row = (name: string, value: string, note: string, width = 10): string =>
   `  ${name.padEnd(width)} ${value.padEnd(23)} ${note}`.trimEnd();
 
-/** Three commands for any shell; needs curl and sed. */
+/** Returns shell commands that place an order; they need curl and sed. */
 export function placeAnOrder(
   edge: string,
   { email, password }: { readonly email: string; readonly password: string },

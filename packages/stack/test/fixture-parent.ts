@@ -1,6 +1,6 @@
 import { startServiceProcess } from "../src/service-process.ts";
 
-/** Starts the fixture service and tells its address; waits to be killed. */
+/** Starts the fixture service, prints its process id, and waits to be killed. */
 const [main = "", port = "", mark = ""] = process.argv.slice(2);
 const service = await startServiceProcess({
   name: "fixture",

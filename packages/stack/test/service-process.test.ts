@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test("it is there once it is ready, with the environment it was given and no more", async () => {
+test("it resolves once the service is ready, with the given environment and no other", async () => {
   const service = await start({ env: { LOG_LEVEL: "warn" } });
   const env = (await (await fetch(service.url)).json()) as Record<string, string>;
   expect(env).toMatchObject({ LOG_LEVEL: "warn", HOST: "127.0.0.1", NODE_ENV: "production" });
@@ -29,7 +29,7 @@ test("it is there once it is ready, with the environment it was given and no mor
   ).toEqual([]);
 });
 
-test("what it says goes to its log and to the listener", async () => {
+test("its output goes to the log file and to the listener", async () => {
   const lines: string[] = [];
   const logFile = join(folder, "fixture.log");
   const service = await start({ logFile, onLine: (line) => lines.push(line) });
@@ -38,13 +38,13 @@ test("what it says goes to its log and to the listener", async () => {
   await expect.poll(() => readFile(logFile, "utf8")).toBe(`${lines[0]}\n`);
 });
 
-test("one that crashes at boot is an error with its last words", async () => {
+test("a crash at boot is an error with the last lines of stderr", async () => {
   await expect(start({ env: { BEHAVIOUR: "crash" } })).rejects.toThrow(
     "fixture did not start (exit code 3):\nthe last words",
   );
 });
 
-test("one that does not become ready is given up and killed", async () => {
+test("a service that does not become ready is killed", async () => {
   const port = await freePort();
   await expect(
     start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 }),
@@ -52,7 +52,7 @@ test("one that does not become ready is given up and killed", async () => {
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
 });
 
-test("a start can be given up", async () => {
+test("a start can be aborted", async () => {
   const controller = new AbortController();
   const starting = start({
     env: { BEHAVIOUR: "never-ready" },
@@ -62,18 +62,18 @@ test("a start can be given up", async () => {
   await expect(starting).rejects.toThrow("enough");
 });
 
-test("stop drains it, and kills what does not end in time", async () => {
+test("stop drains it, and kills it if it does not end in time", async () => {
   expect(await (await start()).stop()).toBe("exit code 0");
   expect(await (await start({ env: { BEHAVIOUR: "stubborn" } })).stop(100)).toBe("SIGKILL");
 });
 
-test("its end is told, however it came", async () => {
+test("exited resolves for every kind of end", async () => {
   const service = await start();
   service.kill();
   expect(await service.exited).toBe("SIGKILL");
 });
 
-test("when the process that started it is killed, it drains and ends", async () => {
+test("it drains and ends when the process that started it is killed", async () => {
   const port = await freePort();
   const mark = join(folder, "mark");
   const parent = spawn(

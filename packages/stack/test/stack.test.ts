@@ -101,10 +101,10 @@ test(
         await run(process.execPath, [script], { env: { ...ANY_PORT, DATA_DIR: folder, ...env } })
       ).stdout;
     };
-    expect(await demo({})).toMatch(/PostgreSQL.+12 of 12 orders ended as they should/s);
+    expect(await demo({})).toMatch(/PostgreSQL.+12 of 12 orders had the expected outcome/s);
     await using stack = await start();
     expect(await demo({ EDGE_PORT: new URL(stack.urls.edge).port })).toMatch(
-      /^placing 12 orders.+12 of 12 orders ended as they should/s,
+      /^placing 12 orders.+12 of 12 orders had the expected outcome/s,
     );
   },
   SLOW,

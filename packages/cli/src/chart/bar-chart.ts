@@ -1,6 +1,6 @@
 import { svg, text } from "./svg.ts";
 
-/** Bars beside each other in groups, one group below the other. */
+/** Bars in groups, one group below the other. */
 export interface BarChart {
   readonly title: string;
   readonly groups: readonly { readonly name: string; readonly bars: readonly Bar[] }[];
@@ -9,7 +9,7 @@ export interface BarChart {
 export interface Bar {
   readonly name: string;
   readonly value: number;
-  /** What stands at its end: "1,207 (0.98)". */
+  /** The label at its end: "1,207 (0.98)". */
   readonly label: string;
 }
 
@@ -20,7 +20,7 @@ const BAR = 18;
 const GAP = 6;
 const COLOURS = ["#8a8f98", "#4c78a8", "#d99a2b", "#1a8a6b", "#a3669c"];
 
-/** An SVG. Every group has a scale of its own, so that bars are compared within it. */
+/** Returns an SVG. Every group has its own scale: bars are compared within a group. */
 export function barChart({ title, groups }: BarChart): string {
   const parts = [text(16, 26, title, 'class="title"')];
   let y = 48;

@@ -1,7 +1,4 @@
-/**
- * What is not a series follows the page: white where that is light, near black where it is dark.
- * Colours of series must do on both.
- */
+/** Text and axes follow the page's light or dark scheme. Colours of series must suit both. */
 const STYLE = `<style>
 text { font: 12px system-ui, sans-serif; fill: #333 }
 .title, .heading { font-weight: 600 }
@@ -15,7 +12,7 @@ text { fill: #d0d4da }
 }
 </style>`;
 
-/** A drawing on paper of its own. */
+/** Returns an SVG with its own background. */
 export function svg(
   width: number,
   height: number,

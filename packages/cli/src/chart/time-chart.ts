@@ -1,20 +1,20 @@
 import { clock, niceCeiling, ticks } from "./scale.ts";
 import { escaped, gridLine, round, svg, text } from "./svg.ts";
 
-/** Panels below each other, on one axis of time. Times are milliseconds since the beginning. */
+/** Panels below each other, on one time axis. Times are milliseconds since the start. */
 export interface TimeChart {
   readonly title: string;
-  /** Between one value of a line and the next; the first is of the time up to here. */
+  /** Time between two values of a line; the first value is for the time up to here. */
   readonly stepMs: number;
   readonly panels: readonly Panel[];
-  /** While something lasted, behind every panel. */
+  /** Intervals, shown behind every panel. */
   readonly bands?: readonly {
     readonly label: string;
     readonly colour: string;
     readonly fromMs: number;
     readonly toMs: number;
   }[];
-  /** When something happened, below the panels. */
+  /** Events, shown below the panels. */
   readonly marks?: readonly {
     readonly label: string;
     readonly colour: string;
@@ -26,7 +26,7 @@ export interface Panel {
   /** With its unit: "order, ms". */
   readonly title: string;
   readonly lines: readonly Line[];
-  /** Dashed lines across, where something must stay below. */
+  /** Upper limits, shown as dashed lines. */
   readonly limits?: readonly {
     readonly label: string;
     readonly colour: string;
@@ -39,7 +39,7 @@ export interface Panel {
 export interface Line {
   readonly name: string;
   readonly colour: string;
-  /** Undefined where there is none. */
+  /** Undefined: no value. */
   readonly values: readonly (number | undefined)[];
 }
 
@@ -52,7 +52,7 @@ const GAP = 22;
 const AXIS = 40;
 const LEGEND = 26;
 
-/** An SVG. */
+/** Returns an SVG. */
 export function timeChart({ title, stepMs, panels, bands = [], marks = [] }: TimeChart): string {
   const count = Math.max(
     1,
@@ -123,7 +123,7 @@ function plot(
   ];
 }
 
-/** With a gap where there is no value; a value between two gaps is a dot. */
+/** A missing value is a gap; a value between two gaps is a dot. */
 function pathOf(
   values: readonly (number | undefined)[],
   x: (index: number) => number,
@@ -146,7 +146,7 @@ const stroke =
   (x: number, y: number, colour: string): string =>
     `<line x1="${x}" x2="${x + 14}" y1="${y - 4}" y2="${y - 4}" stroke="${colour}" ${attributes}/>`;
 
-/** A panel's title, and what its lines are; a single line is what the title says. */
+/** A panel's title and legend; a single line has no legend. */
 function legend(x: number, y: number, { title, lines, limits = [] }: Panel): string[] {
   const named = lines.length > 1 ? lines.map(({ name, colour }) => ({ label: name, colour })) : [];
   const afterTitle = x + 30 + title.length * WIDE;
@@ -158,11 +158,11 @@ function legend(x: number, y: number, { title, lines, limits = [] }: Panel): str
   ];
 }
 
-/** Of a letter, about: an SVG cannot measure text. */
+/** The approximate width of a letter: an SVG cannot measure text. */
 const WIDE = 6.6;
 const wide = (label: string): number => 38 + label.length * WIDE;
 
-/** Each label once, beside its sign. */
+/** Each label once, next to its symbol. */
 function keys(
   from: number,
   y: number,

@@ -3,10 +3,7 @@ import { join } from "node:path";
 import { ROOT } from "../root.ts";
 import { execute } from "./execute.ts";
 
-/**
- * Paths, from the root, of what is tracked or could be: not ignored, and not deleted from the
- * working tree.
- */
+/** Returns the paths, from the root, of all files that are tracked or could be (not ignored). */
 export async function listFiles(): Promise<string[]> {
   const { code, stdout, output } = await execute("git", [
     "ls-files",
@@ -22,7 +19,7 @@ export async function listFiles(): Promise<string[]> {
   return stdout.split("\0").filter((path) => path !== "" && !gone.has(path));
 }
 
-/** The text of each file by path; binary files and links to folders are left out. */
+/** Returns the text of each file by path, without binary files and links to folders. */
 export async function readTexts(paths: readonly string[]): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   for (const path of paths) {

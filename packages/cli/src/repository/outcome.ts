@@ -1,11 +1,11 @@
-/** What a check found. `output` and `reason` are for people. */
+/** The result of a check. */
 export type Outcome =
   | { kind: "passed" }
   | { kind: "failed"; output: string }
   | { kind: "skipped"; reason: string };
 
 export interface Check {
-  /** What `--only` names it by. */
+  /** Its name for `--only`. */
   readonly name: string;
   readonly what: string;
   readonly run: () => Promise<Outcome>;

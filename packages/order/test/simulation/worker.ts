@@ -7,13 +7,13 @@ import {
   type SagaEngine,
 } from "@tercet/saga";
 import { paymentIdOf } from "../../src/order.ts";
-import type { OrderStore } from "../../src/store.ts";
 import {
   type CancelInput,
   cancelOrderSaga,
   type PlaceInput,
   placeOrderSaga,
 } from "../../src/sagas.ts";
+import type { OrderStore } from "../../src/store.ts";
 import { Connection, memoryStore } from "./connection.ts";
 import type { MemoryDatabase, OrderRow, SagaRow } from "./memory-database.ts";
 import { paymentClient } from "./payment-client.ts";
