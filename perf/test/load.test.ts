@@ -10,7 +10,7 @@ if (k6 === undefined)
   process.stderr.write("WITHOUT K6: the load scenarios are not run (pnpm tools k6)\n");
 
 /**
- * Shorter than the run, by more than the 5 s that clocks may differ: a script that does not renew
+ * Shorter than the run, by more than the 5 s that clocks may differ: a client that does not renew
  * its token is refused before the end.
  */
 const TOKEN_SECONDS = "10";

@@ -6,11 +6,13 @@ const MINUTES = Number(__ENV.MINUTES || 0);
  */
 const JUDGES_LATENCY = __ENV.LATENCY !== "reported";
 
-/** @typedef {[minutes: number, users: number]} Stage how long it takes to reach `users` */
+/**
+ * @typedef {[minutes: number, users: number]} Stage how long it takes to reach that number of users
+ */
 
 /**
- * This many customers at a time, who place one order after the other. Their wait for a slow answer
- * slows them down: see docs/performance.md. @param {{ from?: number, stages: Stage[] }} profile
+ * A number of customers who each place one order after another. Slow responses slow them down: see
+ * docs/performance.md. @param {{ from?: number, stages: Stage[] }} profile
  * @returns {import("k6/options").Options}
  */
 export function ordersBy({ from = 0, stages }) {
@@ -43,7 +45,7 @@ export function ordersBy({ from = 0, stages }) {
 }
 
 /**
- * This many calls a second, however long they take.
+ * A constant rate of calls, independent of their duration.
  * @param {{ minutes: number, perSecond: number }} profile
  * @returns {import("k6/options").Options}
  */

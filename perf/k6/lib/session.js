@@ -23,7 +23,7 @@ export function renewed(session) {
 }
 
 /**
- * When to renew a token that lives `seconds` from now.
+ * Returns when to renew a token that expires after this time.
  * @param {string} expiresIn "600s"
  */
 export const renewalOf = (expiresIn) =>

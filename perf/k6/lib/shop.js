@@ -10,8 +10,8 @@ export const PRICE = 1250;
 const FULL = 1_000_000_000;
 
 /**
- * Hashing a password takes a core for 35 ms: a few customers are logged in again and again before
- * the measurement, and no one is during it.
+ * Hashing a password takes a core for 35 ms: a few customers log in before the measurement, and
+ * none during it.
  */
 const CUSTOMERS = 10;
 /** The service lets one account have four logins under way; each of these is of another one. */

@@ -2,7 +2,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execaNode, getEachMessage, type Message, sendMessage } from "execa";
 
-/** A process of its own that measures or is measured, so that its costs can be measured alone. */
+/** A process of its own that measures or is measured, so that its costs are its own. */
 export interface Worker<Request, Response> extends AsyncDisposable {
   readonly pid: number;
   /** The message that it sent when it was ready. */

@@ -45,9 +45,9 @@ export interface LoadResult {
   /** k6's own summary, by metric. */
   readonly metrics: Readonly<Record<string, Omit<K6Metric, "thresholds">>>;
   readonly timeline: Timeline;
-  /** What went otherwise than expected, and how often. */
+  /** The number of times that each unexpected outcome occurred. */
   readonly complaints: Readonly<Record<string, number>>;
-  /** What k6 itself took of all processors, from 0 to 1; undefined where that is not available. */
+  /** k6's own share of all processors, from 0 to 1; undefined where it cannot be measured. */
   readonly clientCpuShare: number | undefined;
 }
 

@@ -44,7 +44,7 @@ export class Series {
     this.#duration = duration;
   }
 
-  /** A line of k6's; most are of no interest, and are recognized without being parsed. */
+  /** Adds a line of k6's output. Most are skipped without being parsed. */
   addLine(line: string): void {
     if ([SUCCESS, USERS, this.#duration].some((metric) => line.startsWith(`{"metric":"${metric}"`)))
       this.#add(JSON.parse(line));

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { readSecrets, type Stack } from "@tercet/stack";
 
-/** What the k6 scripts need to know of the system, by the names of their variables. */
+/** The variables by which the scripts of perf/ find the system. */
 export type Target = Readonly<Record<"EDGE_URL", string>> &
   Readonly<
     Partial<

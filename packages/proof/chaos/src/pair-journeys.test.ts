@@ -9,13 +9,12 @@ const named = (service: string) =>
   new Set(pairs.filter(({ first }) => first.service === service).map(({ first }) => first.name));
 
 /**
- * Those that an idle process passes, or that only a stop, an abandoned payment or a late charge
- * reaches.
+ * Those that an idle process reaches, or that only a stop, a give-up or a late charge leads to.
  */
 const ALONE =
   /:(sagas\.(heartbeat|claimDue|release)|store\.(void|recordLateCharge|markAttempted|keepWatch))$/;
 
-test("every failpoint that an order can pass is in pairs, and no other", () => {
+test("every failpoint that an order can reach is in pairs, and no other", () => {
   expect(named("order")).toEqual(new Set(orderFailpoints.filter((name) => !ALONE.test(name))));
   expect(named("payment")).toEqual(new Set(paymentFailpoints.filter((name) => !ALONE.test(name))));
 });

@@ -20,7 +20,7 @@ const killed = (from: number, worker: string): FaultRecord => ({
 });
 const WINDOW_MS = 3_000;
 
-test("the delay is counted from the death of the saga's owner", () => {
+test("the delay is counted from the death of the worker that held the saga", () => {
   const timelines = [[event(100, "a"), takeOver(12_500, "b")]];
   expect(takeOvers(timelines, [killed(10_000, "a")], WINDOW_MS)).toMatchObject({
     count: 1,

@@ -98,7 +98,7 @@ export async function runTakeover(options: TakeoverOptions): Promise<TakeoverRes
     phase = next;
     onProgress({ phase, placed, ...counts(), fencedWrites });
   };
-  const notice = (sentence: string, event?: string) => {
+  const notice = (_sentence: string, event?: string) => {
     if (event === FENCED_WRITE) fencedWrites++;
   };
 

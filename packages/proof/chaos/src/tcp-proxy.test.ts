@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
-/** Responds to each piece with its name and what it received. */
+/** Responds to each piece with its name and that piece. */
 async function startEcho(name: string): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {}).on("data", (bytes) => socket.write(`${name}:${bytes}`));
