@@ -45,6 +45,9 @@ const sample = e2e("crashes", "takeover");
 const chaos = e2e("chaos", "rolling-restart", "replica-loss", "cancel-races", "clocks", "restart");
 const delivery = e2e("image", "dockerfile", "compose", "gateway", "helm-tests", "smoke");
 const telemetry = e2e("metrics", "telemetry", "logs");
+/** Ten thousand worlds, and the starts and stops of the whole system. */
+const simulation = ["packages/order/test/simulation.test.ts"];
+const stack = ["packages/stack/test/**/*.test.ts"];
 
 /** Where a report for `.ci/run` goes. */
 const report = process.env["TEST_REPORT"];
@@ -77,8 +80,8 @@ export default defineConfig({
         : [["json", { outputFile: report }] satisfies [string, object]]),
     ],
     pool: "forks",
-    // Vitest would leave one core to itself.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Vitest would leave one core to itself. One more than cores, since many tests wait.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: LIMIT_MS * timeFactor,
     hookTimeout: LIMIT_MS * timeFactor,
     expect: { poll: { timeout: WAIT_LIMIT_MS * timeFactor } },
@@ -90,12 +93,12 @@ export default defineConfig({
         ["{gateway,packages,perf}/**/src/**/*.test.ts", "{infra,scripts}/**/*.test.ts"],
         { isolate: false },
       ),
-      project("wire", ["packages/*/test/**/*.test.ts"]),
-      project("crash", e2e("crashes")),
+      project("wire", ["packages/*/test/**/*.test.ts"], { exclude: [...simulation, ...stack] }),
+      project("crash", [...e2e("crashes"), ...simulation]),
       project("chaos", chaos),
       project("delivery", delivery),
       project("telemetry", telemetry),
-      project("system", e2e("*"), {
+      project("system", [...e2e("*"), ...stack], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
       }),
       project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"]),

@@ -123,9 +123,9 @@ test("Kong's own settings load the plugins that are used, and close what is for 
   expect(kongEnvProblems(env, config)).toEqual([]);
   const open = new Map(env).set("KONG_ADMIN_LISTEN", "0.0.0.0:8001").set("KONG_PLUGINS", "bundled");
   expect(kongEnvProblems(open, config)).toEqual([
-    expect.stringMatching(/^KONG_PLUGINS is to be /),
-    "KONG_ADMIN_LISTEN is to be 127.0.0.1:8001",
+    expect.stringMatching(/^KONG_PLUGINS must be /),
+    "KONG_ADMIN_LISTEN must be 127.0.0.1:8001",
   ]);
   env.delete("KONG_HEADERS");
-  expect(kongEnvProblems(env, config)).toEqual(["KONG_HEADERS is to be off"]);
+  expect(kongEnvProblems(env, config)).toEqual(["KONG_HEADERS must be off"]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readable } from "./log-line.ts";
+import { eventOf, readable } from "./log-line.ts";
 
 test("of a service's log, a person sees warnings and errors, and what is not from the logger", () => {
   expect(
@@ -7,4 +7,9 @@ test("of a service's log, a person sees warnings and errors, and what is not fro
   ).toBe("order warn: dependency is down (refused)");
   expect(readable("order", '{"level":"info","msg":"listening"}')).toBeUndefined();
   expect(readable("order", "Segmentation fault")).toBe("order: Segmentation fault");
+});
+
+test("returns the event of a log line, and undefined for other output", () => {
+  expect(eventOf('{"level":"warn","event":"saga_write_refused"}')).toBe("saga_write_refused");
+  expect(eventOf("Segmentation fault")).toBeUndefined();
 });

@@ -12,7 +12,11 @@ export function readable(service: string, line: string): string | undefined {
   return `${service} ${entry.level}: ${entry.msg}${cause === undefined ? "" : ` (${cause})`}`;
 }
 
+/** The `event` field of a line of a service's log: its name for programs. */
+export const eventOf = (line: string): string | undefined => parse(line)?.event;
+
 interface LogEntry {
+  readonly event?: string;
   readonly level?: string;
   readonly msg?: string;
   readonly err?: { readonly message?: string };

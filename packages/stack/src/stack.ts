@@ -5,7 +5,7 @@ import { portNames, type ServiceName, type StackConfig, serviceNames } from "./c
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
-import { readable } from "./log-line.ts";
+import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.ts";
@@ -235,7 +235,7 @@ function startService(
   const onLine = (line: string) => {
     // Until it is up, its stderr is in the error of the start.
     const shown = line.startsWith("{") || isUp() ? readable(label, line) : undefined;
-    if (shown !== undefined) listener.notice(shown);
+    if (shown !== undefined) listener.notice(shown, eventOf(line));
   };
   return startServiceProcess({
     name: label,

@@ -86,15 +86,15 @@ describe.each(services)("%s", (service) => {
   });
 
   test("SIGTERM ends it while it waits for a database that says nothing", async () => {
-    const silentListener = createServer().listen(0, "127.0.0.1");
-    await once(silentListener, "listening");
-    const { port } = silentListener.address() as { port: number };
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as { port: number };
     const { child, ended } = start(service, "migrate.js", {
-      DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/silentListener`,
+      DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/silent`,
     });
-    await once(silentListener, "connection");
+    await once(silent, "connection");
     child.kill("SIGTERM");
     expect(await ended).toMatchObject({ code: 143, signal: null });
-    silentListener.close();
+    silent.close();
   });
 });
