@@ -10,8 +10,16 @@ import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { createServiceClient } from "@tercet/service";
 import { SignJWT } from "jose";
-import { METHOD, PATH, REQUEST, TOKEN_ISSUER, TOKEN_SECRET } from "./call.ts";
-import { frame, unframe } from "./grpc-frames.ts";
+import {
+  frame,
+  GRPC_JS_METHOD,
+  METHOD,
+  PATH,
+  REQUEST,
+  TOKEN_ISSUER,
+  TOKEN_SECRET,
+  unframe,
+} from "./call.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
 import { respond } from "./worker.ts";
 
@@ -52,12 +60,11 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
         const stream = session.request(headers);
         const chunks: Buffer[] = [];
         let status: unknown;
-        stream.on("response", (response) => {
-          status = response["grpc-status"];
-        });
-        stream.on("trailers", (trailers) => {
-          status = trailers["grpc-status"];
-        });
+        // A response without a message has the status in its headers.
+        for (const event of ["response", "trailers"])
+          stream.on(event, (headers) => {
+            status = headers["grpc-status"];
+          });
         stream.on("data", (chunk: Buffer) => chunks.push(chunk));
         stream.on("error", reject);
         stream.on("close", () => {
@@ -71,12 +78,16 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
     const client = new Client(new URL(url).host, credentials.createInsecure());
     const metadata = new Metadata();
     metadata.set("authorization", authorization);
-    const serialize = (message: typeof REQUEST) => Buffer.from(toBinary(METHOD.input, message));
-    const deserialize = (bytes: Buffer) => fromBinary(METHOD.output, bytes);
+    const { requestSerialize, responseDeserialize } = GRPC_JS_METHOD;
     return () =>
       new Promise((resolve, reject) =>
-        client.makeUnaryRequest(PATH, serialize, deserialize, REQUEST, metadata, (error, value) =>
-          error ? reject(error) : resolve(value),
+        client.makeUnaryRequest(
+          PATH,
+          requestSerialize,
+          responseDeserialize,
+          REQUEST,
+          metadata,
+          (error, value) => (error ? reject(error) : resolve(value)),
         ),
       );
   },

@@ -11,8 +11,15 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { createLogger, createService, parseEnv, serviceConfig, serviceEnv } from "@tercet/service";
 import { z } from "zod";
-import { METHOD, PATH, type REQUEST, RESPONSE, TOKEN_ISSUER, TOKEN_SECRET } from "./call.ts";
-import { frame, unframe } from "./grpc-frames.ts";
+import {
+  frame,
+  GRPC_JS_METHOD,
+  METHOD,
+  RESPONSE,
+  TOKEN_ISSUER,
+  TOKEN_SECRET,
+  unframe,
+} from "./call.ts";
 import { respond } from "./worker.ts";
 
 const routes = (router: ConnectRouter) =>
@@ -41,18 +48,8 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
   },
   "@grpc/grpc-js": async () => {
     const server = new Server();
-    const definition = {
-      path: PATH,
-      requestStream: false,
-      responseStream: false,
-      requestDeserialize: (bytes: Buffer) => fromBinary(METHOD.input, bytes),
-      requestSerialize: (message: typeof REQUEST) => Buffer.from(toBinary(METHOD.input, message)),
-      responseSerialize: (message: typeof RESPONSE) =>
-        Buffer.from(toBinary(METHOD.output, message)),
-      responseDeserialize: (bytes: Buffer) => fromBinary(METHOD.output, bytes),
-    };
     server.addService(
-      { getPayment: definition },
+      { getPayment: GRPC_JS_METHOD },
       {
         getPayment: (_call: unknown, reply: (error: null, value: unknown) => void) =>
           reply(null, RESPONSE),

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import {
   GetPaymentRequestSchema,
@@ -30,3 +30,27 @@ export const RESPONSE = create(PaymentSchema, {
 /** Signs and verifies the tokens of the benchmark. */
 export const TOKEN_SECRET = "a secret of the benchmark, which protects nothing";
 export const TOKEN_ISSUER = "http://issuer.test";
+
+/** The method as grpc-js describes it, for its server and its client. */
+export const GRPC_JS_METHOD = {
+  path: PATH,
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: (message: typeof REQUEST) => Buffer.from(toBinary(METHOD.input, message)),
+  requestDeserialize: (bytes: Buffer) => fromBinary(METHOD.input, bytes),
+  responseSerialize: (message: typeof RESPONSE) => Buffer.from(toBinary(METHOD.output, message)),
+  responseDeserialize: (bytes: Buffer) => fromBinary(METHOD.output, bytes),
+} as const;
+
+const PREFIX_BYTES = 5;
+
+/** Returns gRPC's frame of one uncompressed message. */
+export function frame(message: Uint8Array): Buffer {
+  const framed = Buffer.alloc(PREFIX_BYTES + message.length);
+  framed.writeUInt32BE(message.length, 1);
+  framed.set(message, PREFIX_BYTES);
+  return framed;
+}
+
+/** Returns the message of a body that is one frame. */
+export const unframe = (body: Buffer): Buffer => body.subarray(PREFIX_BYTES);

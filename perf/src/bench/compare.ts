@@ -30,6 +30,20 @@ export function compare<T>(
   };
 }
 
+/** Compares the rounds of each variant with those of the first, by several figures. */
+export function compareAll<T>(
+  variants: Readonly<Record<string, readonly T[]>>,
+  figures: Readonly<Record<string, (measured: T) => number>>,
+): Readonly<Record<string, Readonly<Record<string, Compared>>>> {
+  const [base = []] = Object.values(variants);
+  return mapValues(variants, (rounds) =>
+    mapValues(figures, (figure) => compare(rounds, base, figure)),
+  );
+}
+
+const mapValues = <T, U>(values: Readonly<Record<string, T>>, of: (value: T) => U) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, of(value)]));
+
 /**
  * Returns percentiles of all rounds together, for a tail, of which a single round has few samples.
  * `from` to `to` is the 90% bootstrap percentile interval of the ratio (Efron 1979), with the same

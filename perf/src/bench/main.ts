@@ -1,12 +1,7 @@
-import {
-  type CommandContext,
-  CommandError,
-  numberOf,
-  runCommand,
-  temporaryFolder,
-} from "@tercet/cli";
+import { CommandError, numberOf, runCommand, temporaryFolder } from "@tercet/cli";
 import { benchCalls } from "./calls.ts";
-import { callsReport, keep, type Report, sagasReport, telemetryReport } from "./report.ts";
+import { keep } from "./report.ts";
+import type { BenchOptions } from "./rounds.ts";
 import { benchSagas } from "./sagas.ts";
 import { benchTelemetry } from "./telemetry.ts";
 
@@ -32,16 +27,13 @@ Options:
   --rounds N     measurements of each variant; default 5
   --seconds N    length of a measurement; default 5`;
 
-const benches: Readonly<Record<string, (context: CommandContext) => Promise<Report>>> = {
-  calls: async (context) => callsReport(await benchCalls(optionsOf(context))),
-  sagas: async (context) => {
-    await using data = await temporaryFolder("bench");
-    return sagasReport(await benchSagas({ ...optionsOf(context), dataDir: data.path }));
-  },
-  telemetry: async (context) => {
-    await using data = await temporaryFolder("bench");
-    return telemetryReport(await benchTelemetry({ ...optionsOf(context), dataDir: data.path }));
-  },
+const benches: Readonly<Record<string, (options: BenchOptions) => Promise<string[]>>> = {
+  calls: async (options) =>
+    await keep("calls", "What a unary gRPC call costs", await benchCalls(options), 2),
+  sagas: async (options) =>
+    await keep("sagas", "What the saga engine costs", await benchSagas(options), 1),
+  telemetry: async (options) =>
+    await keep("telemetry", "What traces and metrics cost", await benchTelemetry(options), 4),
 };
 
 await runCommand({
@@ -49,26 +41,20 @@ await runCommand({
   allowWords: true,
   options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "5" } },
   run: async (context) => {
-    const { words, terminal } = context;
+    const { words, terminal, signal } = context;
     const unknown = words.find((word) => benches[word] === undefined);
     if (unknown !== undefined)
       throw new CommandError(`there is no benchmark "${unknown}"; see --help`);
-    for (const word of words.length > 0 ? words : ["calls", "sagas"]) {
-      const report = await benches[word]?.(context);
-      if (report === undefined) continue;
-      for (const line of report.lines) terminal.line(line);
-      terminal.line(`${await keep(report)}.json and .svg`);
-    }
+    await using data = await temporaryFolder("bench");
+    const options: BenchOptions = {
+      rounds: numberOf(context, "rounds"),
+      seconds: numberOf(context, "seconds"),
+      dataDir: data.path,
+      signal,
+      onProgress: (line) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
+    };
+    for (const word of words.length > 0 ? words : ["calls", "sagas"])
+      for (const line of (await benches[word]?.(options)) ?? []) terminal.line(line);
     return 0;
   },
 });
-
-function optionsOf(context: CommandContext) {
-  const { terminal, signal } = context;
-  return {
-    rounds: numberOf(context, "rounds"),
-    seconds: numberOf(context, "seconds"),
-    signal,
-    onProgress: (line: string) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
-  };
-}

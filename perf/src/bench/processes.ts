@@ -1,32 +1,46 @@
-import type { Stack } from "@tercet/stack";
+import { join } from "node:path";
+import { cpuMs } from "@tercet/cli";
+import type { Env } from "@tercet/service";
+import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
+import type { BenchOptions } from "./rounds.ts";
 
-/** Returns the process ids of the services. */
-export const servicePids = ({ services }: Stack): number[] =>
-  Object.values(services).flatMap(({ pid }) => pid ?? []);
-
-/**
- * Of load before a measurement: leases were lost while frozen, and the first orders wait for them.
- */
+/** Of load before a measurement: leases were lost while frozen, and first orders wait for them. */
 const SETTLE_MS = 500;
+
+/** Starts a stack whose data is in its own folder. */
+export function startBenchStack(options: BenchOptions, name: string, env?: Env): Promise<Stack> {
+  const dataDir = join(options.dataDir, name.replaceAll(/\W+/g, "-"));
+  const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, LOG_LEVEL: "warn", ...env });
+  return startStack(config, options);
+}
+
+/** Freezes processes, until the resources are disposed of: a frozen process cannot drain. */
+export function freeze(pids: readonly number[], resources: AsyncDisposableStack): void {
+  signalAll(pids, "SIGSTOP");
+  resources.defer(() => signalAll(pids, "SIGCONT"));
+}
 
 /**
  * Resumes frozen processes for one measurement, since timers and exports of others would disturb
- * it.
+ * it. Measures their processor time too, with that of `others`.
  */
-export async function alone<T>(
+export async function alone<T extends object>(
   pids: readonly number[],
   load: (durationMs: number) => Promise<unknown>,
   measurement: () => Promise<T>,
-): Promise<T> {
+  others: readonly number[] = [],
+): Promise<T & { readonly cpuMs: number }> {
   signalAll(pids, "SIGCONT");
   try {
     await load(SETTLE_MS);
-    return await measurement();
+    const before = cpuMs([...pids, ...others]);
+    const measured = await measurement();
+    return { ...measured, cpuMs: cpuMs([...pids, ...others]) - before };
   } finally {
     signalAll(pids, "SIGSTOP");
   }
 }
 
-export function signalAll(pids: readonly number[], signal: "SIGSTOP" | "SIGCONT"): void {
+function signalAll(pids: readonly number[], signal: "SIGSTOP" | "SIGCONT"): void {
   for (const pid of pids) process.kill(pid, signal);
 }

@@ -1,104 +1,49 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type BarChart, barChart, ROOT, table } from "@tercet/cli";
-import type { CallFigures, CallsResult } from "./calls.ts";
+import { barChart, ROOT, table } from "@tercet/cli";
 import type { Compared } from "./compare.ts";
-import type { SagaFigures } from "./sagas.ts";
-import type { TelemetryFigures } from "./telemetry.ts";
 
-/** The results of a benchmark: as lines, as data, and as a chart. */
-export interface Report {
-  readonly name: "telemetry" | "calls" | "sagas";
-  readonly lines: readonly string[];
-  readonly data: unknown;
-  readonly chart: BarChart;
-}
+/** Figures by section, variant and title. Variants are compared within a section. */
+export type Results = Readonly<Record<string, Readonly<Record<string, Figures>>>>;
+type Figures = Readonly<Record<string, Compared>>;
 
-/** Writes a report to reports/bench. Resolves to its path there, without extension. */
-export async function keep({ name, data, chart }: Report): Promise<string> {
+/**
+ * Writes results to reports/bench, with a chart of the first `charted` figures. Resolves to what is
+ * printed: a table for each section.
+ */
+export async function keep(
+  name: string,
+  title: string,
+  results: Results,
+  charted: number,
+): Promise<string[]> {
+  const sections = Object.entries(results).map(([section, variants]) => {
+    const titles = Object.keys(Object.values(variants)[0] ?? {});
+    const rows = Object.entries(variants).map(([variant, figures]): [string, string] => [
+      variant,
+      Object.values(figures).map(shown).join(" | "),
+    ]);
+    const groups = titles.slice(0, charted).map((figure) => ({
+      name: `${section}: ${figure}`,
+      bars: Object.entries(variants).flatMap(([variant, { [figure]: bar }]) =>
+        bar === undefined ? [] : { name: variant, value: bar.value, label: shown(bar) },
+      ),
+    }));
+    return { groups, lines: [...table([[section, titles.join(" | ")], ...rows]), ""] };
+  });
   const folder = join(ROOT, "reports", "bench");
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(data, null, 2)}\n`);
+  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(results, null, 2)}\n`);
+  const chart = { title, groups: sections.flatMap(({ groups }) => groups) };
   await writeFile(join(folder, `${name}.svg`), barChart(chart));
-  return join("reports", "bench", name);
-}
-
-const group = <F extends { readonly variant: string }>(
-  name: string,
-  figures: readonly F[],
-  of: (figure: F) => Compared,
-  unit = "",
-): BarChart["groups"][number] => ({
-  name,
-  bars: figures.map((figure) => ({
-    name: figure.variant,
-    value: of(figure).value,
-    label: shown(of(figure), unit),
-  })),
-});
-
-export function telemetryReport(figures: readonly TelemetryFigures[]): Report {
-  const lines = table([
-    ["", "orders/s saturated | at half that rate: p50, p95, CPU of the services per order"],
-    ...figures.map(({ variant, ordersPerSecond, p50, p95, cpuPerOrder }): [string, string] => [
-      variant,
-      `${shown(ordersPerSecond)} | ${shown(p50, "ms")}, ${shown(p95, "ms")}, ${shown(cpuPerOrder, "ms")}`,
-    ]),
-  ]);
-  const groups = [
-    group("orders/s, saturated", figures, ({ ordersPerSecond }) => ordersPerSecond),
-    group("p50 at half that rate", figures, ({ p50 }) => p50, "ms"),
-    group("p95 at half that rate", figures, ({ p95 }) => p95, "ms"),
-    group("CPU per order at half that rate", figures, ({ cpuPerOrder }) => cpuPerOrder, "ms"),
+  return [
+    ...sections.flatMap(({ lines }) => lines),
+    `${join("reports", "bench", name)}.json and .svg`,
   ];
-  const chart = { title: "What traces and metrics cost", groups };
-  return { name: "telemetry", lines, data: figures, chart };
-}
-
-export function callsReport({ servers, clients }: CallsResult): Report {
-  const rows = (side: string, figures: readonly CallFigures[]) =>
-    table([
-      [side, "calls/s | their CPU per call | p50, p99"],
-      ...figures.map(({ variant, callsPerSecond, cpuPerCall, p50, p99 }): [string, string] => [
-        variant,
-        `${shown(callsPerSecond)} | ${shown(cpuPerCall, "µs")} | ${shown(p50, "ms")}, ${shown(p99, "ms")}`,
-      ]),
-    ]);
-  const groups = Object.entries({ servers, clients }).flatMap(([side, figures]) => [
-    group(`${side}: calls/s`, figures, ({ callsPerSecond }) => callsPerSecond),
-    group(`${side}: CPU per call`, figures, ({ cpuPerCall }) => cpuPerCall, "µs"),
-  ]);
-  return {
-    name: "calls",
-    lines: [...rows("servers", servers), "", ...rows("clients", clients)],
-    data: { servers, clients },
-    chart: { title: "What a unary gRPC call costs", groups },
-  };
-}
-
-export function sagasReport(figures: readonly SagaFigures[]): Report {
-  const lines = table([
-    ["", "orders/s | p50, p99 | CPU per order | commits per order | WAL bytes per order"],
-    ...figures.map((figure): [string, string] => [
-      `${figure.inFlight} in flight, ${figure.variant}`,
-      [
-        shown(figure.ordersPerSecond),
-        `${shown(figure.p50, "ms")}, ${shown(figure.p99, "ms")}`,
-        shown(figure.cpuPerOrder, "ms"),
-        shown(figure.commitsPerOrder),
-        shown(figure.walPerOrder),
-      ].join(" | "),
-    ]),
-  ]);
-  const groups = [...Map.groupBy(figures, ({ inFlight }) => inFlight)].map(([inFlight, some]) =>
-    group(`orders/s, ${inFlight} in flight`, some, ({ ordersPerSecond }) => ordersPerSecond),
-  );
-  const chart = { title: "What the saga engine costs", groups };
-  return { name: "sagas", lines, data: figures, chart };
 }
 
 /** Formats a figure with its ratio to the first variant, and the interval of that ratio. */
-function shown({ value, ratio, from, to }: Compared, unit = ""): string {
+function shown({ value, ratio, from, to }: Compared): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)}${unit && ` ${unit}`} (${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
+  return `${value.toFixed(digits)} (${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
 }

@@ -115,13 +115,7 @@ function confirmation(saga: NewSaga, tookMs: number): Move {
   });
 }
 
-const ways: Readonly<Record<string, () => Promise<void>>> = {
-  engine: byEngine,
-  "no engine": inAStraightLine,
-};
-const place =
-  ways[process.argv[2] ?? ""] ??
-  (() => Promise.reject(new Error(`there is no such way to place an order`)));
+const place = process.argv[2] === "engine" ? byEngine : inAStraightLine;
 await respond(
   "ready",
   async ({ inFlight, durationMs }: Load): Promise<Figures> =>

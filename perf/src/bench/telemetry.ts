@@ -1,24 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { cpuMs } from "@tercet/cli";
-import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
+import type { Env } from "@tercet/service";
+import type { Stack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
-import type { BenchOptions } from "./calls.ts";
-import { type Compared, compare, comparePercentile, inTurn, median } from "./compare.ts";
+import { compare, comparePercentile, median } from "./compare.ts";
 import { atRate, type Measured, saturate } from "./load.ts";
-import { alone, servicePids, signalAll } from "./processes.ts";
-
-export interface TelemetryFigures {
-  readonly variant: string;
-  /** At saturation. */
-  readonly ordersPerSecond: Compared;
-  /** At half of the throughput without telemetry, in milliseconds. */
-  readonly p50: Compared;
-  readonly p95: Compared;
-  /** Processor milliseconds of the three services at that rate, which are less noisy. */
-  readonly cpuPerOrder: Compared;
-}
+import { alone, freeze, startBenchStack } from "./processes.ts";
+import type { Results } from "./report.ts";
+import { type BenchOptions, turns } from "./rounds.ts";
 
 const BUYERS = 16;
 const WARM_UP_MS = 3_000;
@@ -26,7 +15,7 @@ const sampled = (ratio: string) => ({
   OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
   OTEL_TRACES_SAMPLER_ARG: ratio,
 });
-const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = {
+const VARIANTS: Readonly<Record<string, Env | undefined>> = {
   off: undefined,
   // Shows how much two equal systems differ, by their compilation and memory layout.
   "off, once more": undefined,
@@ -35,103 +24,84 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>> | undef
   "100% traces": sampled("1"),
 };
 
+type Measurement = Measured & { readonly cpuMs: number };
+
 interface Candidate {
   readonly variant: string;
-  readonly stack: Stack;
+  readonly pids: readonly number[];
   readonly order: () => Promise<void>;
-  readonly saturated: Measured[];
-  readonly half: (Measured & { readonly cpuMs: number })[];
+  readonly saturated: Measurement[];
+  readonly half: Measurement[];
 }
 
 /**
  * Measures what traces and metrics cost: with a system for each variant, of which one at a time is
  * under load in turn, and the others are frozen.
  */
-export async function benchTelemetry(
-  options: BenchOptions & { readonly dataDir: string },
-): Promise<TelemetryFigures[]> {
+export async function benchTelemetry(options: BenchOptions): Promise<Results> {
+  const durationMs = options.seconds * 1_000;
   await using resources = new AsyncDisposableStack();
   const sink = await startSink();
   resources.defer(() => sink.close());
+  const exporting = { OTEL_EXPORTER_OTLP_ENDPOINT: sink.url, OTEL_LOGS_EXPORTER: "none" };
   const candidates: Candidate[] = [];
   for (const [variant, env] of Object.entries(VARIANTS)) {
     options.onProgress(`starting: ${variant}`);
-    const dataDir = join(options.dataDir, variant.replaceAll(/\W+/g, "-"));
-    const exporting = env && {
-      OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
-      OTEL_LOGS_EXPORTER: "none",
-      ...env,
-    };
     const stack = resources.use(
-      await startStack(
-        envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, LOG_LEVEL: "warn", ...exporting }),
-        options,
-      ),
+      await startBenchStack(options, variant, env && { ...exporting, ...env }),
     );
-    candidates.push({ variant, stack, order: await buyer(stack), saturated: [], half: [] });
-    signalAll(servicePids(stack), "SIGSTOP");
+    const [pids, order] = [servicePids(stack), await buyer(stack)];
+    candidates.push({ variant, pids, order, saturated: [], half: [] });
+    freeze(pids, resources);
   }
-  // A frozen process cannot drain.
-  resources.defer(() =>
-    candidates.forEach(({ stack }) => void signalAll(servicePids(stack), "SIGCONT")),
-  );
-  for (const candidate of candidates) {
-    options.onProgress(`warming up: ${candidate.variant}`);
-    await measureAlone(candidate, () => saturate(candidate.order, BUYERS, WARM_UP_MS));
+  for (const candidate of turns(candidates, 0, options)) await measure(candidate, WARM_UP_MS);
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const candidate of turns(candidates, round, options, "saturated"))
+      candidate.saturated.push(await measure(candidate, durationMs));
+    // The same rate for all: half of the throughput without telemetry.
+    const rate = median((candidates[0]?.saturated ?? []).map(throughput)) / 2;
+    for (const candidate of turns(candidates, round, options, `${rate.toFixed(0)} orders/s`))
+      candidate.half.push(await measure(candidate, durationMs, rate));
   }
-  await measure(candidates, options);
   return figures(candidates);
 }
 
-async function measureAlone({ stack, order }: Candidate, measurement: () => Promise<Measured>) {
-  const pids = servicePids(stack);
-  return await alone(
-    pids,
-    (durationMs) => saturate(order, BUYERS, durationMs),
-    async () => {
-      const before = cpuMs(pids);
-      const measured = await measurement();
-      return { ...measured, cpuMs: cpuMs(pids) - before };
-    },
-  );
-}
+const servicePids = ({ services }: Stack): number[] =>
+  Object.values(services).flatMap(({ pid }) => pid ?? []);
 
-async function measure(
-  candidates: readonly Candidate[],
-  { rounds, seconds, signal, onProgress }: BenchOptions & { readonly dataDir: string },
-): Promise<void> {
-  for (let round = 1; round <= rounds; round++) {
-    for (const candidate of inTurn(candidates, round)) {
-      signal.throwIfAborted();
-      onProgress(`round ${round} of ${rounds}, saturated: ${candidate.variant}`);
-      candidate.saturated.push(
-        await measureAlone(candidate, () => saturate(candidate.order, BUYERS, seconds * 1_000)),
-      );
-    }
-    // The same rate for all: half of the throughput without telemetry.
-    const rate = median((candidates[0]?.saturated ?? []).map(throughput)) / 2;
-    for (const candidate of inTurn(candidates, round)) {
-      signal.throwIfAborted();
-      onProgress(`round ${round} of ${rounds}, ${rate.toFixed(0)} orders/s: ${candidate.variant}`);
-      candidate.half.push(
-        await measureAlone(candidate, () => atRate(candidate.order, rate, seconds * 1_000)),
-      );
-    }
-  }
-}
+/** At saturation, unless a rate is given. */
+const measure = (
+  { pids, order }: Candidate,
+  durationMs: number,
+  rate?: number,
+): Promise<Measurement> =>
+  alone(
+    pids,
+    (settleMs) => saturate(order, BUYERS, settleMs),
+    () =>
+      rate === undefined ? saturate(order, BUYERS, durationMs) : atRate(order, rate, durationMs),
+  );
 
 const took = ({ tookMs }: Measured): readonly number[] => tookMs;
 const throughput = ({ tookMs, wallMs }: Measured): number => (tookMs.length / wallMs) * 1_000;
 
-function figures(candidates: readonly Candidate[]): TelemetryFigures[] {
+function figures(candidates: readonly Candidate[]): Results {
   const { saturated: fastest = [], half: first = [] } = candidates[0] ?? {};
-  return candidates.map(({ variant, saturated, half }) => ({
+  const orders = candidates.map(({ variant, saturated, half }) => [
     variant,
-    ordersPerSecond: compare(saturated, fastest, throughput),
-    p50: comparePercentile(half.map(took), first.map(took), 0.5),
-    p95: comparePercentile(half.map(took), first.map(took), 0.95),
-    cpuPerOrder: compare(half, first, ({ tookMs, cpuMs: used }) => used / tookMs.length),
-  }));
+    {
+      "orders/s, saturated": compare(saturated, fastest, throughput),
+      "p50 at half that rate, ms": comparePercentile(half.map(took), first.map(took), 0.5),
+      "p95 at half that rate, ms": comparePercentile(half.map(took), first.map(took), 0.95),
+      // Of the three services; less noisy than latencies.
+      "CPU per order at half that rate, ms": compare(
+        half,
+        first,
+        ({ tookMs, cpuMs }) => cpuMs / tookMs.length,
+      ),
+    },
+  ]);
+  return { telemetry: Object.fromEntries(orders) };
 }
 
 /** Starts an OTLP receiver that discards everything. */

@@ -1,5 +1,6 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Env } from "@tercet/service";
 import { execaNode, getEachMessage, type Message, sendMessage } from "execa";
 
 /** A process of its own that measures or is measured, so that its costs are its own. */
@@ -10,16 +11,14 @@ export interface Worker<Request, Response> extends AsyncDisposable {
   ask(request: Request): Promise<Response>;
 }
 
-export interface WorkerOptions {
-  readonly args: readonly string[];
-  /** Added to this process's own. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-}
-
-/** Starts a worker. `module` is next to this one, without its extension, and calls `respond`. */
+/**
+ * Starts a worker. `module` is next to this one, without its extension, and calls `respond`. `env`
+ * is added to this process's own.
+ */
 export async function startWorker<Request, Response>(
   module: string,
-  { args, env = {} }: WorkerOptions,
+  args: readonly string[],
+  env: Env = {},
 ): Promise<Worker<Request, Response>> {
   const path = fileURLToPath(new URL(`${module}${extname(import.meta.filename)}`, import.meta.url));
   const worker = execaNode(path, args, {
