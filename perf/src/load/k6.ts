@@ -14,33 +14,28 @@ export interface K6Options {
   readonly onLine: (line: string) => void;
 }
 
-/**
- * k6's summary of one metric: its values by name, and whether each of its thresholds was crossed.
- */
-export type K6Metric = Readonly<Record<string, number>> & {
-  readonly thresholds?: Readonly<Record<string, boolean>>;
-};
+export interface Threshold {
+  readonly metric: string;
+  /** "p(95)<500" */
+  readonly rule: string;
+  readonly passed: boolean;
+}
 
 export interface K6Run {
-  readonly metrics: Readonly<Record<string, K6Metric>>;
-  readonly thresholdsCrossed: boolean;
+  /** By both of k6's reports, and by at least one threshold. */
+  readonly passed: boolean;
+  readonly thresholds: readonly Threshold[];
+  /** k6's own summary: the values of each metric by name. */
+  readonly metrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** The number of times that the script logged each warning or error. */
-  readonly complaints: ReadonlyMap<string, number>;
+  readonly complaints: Readonly<Record<string, number>>;
   /** Processor time of k6 itself; undefined where it cannot be measured. */
   readonly cpuMs: number | undefined;
 }
 
 const CROSSED = 99;
 /** No remote control server, and no report to its makers. */
-const QUIET = [
-  "--quiet",
-  "--no-color",
-  "--no-usage-report",
-  "--address",
-  "",
-  "--log-format",
-  "json",
-];
+const QUIET = ["--quiet", "--no-color", "--no-usage-report", "--address=", "--log-format=json"];
 const SAMPLE_CPU_EVERY_MS = 500;
 const NOT_FOUND = "k6 is not on the PATH; build it with `pnpm tools k6` (needs Go)";
 
@@ -90,8 +85,32 @@ export async function runK6({ script, env, signal, onLine }: K6Options): Promise
     throw new CommandError(
       `k6 failed with exit code ${exitCode}:\n${[...complaints.keys()].join("\n")}`,
     );
-  const { metrics } = JSON.parse(await readFile(summary, "utf8")) as Pick<K6Run, "metrics">;
-  return { metrics, thresholdsCrossed: exitCode === CROSSED, complaints, cpuMs: cpu.lastMs };
+  const { metrics } = JSON.parse(await readFile(summary, "utf8")) as Summary;
+  const thresholds = Object.keys(metrics)
+    .sort()
+    .flatMap((metric) =>
+      Object.entries(metrics[metric]?.thresholds ?? {}).map(([rule, crossed]) => ({
+        metric,
+        rule,
+        passed: !crossed,
+      })),
+    );
+  return {
+    passed: exitCode === 0 && thresholds.length > 0 && thresholds.every(({ passed }) => passed),
+    thresholds,
+    metrics: Object.fromEntries(
+      Object.entries(metrics).map(([name, { thresholds: _, ...values }]) => [name, values]),
+    ),
+    complaints: Object.fromEntries(complaints),
+    cpuMs: cpu.lastMs,
+  };
+}
+
+/** Of each metric its values, and whether each of its thresholds was crossed. */
+interface Summary {
+  readonly metrics: Readonly<
+    Record<string, Record<string, number> & { readonly thresholds?: Record<string, boolean> }>
+  >;
 }
 
 /** Returns the message of a warning or error, except about thresholds, which the list reports. */

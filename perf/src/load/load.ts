@@ -1,18 +1,16 @@
 import { availableParallelism } from "node:os";
 import type { Env } from "@tercet/service";
-import { type K6Metric, runK6 } from "./k6.ts";
+import { type K6Run, runK6 } from "./k6.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
-import { Series, type Timeline } from "./series.ts";
+import { type LoadProgress, Series, type Timeline } from "./series.ts";
 import type { Target } from "./target.ts";
 
 export interface LoadOptions {
   readonly scenario: ScenarioName;
   readonly target: Target;
-  /** Instead of the scenario's own length. */
+  /** By default the scenario's own length. */
   readonly minutes?: number;
-  /**
-   * False on a machine that is busy with other things: latencies are reported, and fail nothing.
-   */
+  /** False on a busy machine: latencies are reported, and fail nothing. Default: true. */
   readonly judgeLatency?: boolean;
   /** For PATH, on which k6 is. */
   readonly env: Env;
@@ -20,33 +18,11 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
-export interface LoadProgress {
-  readonly elapsedMs: number;
-  readonly users: number | undefined;
-  /** Of the last ten seconds. */
-  readonly perSecond: number;
-  readonly p95: number | undefined;
-  readonly failed: number;
-}
-
-export interface Threshold {
-  readonly metric: string;
-  /** "p(95)<500" */
-  readonly rule: string;
-  readonly passed: boolean;
-}
-
-export interface LoadResult {
+export interface LoadResult extends Omit<K6Run, "cpuMs"> {
   readonly scenario: ScenarioName;
   readonly minutes: number;
   readonly startTime: string;
-  readonly passed: boolean;
-  readonly thresholds: readonly Threshold[];
-  /** k6's own summary, by metric. */
-  readonly metrics: Readonly<Record<string, Omit<K6Metric, "thresholds">>>;
   readonly timeline: Timeline;
-  /** The number of times that each unexpected outcome occurred. */
-  readonly complaints: Readonly<Record<string, number>>;
   /** k6's own share of all processors, from 0 to 1; undefined where it cannot be measured. */
   readonly clientCpuShare: number | undefined;
 }
@@ -63,9 +39,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const [startTime, began] = [new Date().toISOString(), performance.now()];
   const timer = setInterval(() => {
     const recent = series.recent(RECENT_S);
-    if (recent !== undefined) onProgress({ ...recent, elapsedMs: recent.atMs });
+    if (recent !== undefined) onProgress(recent);
   }, SHOW_EVERY_MS);
-  const run = await runK6({
+  const { cpuMs, ...run } = await runK6({
     script: scenario,
     env: {
       ...env,
@@ -76,31 +52,12 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     signal,
     onLine: (line) => series.addLine(line),
   }).finally(() => clearInterval(timer));
-  const thresholds = thresholdsOf(run.metrics);
   return {
     scenario,
     minutes,
     startTime,
-    // Both of k6's answers, and at least one question.
-    passed:
-      !run.thresholdsCrossed && thresholds.length > 0 && thresholds.every(({ passed }) => passed),
-    thresholds,
-    metrics: Object.fromEntries(
-      Object.entries(run.metrics).map(([name, { thresholds: _, ...values }]) => [name, values]),
-    ),
+    ...run,
     timeline: series.timeline(),
-    complaints: Object.fromEntries(run.complaints),
-    clientCpuShare: run.cpuMs && run.cpuMs / (performance.now() - began) / availableParallelism(),
+    clientCpuShare: cpuMs && cpuMs / (performance.now() - began) / availableParallelism(),
   };
-}
-
-function thresholdsOf(metrics: Readonly<Record<string, K6Metric>>): Threshold[] {
-  const names = Object.keys(metrics).sort();
-  return names.flatMap((metric) =>
-    Object.entries(metrics[metric]?.thresholds ?? {}).map(([rule, crossed]) => ({
-      metric,
-      rule,
-      passed: !crossed,
-    })),
-  );
 }

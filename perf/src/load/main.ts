@@ -16,7 +16,8 @@ import { type Target, targetOf } from "./target.ts";
 
 const help = `Usage: pnpm load SCENARIO [options]
 
-Runs a k6 script of perf/ on the whole system, shows how it goes, and writes its summary and a chart (rate, failures, p50, p95, p99 over time) to a folder.
+Runs a k6 script of perf/ on the whole system, shows its progress, and writes its summary and a
+chart (rate, failures, p50, p95, p99 over time) to a folder.
 
 Scenarios:
 ${Object.entries(scenarios)
@@ -26,22 +27,24 @@ ${Object.entries(scenarios)
   )
   .join("\n")}
 
-Only what ends as its order had to counts as a success: a declined card has to be declined, a sold out product refunded. docs/performance.md says more.
+An order counts as a success only if it ends as intended: a declined card must be declined, an
+order for a sold out product refunded. See docs/performance.md.
 The exit code is 1 when a threshold is crossed.
 
-The system is the one that --url names, else the stack that runs, else one of its own at free ports, which is gone afterwards. Elsewhere it leaves customers,
-orders, payments, and products whose SKU begins with LOAD-.
+The system is the one at --url, else the running stack, else one of its own at free ports, which
+is removed afterwards. Elsewhere it leaves customers, orders, payments, and products whose SKU
+begins with LOAD-.
 
 Options:
-  --minutes N       instead of the scenario's own length; its stages are shrunk to it
+  --minutes N       default: the scenario's own length; its stages are scaled to it
   --url URL         the edge or gateway of the system
-  --any-latency     latencies are reported, but fail nothing: on a machine that is busy with other things
-  --out FOLDER      where SCENARIO.json and SCENARIO.svg go: reports/load
+  --any-latency     latencies are reported, and fail nothing: on a busy machine
+  --out FOLDER      where SCENARIO.json and SCENARIO.svg are written; default reports/load
 
 Variables, with --url:
-  OPERATOR_EMAIL, OPERATOR_PASSWORD   who fills the shelves: olivia@example.com
-  PAYMENT_URL, ORDER_CLIENT_SECRET    for grpc: Payment's own address, and the secret that Order has at Identity
-  EDGE_PORT, DATA_DIR and so on, of pnpm start, tell where the stack runs; see pnpm start --help`;
+  OPERATOR_EMAIL, OPERATOR_PASSWORD   of who stocks the products; default olivia@example.com
+  PAYMENT_URL, ORDER_CLIENT_SECRET    for grpc: Payment's own address, and Order's secret at Identity
+  EDGE_PORT, DATA_DIR and the others of pnpm start find the running stack; see pnpm start --help`;
 
 await runCommand({
   help,
@@ -56,17 +59,17 @@ await runCommand({
     const [scenario, ...more] = context.words;
     if (!isScenario(scenario) || more.length > 0)
       throw new CommandError(
-        `say which scenario: ${Object.keys(scenarios).join(", ")}; see --help`,
+        `a scenario is required: ${Object.keys(scenarios).join(", ")}; see --help`,
       );
     context.terminal.line(await requireK6(context.env));
-    const target = await targetThatRuns(context);
+    const target = await runningTarget(context);
     return target === undefined
       ? await onOwnStack(context, scenario)
       : await load(context, scenario, target);
   },
 });
 
-async function targetThatRuns({ env, values }: CommandContext): Promise<Target | undefined> {
+async function runningTarget({ env, values }: CommandContext): Promise<Target | undefined> {
   // The variables of the scripts are in the environment already.
   if (values["url"] !== undefined) return { EDGE_URL: String(values["url"]) };
   const running = await findRunning(envToConfig(env));
@@ -78,7 +81,7 @@ async function onOwnStack(context: CommandContext, scenario: ScenarioName): Prom
   await using cleanup = new AsyncDisposableStack();
   const folder = await temporaryFolder("load");
   let crossed = false;
-  // Kept for a look at the logs when a threshold was crossed.
+  // Kept when a threshold was crossed, for its logs.
   cleanup.defer(async () => {
     if (!crossed) await folder[Symbol.asyncDispose]();
   });
@@ -106,7 +109,7 @@ async function load(
   const minutes = values["minutes"] === undefined ? own : numberOf(context, "minutes");
   const show = liveLine(context);
   terminal.line(
-    `${scenario} on ${target.EDGE_URL}, ${minutes} min${unit === "order" ? "; before it customers register and log in" : ""}`,
+    `${scenario} on ${target.EDGE_URL}, ${minutes} min${unit === "order" ? "; first customers register and log in" : ""}`,
   );
   const result = await runLoad({
     scenario,

@@ -1,26 +1,27 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clock, type Panel, ROOT, type Terminal, table, timeChart } from "@tercet/cli";
-import type { LoadProgress, LoadResult } from "./load.ts";
+import type { LoadResult } from "./load.ts";
 import { scenarios } from "./scenarios.ts";
+import type { LoadProgress } from "./series.ts";
 
 const ms = (value: number | undefined): string =>
   value === undefined ? "-" : `${Math.round(value)} ms`;
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
-/** How a run stands. */
+/** Returns the line that is shown during a run. */
 export function loadLine(
   { elapsedMs, users, perSecond, p95, failed }: LoadProgress,
   minutes: number,
   unit: string,
 ): string {
   const time = `${clock(elapsedMs)} of ${clock(minutes * 60_000)}`;
-  // Of the calls a rate is set, and not who makes them.
+  // Calls have a rate, orders have users.
   const who = unit === "order" ? `${users ?? 0} users, ` : "";
   return `${time}  ${who}${perSecond.toFixed(1)} ${unit}s/s, p95 ${ms(p95)}; ${failed} not as expected`;
 }
 
-/** The table at the end. */
+/** Returns the table that is shown at the end. */
 export function loadTable(result: LoadResult, { styled }: Pick<Terminal, "styled">): string[] {
   const { scenario, metrics, thresholds, complaints, clientCpuShare } = result;
   const { unit, duration } = scenarios[scenario];
@@ -55,20 +56,16 @@ export function loadTable(result: LoadResult, { styled }: Pick<Terminal, "styled
 
 const MOST_COMPLAINTS = 8;
 
-/** Rate, failures and latencies over time. */
+/** Draws rate, failures and latencies over time. */
 function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): string {
   const { unit } = scenarios[scenario];
   const { stepMs, users, perSecond, failedPerSecond, p50, p95, p99 } = timeline;
   const panels: Panel[] = [
-    ...(unit === "order"
-      ? [
-          {
-            title: "users",
-            height: 60,
-            lines: [{ name: "users", colour: COLOURS.plain, values: users }],
-          },
-        ]
-      : []),
+    {
+      title: "users",
+      height: 60,
+      lines: [{ name: "users", colour: COLOURS.plain, values: users }],
+    },
     {
       title: `${unit}s per second`,
       lines: [
@@ -93,11 +90,12 @@ function loadChart({ scenario, minutes, startTime, timeline }: LoadResult): stri
   return timeChart({
     title: `pnpm load ${scenario}, ${clock(minutes * 60_000)} min, ${startTime.slice(0, 16).replace("T", " ")} UTC`,
     stepMs,
-    panels,
+    // Calls have a rate, not users.
+    panels: panels.slice(unit === "order" ? 0 : 1),
   });
 }
 
-/** Each does on white and on near black. */
+/** Legible on white and on near black. */
 const COLOURS = {
   plain: "#7a828e",
   good: "#1a8a6b",
@@ -107,10 +105,7 @@ const COLOURS = {
   p99: "#a65bb8",
 };
 
-/**
- * Writes both into a folder, reports/load by default; answers what they are called, without their
- * ending.
- */
+/** Writes JSON and chart, to reports/load by default. Resolves to their path without extension. */
 export async function keep(
   result: LoadResult,
   folder = join(ROOT, "reports", "load"),

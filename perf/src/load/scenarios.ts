@@ -1,9 +1,8 @@
-/** A script of perf/. */
-export interface Scenario {
-  /** Its own length. */
+/** A k6 script of perf/. */
+interface Scenario {
   readonly minutes: number;
   readonly what: string;
-  /** What it counts, and the metric of how long one takes. */
+  /** What it counts, and the metric of its latency. */
   readonly unit: "order" | "call";
   readonly duration: "order_creation_duration" | "grpc_req_duration";
 }
@@ -11,14 +10,10 @@ export interface Scenario {
 const orders = { unit: "order", duration: "order_creation_duration" } as const;
 
 export const scenarios = {
-  smoke: { ...orders, minutes: 0.5, what: "one customer: does it work at all" },
-  load: { ...orders, minutes: 16, what: "a day as it should be: up to 20 customers" },
-  stress: {
-    ...orders,
-    minutes: 19,
-    what: "where it begins to hurt: step by step to 100 customers",
-  },
-  spike: { ...orders, minutes: 5, what: "5 customers, at once 100, and 5 again" },
+  smoke: { ...orders, minutes: 0.5, what: "one customer: whether it works at all" },
+  load: { ...orders, minutes: 16, what: "a normal day: up to 20 customers" },
+  stress: { ...orders, minutes: 19, what: "finds the limit: step by step to 100 customers" },
+  spike: { ...orders, minutes: 5, what: "5 customers, suddenly 100, and 5 again" },
   grpc: {
     unit: "call",
     duration: "grpc_req_duration",

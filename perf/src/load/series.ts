@@ -1,21 +1,31 @@
 import { quantile } from "@tercet/cli";
 
-/** A line of `k6 run --out json`; the others begin with their type, and declare a metric. */
-export interface Point {
+/** A value in a line of `k6 run --out json`. Other lines declare a metric, and begin with "type". */
+interface Point {
   readonly metric: string;
   readonly data: { readonly time: string; readonly value: number };
 }
 
+/** A part of the run. Latencies are in milliseconds. */
+interface Step {
+  readonly users: number | undefined;
+  readonly perSecond: number;
+  readonly failedPerSecond: number;
+  readonly p50: number | undefined;
+  readonly p95: number | undefined;
+  readonly p99: number | undefined;
+}
+
 /** What happened in equal steps of time; undefined where nothing did. */
-export interface Timeline {
-  readonly stepMs: number;
-  readonly users: readonly (number | undefined)[];
-  readonly perSecond: readonly number[];
-  readonly failedPerSecond: readonly number[];
-  /** Milliseconds. */
-  readonly p50: readonly (number | undefined)[];
-  readonly p95: readonly (number | undefined)[];
-  readonly p99: readonly (number | undefined)[];
+export type Timeline = { readonly stepMs: number } & {
+  readonly [Name in keyof Step]: readonly Step[Name][];
+};
+
+/** Rate and latencies are those of the last seconds. */
+export interface LoadProgress extends Step {
+  readonly elapsedMs: number;
+  /** Since the beginning. */
+  readonly failed: number;
 }
 
 interface Second {
@@ -27,19 +37,16 @@ interface Second {
 
 const SUCCESS = "payment_processing_success";
 const USERS = "vus";
-/** As many steps as a chart has room for. */
+/** A chart has room for no more. */
 const MOST_STEPS = 240;
 
-/**
- * A run second by second, from the moment that its scenario has users: what comes before is of the
- * preparations.
- */
+/** A run second by second, from the moment that its scenario has users, after the preparations. */
 export class Series {
   readonly #duration: string;
   readonly #seconds: Second[] = [];
   #startedAt: number | undefined;
 
-  /** `duration` is the metric of how long one takes. */
+  /** `duration` is the metric of latencies. */
   constructor(duration: string) {
     this.#duration = duration;
   }
@@ -67,13 +74,12 @@ export class Series {
     return this.#seconds[index] as Second;
   }
 
-  /** Of the last seconds; undefined before the first sample. */
-  recent(
-    seconds: number,
-  ): (Omit<Step, "p50" | "p99"> & { readonly atMs: number; readonly failed: number }) | undefined {
+  /** Returns the figures of the last seconds; undefined before the first sample. */
+  recent(seconds: number): LoadProgress | undefined {
     if (this.#startedAt === undefined) return undefined;
     const failed = this.#seconds.reduce((sum, second) => sum + second.failed, 0);
-    return { ...stepOf(this.#seconds.slice(-seconds)), failed, atMs: Date.now() - this.#startedAt };
+    const elapsedMs = Date.now() - this.#startedAt;
+    return { ...stepOf(this.#seconds.slice(-seconds)), failed, elapsedMs };
   }
 
   timeline(): Timeline {
@@ -81,25 +87,17 @@ export class Series {
     const steps = Array.from({ length: Math.ceil(this.#seconds.length / size) }, (_, index) =>
       stepOf(this.#seconds.slice(index * size, (index + 1) * size)),
     );
+    const values = <Name extends keyof Step>(name: Name) => steps.map((step) => step[name]);
     return {
       stepMs: size * 1_000,
-      users: steps.map(({ users }) => users),
-      perSecond: steps.map(({ perSecond }) => perSecond),
-      failedPerSecond: steps.map(({ failedPerSecond }) => failedPerSecond),
-      p50: steps.map(({ p50 }) => p50),
-      p95: steps.map(({ p95 }) => p95),
-      p99: steps.map(({ p99 }) => p99),
+      users: values("users"),
+      perSecond: values("perSecond"),
+      failedPerSecond: values("failedPerSecond"),
+      p50: values("p50"),
+      p95: values("p95"),
+      p99: values("p99"),
     };
   }
-}
-
-interface Step {
-  readonly users: number | undefined;
-  readonly perSecond: number;
-  readonly failedPerSecond: number;
-  readonly p50: number | undefined;
-  readonly p95: number | undefined;
-  readonly p99: number | undefined;
 }
 
 function stepOf(seconds: readonly Second[]): Step {

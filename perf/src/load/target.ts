@@ -1,19 +1,14 @@
 import { join } from "node:path";
+import type { Env } from "@tercet/service";
 import { readSecrets, type Stack } from "@tercet/stack";
 
-/** The variables by which the scripts of perf/ find the system. */
-export type Target = Readonly<Record<"EDGE_URL", string>> &
-  Readonly<
-    Partial<
-      Record<"PAYMENT_URL" | "OPERATOR_EMAIL" | "OPERATOR_PASSWORD" | "ORDER_CLIENT_SECRET", string>
-    >
-  >;
+/** The variables by which the scripts of perf/ find the system; PAYMENT_URL and secrets too. */
+export type Target = Env & { readonly EDGE_URL: string };
 
-/** A stack of this machine, whose secrets lie in its folder. */
-export async function targetOf({
-  urls,
-  dataDir,
-}: Pick<Stack, "urls" | "dataDir">): Promise<Target> {
+type Running = Pick<Stack, "urls" | "dataDir">;
+
+/** Returns the variables of a stack on this machine, whose secrets are in its folder. */
+export async function targetOf({ urls, dataDir }: Running): Promise<Target> {
   const secrets = await readSecrets(join(dataDir, "secrets.json"));
   return {
     EDGE_URL: urls.edge,
