@@ -1,28 +1,57 @@
 import {
   type Command,
-  type CommandContext,
   type Distribution,
+  liveLine,
   numberOf,
+  table,
   temporaryFolder,
 } from "@tercet/cli";
+import type { RunOptions } from "./system.ts";
 
-export interface ChaosCommand extends Pick<Command, "help" | "options"> {
-  /** Runs on a system whose data is in `dataDir`. Resolves to what was breached. */
-  run(context: CommandContext, dataDir: string): Promise<readonly string[]>;
+export interface ChaosCommand<Name extends string> {
+  readonly help: string;
+  /** The options that are numbers, with their defaults. */
+  readonly numbers: Readonly<Record<Name, number>>;
+  /** The default of --out, if the command has it. */
+  readonly out?: string;
+  run(options: RunOptions & Readonly<Record<Name, number>>, out: string): Promise<ChaosReport>;
+}
+
+export interface ChaosReport {
+  readonly rows: readonly (readonly [name: string, value: string])[];
+  readonly breaches: readonly string[];
 }
 
 /**
- * Returns a command that runs in a folder of its own, prints breaches, and keeps the folder if
- * there are any. Its exit code is 1 then.
+ * Returns a command that runs in a folder of its own, prints a table and breaches, and keeps the
+ * folder if there are breaches. Its exit code is 1 then.
  */
-export const chaosCommand = ({ help, options = {}, run }: ChaosCommand): Command => ({
+export const chaosCommand = <Name extends string>({
   help,
-  options,
+  numbers,
+  out,
+  run,
+}: ChaosCommand<Name>): Command => ({
+  help,
+  options: Object.fromEntries(
+    Object.entries({ ...numbers, ...(out !== undefined && { out }) }).map(([name, value]) => [
+      name,
+      { type: "string", default: String(value) },
+    ]),
+  ),
   run: async (context) => {
-    const { terminal } = context;
-    if ("seed" in options) terminal.line(`seed ${numberOf(context, "seed")}`);
+    const { terminal, signal } = context;
+    const given = Object.fromEntries(
+      Object.keys(numbers).map((name) => [name, numberOf(context, name)]),
+    ) as Record<Name, number>;
+    if ("seed" in given) terminal.line(`seed ${given["seed"]}`);
     const folder = await temporaryFolder("chaos");
-    const breaches = await run(context, folder.path);
+    const onProgress = liveLine(context);
+    const { rows, breaches } = await run(
+      { ...given, dataDir: folder.path, signal, onProgress },
+      String(context.values["out"]),
+    );
+    for (const line of table(rows)) terminal.line(line);
     for (const breach of breaches) terminal.line(`${terminal.styled("red", "✗")} ${breach}`);
     if (breaches.length > 0) {
       terminal.line(`databases and logs are kept in ${folder.path}`);
@@ -33,9 +62,6 @@ export const chaosCommand = ({ help, options = {}, run }: ChaosCommand): Command
     return 0;
   },
 });
-
-export const durationOf = (context: CommandContext): number =>
-  60_000 * numberOf(context, "minutes");
 
 /** Returns a breach if the 99th percentile of take-overs is more than the lease and 1 s. */
 export function slowTakeOvers({ p99 }: Distribution, leaseMs: number): string[] {

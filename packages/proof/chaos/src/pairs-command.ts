@@ -1,9 +1,8 @@
-import { liveLine, numberOf } from "@tercet/cli";
-import { chaosCommand, durationOf } from "./command.ts";
+import { chaosCommand } from "./command.ts";
 import { runPairs } from "./pairs.ts";
 import { freshSeed } from "./random.ts";
 
-const [MINUTES, SYSTEMS] = ["120", "2"];
+const DEFAULTS = { minutes: 120, seed: freshSeed(), limit: 1_000_000, systems: 2 };
 
 export const pairsCommand = chaosCommand({
   help: `Usage: pnpm chaos pairs [options]
@@ -12,33 +11,22 @@ Kills a process at one failpoint, and on the retry at another, for every pair of
 an order can reach. Each order must end as if nothing had been killed.
 
 Options:
-  --minutes N    stop after this time, even if pairs are left; default ${MINUTES}
+  --minutes N    stop after this time, even if pairs are left; default ${DEFAULTS.minutes}
   --seed N       chooses the order of the pairs; default random, printed
   --limit N      try this many pairs at most; default all
-  --systems N    how many systems run side by side; default ${SYSTEMS}`,
-  options: {
-    minutes: { type: "string", default: MINUTES },
-    seed: { type: "string", default: String(freshSeed()) },
-    limit: { type: "string", default: "1000000" },
-    systems: { type: "string", default: SYSTEMS },
-  },
-  run: async (context, dataDir) => {
-    const show = liveLine(context);
+  --systems N    how many systems run side by side; default ${DEFAULTS.systems}`,
+  numbers: DEFAULTS,
+  run: async ({ minutes, ...options }) => {
     const { all, tried, both, firstOnly, none, breaches } = await runPairs({
-      dataDir,
-      seed: numberOf(context, "seed"),
-      systems: numberOf(context, "systems"),
-      limit: numberOf(context, "limit"),
-      durationMs: durationOf(context),
-      signal: context.signal,
-      onProgress: (result) =>
-        show(
-          `${result.tried} of ${result.all} pairs tried, ${result.both} killed twice, ${result.breaches.length} breaches`,
-        ),
+      ...options,
+      durationMs: 60_000 * minutes,
     });
-    context.terminal.line(
-      `${tried} of ${all} pairs: ${both} killed twice, ${firstOnly} ended before the second failpoint, ${none} before the first`,
-    );
-    return breaches;
+    const rows = [
+      ["pairs tried", `${tried} of ${all}`],
+      ["killed twice", String(both)],
+      ["ended before the second failpoint", String(firstOnly)],
+      ["ended before the first", String(none)],
+    ] as const;
+    return { rows, breaches };
   },
 });

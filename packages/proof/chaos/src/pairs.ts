@@ -2,18 +2,15 @@ import { join } from "node:path";
 import { allPairs, type Pair } from "./pair-journeys.ts";
 import { type PairOutcome, PairSystem } from "./pair-system.ts";
 import { seededRandom } from "./random.ts";
-import { auditAtRest } from "./system.ts";
+import { auditAtRest, type RunOptions } from "./system.ts";
 
-export interface PairsOptions {
-  readonly dataDir: string;
+export interface PairsOptions extends RunOptions {
   readonly seed: number;
   /** The number of systems that run side by side. */
   readonly systems: number;
   /** The highest number of pairs to try. */
   readonly limit: number;
   readonly durationMs: number;
-  readonly signal: AbortSignal;
-  readonly onProgress: (result: PairsResult) => void;
 }
 
 export interface PairsResult {
@@ -36,11 +33,7 @@ export async function runPairs(options: PairsOptions): Promise<PairsResult> {
   const pairs = allPairs(seededRandom(seed)).slice(0, limit);
   const outcomes: PairOutcome[] = [];
   const breaches: string[] = [];
-  const result = (): PairsResult => {
-    const count = (times: number) => outcomes.filter(({ killed }) => killed === times).length;
-    const counts = { both: count(2), firstOnly: count(1), none: count(0) };
-    return { all: pairs.length, tried: outcomes.length, ...counts, breaches };
-  };
+  const killed = (times: number) => outcomes.filter((outcome) => outcome.killed === times).length;
   const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
   // All systems take from one iterator, so that each pair is tried once.
   const waiting = pairs.values();
@@ -50,14 +43,17 @@ export async function runPairs(options: PairsOptions): Promise<PairsResult> {
       const outcome = await system.run(pair);
       outcomes.push(outcome);
       if (outcome.breach !== undefined) breaches.push(`${describe(pair)}: ${outcome.breach}`);
-      onProgress(result());
+      onProgress(
+        `${outcomes.length} of ${pairs.length} pairs tried, ${killed(2)} killed twice, ${breaches.length} breaches`,
+      );
       if (over.aborted) break;
     }
     const { breaches: found } = await auditAtRest(system.stack);
     breaches.push(...system.breaches, ...found);
   };
   await Promise.all(Array.from({ length: systems }, (_, index) => runSystem(index)));
-  return result();
+  const counts = { both: killed(2), firstOnly: killed(1), none: killed(0) };
+  return { all: pairs.length, tried: outcomes.length, ...counts, breaches };
 }
 
 const describe = ({ journey, first, second }: Pair): string =>

@@ -4,25 +4,14 @@ import { startBalancer } from "./balancer.ts";
 import { type CallStream, openCallStreams } from "./call-streams.ts";
 import { Fleet } from "./fleet.ts";
 import { Shopper } from "./shopper.ts";
-import { auditAtRest, startSystem } from "./system.ts";
+import { auditAtRest, type RunOptions, startSystem } from "./system.ts";
 
-export interface RollingOptions {
-  readonly dataDir: string;
+export interface RollingOptions extends RunOptions {
   /** How many times every replica is replaced. */
   readonly rounds: number;
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: RollingProgress) => void;
-}
-
-export interface RollingProgress {
-  readonly round: number;
-  readonly replaced: number;
-  readonly calls: number;
-  readonly failed: number;
 }
 
 export interface RollingResult {
-  readonly rounds: number;
   readonly replaced: number;
   readonly streams: readonly {
     readonly name: string;
@@ -105,20 +94,14 @@ export async function runRolling(options: RollingOptions): Promise<RollingResult
         for (let n = 0; n < REPLICAS; n++) {
           signal.throwIfAborted();
           drains.push(await fleet.replaceOldest(service, STOP_WITHIN_MS));
-          const sum = (of: (stream: CallStream) => number) =>
-            streams.reduce((total, stream) => total + of(stream), 0);
-          onProgress({
-            round,
-            replaced: drains.length,
-            calls: sum(({ log }) => log.tookMs.length),
-            failed: sum(({ log }) => log.breaches.length),
-          });
+          const calls = streams.flatMap(({ log }) => log.tookMs).length;
+          const failed = streams.flatMap(({ log }) => log.breaches).length;
+          onProgress(`round ${round}: ${drains.length} replaced, ${calls} calls, ${failed} failed`);
         }
   });
   const { snapshot, breaches: found } = await auditAtRest(stack, shopper.acknowledged);
   const idle = streams.filter(({ log }) => log.tookMs.length === 0);
   return {
-    rounds,
     replaced: drains.length,
     streams: streams.map(({ name, log: { tookMs, breaches: failures } }) => ({
       name,

@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { clock, liveLine, numberOf, ROOT, table, timeChart } from "@tercet/cli";
-import { chaosCommand, durationOf, slowTakeOvers } from "./command.ts";
+import { clock, ROOT, timeChart } from "@tercet/cli";
+import { chaosCommand, slowTakeOvers } from "./command.ts";
 import type { FaultKind } from "./fault-log.ts";
 import { freshSeed } from "./random.ts";
-import { runStorm, type StormProgress, type StormResult } from "./storm.ts";
+import { runStorm, type StormResult } from "./storm.ts";
 
-const [MINUTES, BUYERS, OUT] = ["1", "24", join("reports", "chaos")];
+const DEFAULTS = { minutes: 1, seed: freshSeed(), buyers: 24 };
+const OUT = join("reports", "chaos");
 
 export const stormCommand = chaosCommand({
   help: `Usage: pnpm chaos [storm] [options]
@@ -20,73 +21,41 @@ and Payment. Invariants are checked all the time. At the end every order must ha
 Prints a table, and writes it with a chart of the throughput to a folder.
 
 Options:
-  --minutes N    how long faults are injected; default ${MINUTES}
+  --minutes N    how long faults are injected; default ${DEFAULTS.minutes}
   --seed N       chooses the faults, but not when orders reach them; default random, printed
-  --buyers N     how many shoppers place orders at once; default ${BUYERS}
+  --buyers N     how many shoppers place orders at once; default ${DEFAULTS.buyers}
   --out FOLDER   where chaos.json and chaos.svg are written; default ${OUT}`,
-  options: {
-    minutes: { type: "string", default: MINUTES },
-    seed: { type: "string", default: String(freshSeed()) },
-    buyers: { type: "string", default: BUYERS },
-    out: { type: "string", default: join(ROOT, OUT) },
-  },
-  run: async (context, dataDir) => {
-    const { terminal, signal, values } = context;
-    const show = liveLine(context);
-    const result = await runStorm({
-      dataDir,
-      durationMs: durationOf(context),
-      seed: numberOf(context, "seed"),
-      buyers: numberOf(context, "buyers"),
-      signal,
-      onProgress: (progress) => show(stormLine(progress), progress.phase),
-    });
-    for (const line of stormTable(result)) terminal.line(line);
-    const folder = String(values["out"]);
-    await mkdir(folder, { recursive: true });
+  numbers: DEFAULTS,
+  out: join(ROOT, OUT),
+  run: async ({ minutes, ...options }, folder) => {
+    const result = await runStorm({ ...options, durationMs: 60_000 * minutes });
     const { endings: _, failures, ...rest } = result;
     const json = { ...rest, failures: Object.fromEntries(failures) };
+    await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "chaos.json"), `${JSON.stringify(json, null, 2)}\n`);
     await writeFile(join(folder, "chaos.svg"), stormChart(result));
-    terminal.line(`${folder}: chaos.svg, chaos.json`);
     const { breaches, takeOvers, leaseMs, acknowledged } = result;
-    return [
-      ...breaches,
-      ...slowTakeOvers(takeOvers.delaysMs, leaseMs),
-      ...(acknowledged > 0 ? [] : ["no order was acknowledged"]),
-    ];
+    return {
+      rows: [...rows(result), ["chart and data", folder]],
+      breaches: [
+        ...breaches,
+        ...slowTakeOvers(takeOvers.delaysMs, leaseMs),
+        ...(acknowledged > 0 ? [] : ["no order was acknowledged"]),
+      ],
+    };
   },
 });
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
-function stormLine({
-  phase,
-  elapsedMs,
-  acknowledged,
-  kills,
-  restarts,
-  otherFaults,
-  checks,
-  breaches,
-}: StormProgress): string {
-  const rate = elapsedMs > 0 ? (acknowledged / elapsedMs) * 1_000 : 0;
-  return [
-    `${clock(elapsedMs)} ${phase.padEnd(8)} ${acknowledged} orders (${rate.toFixed(1)}/s)`,
-    `${kills} kills, ${restarts} database restarts, ${otherFaults} other faults`,
-    `${checks} checks, ${breaches} breaches`,
-  ].join(", ");
-}
-
 const sorted = (counts: Iterable<readonly [string, number]>, prefix = ""): [string, string][] =>
   [...counts].sort().map(([name, count]) => [`  ${prefix}${name}`, String(count)]);
 
-function stormTable(result: StormResult): string[] {
+function rows(result: StormResult): [string, string][] {
   const { faults, settledMs, leaseMs } = result;
-  const kinds = Map.groupBy(faults, ({ kind }) => kind);
   const { count, delaysMs } = result.takeOvers;
-  return table([
-    ["seed", String(result.seed)],
+  const kinds = Map.groupBy(faults, ({ kind }) => kind);
+  return [
     ["time", clock(result.durationMs)],
     ["orders acknowledged", String(result.acknowledged)],
     ...sorted(Object.entries(result.orders)),
@@ -101,7 +70,7 @@ function stormTable(result: StormResult): string[] {
     ["fenced writes", String(result.fencedWrites)],
     ["invariant checks", String(result.checks)],
     ["breaches", String(result.breaches.length)],
-  ]);
+  ];
 }
 
 const COLOURS: Readonly<Record<FaultKind, string>> = {

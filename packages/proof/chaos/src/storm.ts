@@ -4,10 +4,10 @@ import {
   countByStatus,
   findViolations,
   readSnapshot,
-  unfinished,
+  untilSettled,
   watchUnpaidOrders,
 } from "@tercet/audit";
-import { distribution, silentListener } from "@tercet/cli";
+import { clock, distribution, silentListener } from "@tercet/cli";
 import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { CallLog } from "./call-log.ts";
@@ -16,35 +16,17 @@ import { injectFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { type Random, seededRandom, weighted } from "./random.ts";
 import { Shopper } from "./shopper.ts";
-import { startSystem } from "./system.ts";
+import { type RunOptions, startSystem } from "./system.ts";
 import { type TakeOvers, takeOvers } from "./takeover-delays.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 import { FENCED_WRITE, staleWrites } from "./timelines.ts";
 
-export interface StormOptions {
-  readonly dataDir: string;
+export interface StormOptions extends RunOptions {
   /** How long faults are injected. */
   readonly durationMs: number;
   readonly seed: number;
   /** The number of shoppers who place one order after another. */
   readonly buyers: number;
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: StormProgress) => void;
-}
-
-export type StormPhase = "starting" | "storm" | "calm" | "audit";
-
-export interface StormProgress {
-  readonly phase: StormPhase;
-  /** Since the storm began. */
-  readonly elapsedMs: number;
-  readonly acknowledged: number;
-  readonly kills: number;
-  readonly restarts: number;
-  readonly otherFaults: number;
-  /** The number of times that invariants were checked. */
-  readonly checks: number;
-  readonly breaches: number;
 }
 
 export interface StormResult {
@@ -117,30 +99,25 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const [random, startedAt] = [seededRandom(seed), Date.now()];
   const [log, calls] = [new FaultLog(), new CallLog({ graceMs: CALL_GRACE_MS })];
   const breaches = new Set<string>();
-  let [phase, began, checks, fencedWrites]: [StormPhase, number, number, number] = [
-    "starting",
-    performance.now(),
-    0,
-    0,
-  ];
+  let phase: "starting" | "storm" | "calm" | "audit" = "starting";
+  let [began, acknowledged, checks, fencedWrites] = [performance.now(), 0, 0, 0];
   const report = () => {
     const [kills, restarts] = [log.count("killed"), log.count("PostgreSQL down")];
-    onProgress({
-      phase,
-      elapsedMs: phase === "starting" ? 0 : performance.now() - began,
-      acknowledged: shopper?.acknowledged.size ?? 0,
-      kills,
-      restarts,
-      otherFaults: log.faults.length - kills - restarts,
-      checks,
-      breaches: breaches.size + calls.breaches.length,
-    });
+    const elapsedMs = phase === "starting" ? 0 : performance.now() - began;
+    const perSecond = elapsedMs > 0 ? (acknowledged / elapsedMs) * 1_000 : 0;
+    const line = [
+      `${clock(elapsedMs)} ${phase.padEnd(8)} ${acknowledged} orders (${perSecond.toFixed(1)}/s)`,
+      `${kills} kills, ${restarts} database restarts`,
+      `${log.faults.length - kills - restarts} other faults`,
+      `${checks} checks, ${breaches.size + calls.breaches.length} breaches`,
+    ];
+    onProgress(line.join(", "), phase);
   };
   const breach = (sentence: string) => {
     breaches.add(sentence);
     report();
   };
-  const enter = (next: StormPhase) => {
+  const enter = (next: typeof phase) => {
     phase = next;
     report();
   };
@@ -149,7 +126,6 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     if (/ (error|fatal): /.test(sentence)) breach(`I9: ${sentence}`);
   };
 
-  let shopper: Shopper | undefined;
   await using proxies = new AsyncDisposableStack();
   const [order, payment] = [proxies.use(await startTcpProxy()), proxies.use(await startTcpProxy())];
   await using stack = await startSystem({
@@ -170,13 +146,18 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     onUnexpectedExit: (service, exit) =>
       breach(`I9: a process of ${service} ended by itself (${exit})`),
   });
-  shopper = new Shopper({ stack, orderUrl: () => order.url, log: calls, onAcknowledged: report });
+  const shopper = new Shopper({
+    stack,
+    orderUrl: () => order.url,
+    log: calls,
+    onAcknowledged: () => {
+      acknowledged++;
+      report();
+    },
+  });
 
   const watching = new AbortController();
-  const watches = watchInvariants(stack, watching.signal, {
-    breach,
-    onCheck: () => void checks++,
-  });
+  const watches = watchInvariants(stack, watching.signal, breach, () => void checks++);
   const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
   began = performance.now();
   enter("storm");
@@ -185,31 +166,31 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     injectFaults({ ...faultOptions, signal: over }).then(() => enter("calm")),
     shopUntil(over, shopper, buyers, random),
   ]);
-  const settledMs = await settle(stack, log.lastEnd, signal, breach);
+  const leftMs = log.lastEnd + SETTLED_WITHIN_MS - Date.now();
+  const open = await untilSettled(stack, leftMs, signal);
+  const sinceMs = Date.now() - log.lastEnd;
+  for (const sentence of open)
+    breach(`${sentence} ${Math.round(sinceMs / 1_000)} s after the last fault`);
   watching.abort();
   await watches;
   enter("audit");
 
   const snapshot = await readSnapshot(stack);
   checks++;
-  for (const sentence of [
-    ...findViolations(snapshot, shopper.acknowledged),
-    // No process is stopped by SIGTERM in a storm.
-    ...snapshot.sagas.flatMap(staleWrites),
-    ...calls.breaches,
-  ])
-    breach(sentence);
+  // No process is stopped by SIGTERM in a storm.
+  const stale = snapshot.sagas.flatMap(staleWrites);
+  [...findViolations(snapshot, shopper.acknowledged), ...stale, ...calls.breaches].forEach(breach);
   return {
     seed,
     startedAt,
     durationMs,
     orders: countByStatus(snapshot),
-    acknowledged: shopper.acknowledged.size,
+    acknowledged,
     calls: calls.tookMs.length,
     slowestCallMs: distribution(calls.tookMs).max,
     failures: calls.failures,
     faults: log.faults,
-    settledMs,
+    settledMs: open.length === 0 ? sinceMs : undefined,
     checks,
     fencedWrites,
     takeOvers: takeOvers(
@@ -242,20 +223,19 @@ async function shopUntil(
     const order = await shopper.place({ sku, token: weighted(TOKENS, random) }, how);
     if (order !== undefined && random() < CANCELLED_SHARE) await shopper.cancel(order.id, how);
   };
-  const goOn = async () => {
+  const buyUntilOver = async () => {
     while (!over.aborted) await buy();
   };
-  await Promise.all(Array.from({ length: buyers }, goOn));
-}
-
-interface Watcher {
-  readonly breach: (sentence: string) => void;
-  readonly onCheck: () => void;
+  await Promise.all(Array.from({ length: buyers }, buyUntilOver));
 }
 
 /** Checks what must hold at any time, until the signal aborts. */
-async function watchInvariants(stack: Stack, signal: AbortSignal, watcher: Watcher): Promise<void> {
-  const { breach, onCheck } = watcher;
+async function watchInvariants(
+  stack: Stack,
+  signal: AbortSignal,
+  breach: (sentence: string) => void,
+  onCheck: () => void,
+): Promise<void> {
   await Promise.all([
     watchUnpaidOrders(stack, signal, {
       everyMs: BETWEEN_CHECKS_MS,
@@ -277,7 +257,7 @@ async function watchInvariants(stack: Stack, signal: AbortSignal, watcher: Watch
 async function watchSessions(
   { databaseUrls }: Stack,
   signal: AbortSignal,
-  breach: Watcher["breach"],
+  breach: (sentence: string) => void,
 ): Promise<void> {
   const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-chaos" });
   await repeat(BETWEEN_CHECKS_MS, signal, async () => {
@@ -302,25 +282,5 @@ async function repeat(
     await check().catch((error: unknown) => {
       if (!isDatabaseUnavailable(error)) throw error;
     });
-  }
-}
-
-/** I3: resolves to the milliseconds from `since` until nothing was open, if within 30 s. */
-async function settle(
-  stack: Stack,
-  since: number,
-  signal: AbortSignal,
-  breach: Watcher["breach"],
-): Promise<number | undefined> {
-  for (;;) {
-    const open = unfinished(await readSnapshot(stack));
-    const tookMs = Date.now() - since;
-    if (open.length === 0) return tookMs;
-    if (tookMs > SETTLED_WITHIN_MS || signal.aborted) {
-      for (const sentence of open)
-        breach(`${sentence} ${Math.round(tookMs / 1000)} s after the last fault`);
-      return undefined;
-    }
-    await sleep(BETWEEN_CHECKS_MS);
   }
 }

@@ -10,8 +10,15 @@ import {
   startStack,
 } from "@tercet/stack";
 
-export interface SystemOptions {
+export interface RunOptions {
+  /** For databases, logs and the provider's book. */
   readonly dataDir: string;
+  readonly signal: AbortSignal;
+  /** Is called with a line, and with the name of the phase if there are phases. */
+  readonly onProgress: (line: string, phase?: string) => void;
+}
+
+export interface SystemOptions extends Pick<RunOptions, "dataDir" | "signal"> {
   /** For every service. */
   readonly env?: Env;
   /** The address of Payment for Order, unless its own. */
@@ -21,7 +28,6 @@ export interface SystemOptions {
   /** Services whose own process is stopped, since a fleet runs others. */
   readonly replaced: readonly ServiceName[];
   readonly listener?: ProgressListener;
-  readonly signal: AbortSignal;
 }
 
 const SETTLED_WITHIN_MS = 30_000;

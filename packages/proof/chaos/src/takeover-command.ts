@@ -1,9 +1,8 @@
-import { liveLine, numberOf, table } from "@tercet/cli";
-import { chaosCommand, durationOf, slowTakeOvers } from "./command.ts";
+import { chaosCommand, slowTakeOvers } from "./command.ts";
 import { freshSeed } from "./random.ts";
 import { runTakeover } from "./takeover.ts";
 
-const [MINUTES, REPLICAS, ORDERS] = ["1", "20", "1000"];
+const DEFAULTS = { minutes: 1, seed: freshSeed(), replicas: 20, orders: 1_000 };
 const LEASE_MS = 2_000;
 
 export const takeoverCommand = chaosCommand({
@@ -14,45 +13,28 @@ another frozen for longer than its lease; others must take over their sagas with
 and 1 s, and no later write of theirs may count.
 
 Options:
-  --minutes N    how long replicas are killed and frozen; default ${MINUTES}
+  --minutes N    how long replicas are killed and frozen; default ${DEFAULTS.minutes}
   --seed N       chooses the replicas and the orders; default random, printed
-  --replicas N   the number of replicas; default ${REPLICAS}
-  --orders N     the number of orders; default ${ORDERS}`,
-  options: {
-    minutes: { type: "string", default: MINUTES },
-    seed: { type: "string", default: String(freshSeed()) },
-    replicas: { type: "string", default: REPLICAS },
-    orders: { type: "string", default: ORDERS },
-  },
-  run: async (context, dataDir) => {
-    const show = liveLine(context);
-    const result = await runTakeover({
-      dataDir,
-      replicas: numberOf(context, "replicas"),
-      orders: numberOf(context, "orders"),
-      seconds: durationOf(context) / 1_000,
-      leaseMs: LEASE_MS,
-      seed: numberOf(context, "seed"),
-      signal: context.signal,
-      onProgress: ({ phase, placed, kills, freezes, fencedWrites }) =>
-        show(
-          `${phase}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`,
-          phase,
-        ),
-    });
-    const { delaysMs, finishedByReplica: finished, ordersByStatus } = result;
-    const lines = table([
-      ...Object.entries(ordersByStatus).map(([status, count]) => [status, String(count)] as const),
-      ["kills, freezes", `${result.kills}, ${result.freezes}`],
-      ["take-overs", String(result.takeovers)],
+  --replicas N   the number of replicas; default ${DEFAULTS.replicas}
+  --orders N     the number of orders; default ${DEFAULTS.orders}`,
+  numbers: DEFAULTS,
+  run: async ({ minutes, ...options }) => {
+    const result = await runTakeover({ ...options, seconds: 60 * minutes, leaseMs: LEASE_MS });
+    const { kills, freezes, takeovers, fencedWrites, delaysMs } = result;
+    const { min, p50, max } = result.finishedByReplica;
+    const rows = [
+      ...Object.entries(result.ordersByStatus).map(
+        ([status, count]) => [status, String(count)] as const,
+      ),
+      ["kills, freezes", `${kills}, ${freezes}`],
+      ["take-overs", String(takeovers)],
       [
         "  delay p50, p99, max",
         `${delaysMs.p50}, ${delaysMs.p99}, ${delaysMs.max} ms; lease ${LEASE_MS} ms`,
       ],
-      ["fenced writes", String(result.fencedWrites)],
-      ["sagas per replica", `min ${finished.min}, median ${finished.p50}, max ${finished.max}`],
-    ]);
-    for (const line of lines) context.terminal.line(line);
-    return [...result.violations, ...slowTakeOvers(delaysMs, LEASE_MS)];
+      ["fenced writes", String(fencedWrites)],
+      ["sagas per replica", `min ${min}, median ${p50}, max ${max}`],
+    ] as const;
+    return { rows, breaches: [...result.violations, ...slowTakeOvers(delaysMs, LEASE_MS)] };
   },
 });

@@ -4,38 +4,23 @@ import { type Distribution, distribution, silentListener } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { FaultLog } from "./fault-log.ts";
 import { Fleet } from "./fleet.ts";
-import { freshSeed, pick, seededRandom } from "./random.ts";
-import { NEVER, Shopper } from "./shopper.ts";
-import { auditAtRest, startSystem } from "./system.ts";
+import { pick, seededRandom } from "./random.ts";
+import { Shopper } from "./shopper.ts";
+import { auditAtRest, type RunOptions, startSystem } from "./system.ts";
 import { delaysOfHeldSagas } from "./takeover-delays.ts";
 import { FENCED_WRITE, isTakeOver, staleWrites } from "./timelines.ts";
 
-export interface TakeoverOptions {
-  /** For the databases, logs and book of a stack of its own. */
-  readonly dataDir: string;
-  readonly replicas?: number;
-  readonly orders?: number;
+export interface TakeoverOptions extends RunOptions {
+  readonly replicas: number;
+  readonly orders: number;
   /** How long replicas are killed and frozen and orders are placed. */
-  readonly seconds?: number;
-  readonly leaseMs?: number;
-  /**
-   * Chooses what is killed and what is ordered, but not when things happen. By default a new one.
-   */
-  readonly seed?: number;
-  readonly onProgress?: (progress: TakeoverProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface TakeoverProgress {
-  readonly phase: "starting" | "killing" | "draining";
-  readonly placed: number;
-  readonly kills: number;
-  readonly freezes: number;
-  readonly fencedWrites: number;
+  readonly seconds: number;
+  readonly leaseMs: number;
+  /** Chooses what is killed and what is ordered, but not when things happen. */
+  readonly seed: number;
 }
 
 export interface TakeoverResult {
-  readonly seed: number;
   readonly kills: number;
   readonly freezes: number;
   /** Of sagas whose owner was killed or frozen, and of those whose owner only seemed gone. */
@@ -51,14 +36,6 @@ export interface TakeoverResult {
   readonly violations: readonly string[];
 }
 
-const DEFAULTS = {
-  replicas: 20,
-  orders: 1_000,
-  seconds: 60,
-  leaseMs: 2_000,
-  signal: NEVER,
-  onProgress: () => {},
-};
 const EVERY_MS = 2_000;
 /** Until well after its sagas have been taken over. */
 const frozenMs = (leaseMs: number): number => leaseMs * 1.5 + 1_000;
@@ -85,24 +62,25 @@ const CALL_TIMEOUT_MS = 4_000;
  * freezes another for longer than its lease. Throws StackError when a process cannot be started.
  */
 export async function runTakeover(options: TakeoverOptions): Promise<TakeoverResult> {
-  const settings = { ...DEFAULTS, seed: freshSeed(), ...options };
-  const { dataDir, replicas, orders, seconds, leaseMs, seed, signal, onProgress } = settings;
+  const { dataDir, replicas, orders, seconds, leaseMs, seed, signal, onProgress } = options;
   const random = seededRandom(seed);
   const log = new FaultLog();
   const stock = BigInt(Math.ceil(orders * IN_STOCK));
   const durationMs = seconds * 1_000;
-  let phase: TakeoverProgress["phase"] = "starting";
   let [placed, fencedWrites] = [0, 0];
   const counts = () => ({ kills: log.count("killed"), freezes: log.count("frozen") });
-  const report = (next = phase) => {
-    phase = next;
-    onProgress({ phase, placed, ...counts(), fencedWrites });
+  const report = (phase: "starting" | "killing" | "draining") => {
+    const { kills, freezes } = counts();
+    onProgress(
+      `${phase}: ${placed} orders, ${kills} kills, ${freezes} freezes, ${fencedWrites} fenced writes`,
+      phase,
+    );
   };
   const notice = (_sentence: string, event?: string) => {
     if (event === FENCED_WRITE) fencedWrites++;
   };
 
-  report();
+  report("starting");
   await using resources = new AsyncDisposableStack();
   const stack = resources.use(
     await startSystem({
@@ -171,7 +149,6 @@ export async function runTakeover(options: TakeoverOptions): Promise<TakeoverRes
   const { sagas } = snapshot;
   const finished = Map.groupBy(sagas, ({ events }) => events.at(-1)?.worker);
   return {
-    seed,
     ...counts(),
     takeovers: sagas.flatMap(({ events }) => events.filter(isTakeOver)).length,
     delaysMs: distribution(delaysOfHeldSagas(log.faults, sagas)),

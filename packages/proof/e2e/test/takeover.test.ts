@@ -1,4 +1,4 @@
-import { runTakeover } from "@tercet/chaos";
+import { freshSeed, runTakeover } from "@tercet/chaos";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { patient } from "./patience.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
@@ -12,19 +12,23 @@ beforeAll(async () => {
 afterAll(() => folder?.[Symbol.asyncDispose]());
 
 test("replicas are killed and frozen: others take their sagas over when the lease expires, and no late write of theirs takes effect", async () => {
+  const seed = freshSeed();
   const result = await runTakeover({
     dataDir: folder.path,
     replicas: 4,
     orders: 120,
     seconds: patient(12_000) / 1_000,
     leaseMs: LEASE_MS,
+    seed,
+    signal: new AbortController().signal,
+    onProgress: () => {},
   });
-  const seed = `seed ${result.seed}`;
-  expect(result.violations, seed).toEqual([]);
-  expect(result.kills, seed).toBeGreaterThan(2);
-  expect(result.freezes, seed).toBeGreaterThan(1);
-  expect(result.fencedWrites, seed).toBeGreaterThan(0);
-  expect(result.delaysMs.count, seed).toBeGreaterThan(5);
-  expect(result.delaysMs.p99, seed).toBeLessThan(LEASE_MS + patient(1_000));
+  const because = `seed ${seed}`;
+  expect(result.violations, because).toEqual([]);
+  expect(result.kills, because).toBeGreaterThan(2);
+  expect(result.freezes, because).toBeGreaterThan(1);
+  expect(result.fencedWrites, because).toBeGreaterThan(0);
+  expect(result.delaysMs.count, because).toBeGreaterThan(5);
+  expect(result.delaysMs.p99, because).toBeLessThan(LEASE_MS + patient(1_000));
   expect(Object.values(result.ordersByStatus).reduce((sum, count) => sum + count, 0)).toBe(120);
 });
