@@ -1,20 +1,16 @@
-import { createApi, type Stack } from "@tercet/stack";
-import { anyProduct, CURRENCY, PRODUCTS } from "./products.ts";
+import { createApi, logIn, type Stack } from "@tercet/stack";
+import { anyProduct, PRODUCTS } from "./products.ts";
 
 const STOCK = 1_000_000_000n;
 
-/** Returns what places one order: by JSON at Order's own port, to keep the client light. */
+/**
+ * Returns a function that places one order: by JSON at Order's own port, to keep the client light.
+ */
 export async function buyer(stack: Stack): Promise<() => Promise<void>> {
   const { identity } = createApi(stack.urls.edge);
-  const { accessToken: operator } = await identity.login(stack.users.olivia);
-  const { catalog } = createApi(stack.urls.edge, operator);
+  const { catalog } = await logIn(stack.urls.edge, stack.users.olivia);
   for (const { sku, name, price } of PRODUCTS) {
-    const product = {
-      sku,
-      name,
-      price: { currencyCode: CURRENCY, minorUnits: price },
-      stock: STOCK,
-    };
+    const product = { sku, name, price, stock: STOCK };
     await catalog.putProduct({ product, requestId: crypto.randomUUID() });
   }
   const login = async () => (await identity.login(stack.users.alice)).accessToken;

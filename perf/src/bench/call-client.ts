@@ -78,16 +78,11 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
     const client = new Client(new URL(url).host, credentials.createInsecure());
     const metadata = new Metadata();
     metadata.set("authorization", authorization);
-    const { requestSerialize, responseDeserialize } = GRPC_JS_METHOD;
+    const { requestSerialize: encode, responseDeserialize: decode } = GRPC_JS_METHOD;
     return () =>
       new Promise((resolve, reject) =>
-        client.makeUnaryRequest(
-          PATH,
-          requestSerialize,
-          responseDeserialize,
-          REQUEST,
-          metadata,
-          (error, value) => (error ? reject(error) : resolve(value)),
+        client.makeUnaryRequest(PATH, encode, decode, REQUEST, metadata, (error, value) =>
+          error ? reject(error) : resolve(value),
         ),
       );
   },

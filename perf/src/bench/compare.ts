@@ -44,18 +44,17 @@ export function compareAll<T>(
 const mapValues = <T, U>(values: Readonly<Record<string, T>>, of: (value: T) => U) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, of(value)]));
 
+/** The samples of each round. */
+type Samples = readonly (readonly number[])[];
+
 /**
  * Returns percentiles of all rounds together, for a tail, of which a single round has few samples.
  * `from` to `to` is the 90% bootstrap percentile interval of the ratio (Efron 1979), with the same
  * rounds drawn for both variants.
  */
-export function comparePercentile(
-  rounds: readonly (readonly number[])[],
-  base: readonly (readonly number[])[],
-  share: number,
-): Compared {
-  const indexes = rounds.map((_, index) => index);
-  const percentile = (of: readonly (readonly number[])[], chosen: readonly number[]) =>
+export function comparePercentile(rounds: Samples, base: Samples, share: number): Compared {
+  const indexes = [...rounds.keys()];
+  const percentile = (of: Samples, chosen: readonly number[]) =>
     quantile(
       chosen.flatMap((index) => of[index] ?? []),
       share,

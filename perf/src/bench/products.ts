@@ -1,10 +1,8 @@
-export const CURRENCY = "EUR";
-
 /** Many, since orders for one product wait for each other. */
 export const PRODUCTS = Array.from({ length: 64 }, (_, n) => ({
   sku: `BENCH-${n}`,
   name: `Benchmark ${n}`,
-  price: 1_999n,
+  price: { currencyCode: "EUR", minorUnits: 1_999n },
 }));
 
 export const anyProduct = () =>

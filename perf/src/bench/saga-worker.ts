@@ -4,7 +4,6 @@
  */
 import {
   charge,
-  type Order,
   envToConfig as orderConfig,
   type PlaceInput,
   paymentClient,
@@ -24,7 +23,7 @@ import { connectPostgres, readEnv, toMoneyJson } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import type { Load } from "./call-client.ts";
 import { type Figures, figuresOf, saturate } from "./load.ts";
-import { anyProduct, CURRENCY } from "./products.ts";
+import { anyProduct } from "./products.ts";
 import { respond } from "./worker.ts";
 
 const config = orderConfig(readEnv());
@@ -49,14 +48,11 @@ await engine.start();
 const TOKEN = "tok_visa";
 const customerId = crypto.randomUUID();
 
-type Placed = Pick<Order, "id" | "paymentId" | "total">;
-
 /** Stores the order and its saga by the same statement as the service. */
-async function store(): Promise<Placed & { readonly saga: NewSaga }> {
-  const { sku, name, price } = anyProduct();
+async function store() {
+  const { sku, name, price: total } = anyProduct();
   const id = uuidv7();
   const paymentId = paymentIdOf(id);
-  const total = { currencyCode: CURRENCY, minorUnits: price };
   const items = [{ sku, name, quantity: 1, unitPrice: total }];
   const input: PlaceInput = { customerId, paymentId, amount: toMoneyJson(total), token: TOKEN };
   const saga = engine.prepare(definition, id, input);

@@ -3,23 +3,16 @@ import { fileURLToPath } from "node:url";
 import type { Env } from "@tercet/service";
 import { execaNode, getEachMessage, type Message, sendMessage } from "execa";
 
-/** A process of its own that measures or is measured, so that its costs are its own. */
-export interface Worker<Request, Response> extends AsyncDisposable {
-  readonly pid: number;
-  /** The message that it sent when it was ready. */
-  readonly first: unknown;
-  ask(request: Request): Promise<Response>;
-}
-
 /**
- * Starts a worker. `module` is next to this one, without its extension, and calls `respond`. `env`
- * is added to this process's own.
+ * Starts a process of its own that measures or is measured, so that its costs are its own. `module`
+ * is next to this one, without its extension, and calls `respond`. `env` is added to this process's
+ * own.
  */
 export async function startWorker<Request, Response>(
   module: string,
   args: readonly string[],
   env: Env = {},
-): Promise<Worker<Request, Response>> {
+) {
   const path = fileURLToPath(new URL(`${module}${extname(import.meta.filename)}`, import.meta.url));
   const worker = execaNode(path, args, {
     env,
@@ -29,18 +22,19 @@ export async function startWorker<Request, Response>(
     stdout: "inherit",
     stderr: "inherit",
   });
-  const first = await worker.getOneMessage();
+  /** The message that it sent when it was ready. */
+  const first: unknown = await worker.getOneMessage();
   return {
     pid: worker.pid ?? 0,
     first,
-    ask: async (request) => {
+    ask: async (request: Request): Promise<Response> => {
       const [response] = await Promise.all([
         worker.getOneMessage(),
         worker.sendMessage(request as Message),
       ]);
       return response as Response;
     },
-    [Symbol.asyncDispose]: async () => {
+    [Symbol.asyncDispose]: async (): Promise<void> => {
       worker.kill();
       await worker;
     },

@@ -2,16 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isReady } from "@tercet/stack";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
-/**
- * One address for the replicas of a service, like kube-proxy's and Kong's: new connections go to
- * ready replicas, and existing ones stay.
- */
-export interface Balancer extends AsyncDisposable {
-  readonly url: string;
-  /** Replaces the list of replicas. Resolves when each of them is ready and gets connections. */
-  serve(urls: readonly string[], signal: AbortSignal): Promise<void>;
-}
-
 const PROBE_EVERY_MS = 100;
 /**
  * The number of consecutive probes that must fail, as in Kubernetes. A replica must be unready for
@@ -19,7 +9,11 @@ const PROBE_EVERY_MS = 100;
  */
 const FAILURE_THRESHOLD = 3;
 
-export async function startBalancer(): Promise<Balancer> {
+/**
+ * Starts one address for the replicas of a service, like kube-proxy's and Kong's: new connections
+ * go to ready replicas, and existing ones stay.
+ */
+export async function startBalancer() {
   const proxy = await startTcpProxy();
   const over = new AbortController();
   let replicas: readonly string[] = [];
@@ -48,11 +42,12 @@ export async function startBalancer(): Promise<Balancer> {
   })();
   return {
     url: proxy.url,
-    serve: async (urls, signal) => {
+    /** Replaces the list of replicas. Resolves when each of them is ready and gets connections. */
+    serve: async (urls: readonly string[], signal: AbortSignal): Promise<void> => {
       replicas = urls;
       while (!(await probe())) await sleep(PROBE_EVERY_MS, undefined, { signal });
     },
-    [Symbol.asyncDispose]: async () => {
+    [Symbol.asyncDispose]: async (): Promise<void> => {
       over.abort();
       await probing;
       await proxy[Symbol.asyncDispose]();

@@ -16,8 +16,8 @@ export class CallLog {
   readonly breaches: string[] = [];
   readonly #options: Required<CallLogOptions>;
 
-  constructor({ isExpected = isPassing, graceMs = Number.POSITIVE_INFINITY }: CallLogOptions = {}) {
-    this.#options = { isExpected, graceMs };
+  constructor(options: CallLogOptions = {}) {
+    this.#options = { isExpected: isPassing, graceMs: Number.POSITIVE_INFINITY, ...options };
   }
 
   /** Makes one call and rejects as it does. `refusals` are codes that count as responses. */

@@ -46,8 +46,7 @@ export function openCallStreams(options: CallStreamsOptions): CallStream[] {
     (create: (request: ReturnType<typeof anOrder>, n: number) => Promise<{ id: string }>) =>
     async (n: number) => {
       const request = anOrder(sku, n);
-      const { id } = await create(request, n);
-      shopper.acknowledged.set(request.requestId, id);
+      shopper.acknowledged.set(request.requestId, (await create(request, n)).id);
     };
   return [
     stream(

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectPostgres } from "@tercet/service";
 import type { ServiceName, Stack } from "@tercet/stack";
-import type { FaultLog } from "./fault-log.ts";
+import type { FaultKind, FaultLog } from "./fault-log.ts";
 import type { Fleet } from "./fleet.ts";
 import { between, pick, type Random } from "./random.ts";
-import type { TcpProxy } from "./tcp-proxy.ts";
+import type { NetworkFault, TcpProxy } from "./tcp-proxy.ts";
 
 export interface FaultOptions {
   readonly stack: Stack;
@@ -112,16 +112,19 @@ async function resetNetwork({ network, log }: FaultOptions): Promise<void> {
   network.reset();
 }
 
-async function slowNetwork({ network, log, random }: FaultOptions): Promise<void> {
-  using _ = log.record("network slow");
-  network.inject({ latencyMs: between(50, 400, random) });
-  await sleep(between(...NETWORK_MS, random));
-  network.inject();
-}
+const slowNetwork = (options: FaultOptions): Promise<void> =>
+  disturbNetwork("network slow", { latencyMs: between(50, 400, options.random) }, options);
 
-async function cutNetwork({ network, log, random }: FaultOptions): Promise<void> {
-  using _ = log.record("black hole");
-  network.inject({ blackHole: true });
+const cutNetwork = (options: FaultOptions): Promise<void> =>
+  disturbNetwork("black hole", { blackHole: true }, options);
+
+async function disturbNetwork(
+  kind: FaultKind,
+  fault: NetworkFault,
+  { network, log, random }: FaultOptions,
+): Promise<void> {
+  using _ = log.record(kind);
+  network.inject(fault);
   await sleep(between(...NETWORK_MS, random));
   network.inject();
 }

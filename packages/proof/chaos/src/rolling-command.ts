@@ -1,3 +1,4 @@
+import { distribution } from "@tercet/cli";
 import { chaosCommand } from "./command.ts";
 import { runRolling } from "./rolling.ts";
 
@@ -18,9 +19,12 @@ Options:
       ["replicas replaced", `${replaced}, in ${options.rounds} rounds`],
       ["  drain p50, max", `${drainMs.p50}, ${drainMs.max} ms`],
       ["orders", String(orders)],
-      ...streams.map(({ name, calls, failures, ms: { p50, p99 } }) => {
-        const latencies = `p50 ${p50}, p99 ${p99} ms`;
-        return [name, `${calls} calls, ${failures.length} failed; ${latencies}`] as const;
+      ...streams.map(({ name, log: { tookMs, breaches: failed } }) => {
+        const { count, p50, p99 } = distribution(tookMs);
+        return [
+          name,
+          `${count} calls, ${failed.length} failed; p50 ${p50}, p99 ${p99} ms`,
+        ] as const;
       }),
     ] as const;
     return { rows, breaches };

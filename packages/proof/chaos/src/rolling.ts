@@ -13,13 +13,8 @@ export interface RollingOptions extends RunOptions {
 
 export interface RollingResult {
   readonly replaced: number;
-  readonly streams: readonly {
-    readonly name: string;
-    readonly calls: number;
-    readonly ms: Distribution;
-    /** A sentence for each failed call. */
-    readonly failures: readonly string[];
-  }[];
+  /** With the log of their calls. */
+  readonly streams: readonly Pick<CallStream, "name" | "log">[];
   /** Milliseconds from SIGTERM to the end of the process. */
   readonly drainMs: Distribution;
   readonly orders: number;
@@ -103,12 +98,7 @@ export async function runRolling(options: RollingOptions): Promise<RollingResult
   const idle = streams.filter(({ log }) => log.tookMs.length === 0);
   return {
     replaced: drains.length,
-    streams: streams.map(({ name, log: { tookMs, breaches: failures } }) => ({
-      name,
-      calls: tookMs.length,
-      ms: distribution(tookMs),
-      failures,
-    })),
+    streams,
     drainMs: distribution(drains),
     orders: snapshot.orders.length,
     breaches: [

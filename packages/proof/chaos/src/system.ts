@@ -3,8 +3,8 @@ import type { ProgressListener } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import {
   ANY_PORT,
-  createApi,
   envToConfig,
+  logIn,
   type ServiceName,
   type Stack,
   startStack,
@@ -53,8 +53,7 @@ export async function startSystem(options: SystemOptions): Promise<Stack> {
 }
 
 async function stockUp({ urls, users }: Stack, products: SystemOptions["stock"]): Promise<void> {
-  const { accessToken } = await createApi(urls.edge).identity.login(users.olivia);
-  const { catalog } = createApi(urls.edge, accessToken);
+  const { catalog } = await logIn(urls.edge, users.olivia);
   const price = { currencyCode: "EUR", minorUnits: 1_999n };
   for (const [sku, stock] of Object.entries(products))
     await catalog.putProduct({

@@ -15,29 +15,7 @@ export interface NetworkFault {
   readonly blackHole?: boolean;
 }
 
-export type Matcher = (bytes: Buffer) => boolean;
-
-/** One TCP address for changing servers, behind a network into which faults can be injected. */
-export interface TcpProxy extends AsyncDisposable {
-  readonly port: number;
-  /** "http://127.0.0.1:PORT" */
-  readonly url: string;
-  /** Open connections. */
-  readonly connections: number;
-  /** Sends new connections to these URLs in turn, and skips those that refuse. */
-  to(...urls: readonly string[]): void;
-  /** Replaces the current fault; ends it without an argument. */
-  inject(fault?: NetworkFault): void;
-  /** Ends every connection by RST. */
-  reset(): void;
-  /** Sends FIN to every client, and goes on reading from it. */
-  halfClose(): void;
-  /**
-   * Loses one reply: on the first connection with a matching request, the first bytes of the server
-   * that match `reply` are dropped and the connection is reset. Resolves when that has happened.
-   */
-  dropReply(request: Matcher, reply?: Matcher): Promise<void>;
-}
+type Matcher = (bytes: Buffer) => boolean;
 
 interface Connection {
   readonly client: Socket;
@@ -56,13 +34,14 @@ const HOST = "127.0.0.1";
 const SLICES_PER_SECOND = 20;
 
 export async function startTcpProxy(...targets: readonly string[]): Promise<TcpProxy> {
-  const proxy = new FaultyProxy();
+  const proxy = new TcpProxy();
   proxy.to(...targets);
   await proxy.listen();
   return proxy;
 }
 
-class FaultyProxy implements TcpProxy {
+/** One TCP address for changing servers, behind a network into which faults can be injected. */
+export class TcpProxy implements AsyncDisposable {
   readonly #listener = createServer({ allowHalfOpen: true }, (client) => void this.#accept(client));
   readonly #open = new Set<Connection>();
   #targets: readonly URL[] = [];
@@ -84,20 +63,24 @@ class FaultyProxy implements TcpProxy {
     return `http://${HOST}:${this.port}`;
   }
 
+  /** Open connections. */
   get connections(): number {
     return this.#open.size;
   }
 
+  /** Sends new connections to these URLs in turn, and skips those that refuse. */
   to(...urls: readonly string[]): void {
     this.#targets = urls.map((url) => new URL(url));
   }
 
+  /** Replaces the current fault; ends it without an argument. */
   inject(fault: NetworkFault = {}): void {
     this.#fault = fault;
     this.#changed.abort();
     this.#changed = new AbortController();
   }
 
+  /** Ends every connection by RST. */
   reset(): void {
     for (const { client, server } of this.#open) {
       client.resetAndDestroy();
@@ -105,10 +88,15 @@ class FaultyProxy implements TcpProxy {
     }
   }
 
+  /** Sends FIN to every client, and goes on reading from it. */
   halfClose(): void {
     for (const { client } of this.#open) client.end();
   }
 
+  /**
+   * Loses one reply: on the first connection with a matching request, the first bytes of the server
+   * that match `reply` are dropped and the connection is reset. Resolves when that has happened.
+   */
   dropReply(request: Matcher, reply: Matcher = () => true): Promise<void> {
     return new Promise((dropped) => {
       this.#drop = { request, reply, dropped };
@@ -141,8 +129,12 @@ class FaultyProxy implements TcpProxy {
           this.#open.delete(connection);
           other.destroy();
         });
-    this.#pump(client, server, (bytes) => this.#watchRequest(connection, bytes));
-    this.#pump(server, client, (bytes) => this.#losesReply(connection, bytes));
+    this.#pump(client, server, (bytes) => {
+      if (!this.#drop?.request(bytes)) return false;
+      [connection.drop, this.#drop] = [this.#drop, undefined];
+      return false;
+    });
+    this.#pump(server, client, (bytes) => losesReply(connection, bytes));
   }
 
   async #reach(): Promise<Socket | undefined> {
@@ -193,20 +185,12 @@ class FaultyProxy implements TcpProxy {
   async #pause(ms: number): Promise<void> {
     if (ms > 0) await sleep(ms, undefined, { signal: this.#changed.signal }).catch(() => {});
   }
+}
 
-  #watchRequest(connection: Connection, bytes: Buffer): boolean {
-    if (this.#drop?.request(bytes)) {
-      connection.drop = this.#drop;
-      this.#drop = undefined;
-    }
-    return false;
-  }
-
-  #losesReply({ client, server, drop }: Connection, bytes: Buffer): boolean {
-    if (drop?.reply(bytes) !== true) return false;
-    client.resetAndDestroy();
-    server.destroy();
-    drop.dropped();
-    return true;
-  }
+function losesReply({ client, server, drop }: Connection, bytes: Buffer): boolean {
+  if (drop?.reply(bytes) !== true) return false;
+  client.resetAndDestroy();
+  server.destroy();
+  drop.dropped();
+  return true;
 }
