@@ -77,7 +77,12 @@ export async function runK6({ script, env, signal, onLine }: K6Options): Promise
       if (message !== undefined) complaints.set(message, (complaints.get(message) ?? 0) + 1);
     }
   };
-  using cpu = watchCpu(k6.pid);
+  // A process that has ended has no processor time.
+  let lastCpuMs: number | undefined;
+  using _ = setInterval(() => {
+    const now = cpuMs([k6.pid ?? 0]);
+    if (!Number.isNaN(now)) lastCpuMs = now;
+  }, SAMPLE_CPU_EVERY_MS);
   const [{ code, exitCode }] = await Promise.all([k6, readOutput(), readLog()]);
   signal.throwIfAborted();
   if (code === "ENOENT") throw new CommandError(NOT_FOUND);
@@ -102,7 +107,7 @@ export async function runK6({ script, env, signal, onLine }: K6Options): Promise
       Object.entries(metrics).map(([name, { thresholds: _, ...values }]) => [name, values]),
     ),
     complaints: Object.fromEntries(complaints),
-    cpuMs: cpu.lastMs,
+    cpuMs: lastCpuMs,
   };
 }
 
@@ -118,19 +123,4 @@ function messageOf(line: string): string | undefined {
   if (!line.startsWith("{")) return line;
   const { level, msg } = JSON.parse(line) as { level: string; msg: string };
   return level === "info" || msg.startsWith("thresholds on metrics") ? undefined : msg.trim();
-}
-
-/** Keeps the last sample, since a process that has ended has none. */
-function watchCpu(pid: number | undefined): Disposable & { readonly lastMs: number | undefined } {
-  let lastMs: number | undefined;
-  const timer = setInterval(() => {
-    const now = pid === undefined ? Number.NaN : cpuMs([pid]);
-    if (!Number.isNaN(now)) lastMs = now;
-  }, SAMPLE_CPU_EVERY_MS);
-  return {
-    get lastMs() {
-      return lastMs;
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
-  };
 }

@@ -37,7 +37,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const { minutes = own } = options;
   const series = new Series(duration);
   const [startTime, began] = [new Date().toISOString(), performance.now()];
-  const timer = setInterval(() => {
+  using _ = setInterval(() => {
     const recent = series.recent(RECENT_S);
     if (recent !== undefined) onProgress(recent);
   }, SHOW_EVERY_MS);
@@ -51,7 +51,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     },
     signal,
     onLine: (line) => series.addLine(line),
-  }).finally(() => clearInterval(timer));
+  });
   return {
     scenario,
     minutes,
