@@ -146,16 +146,10 @@ export function parseKongConfig(text: string): KongConfig {
 
 function repetitions({ services, plugins }: KongConfig): string[] {
   const routes = services.flatMap((service): readonly KongRoute[] => service.routes);
-  const owners = [...services, ...routes, { name: "the configuration", plugins }];
-  return [
-    ...[services, routes].flatMap(repeated).map((name) => `two are called ${name}`),
-    ...owners.flatMap((owner) =>
-      repeated(owner.plugins ?? []).map((name) => `${owner.name} has the plugin ${name} twice`),
-    ),
-  ];
-}
-
-function repeated(all: readonly { readonly name: string }[]): string[] {
-  const names = all.map(({ name }) => name);
-  return names.filter((name, index) => names.indexOf(name) !== index);
+  const ofOwners = [...services, ...routes].map((owner) => owner.plugins ?? []);
+  return [services, routes, plugins, ...ofOwners].flatMap((all) => {
+    const names = all.map(({ name }) => name);
+    const twice = names.filter((name, index) => names.indexOf(name) !== index);
+    return twice.map((name) => `two are called ${name}`);
+  });
 }
