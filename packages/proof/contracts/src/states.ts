@@ -56,17 +56,15 @@ function orderStates({ identity, order }: Urls): Record<string, StateHandler> {
     "the catalog sells MUG for 12.50 EUR, and VINYL, of which there is none": async () => {
       const { accessToken } = await createApi(identity).identity.login(OPERATOR);
       const { catalog } = createApi(order, accessToken);
-      const product = {
-        sku: "MUG",
-        name: "Blue mug",
-        description: "Stoneware.",
-        price: { currencyCode: "EUR", minorUnits: 1_250n },
-      };
-      await catalog.putProduct({ requestId: uuid(), product: { ...product, stock: 500n } });
-      await catalog.putProduct({
-        requestId: uuid(),
-        product: { ...product, sku: "VINYL", name: "First pressing" },
-      });
+      const price = { currencyCode: "EUR", minorUnits: 1_250n };
+      for (const product of [
+        { sku: "MUG", name: "Blue mug", stock: 500n },
+        { sku: "VINYL", name: "First pressing" },
+      ])
+        await catalog.putProduct({
+          requestId: uuid(),
+          product: { ...product, description: "Stoneware.", price },
+        });
       return NONE;
     },
     "a customer has an order that is CONFIRMED": () => place("tok_visa"),
