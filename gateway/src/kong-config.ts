@@ -144,10 +144,15 @@ export function parseKongConfig(text: string): KongConfig {
   throw new Error(problems.join("\n"));
 }
 
-function repetitions({ services, plugins }: KongConfig): string[] {
-  const routes = services.flatMap((service): readonly KongRoute[] => service.routes);
-  const ofOwners = [...services, ...routes].map((owner) => owner.plugins ?? []);
-  return [services, routes, plugins, ...ofOwners].flatMap((all) => {
+/** Returns the plugins of the configuration, of each service and of each route. */
+export function pluginsOf({ services, plugins }: KongConfig): (readonly KongPlugin[])[] {
+  const owners = services.flatMap((service) => [service, ...service.routes]);
+  return [plugins, ...owners.map((owner) => owner.plugins ?? [])];
+}
+
+function repetitions(config: KongConfig): string[] {
+  const routes = config.services.flatMap((service): readonly KongRoute[] => service.routes);
+  return [config.services, routes, ...pluginsOf(config)].flatMap((all) => {
     const names = all.map(({ name }) => name);
     const twice = names.filter((name, index) => names.indexOf(name) !== index);
     return twice.map((name) => `two are called ${name}`);
