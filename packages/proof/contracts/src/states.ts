@@ -4,12 +4,13 @@ import { serviceToken } from "@tercet/service";
 import { createApi } from "@tercet/stack";
 import { OPERATOR, ORDER_SECRET, type Services } from "./services.ts";
 
-type Params = Readonly<Record<string, string>>;
-/** The values that replace the pact's examples in the request. */
 type Values = Readonly<Record<string, string>>;
 
-/** Sets a provider state up by the services' own RPCs. */
-export type StateHandler = (params: Params) => Promise<Values>;
+/**
+ * Sets a provider state up by the services' own RPCs. Resolves to the values that replace the
+ * pact's examples in the request.
+ */
+export type StateHandler = (params: Values) => Promise<Values>;
 
 const NONE: Values = {};
 const uuid = (): string => crypto.randomUUID();
@@ -86,7 +87,7 @@ function paymentStates({ identity: identityUrl, payment }: Urls): Record<string,
     audience: "payment",
   });
   const payments = async () => createApi(payment, await asOrder()).payments;
-  const charge = async ({ paymentId = "", orderId = "", customerId = "" }: Params, token: string) =>
+  const charge = async ({ paymentId = "", orderId = "", customerId = "" }: Values, token: string) =>
     (await payments()).processPayment({
       ...{ paymentId, orderId, customerId },
       amount: { currencyCode: "EUR", minorUnits: 2_500n },
