@@ -144,18 +144,17 @@ export function parseKongConfig(text: string): KongConfig {
   throw new Error(problems.join("\n"));
 }
 
-function repetitions({ services, plugins }: KongConfig): string[] {
-  const routes = services.flatMap((service): readonly KongRoute[] => service.routes);
-  const owners = [...services, ...routes, { name: "the configuration", plugins }];
-  return [
-    ...[services, routes].flatMap(repeated).map((name) => `two are called ${name}`),
-    ...owners.flatMap((owner) =>
-      repeated(owner.plugins ?? []).map((name) => `${owner.name} has the plugin ${name} twice`),
-    ),
-  ];
+/** Returns the plugins of the configuration, of each service and of each route. */
+export function pluginsOf({ services, plugins }: KongConfig): (readonly KongPlugin[])[] {
+  const owners = services.flatMap((service) => [service, ...service.routes]);
+  return [plugins, ...owners.map((owner) => owner.plugins ?? [])];
 }
 
-function repeated(all: readonly { readonly name: string }[]): string[] {
-  const names = all.map(({ name }) => name);
-  return names.filter((name, index) => names.indexOf(name) !== index);
+function repetitions(config: KongConfig): string[] {
+  const routes = config.services.flatMap((service): readonly KongRoute[] => service.routes);
+  return [config.services, routes, ...pluginsOf(config)].flatMap((all) => {
+    const names = all.map(({ name }) => name);
+    const twice = names.filter((name, index) => names.indexOf(name) !== index);
+    return twice.map((name) => `two are called ${name}`);
+  });
 }

@@ -1,4 +1,4 @@
-import type { KongConfig } from "./kong-config.ts";
+import { type KongConfig, pluginsOf } from "./kong-config.ts";
 
 /** Parses Kong's own settings, in the format of `docker --env-file`. */
 export function parseEnvFile(text: string): Map<string, string> {
@@ -9,19 +9,11 @@ export function parseEnvFile(text: string): Map<string, string> {
 }
 
 /** Returns where Kong's own settings contradict its configuration or open a closed port. */
-export function kongEnvProblems(
-  env: ReadonlyMap<string, string>,
-  { services, plugins }: KongConfig,
-): string[] {
-  const all = [
-    ...plugins,
-    ...services.flatMap((service) =>
-      [service, ...service.routes].flatMap((one) => one.plugins ?? []),
-    ),
-  ];
+export function kongEnvProblems(env: ReadonlyMap<string, string>, config: KongConfig): string[] {
+  const plugins = pluginsOf(config).flatMap((all) => all.map(({ name }) => name));
   const needed: Record<string, string> = {
     KONG_DATABASE: "off",
-    KONG_PLUGINS: [...new Set(all.map(({ name }) => name))].sort().join(","),
+    KONG_PLUGINS: [...new Set(plugins)].sort().join(","),
     KONG_ROUTER_FLAVOR: "traditional_compatible",
     KONG_ADMIN_LISTEN: "127.0.0.1:8001",
     KONG_ADMIN_GUI_LISTEN: "off",

@@ -14,8 +14,7 @@ import {
   upstreams,
 } from "./settings.ts";
 
-type HttpService = Extract<KongService, { protocol: "http" }>;
-type HttpRoute = HttpService["routes"][number];
+type HttpRoute = Extract<KongService, { protocol: "http" }>["routes"][number];
 
 const HEADER = ` Generated from the access rules in proto/ by \`pnpm generate\`: do not edit. An installation's
  settings are in gateway/src/settings.ts, the reasons in docs/decisions/0035-generated-gateway.md.
@@ -35,34 +34,35 @@ const kinds = [
     suffix: "",
     about: "Calls.",
     has: (method: DescMethod) => !isStream(method) && !isAnonymousWrite(method),
+    settings: { read_timeout: timeouts.answer },
   },
   {
     suffix: "-anonymous",
     about: "Writes that need no token: a lower rate limit.",
     has: (method: DescMethod) => !isStream(method) && isAnonymousWrite(method),
+    // A plugin of a service counts all of its routes together, and replaces the global one.
+    settings: { read_timeout: timeouts.answer, plugins: [rateLimit(limits.anonymous)] },
   },
   {
     suffix: "-streams",
     about: "Streams: not buffered, and may be silent for a long time.",
     has: isStream,
+    settings: { read_timeout: timeouts.silence },
   },
-] as const;
+];
 
 /** Returns Kong's configuration for these services. Throws if one of them has no upstream. */
 export function kongConfig(services: readonly DescService[]): KongConfig {
   const exposed = services.flatMap((service) => service.methods).filter(isExposed);
-  const names = [...new Set(exposed.map(upstreamOf))].sort();
+  const upstreamNames = [...new Set(exposed.map(upstreamOf))].sort();
   return {
     _format_version: "3.0",
-    services: names.flatMap((name) => {
-      const methods = exposed.filter((method) => upstreamOf(method) === name);
-      return kinds.flatMap(({ suffix, has }) => {
-        const some = methods.filter(has);
-        return some.length === 0
-          ? []
-          : [httpService(name, suffix, some), grpcService(name, suffix, some)];
-      });
-    }),
+    services: upstreamNames.flatMap((upstream) =>
+      kinds.flatMap(({ has, ...kind }) => {
+        const methods = exposed.filter((method) => upstreamOf(method) === upstream && has(method));
+        return methods.length === 0 ? [] : servicesFor(upstream, kind, methods);
+      }),
+    ),
     plugins: globalPlugins(),
   };
 }
@@ -83,11 +83,11 @@ export function kongYaml(services: readonly DescService[]): string {
 
 function comment(service: YAMLMap, spaceBefore: boolean): void {
   const name = String(service.get("name"));
-  const { about } = kinds.findLast(({ suffix }) => name.endsWith(suffix)) ?? kinds[0];
+  const kind = kinds.findLast(({ suffix }) => name.endsWith(suffix));
   service.commentBefore =
     service.get("protocol") === "grpc"
       ? " The same as gRPC, recognized by its content type."
-      : ` ${about}`;
+      : ` ${kind?.about}`;
   service.spaceBefore = spaceBefore;
 }
 
@@ -98,63 +98,64 @@ function upstreamOf({ parent }: DescMethod): string {
   return name;
 }
 
-const service = (name: string, suffix: string) => ({
-  host: upstreams[name]?.host ?? name,
-  port: upstreams[name]?.port ?? 80,
-  retries: 0,
-  connect_timeout: timeouts.connect,
-  write_timeout: timeouts.write,
-  read_timeout: suffix === "-streams" ? timeouts.silence : timeouts.answer,
-  // A plugin of a service counts all of its routes together, and replaces the global one.
-  ...(suffix === "-anonymous" && { plugins: [rateLimit(limits.anonymous)] }),
-});
+function servicesFor(
+  upstream: string,
+  { suffix, settings }: Omit<(typeof kinds)[number], "has">,
+  methods: readonly DescMethod[],
+): KongService[] {
+  const name = `${upstream}${suffix}`;
+  const service = {
+    host: upstreams[upstream]?.host ?? upstream,
+    port: upstreams[upstream]?.port ?? 80,
+    retries: 0,
+    connect_timeout: timeouts.connect,
+    write_timeout: timeouts.write,
+    ...settings,
+  };
+  const grpcRoute = {
+    name: `${name}-grpc`,
+    protocols: ["grpc", "grpcs"] as ["grpc", "grpcs"],
+    headers: { "content-type": GRPC_TYPES },
+    paths: methods.map(pathOf).map(exactly),
+    strip_path: false as const,
+  };
+  return [
+    { name, protocol: "http", ...service, routes: httpRoutes(name, methods) },
+    { name: `${name}-grpc`, protocol: "grpc", ...service, routes: [grpcRoute] },
+  ];
+}
 
-function httpService(name: string, suffix: string, methods: readonly DescMethod[]): HttpService {
-  const full = `${name}${suffix}`;
-  const paths = (some: readonly DescMethod[]) => some.map(pathOf);
+const GRPC_TYPES = ["application/grpc", "application/grpc+proto", "application/grpc+json"];
+
+function httpRoutes(service: string, methods: readonly DescMethod[]): HttpRoute[] {
+  const reads = methods.filter(isRead).map(pathOf);
+  const writes = methods.filter((method) => !isRead(method)).map(pathOf);
   const rpcs = methods.some(isStream)
-    ? httpRoute(full, ["POST"], paths(methods)).map((route) => ({
-        ...route,
-        response_buffering: false,
-      }))
+    ? [{ ...httpRoute(service, ["POST"], methods.map(pathOf)), response_buffering: false }]
     : [
-        ...httpRoute(`${full}-reads`, ["GET", "POST"], paths(methods.filter(isRead))),
-        ...httpRoute(
-          `${full}-writes`,
-          ["POST"],
-          paths(methods.filter((method) => !isRead(method))),
-        ),
+        httpRoute(`${service}-reads`, ["GET", "POST"], reads),
+        httpRoute(`${service}-writes`, ["POST"], writes),
       ];
   const auth = authRoutes.filter(({ rpc }) => methods.includes(rpc)).map(authRoute);
-  const keys = full === "identity" ? httpRoute("well-known", ["GET"], WELL_KNOWN) : [];
-  return {
-    name: full,
-    protocol: "http",
-    ...service(name, suffix),
-    routes: [...rpcs, ...auth, ...keys],
-  };
+  const keys = service === "identity" ? [httpRoute("well-known", ["GET"], WELL_KNOWN)] : [];
+  return [...rpcs, ...auth, ...keys].filter(({ paths }) => paths.length > 0);
 }
 
 /**
  * A browser asks by OPTIONS before it calls: without it in the list no route, and so no plugin,
  * would answer.
  */
-function httpRoute(
+const httpRoute = (
   name: string,
-  methods: ("GET" | "POST")[],
+  methods: readonly ("GET" | "POST")[],
   paths: readonly string[],
-): HttpRoute[] {
-  if (paths.length === 0) return [];
-  return [
-    {
-      name,
-      protocols: ["http", "https"],
-      methods: [...methods, "OPTIONS"],
-      paths: paths.map(exactly),
-      strip_path: false,
-    },
-  ];
-}
+): HttpRoute => ({
+  name,
+  protocols: ["http", "https"],
+  methods: [...methods, "OPTIONS"],
+  paths: paths.map(exactly),
+  strip_path: false,
+});
 
 function authRoute({ method, path, rpc }: AuthRoute): HttpRoute {
   const querystring = Object.entries(CONNECT_GET).map(([name, value]) => `${name}:${value}`);
@@ -163,47 +164,17 @@ function authRoute({ method, path, rpc }: AuthRoute): HttpRoute {
     ...(method === "GET" && { add: { querystring } }),
   };
   return {
-    name: path.slice(1).replace("/", "-"),
-    protocols: ["http", "https"],
-    methods: [method, "OPTIONS"],
-    paths: [exactly(path)],
-    strip_path: false,
+    ...httpRoute(path.slice(1).replace("/", "-"), [method], [path]),
     plugins: [{ name: "request-transformer", config }],
-  };
-}
-
-const GRPC_TYPES = ["application/grpc", "application/grpc+proto", "application/grpc+json"];
-
-function grpcService(name: string, suffix: string, methods: readonly DescMethod[]): KongService {
-  const full = `${name}${suffix}-grpc`;
-  const paths = methods.map((method) => exactly(pathOf(method)));
-  return {
-    name: full,
-    protocol: "grpc",
-    ...service(name, suffix),
-    routes: [
-      {
-        name: full,
-        protocols: ["grpc", "grpcs"],
-        headers: { "content-type": GRPC_TYPES },
-        paths,
-        strip_path: false,
-      },
-    ],
   };
 }
 
 /** A regular expression for this path and no longer one. */
 const exactly = (path: string): string => `~${path.replaceAll(".", "\\.")}$`;
 
-const rateLimit = (limit: {
-  readonly second?: number;
-  readonly minute?: number;
-  readonly hour?: number;
-}): KongPlugin => ({
-  name: "rate-limiting",
-  config: { ...limit, limit_by: "ip", policy: "local" },
-});
+function rateLimit(limit: Partial<Record<"second" | "minute" | "hour", number>>): KongPlugin {
+  return { name: "rate-limiting", config: { ...limit, limit_by: "ip", policy: "local" } };
+}
 
 const lowerCase = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase());
 

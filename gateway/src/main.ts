@@ -4,34 +4,33 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { ROOT } from "@tercet/cli";
+import { ROOT, runCommand } from "@tercet/cli";
 import { kongYaml } from "./kong.ts";
 import { parseKongConfig } from "./kong-config.ts";
 import { kongEnvProblems, parseEnvFile } from "./kong-env.ts";
 import { ourServices } from "./our-services.ts";
 import { gatewayProblems } from "./problems.ts";
 
-const usage = `Usage: node --conditions=source gateway/src/main.ts [--check] [--help]
+const help = `Usage: node --conditions=source gateway/src/main.ts [--check] [--help]
 
 Writes gateway/kong.yml from the access rules in proto/, as pnpm generate does.
 
 Options:
   --check  write nothing; fail if the file is stale, if it does not expose exactly the methods that
-           are for the outside, if a route leads nowhere, or if gateway/kong.env contradicts it
-`;
+           are for the outside, if a route leads nowhere, or if gateway/kong.env contradicts it`;
 
-const { values } = parseArgs({
-  options: { check: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-});
 const file = join(ROOT, "gateway/kong.yml");
 
-if (values.help) process.stdout.write(usage);
-else if (values.check) {
-  const problems = await check();
-  for (const problem of problems) process.stdout.write(`${problem}\n`);
-  process.exitCode = problems.length === 0 ? 0 : 1;
-} else await writeFile(file, kongYaml(await ourServices()));
+await runCommand({
+  help,
+  options: { check: { type: "boolean" } },
+  run: async ({ terminal, values }) => {
+    const problems = values["check"] ? await check() : [];
+    if (!values["check"]) await writeFile(file, kongYaml(await ourServices()));
+    for (const problem of problems) terminal.line(problem);
+    return problems.length === 0 ? 0 : 1;
+  },
+});
 
 async function check(): Promise<string[]> {
   const services = await ourServices();

@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { authRoutes } from "./auth-routes.ts";
 import { isExposed, isRead, isStream, pathOf } from "./exposure.ts";
 import { WELL_KNOWN } from "./kong.ts";
-import type { KongConfig, KongPlugin } from "./kong-config.ts";
+import type { KongConfig } from "./kong-config.ts";
 import { patternOf, type RoutableRequest, type Routed, routeOf } from "./router.ts";
 import { upstreams } from "./settings.ts";
 
@@ -12,10 +12,8 @@ import { upstreams } from "./settings.ts";
  */
 export function gatewayProblems(config: KongConfig, services: readonly DescService[]): string[] {
   const methods = services.flatMap((service) => service.methods);
-  const [exposed, hidden] = [
-    methods.filter(isExposed),
-    methods.filter((method) => !isExposed(method)),
-  ];
+  const exposed = methods.filter(isExposed);
+  const hidden = methods.filter((method) => !isExposed(method));
   return [
     ...exposed.flatMap((method) => unreachable(config, method)),
     ...[...hidden.map(pathOf), ...INSIDE].flatMap((path) => leaks(config, path)),
@@ -35,35 +33,26 @@ const INSIDE = [
 ];
 
 const GRPC = "application/grpc";
+const POST_TYPES = [
+  "application/json",
+  "application/proto",
+  "application/grpc-web+proto",
+  GRPC,
+  `${GRPC}+proto`,
+];
 
 function requestsFor(method: DescMethod): RoutableRequest[] {
   const path = pathOf(method);
-  const calls = [
-    "application/json",
-    "application/proto",
-    "application/grpc-web+proto",
-    GRPC,
-    `${GRPC}+proto`,
-  ];
-  const posts = calls.map((contentType) => ({ method: "POST", path, contentType }));
+  const posts = POST_TYPES.map((contentType) => ({ method: "POST", path, contentType }));
   return isRead(method) && !isStream(method) ? [...posts, { method: "GET", path }] : posts;
 }
 
 function unreachable(config: KongConfig, method: DescMethod): string[] {
-  const upstream = upstreams[method.parent.typeName.split(".")[0] ?? ""];
   return requestsFor(method).flatMap((request) => {
     const what = `${request.method} ${request.path} (${request.contentType ?? "no body"})`;
     const routed = routeOf(config, request);
     if (routed === undefined) return [`${what} is not routed`];
-    const { host, port, protocol } = routed.service;
-    const wanted = request.contentType?.match(/^application\/grpc(\+|$)/) ? "grpc" : "http";
-    return [
-      ...(host === upstream?.host && port === upstream.port
-        ? []
-        : [`${what} goes to ${host}:${port}`]),
-      ...(protocol === wanted ? [] : [`${what} goes to its upstream by ${protocol}`]),
-      ...wrongFor(method, routed).map((problem) => `${what} ${problem}`),
-    ];
+    return wrongFor(method, request, routed).map((problem) => `${what} ${problem}`);
   });
 }
 
@@ -71,30 +60,32 @@ function unreachable(config: KongConfig, method: DescMethod): string[] {
 const LONGEST_ANSWER_MS = 30_000;
 const LONG_SILENCE_MS = 600_000;
 
-function wrongFor(method: DescMethod, { service, route }: Routed): string[] {
-  const enough = isStream(method) ? LONG_SILENCE_MS : LONGEST_ANSWER_MS;
-  const held =
-    isStream(method) &&
-    service.protocol === "http" &&
-    !("response_buffering" in route && route.response_buffering === false);
-  return [
-    ...(service.retries > 0 ? ["is asked again by the gateway"] : []),
-    ...(service.read_timeout <= enough ? ["is given up too early"] : []),
-    ...(held ? ["is a stream, and held back"] : []),
+function wrongFor(
+  method: DescMethod,
+  { contentType }: RoutableRequest,
+  { service: { host, port, protocol, retries, read_timeout }, route }: Routed,
+): string[] {
+  const upstream = upstreams[method.parent.typeName.split(".")[0] ?? ""];
+  const wanted = contentType?.match(/^application\/grpc(\+|$)/) ? "grpc" : "http";
+  const [stream, enough] = isStream(method) ? [true, LONG_SILENCE_MS] : [false, LONGEST_ANSWER_MS];
+  const buffered = !("response_buffering" in route) || route.response_buffering !== false;
+  const problems: [is: boolean, problem: string][] = [
+    [host !== upstream?.host || port !== upstream.port, `goes to ${host}:${port}`],
+    [protocol !== wanted, `goes to its upstream by ${protocol}`],
+    [retries > 0, "is asked again by the gateway"],
+    [read_timeout <= enough, "is given up too early"],
+    [stream && protocol === "http" && buffered, "is a stream, and held back"],
   ];
+  return problems.flatMap(([is, problem]) => (is ? [problem] : []));
 }
 
 function leaks(config: KongConfig, path: string): string[] {
   const types = [undefined, "application/json", "application/grpc-web+proto", GRPC];
-  const requests = types.flatMap((contentType) =>
-    ["GET", "POST"].map((method) => ({ method, path, contentType })),
-  );
-  const leak = requests
+  const leak = types
+    .flatMap((contentType) => ["GET", "POST"].map((method) => ({ method, path, contentType })))
     .map((request) => routeOf(config, request))
     .find((routed) => routed !== undefined);
-  return leak === undefined
-    ? []
-    : [`${path} is for the inside, and ${leak.route.name} leads to it`];
+  return leak ? [`${path} is for the inside, and ${leak.route.name} leads to it`] : [];
 }
 
 function deadRoutes({ services }: KongConfig, exposed: readonly DescMethod[]): string[] {
@@ -103,11 +94,10 @@ function deadRoutes({ services }: KongConfig, exposed: readonly DescMethod[]): s
   return services.flatMap(({ routes }) =>
     routes.flatMap(({ name, paths, plugins = [] }) => {
       const dead = paths.filter((pattern) => !known.some((path) => patternOf(pattern).test(path)));
-      const lost = plugins.flatMap(rewrittenTo).filter((path) => !rpcs.includes(path));
+      const lost = plugins
+        .flatMap((one) => (one.name === "request-transformer" ? one.config.replace.uri : []))
+        .filter((path) => !rpcs.includes(path));
       return [...dead, ...lost].map((path) => `${name}: there is nothing at ${path}`);
     }),
   );
 }
-
-const rewrittenTo = (plugin: KongPlugin): string[] =>
-  plugin.name === "request-transformer" ? [plugin.config.replace.uri] : [];

@@ -8,29 +8,22 @@ export const countByStatus = ({ orders }: Pick<Snapshot, "orders">): Record<stri
     [...Map.groupBy(orders, ({ status }) => status)].map(([status, some]) => [status, some.length]),
   );
 
-const ENDED: ReadonlySet<string> = new Set([
-  "CONFIRMED",
-  "REJECTED",
-  "CANCELLED",
-  "COMPLETED",
-  "COMPENSATED",
-]);
-const isOpen = (state: string): boolean => !ENDED.has(state);
+/** The final states of orders and sagas. */
+const ENDED = ["CONFIRMED", "REJECTED", "CANCELLED", "COMPLETED", "COMPENSATED"];
+const isOpen = (state: string): boolean => !ENDED.includes(state);
 
 /**
  * I3: returns a sentence for each order, saga and payment that has not ended, parked ones included.
  */
 export function unfinished({ orders, sagas, payments }: Snapshot): string[] {
+  const open = [
+    ...orders.map(({ id, status }) => ({ what: `order ${id}`, state: status })),
+    ...sagas.map(({ kind, subject, state }) => ({ what: `${kind} of order ${subject}`, state })),
+  ].filter(({ state }) => isOpen(state));
+  const waiting = payments.filter(({ waits }) => waits);
   return [
-    ...orders
-      .filter(({ status }) => isOpen(status))
-      .map(({ id, status }) => `I3: order ${id} is ${status}`),
-    ...sagas
-      .filter(({ state }) => isOpen(state))
-      .map(({ kind, subject, state }) => `I3: ${kind} of order ${subject} is ${state}`),
-    ...payments
-      .filter(({ waits }) => waits)
-      .map(({ id, status }) => `I3: payment ${id} waits for the provider (${status})`),
+    ...open.map(({ what, state }) => `I3: ${what} is ${state}`),
+    ...waiting.map(({ id, status }) => `I3: payment ${id} waits for the provider (${status})`),
   ];
 }
 
@@ -96,48 +89,34 @@ export function refundedStrays({ orders, book }: Snapshot): string[] {
     .map(([paymentId]) => paymentId);
 }
 
-/** The entries of one payment in the provider's book. */
-export interface Movements {
-  readonly charges: readonly Money[];
-  readonly refunds: readonly Money[];
-}
-
-export const movementsOf = (entries: readonly BookEntry[] = []): Movements => ({
+/** Returns the amounts of one payment's entries in the provider's book. */
+export const movementsOf = (entries: readonly BookEntry[] = []) => ({
   charges: entries.filter(({ kind }) => kind === "charge").map(({ amount }) => amount),
   refunds: entries.filter(({ kind }) => kind === "refund").map(({ amount }) => amount),
 });
 
 /** I1: in each currency, net captured is what the confirmed orders cost. */
 function booksThatDiffer({ orders, book }: Snapshot): string[] {
-  const sold = sums(
-    orders
-      .filter(({ status }) => status === "CONFIRMED")
-      .map(({ currencyCode, minorUnits }) => [currencyCode, minorUnits]),
-  );
+  const sold = sums(orders.filter(({ status }) => status === "CONFIRMED"));
   const paid = netCaptured(book);
-  return [...new Set([...sold.keys(), ...paid.keys()])]
-    .filter((currency) => (sold.get(currency) ?? 0n) !== (paid.get(currency) ?? 0n))
-    .map(
-      (currency) =>
-        `I1: the provider kept ${paid.get(currency) ?? 0n} ${currency}, the orders cost ${sold.get(currency) ?? 0n}`,
-    );
+  return [...new Set([...sold.keys(), ...paid.keys()])].flatMap((currency) => {
+    const [kept, cost] = [paid.get(currency) ?? 0n, sold.get(currency) ?? 0n];
+    const text = `I1: the provider kept ${kept} ${currency}, the orders cost ${cost}`;
+    return kept === cost ? [] : [text];
+  });
 }
 
 /** Returns charges less refunds, in minor units by currency. */
 export function netCaptured(book: readonly BookEntry[]): ReadonlyMap<string, bigint> {
-  const moves = book.filter(({ kind }) => kind !== "decline");
-  return sums(
-    moves.map(({ kind, amount: { currencyCode, minorUnits } }) => [
-      currencyCode,
-      kind === "refund" ? -minorUnits : minorUnits,
-    ]),
-  );
+  const { charges, refunds } = movementsOf(book);
+  const back = refunds.map((refund) => ({ ...refund, minorUnits: -refund.minorUnits }));
+  return sums([...charges, ...back]);
 }
 
-function sums(amounts: readonly (readonly [string, bigint])[]): ReadonlyMap<string, bigint> {
+function sums(amounts: readonly Money[]): ReadonlyMap<string, bigint> {
   const totals = new Map<string, bigint>();
-  for (const [currency, minorUnits] of amounts)
-    totals.set(currency, (totals.get(currency) ?? 0n) + minorUnits);
+  for (const { currencyCode, minorUnits } of amounts)
+    totals.set(currencyCode, (totals.get(currencyCode) ?? 0n) + minorUnits);
   return totals;
 }
 
@@ -154,35 +133,33 @@ function chargesWithoutOrder({ orders, book }: Snapshot): string[] {
 /** Payment refused to create it, or was never reached. */
 const MISSING = "missing";
 
+/** The payment statuses that an order's status allows; for any other status, NOT_KEPT. */
+const PAYMENT_STATUSES: Partial<Record<OrderRow["status"], readonly string[]>> = {
+  CONFIRMED: ["SUCCEEDED"],
+  REJECTED: ["DECLINED", MISSING],
+};
+const NOT_KEPT = ["REFUNDED", "VOIDED", "DECLINED"];
+
 /**
  * I2 and I5: a confirmed order was charged once and not refunded; any other was, if charged,
  * refunded once in full; and the payment's status agrees.
  */
 function wrongMoney(
   { id, status, currencyCode, minorUnits }: OrderRow,
-  { charges, refunds }: Movements,
+  { charges, refunds }: ReturnType<typeof movementsOf>,
   paymentStatus: string,
 ): string[] {
-  const text = `order ${id} (${status}): ${charges.length} charges, ${refunds.length} refunds`;
-  const all = (amounts: readonly Money[]) =>
-    amounts.every(
-      (amount) => amount.currencyCode === currencyCode && amount.minorUnits === minorUnits,
-    );
-  const right = { CONFIRMED: ["SUCCEEDED"], REJECTED: ["DECLINED", MISSING] }[status as string] ?? [
-    "REFUNDED",
-    "VOIDED",
-    "DECLINED",
-  ];
+  const text = `order ${id} (${status})`;
+  const moved = `${text}: ${charges.length} charges, ${refunds.length} refunds`;
+  const inFull = [...charges, ...refunds].every(
+    (amount) => amount.currencyCode === currencyCode && amount.minorUnits === minorUnits,
+  );
+  const kept = charges.length - refunds.length;
+  const statuses = PAYMENT_STATUSES[status] ?? NOT_KEPT;
   return [
-    ...(charges.length > 1 || refunds.length > 1 || !all([...charges, ...refunds])
-      ? [`I2: ${text}`]
-      : []),
-    ...(charges.length - refunds.length === (status === "CONFIRMED" ? 1 : 0)
-      ? []
-      : [`I5: ${text}`]),
-    ...(right.includes(paymentStatus)
-      ? []
-      : [`I5: order ${id} (${status}): its payment is ${paymentStatus}`]),
+    ...(charges.length > 1 || refunds.length > 1 || !inFull ? [`I2: ${moved}`] : []),
+    ...(kept === (status === "CONFIRMED" ? 1 : 0) ? [] : [`I5: ${moved}`]),
+    ...(statuses.includes(paymentStatus) ? [] : [`I5: ${text}: its payment is ${paymentStatus}`]),
   ];
 }
 
@@ -191,25 +168,24 @@ function lostRequests(
   { orders, requests }: Snapshot,
   acknowledged: ReadonlyMap<string, string>,
 ): string[] {
-  const placed = new Map(
-    requests
-      .filter(({ method }) => method === "CreateOrder")
-      .map((request) => [request.requestId, request.resourceId]),
-  );
+  const placed = requests.filter(({ method }) => method === "CreateOrder");
+  const stored = new Map(placed.map(({ requestId, resourceId }) => [requestId, resourceId]));
+  const ofOrder = Map.groupBy(placed, ({ resourceId }) => resourceId);
+  const count = (orderId: string) => ofOrder.get(orderId)?.length ?? 0;
   const known = new Set(orders.map(({ id }) => id));
-  const asked = new Map<string, number>();
-  for (const orderId of placed.values()) asked.set(orderId, (asked.get(orderId) ?? 0) + 1);
   return [
     ...[...acknowledged]
-      .filter(([requestId, orderId]) => placed.get(requestId) !== orderId)
+      .filter(([requestId, orderId]) => stored.get(requestId) !== orderId)
       .map(
         ([requestId, orderId]) =>
-          `I4: request ${requestId} was answered with order ${orderId}, stored is ${placed.get(requestId)}`,
+          `I4: request ${requestId} was answered with order ${orderId}, stored is ${stored.get(requestId)}`,
       ),
     ...orders
-      .filter(({ id }) => asked.get(id) !== 1)
-      .map(({ id }) => `I4: order ${id} has ${asked.get(id) ?? 0} requests`),
-    ...[...asked.keys()].filter((id) => !known.has(id)).map((id) => `I4: there is no order ${id}`),
+      .filter(({ id }) => count(id) !== 1)
+      .map(({ id }) => `I4: order ${id} has ${count(id)} requests`),
+    ...[...ofOrder.keys()]
+      .filter((id) => !known.has(id))
+      .map((id) => `I4: there is no order ${id}`),
   ];
 }
 
@@ -230,11 +206,7 @@ function illegalPath({ kind, subject, state, events }: SagaRow): string[] {
   const last = events.at(-1);
   const legal =
     ran.join() === steps.slice(0, ran.length).join() &&
-    undone.join() ===
-      [...steps]
-        .reverse()
-        .slice(steps.length - undone.length)
-        .join() &&
+    undone.join() === steps.slice(0, undone.length).reverse().join() &&
     (turned === -1 || events.slice(turned).every(({ action }) => action === "UNDO")) &&
     (state === "COMPLETED"
       ? ran.length === steps.length && undone.length === 0 && last?.step === steps.at(-1)

@@ -1,4 +1,4 @@
-import { CommandError, runCommand, type Terminal } from "@tercet/cli";
+import { CommandError, numberOf, runCommand, type Terminal } from "@tercet/cli";
 import { isDatabaseUnavailable } from "@tercet/service";
 import { envToConfig, placesOf } from "@tercet/stack";
 import { type AuditReport, auditMoney } from "./audit.ts";
@@ -33,15 +33,11 @@ Variables:
 await runCommand({
   help,
   options: { "open-for": { type: "string", default: String(OPEN_FOR_S) } },
-  run: async ({ env, terminal, signal, values }) => {
-    const seconds = Number(values["open-for"]);
-    if (!(seconds > 0))
-      throw new CommandError("--open-for must be a number of seconds greater than 0");
-    const report = await auditMoney(placesOf(envToConfig(env)), {
-      openForMs: seconds * 1_000,
-      signal,
-    }).catch(unreachable);
-    print(report, terminal);
+  run: async (context) => {
+    const options = { openForMs: numberOf(context, "open-for") * 1_000, signal: context.signal };
+    const places = placesOf(envToConfig(context.env));
+    const report = await auditMoney(places, options).catch(unreachable);
+    print(report, context.terminal);
     return report.broken.length + report.overdue.length > 0 ? 1 : 0;
   },
 });
@@ -53,23 +49,19 @@ function unreachable(error: unknown): never {
   );
 }
 
-function print(
-  { orders, netCaptured, broken, overdue, parked, refundedStrays }: AuditReport,
-  terminal: Terminal,
-): void {
-  const total = Object.values(orders).reduce((sum, count) => sum + count, 0);
-  const each = Object.entries(orders).map(([status, count]) => `${count} ${status}`);
-  terminal.line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
-  for (const [currency, minorUnits] of netCaptured)
-    terminal.line(`net captured by the provider: ${minorUnits} ${currency} (minor units)`);
-  for (const sentence of [...parked, ...refundedStrays])
-    terminal.line(`${terminal.styled("yellow", "!")} ${sentence}`);
-  for (const sentence of [...broken, ...overdue])
-    terminal.line(`${terminal.styled("red", "✗")} ${sentence}`);
-  const { length } = [...broken, ...overdue];
-  terminal.line(
-    length === 0
-      ? `${terminal.styled("green", "✓")} every invariant holds`
-      : `${length} violations`,
+function print(report: AuditReport, { line, styled }: Terminal): void {
+  const total = Object.values(report.orders).reduce((sum, count) => sum + count, 0);
+  const each = Object.entries(report.orders).map(([status, count]) => `${count} ${status}`);
+  line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
+  for (const [currency, minorUnits] of report.netCaptured)
+    line(`net captured by the provider: ${minorUnits} ${currency} (minor units)`);
+  for (const sentence of [...report.parked, ...report.refundedStrays])
+    line(`${styled("yellow", "!")} ${sentence}`);
+  const violations = [...report.broken, ...report.overdue];
+  for (const sentence of violations) line(`${styled("red", "✗")} ${sentence}`);
+  line(
+    violations.length === 0
+      ? `${styled("green", "✓")} every invariant holds`
+      : `${violations.length} violations`,
   );
 }

@@ -1,6 +1,6 @@
 import type { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type BookEntry, connectPaymentStore, readBook } from "@tercet/payment";
-import { connectPostgres, type Sql } from "@tercet/service";
+import { connectPostgres } from "@tercet/service";
 
 export interface OrderRow {
   readonly id: string;
@@ -68,24 +68,20 @@ export async function readSnapshot({ databaseUrls, bookDir }: Sources): Promise<
   const sql = connectPostgres(databaseUrls.order, { max: 1, applicationName: "tercet-audit" });
   try {
     return {
-      ...(await readOrders(sql)),
+      orders: await sql<OrderRow[]>`
+        select id, status, currency_code, minor_units, payment_id, update_time
+        from orders order by id`,
+      sagas: await sql<SagaRow[]>`
+        select id, kind, subject, state, events,
+          (extract(epoch from now() - create_time) * 1000)::float8 as age_ms
+        from sagas order by id`,
+      requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,
       payments: await readPayments(databaseUrls.payment),
       book: await readBook(bookDir),
     };
   } finally {
     await sql.end({ timeout: 1 });
   }
-}
-
-async function readOrders(sql: Sql): Promise<Pick<Snapshot, "orders" | "sagas" | "requests">> {
-  return {
-    orders: await sql<
-      OrderRow[]
-    >`select id, status, currency_code, minor_units, payment_id, update_time from orders order by id`,
-    sagas: await sql<SagaRow[]>`
-      select id, kind, subject, state, events, (extract(epoch from now() - create_time) * 1000)::float8 as age_ms from sagas order by id`,
-    requests: await sql<RequestRow[]>`select request_id, method, resource_id from requests`,
-  };
 }
 
 async function readPayments(url: string): Promise<PaymentRow[]> {

@@ -26,12 +26,8 @@ await runCommand({
     trace: { type: "boolean" },
   },
   run: async ({ terminal, signal, values }) => {
-    const {
-      selection: selected = false,
-      run = [],
-      trace = false,
-    } = values as { selection?: boolean; run?: string[]; trace?: boolean };
-    if (selected && run.length > 0)
+    const { run = [], trace = false } = values as { run?: string[]; trace?: boolean };
+    if (values["selection"] && run.length > 0)
       throw new CommandError("--selection or --run, not both; see --help");
     const started = performance.now();
     const seconds = () => `${((performance.now() - started) / 1_000).toFixed(0)} s`;
@@ -40,21 +36,22 @@ await runCommand({
       () => terminal.draw([terminal.styled("dim", `… ${seconds()}`)]),
       1_000,
     );
-    const result = await runSuite({
-      run: selected ? selection : run,
+    const { passed, failed, notRun, logged } = await runSuite({
+      run: values["selection"] ? selection : run,
       trace,
       signal,
       onLine: (line) => terminal.line(line),
     });
     clearInterval(clock);
-    for (const line of result.logged) terminal.line(line.trimEnd());
-    const ok = result.failed === 0 && result.notRun === 0 && result.logged.length === 0;
+    for (const line of logged) terminal.line(line.trimEnd());
+    const ok = failed + notRun + logged.length === 0;
     const mark = ok ? terminal.styled("green", "✓") : terminal.styled("red", "✗");
-    const skipped = result.notRun > 0 ? `, ${result.notRun} not run` : "";
-    const logged = result.logged.length > 0 ? `, ${result.logged.length} unexpected log lines` : "";
-    terminal.line(
-      `${mark} ${result.passed} passed, ${result.failed} failed${skipped}${logged} in ${seconds()}`,
-    );
+    const rest = [
+      ...(notRun > 0 ? [`${notRun} not run`] : []),
+      ...(logged.length > 0 ? [`${logged.length} unexpected log lines`] : []),
+    ];
+    const counts = [`${passed} passed`, `${failed} failed`, ...rest].join(", ");
+    terminal.line(`${mark} ${counts} in ${seconds()}`);
     return ok ? 0 : 1;
   },
 });

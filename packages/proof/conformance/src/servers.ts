@@ -11,7 +11,6 @@ import {
   createService,
   type Logger,
   parseEnv,
-  type Service,
   type ServiceConfig,
   serviceConfig,
   serviceEnv,
@@ -59,7 +58,15 @@ async function serveOne(contract: Contract, socket: Socket, log: Logger): Promis
     contract.message("ServerCompatRequest"),
     await readFrame(socket),
   ) as unknown as ServerCompatRequest;
-  await using service = await startService(contract, configFor(request), log);
+  await using service = await createService({
+    name: "conformance",
+    config: configFor(request),
+    log,
+    routes: conformanceRoutes(contract),
+    errors: {},
+    // The suite has no tokens.
+    openServices: [contract.service],
+  });
   const answer = {
     host: HOST,
     port: service.port,
@@ -70,17 +77,6 @@ async function serveOne(contract: Contract, socket: Socket, log: Logger): Promis
   socket.resume();
   await ended;
 }
-
-const startService = (contract: Contract, config: ServiceConfig, log: Logger): Promise<Service> =>
-  createService({
-    name: "conformance",
-    config,
-    log,
-    routes: conformanceRoutes(contract),
-    errors: {},
-    // The suite has no tokens.
-    openServices: [contract.service],
-  });
 
 /** Production's configuration, except what the suite requests. */
 function configFor({

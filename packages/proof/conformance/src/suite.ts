@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CommandError, onPath, ROOT, temporaryFolder } from "@tercet/cli";
 import { createLogger } from "@tercet/service";
 import { type ExecaError, execa } from "execa";
-import { Contract } from "./contract.ts";
+import { loadContract } from "./contract.ts";
 import { serveSuite } from "./servers.ts";
 
 export const TOOL = "connectconformance";
@@ -42,7 +42,7 @@ export async function runSuite({
       `${TOOL} is not installed; build it with "pnpm tools ${TOOL}" (needs Go)`,
     );
   await using folder = await temporaryFolder("conformance");
-  const contract = await Contract.load(await describeContract(tool));
+  const contract = await loadContract(await describeContract(tool));
   const logged: string[] = [];
   const log = createLogger(
     { name: "conformance", level: "warn" },
@@ -50,18 +50,12 @@ export async function runSuite({
   );
   const socketPath = join(folder.path, "servers");
   await using _servers = await serveSuite(contract, socketPath, log);
-  const args = [
-    "--mode",
-    "server",
-    "--conf",
-    join(PACKAGE, "conformance.yaml"),
-    "-v",
-    ...(trace ? ["--trace"] : []),
-  ];
-  const patterns = run.flatMap((pattern) => ["--run", pattern]);
+  const conf = join(PACKAGE, "conformance.yaml");
+  const options = [...(trace ? ["--trace"] : []), ...run.flatMap((pattern) => ["--run", pattern])];
+  const args = ["--mode", "server", "--conf", conf, "-v", ...options];
   let total: number | undefined;
   const counts = { passed: 0, failed: 0, notRun: 0 };
-  const suite = execa(tool, [...args, ...patterns, "--", process.execPath, RELAY, socketPath], {
+  const suite = execa(tool, [...args, "--", process.execPath, RELAY, socketPath], {
     stdin: "ignore",
     all: true,
     buffer: false,

@@ -25,7 +25,7 @@ export function examplesOf(desc: DescMessage): Example[] {
   const everything =
     desc.fields.length === 0 ? [] : [{ what: "every field", message: filled(desc, counter()) }];
   const single = desc.fields.flatMap((field) =>
-    valuesOf(field).map(({ name, value }) => ({
+    valuesOf(field).map(([name, value]) => ({
       what: `${field.name}: ${name}`,
       message: withField(desc, field, value),
     })),
@@ -64,16 +64,15 @@ function filled(desc: DescMessage, next: Next, around: readonly DescMessage[] = 
   return message.message;
 }
 
-/** Timestamp and Duration have a JSON form of their own, with limits. */
+/** These have a JSON form of their own, with limits. */
 const isTime = ({ typeName }: DescMessage): boolean =>
-  [TimestampSchema.typeName, DurationSchema.typeName].some((one) => one === typeName);
+  typeName === TimestampSchema.typeName || typeName === DurationSchema.typeName;
 
 function someTime(message: ReflectMessage, next: Next): ReflectMessage {
-  for (const field of message.fields)
-    message.set(
-      field,
-      field.name === "seconds" ? BigInt(1_700_000_000 + next()) : next() * 1_000_000,
-    );
+  for (const field of message.fields) {
+    const n = next();
+    message.set(field, field.name === "seconds" ? BigInt(1_700_000_000 + n) : n * 1_000_000);
+  }
   return message;
 }
 
@@ -106,52 +105,38 @@ function someEnumValue({ values, typeName }: DescEnum, n: number): number {
   return value.number;
 }
 
-interface Value {
-  readonly name: string;
-  readonly value: unknown;
-}
+type Value = readonly [name: string, value: unknown];
 
 /** Returns the values of a field besides the one in "every field". */
-function valuesOf(field: DescField): Value[] {
-  if (field.fieldKind === "message") return [{ name: "empty", value: reflect(field.message) }];
+function valuesOf(field: DescField): readonly Value[] {
+  if (field.fieldKind === "message") return [["empty", reflect(field.message)]];
   if (field.enum)
     return field.enum.values
       .filter(({ number }) => number !== 0 || hasPresence(field))
-      .map(toValue);
-  return field.fieldKind === "scalar"
-    ? [...(ranges[field.scalar] ?? []), ...(hasPresence(field) ? zeros(field.scalar) : [])]
-    : [];
+      .map(({ name, number }) => [name, number]);
+  if (field.fieldKind !== "scalar") return [];
+  const zero: Value = ["empty", zeros[field.scalar] ?? 0];
+  return [...(ranges[field.scalar] ?? []), ...(hasPresence(field) ? [zero] : [])];
 }
-
-const toValue = ({ name, number }: { readonly name: string; readonly number: number }): Value => ({
-  name,
-  value: number,
-});
 
 /** Without presence, a zero value is not on the wire. */
 const hasPresence = (field: DescField): boolean =>
   field.fieldKind === "list" ||
   (field.fieldKind !== "map" && field.presence !== FeatureSet_FieldPresence.IMPLICIT);
 
+const range = (least: number | bigint, greatest: number | bigint): readonly Value[] => [
+  ["the least", least],
+  ["the greatest", greatest],
+];
 const ranges: Partial<Record<ScalarType, readonly Value[]>> = {
-  [ScalarType.INT32]: [
-    { name: "the least", value: -(2 ** 31) },
-    { name: "the greatest", value: 2 ** 31 - 1 },
-  ],
-  [ScalarType.INT64]: [
-    { name: "the least", value: -(2n ** 63n) },
-    { name: "the greatest", value: 2n ** 63n - 1n },
-  ],
+  [ScalarType.INT32]: range(-(2 ** 31), 2 ** 31 - 1),
+  [ScalarType.INT64]: range(-(2n ** 63n), 2n ** 63n - 1n),
 };
-
-function zeros(type: ScalarType): Value[] {
-  const zeros: Partial<Record<ScalarType, unknown>> = {
-    [ScalarType.STRING]: "",
-    [ScalarType.INT64]: 0n,
-    [ScalarType.BOOL]: false,
-  };
-  return [{ name: "empty", value: zeros[type] ?? 0 }];
-}
+const zeros: Partial<Record<ScalarType, unknown>> = {
+  [ScalarType.STRING]: "",
+  [ScalarType.INT64]: 0n,
+  [ScalarType.BOOL]: false,
+};
 
 function withField(desc: DescMessage, field: DescField, value: unknown): Message {
   const message = reflect(desc);

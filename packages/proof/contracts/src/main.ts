@@ -76,10 +76,8 @@ async function hold(names: readonly string[], terminal: Terminal): Promise<numbe
 }
 
 async function verify(terminal: Terminal): Promise<string[]> {
-  const [{ providers, startServices }, { verifyProvider }] = await Promise.all([
-    import("./services.ts"),
-    import("./verify.ts"),
-  ]);
+  const { providers, startServices } = await import("./services.ts");
+  const { verifyProvider } = await import("./verify.ts");
   await using services = await startServices();
   const problems: string[] = [];
   for (const provider of providers) {

@@ -8,13 +8,7 @@ import { orderOfIdentity } from "./consumers/order-of-identity.ts";
 import { orderOfPayment } from "./consumers/order-of-payment.ts";
 import { PACTS, readFolder, writeFolder } from "./folder.ts";
 
-interface Consumer {
-  readonly consumer: string;
-  readonly provider: string;
-  readonly make: (pact: Pact) => Promise<void>;
-}
-
-const consumers: readonly Consumer[] = [
+const consumers = [
   { consumer: "browser", provider: "identity", make: browserOfIdentity },
   { consumer: "browser", provider: "order", make: browserOfOrder },
   { consumer: "order", provider: "identity", make: orderOfIdentity },
@@ -42,16 +36,8 @@ async function makePacts(): Promise<Map<string, string>> {
   return await readFolder(folder.path);
 }
 
-interface Interaction {
-  readonly description: string;
-}
-
 /** Ignores the version of Pact that wrote them. */
-function differences(
-  name: string,
-  made: string | undefined,
-  committed: string | undefined,
-): string[] {
+function differences(name: string, made?: string, committed?: string): string[] {
   const [were, are] = [interactions(committed), interactions(made)];
   const all = [...new Set([...were.keys(), ...are.keys()])];
   return all.flatMap((description) => {
@@ -64,9 +50,11 @@ function differences(
   });
 }
 
-function interactions(text: string | undefined): Map<string, Interaction> {
-  const pact = JSON.parse(text ?? '{"interactions":[]}') as {
-    readonly interactions: readonly Interaction[];
-  };
+interface PactFile {
+  readonly interactions: readonly { readonly description: string }[];
+}
+
+function interactions(text = '{"interactions":[]}') {
+  const pact = JSON.parse(text) as PactFile;
   return new Map(pact.interactions.map((one) => [one.description, one]));
 }

@@ -3,7 +3,6 @@ import {
   type DescField,
   type DescMessage,
   type DescMethod,
-  type DescService,
   getOption,
   hasOption,
   toJson,
@@ -21,37 +20,41 @@ const HEADER = `# Access and idempotency of each method, and the rules for each 
 
 /** Resolves to a line for each difference between contracts and committed policy. */
 export async function policyProblems(): Promise<string[]> {
-  const made = (await policyText()).split("\n");
-  const committed = (await readFile(POLICY, "utf8").catch(() => "")).split("\n");
-  const [were, are] = [withParents(committed), withParents(made)];
+  const made = withParents(await policyText());
+  const committed = withParents(await readFile(POLICY, "utf8").catch(() => ""));
+  const [gone, added] = [without(committed, made), without(made, committed)];
   return [
-    ...were
-      .filter((line) => !are.includes(line))
-      .map((line) => `not in the contracts any more: ${line}`),
-    ...are
-      .filter((line) => !were.includes(line))
-      .map((line) => `not in the committed policy: ${line}`),
+    ...gone.map((line) => `not in the contracts any more: ${line}`),
+    ...added.map((line) => `not in the committed policy: ${line}`),
   ];
 }
+
+const without = (all: ReadonlySet<string>, some: ReadonlySet<string>): string[] =>
+  [...all].filter((line) => !some.has(line));
 
 export async function acceptPolicy(): Promise<void> {
   await writeFile(POLICY, await policyText());
 }
 
-/** Prefixes lines: "order.v1.OrderService: CreateOrder: …". */
-function withParents(lines: readonly string[]): string[] {
+/** Returns lines with their parents: "order.v1.OrderService: CreateOrder: …". */
+function withParents(text: string): Set<string> {
   let parent = "";
-  return lines.flatMap((line) => {
-    if (!line.startsWith(" ")) parent = line;
-    return line.startsWith(" ") ? [`${parent} ${line.trim()}`] : [];
+  const lines = text.split("\n").flatMap((line) => {
+    if (line.startsWith(" ")) return [`${parent} ${line.trim()}`];
+    parent = line;
+    return [];
   });
+  return new Set(lines);
 }
 
 async function policyText(): Promise<string> {
   const services = await ourServices();
   const requests = new Map<string, DescMessage>();
   for (const { input } of services.flatMap(({ methods }) => methods)) collect(input, requests);
-  const sections = [...services.map(serviceSection), ...[...requests.values()].map(messageSection)];
+  const sections = [
+    ...services.map(({ typeName, methods }) => section(typeName, methods, methodPolicy)),
+    ...[...requests].map(([typeName, { fields }]) => section(typeName, fields, fieldRules)),
+  ];
   return `${HEADER}\n${sections.sort().join("\n\n")}\n`;
 }
 
@@ -62,19 +65,19 @@ function collect(message: DescMessage, found: Map<string, DescMessage>): void {
   for (const inner of message.fields) if (inner.message) collect(inner.message, found);
 }
 
-const serviceSection = ({ typeName, methods }: DescService): string =>
-  [`${typeName}:`, ...methods.map(methodLine)].join("\n");
-
-function methodLine(method: DescMethod): string {
-  const who = hasOption(method, access) ? toJson(AccessSchema, getOption(method, access)) : {};
-  return `  ${method.name}: ${JSON.stringify({ access: who, idempotency: MethodOptions_IdempotencyLevel[method.idempotency] })}`;
+function section<T extends DescMethod | DescField>(
+  typeName: string,
+  members: readonly T[],
+  policyOf: (member: T) => unknown,
+): string {
+  const lines = members.map((one) => `  ${one.name}: ${JSON.stringify(policyOf(one))}`);
+  return lines.length === 0 ? `${typeName}: {}` : [`${typeName}:`, ...lines].join("\n");
 }
 
-function messageSection({ typeName, fields }: DescMessage): string {
-  return fields.length === 0
-    ? `${typeName}: {}`
-    : [`${typeName}:`, ...fields.map(fieldLine)].join("\n");
-}
+const methodPolicy = (method: DescMethod) => ({
+  access: hasOption(method, access) ? toJson(AccessSchema, getOption(method, access)) : {},
+  idempotency: MethodOptions_IdempotencyLevel[method.idempotency],
+});
 
-const fieldLine = (field: DescField): string =>
-  `  ${field.name}: ${JSON.stringify(hasOption(field, rules) ? toJson(FieldRulesSchema, getOption(field, rules)) : {})}`;
+const fieldRules = (field: DescField) =>
+  hasOption(field, rules) ? toJson(FieldRulesSchema, getOption(field, rules)) : {};

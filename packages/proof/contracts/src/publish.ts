@@ -19,37 +19,31 @@ export async function publishPacts(env: Env): Promise<string> {
     return `pacts are published from main only, and this is ${branch}: nothing is published`;
   const contracts = [...(await readFolder(PACTS)).values()].map(toContract);
   const consumers = [...new Set(contracts.map(({ consumerName }) => consumerName))];
-  for (const consumer of consumers) {
-    const own = contracts.filter(({ consumerName }) => consumerName === consumer);
-    const body = {
-      pacticipantName: consumer,
+  const url = new URL("contracts/publish", broker.endsWith("/") ? broker : `${broker}/`);
+  for (const pacticipantName of consumers)
+    await post(url, authorization(env), {
+      pacticipantName,
       pacticipantVersionNumber: version,
       branch,
-      contracts: own,
-    };
-    await post(
-      new URL("contracts/publish", broker.endsWith("/") ? broker : `${broker}/`),
-      authorization(env),
-      body,
-    );
-  }
+      contracts: contracts.filter(({ consumerName }) => consumerName === pacticipantName),
+    });
   return `${contracts.length} pacts of ${consumers.join(", ")} are published for ${version}`;
 }
 
 /** One pact in the broker's API: https://docs.pact.io/pact_broker/api/publish_contracts */
 function toContract(text: string) {
-  const { consumer, provider } = JSON.parse(text) as Record<
-    "consumer" | "provider",
-    { readonly name: string }
-  >;
-  const content = Buffer.from(text).toString("base64");
+  const { consumer, provider } = JSON.parse(text) as Record<"consumer" | "provider", Named>;
   return {
     consumerName: consumer.name,
     providerName: provider.name,
     specification: "pact",
     contentType: "application/json",
-    content,
+    content: Buffer.from(text).toString("base64"),
   };
+}
+
+interface Named {
+  readonly name: string;
 }
 
 function authorization({
@@ -64,23 +58,18 @@ function authorization({
 }
 
 async function post(url: URL, headers: Record<string, string>, body: unknown): Promise<void> {
-  const request = {
+  const response = await fetch(url, {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify(body),
-  };
-  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
-    (cause: unknown) => {
-      throw new CommandError(
-        `the broker at ${url.origin} cannot be reached: ${String((cause as Error).cause ?? cause)}`,
-        { cause },
-      );
-    },
-  );
-  if (!response.ok)
-    throw new CommandError(
-      `the broker at ${url.origin} returned ${response.status}: ${(await response.text()).slice(0, 500)}`,
-    );
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  }).catch((cause: Error) => {
+    const message = `the broker at ${url.origin} cannot be reached: ${cause.cause ?? cause}`;
+    throw new CommandError(message, { cause });
+  });
+  if (response.ok) return;
+  const text = (await response.text()).slice(0, 500);
+  throw new CommandError(`the broker at ${url.origin} returned ${response.status}: ${text}`);
 }
 
 async function git(...args: string[]): Promise<string> {

@@ -25,50 +25,44 @@ export interface Services extends AsyncDisposable {
 export async function startServices(): Promise<Services> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await temporaryFolder("contracts"));
-  const databaseUrls = await databases(starting, folder.path);
-  const key = await generateSigningKey();
+  const databaseUrl = await databases(starting, folder.path);
   const common = (name: Provider): Env => ({
     HOST: "127.0.0.1",
     PORT: "0",
     TOKEN_ISSUER: "http://identity.test",
-    DATABASE_URL: databaseUrls[name],
+    DATABASE_URL: databaseUrl(name),
     // Pact sends no deadline, and an order must be settled by the response, even on a slow machine.
     DEFAULT_TIMEOUT_MS: "30000",
   });
-  const log = (name: Provider) => createLogger({ name, level: "silent" });
+  const log = createLogger({ name: "contracts", level: "silent" });
 
   const identityEnv = {
     ...common("identity"),
-    TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key] }),
+    TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [await generateSigningKey()] }),
     SERVICE_CLIENTS: JSON.stringify([
       { id: "order", secretHash: hashClientSecret(ORDER_SECRET), audiences: ["payment"] },
     ]),
     SEED_USERS: JSON.stringify([{ ...OPERATOR, displayName: "Olivia", roles: ["operator"] }]),
   };
-  const identity = starting.use(
-    await createIdentityService(identityConfig(identityEnv), { log: log("identity") }),
-  );
-  const keys = { JWKS_URL: `${identity.url}/.well-known/jwks.json` };
-  // The caller abandons an open charge soon; the reconciler must not while pacts are verified.
-  const times = { PROVIDER_TIMEOUT_MS: "1000", RECONCILE_AFTER_MS: "600000" };
+  const identity = starting.use(await createIdentityService(identityConfig(identityEnv), { log }));
+  const JWKS_URL = `${identity.url}/.well-known/jwks.json`;
   const paymentEnv = {
     ...common("payment"),
-    ...keys,
-    ...times,
+    JWKS_URL,
     PROVIDER_BOOK_DIR: join(folder.path, "book"),
+    // The caller abandons an open charge soon; the reconciler must not while pacts are verified.
+    PROVIDER_TIMEOUT_MS: "1000",
+    RECONCILE_AFTER_MS: "600000",
   };
-  const payment = starting.use(
-    await createPaymentService(paymentConfig(paymentEnv), { log: log("payment") }),
-  );
-  const peers = {
+  const payment = starting.use(await createPaymentService(paymentConfig(paymentEnv), { log }));
+  const orderEnv = {
+    ...common("order"),
+    JWKS_URL,
     PAYMENT_URL: payment.url,
     IDENTITY_URL: identity.url,
     SERVICE_CLIENT_SECRET: ORDER_SECRET,
   };
-  const orderEnv = { ...common("order"), ...keys, ...peers };
-  const order = starting.use(
-    await createOrderService(orderConfig(orderEnv), { log: log("order") }),
-  );
+  const order = starting.use(await createOrderService(orderConfig(orderEnv), { log }));
 
   const running = starting.move();
   return {
@@ -81,21 +75,14 @@ export async function startServices(): Promise<Services> {
 async function databases(
   starting: AsyncDisposableStack,
   folder: string,
-): Promise<Record<Provider, string>> {
-  const server = readEnv()["TEST_POSTGRES_URL"] ?? (await ownServer(starting, folder));
+): Promise<(name: Provider) => string> {
+  const embedded = async () => {
+    const options = { folder: join(folder, "postgres"), port: await freePort() };
+    return starting.use(await startPostgres(options)).databaseUrl("postgres");
+  };
+  const server = readEnv()["TEST_POSTGRES_URL"] ?? (await embedded());
   const run = crypto.randomUUID().slice(0, 8);
-  const names = providers.map((name) => `contracts_${name}_${run}`);
-  await ensureDatabases(server, names);
-  const urls = names.map((name) => Object.assign(new URL(server), { pathname: `/${name}` }).href);
-  return Object.fromEntries(providers.map((name, i) => [name, urls[i] ?? ""])) as Record<
-    Provider,
-    string
-  >;
-}
-
-async function ownServer(starting: AsyncDisposableStack, folder: string): Promise<string> {
-  const server = starting.use(
-    await startPostgres({ folder: join(folder, "postgres"), port: await freePort() }),
-  );
-  return server.databaseUrl("postgres");
+  const database = (name: Provider) => `contracts_${name}_${run}`;
+  await ensureDatabases(server, providers.map(database));
+  return (name) => Object.assign(new URL(server), { pathname: `/${database(name)}` }).href;
 }

@@ -4,12 +4,13 @@ import { serviceToken } from "@tercet/service";
 import { createApi } from "@tercet/stack";
 import { OPERATOR, ORDER_SECRET, type Services } from "./services.ts";
 
-type Params = Readonly<Record<string, string>>;
-/** The values that replace the pact's examples in the request. */
 type Values = Readonly<Record<string, string>>;
 
-/** Sets a provider state up by the services' own RPCs. */
-export type StateHandler = (params: Params) => Promise<Values>;
+/**
+ * Sets a provider state up by the services' own RPCs. Resolves to the values that replace the
+ * pact's examples in the request.
+ */
+export type StateHandler = (params: Values) => Promise<Values>;
 
 const NONE: Values = {};
 const uuid = (): string => crypto.randomUUID();
@@ -56,17 +57,15 @@ function orderStates({ identity, order }: Urls): Record<string, StateHandler> {
     "the catalog sells MUG for 12.50 EUR, and VINYL, of which there is none": async () => {
       const { accessToken } = await createApi(identity).identity.login(OPERATOR);
       const { catalog } = createApi(order, accessToken);
-      const product = {
-        sku: "MUG",
-        name: "Blue mug",
-        description: "Stoneware.",
-        price: { currencyCode: "EUR", minorUnits: 1_250n },
-      };
-      await catalog.putProduct({ requestId: uuid(), product: { ...product, stock: 500n } });
-      await catalog.putProduct({
-        requestId: uuid(),
-        product: { ...product, sku: "VINYL", name: "First pressing" },
-      });
+      const price = { currencyCode: "EUR", minorUnits: 1_250n };
+      for (const product of [
+        { sku: "MUG", name: "Blue mug", stock: 500n },
+        { sku: "VINYL", name: "First pressing" },
+      ])
+        await catalog.putProduct({
+          requestId: uuid(),
+          product: { ...product, description: "Stoneware.", price },
+        });
       return NONE;
     },
     "a customer has an order that is CONFIRMED": () => place("tok_visa"),
@@ -88,7 +87,7 @@ function paymentStates({ identity: identityUrl, payment }: Urls): Record<string,
     audience: "payment",
   });
   const payments = async () => createApi(payment, await asOrder()).payments;
-  const charge = async ({ paymentId = "", orderId = "", customerId = "" }: Params, token: string) =>
+  const charge = async ({ paymentId = "", orderId = "", customerId = "" }: Values, token: string) =>
     (await payments()).processPayment({
       ...{ paymentId, orderId, customerId },
       amount: { currencyCode: "EUR", minorUnits: 2_500n },

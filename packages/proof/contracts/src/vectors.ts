@@ -10,7 +10,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { ourContracts } from "@tercet/gateway";
-import { examplesOf, messagesOf } from "./example.ts";
+import { type Example, examplesOf, messagesOf } from "./example.ts";
 import { GOLDEN, readFolder, writeFolder } from "./folder.ts";
 
 /** One message in binary and in JSON. */
@@ -25,17 +25,15 @@ export type Vectors = Readonly<Record<string, readonly Vector[]>>;
 
 /** Resolves to a sentence for each difference between generated code and committed vectors. */
 export async function vectorProblems(): Promise<string[]> {
-  const files = await ourContracts();
-  const registry = createRegistry(...files);
+  const registry = createRegistry(...(await ourContracts()));
   const committed = await readVectors();
-  return [
-    ...Object.entries(committed).flatMap(([name, vectors]) =>
-      vectors.flatMap((vector) => problemOf(registry, name, vector)),
-    ),
-    ...missing(await madeVectors(), committed).map(
-      ({ name, what }) => `${name} (${what}) has no golden vector: run pnpm contracts accept`,
-    ),
-  ];
+  const problems = Object.entries(committed).flatMap(([name, vectors]) =>
+    vectors.flatMap((vector) => problemOf(registry, name, vector)),
+  );
+  const missing = Object.entries(await missingFrom(committed)).flatMap(([name, vectors]) =>
+    vectors.map(({ what }) => `${name} (${what}) has no golden vector: run pnpm contracts accept`),
+  );
+  return [...problems, ...missing];
 }
 
 /**
@@ -44,64 +42,43 @@ export async function vectorProblems(): Promise<string[]> {
  */
 export async function acceptVectors(): Promise<number> {
   const committed = await readVectors();
-  const added = missing(await madeVectors(), committed);
-  const packages = new Map<string, Record<string, readonly Vector[]>>();
-  for (const [name, vectors] of Object.entries(committed))
-    inPackage(packages, name)[name] = vectors;
-  for (const { name, ...vector } of added) {
-    const own = inPackage(packages, name);
-    own[name] = [...(own[name] ?? []), vector];
-  }
+  const added = await missingFrom(committed);
+  const all: Record<string, readonly Vector[]> = { ...committed };
+  for (const [name, vectors] of Object.entries(added))
+    all[name] = [...(all[name] ?? []), ...vectors];
+  const packages = [...Map.groupBy(Object.keys(all).sort(), packageOf)];
   await writeFolder(
     GOLDEN,
-    new Map([...packages].map(([name, own]) => [`${name}.json`, toText(own)])),
+    new Map(packages.map(([name, messages]) => [`${name}.json`, toText(messages, all)])),
   );
-  return added.length;
+  return Object.values(added).flat().length;
 }
 
-function inPackage(
-  packages: Map<string, Record<string, readonly Vector[]>>,
-  name: string,
-): Record<string, readonly Vector[]> {
-  const key = /^(?:[a-z0-9]+\.)+/.exec(name)?.[0].slice(0, -1) ?? name;
-  const own = packages.get(key) ?? {};
-  packages.set(key, own);
-  return own;
-}
+/** "order.v1" of "order.v1.Order". */
+const packageOf = (message: string): string => message.replace(/\.[A-Z].*$/, "");
 
 async function readVectors(): Promise<Vectors> {
   const files = await readFolder(GOLDEN);
   return Object.assign({}, ...[...files.values()].map((text) => JSON.parse(text) as Vectors));
 }
 
-async function madeVectors(): Promise<Vectors> {
-  const messages = messagesOf(await ourContracts());
+/** A message with a new field has another "every field"; its old vector stays. */
+async function missingFrom(committed: Vectors): Promise<Vectors> {
+  const isMissing = (name: string, vector: Vector) =>
+    !committed[name]?.some((one) => isDeepStrictEqual(one, vector));
   return Object.fromEntries(
-    messages.map((desc) => [
-      desc.typeName,
-      examplesOf(desc).map((example) => toVector(desc, example)),
-    ]),
+    messagesOf(await ourContracts()).map((desc) => {
+      const vectors = examplesOf(desc).map((example) => toVector(desc, example));
+      return [desc.typeName, vectors.filter((vector) => isMissing(desc.typeName, vector))];
+    }),
   );
 }
 
-const toVector = (
-  desc: DescMessage,
-  { what, message }: ReturnType<typeof examplesOf>[number],
-): Vector => ({
+const toVector = (desc: DescMessage, { what, message }: Example): Vector => ({
   what,
   hex: Buffer.from(toBinary(desc, message)).toString("hex"),
   json: toJson(desc, message),
 });
-
-/** A message with a new field has another "every field"; its old vector stays. */
-function missing(made: Vectors, committed: Vectors): (Vector & { readonly name: string })[] {
-  return Object.entries(made).flatMap(([name, vectors]) => {
-    const there = committed[name] ?? [];
-    return vectors
-      .filter((vector) => !there.some((one) => isDeepStrictEqual(one, vector)))
-      .map((vector) => ({ name, ...vector }));
-  });
-}
 
 function problemOf(registry: Registry, name: string, { what, hex, json }: Vector): string[] {
   const desc = registry.getMessage(name);
@@ -125,11 +102,10 @@ function attempt<T>(make: () => T): T | string {
 }
 
 /** Writes each vector on a line of its own, for readable diffs. */
-function toText(vectors: Vectors): string {
-  const messages = Object.keys(vectors).sort();
-  const lines = messages.map(
-    (name) =>
-      `  ${JSON.stringify(name)}: [\n${vectors[name]?.map((one) => `    ${JSON.stringify(one)}`).join(",\n")}\n  ]`,
-  );
-  return `{\n${lines.join(",\n")}\n}\n`;
+function toText(messages: readonly string[], vectors: Vectors): string {
+  const entries = messages.map((name) => {
+    const lines = vectors[name]?.map((vector) => `    ${JSON.stringify(vector)}`);
+    return `  ${JSON.stringify(name)}: [\n${lines?.join(",\n")}\n  ]`;
+  });
+  return `{\n${entries.join(",\n")}\n}\n`;
 }

@@ -4,7 +4,7 @@ import { Matchers, type Pact } from "@pact-foundation/pact";
 import { Role } from "@tercet/gen/common/v1/access";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { duration, EXAMPLE_TOKEN, fromState, jwt, Refusal, timestamp, uuid } from "../pact.ts";
-import { Page } from "./browser.ts";
+import { ask } from "./browser.ts";
 
 const { register, login, refresh, getMe } = IdentityService.method;
 
@@ -31,97 +31,72 @@ const tokens = {
 
 /** How a page makes an account, logs in and stays logged in. */
 export async function browserOfIdentity(pact: Pact): Promise<void> {
-  const page = new Page(pact, IdentityService);
-  await registration(page);
-  await session(page);
+  await registration(pact);
+  await session(pact);
 }
 
-type IdentityPage = Page<typeof IdentityService>;
-
-async function registration(page: IdentityPage): Promise<void> {
+async function registration(pact: Pact): Promise<void> {
   const grace = {
     email: "grace@example.com",
     password: "correct horse battery",
     displayName: "Ada",
     requestId: REQUEST_ID,
   };
-  await page.ask(
-    { receiving: "a registration", method: register, request: grace, answer: user(grace.email) },
-    async (client) => {
-      const { id, roles } = await client.register(grace);
-      assert.deepEqual({ id, roles }, { id: USER_ID, roles: [Role.CUSTOMER] });
-    },
+  const method = register;
+  await ask(
+    pact,
+    { receiving: "a registration", method, request: grace, answer: user(grace.email) },
+    ({ id, roles }) => assert.deepEqual({ id, roles }, { id: USER_ID, roles: [Role.CUSTOMER] }),
   );
-  const again = { ...grace, ...ADA, requestId: "6b0a2f6e-3d0c-4a3e-9d55-3a9a8f0d1c02" };
-  const taken = {
+  await ask(pact, {
     receiving: "a registration under an address that is taken",
     given: [ada],
-    method: register,
-    request: again,
+    method,
+    request: { ...grace, ...ADA, requestId: "6b0a2f6e-3d0c-4a3e-9d55-3a9a8f0d1c02" },
     answer: new Refusal(Code.AlreadyExists, "EMAIL_TAKEN"),
-  };
-  await page.refused(taken, (client) => client.register(again));
-  const short = { ...grace, password: "short" };
+  });
   const rule = { field: "password", rule: "string.min_len" };
-  const invalid = {
+  await ask(pact, {
     receiving: "a registration with a short password",
-    method: register,
-    request: short,
+    method,
+    request: { ...grace, password: "short" },
     answer: new Refusal(Code.InvalidArgument, "INVALID_FIELD", rule),
-  };
-  await page.refused(invalid, (client) => client.register(short));
+  });
 }
 
-async function session(page: IdentityPage): Promise<void> {
-  const answer = { ...tokens, user: user(ADA.email) };
+async function session(pact: Pact): Promise<void> {
   const loggingIn = { given: [ada], method: login };
-  await page.ask({ ...loggingIn, receiving: "a login", request: ADA, answer }, async (client) => {
-    const { accessToken, expiresIn } = await client.login(ADA);
-    assert.deepEqual([accessToken, expiresIn?.seconds], [EXAMPLE_TOKEN, 600n]);
+  const answer = { ...tokens, user: user(ADA.email) };
+  await ask(pact, { ...loggingIn, receiving: "a login", request: ADA, answer }, (response) =>
+    assert.deepEqual([response.accessToken, response.expiresIn?.seconds], [EXAMPLE_TOKEN, 600n]),
+  );
+  const invalid = new Refusal(Code.Unauthenticated, "INVALID_CREDENTIALS");
+  await ask(pact, {
+    ...loggingIn,
+    receiving: "a login with a wrong password",
+    request: { ...ADA, password: "wrong horse battery" },
+    answer: invalid,
   });
-  const wrong = { ...ADA, password: "wrong horse battery" };
-  const credentials = new Refusal(Code.Unauthenticated, "INVALID_CREDENTIALS");
-  await page.refused(
-    {
-      ...loggingIn,
-      receiving: "a login with a wrong password",
-      request: wrong,
-      answer: credentials,
-    },
-    (client) => client.login(wrong),
-  );
   const request = { refreshToken: fromState("refreshToken", REFRESH_TOKEN) };
-  await page.ask(
+  await ask(
+    pact,
     { receiving: "a refresh", given: [loggedIn], method: refresh, request, answer: tokens },
-    async (client) => {
-      const { refreshToken } = await client.refresh({ refreshToken: REFRESH_TOKEN });
-      assert.equal(refreshToken, REFRESH_TOKEN);
-    },
+    ({ refreshToken }) => assert.equal(refreshToken, REFRESH_TOKEN),
   );
-  const unknown = { refreshToken: "a-refresh-token-that-was-never-issued" };
-  await page.refused(
-    {
-      receiving: "a refresh with an unknown token",
-      method: refresh,
-      request: unknown,
-      answer: credentials,
-    },
-    (client) => client.refresh(unknown),
-  );
+  await ask(pact, {
+    receiving: "a refresh with an unknown token",
+    method: refresh,
+    request: { refreshToken: "a-refresh-token-that-was-never-issued" },
+    answer: invalid,
+  });
   const me = { method: getMe, request: {} };
-  await page.ask(
-    {
-      ...me,
-      receiving: "a user who reads their account",
-      given: [loggedIn],
-      token: true,
-      answer: user(Matchers.email(ADA.email)),
-    },
-    async (client) => assert.equal((await client.getMe({})).displayName, "Ada"),
+  const own = { given: [loggedIn], token: true, answer: user(Matchers.email(ADA.email)) };
+  await ask(pact, { ...me, ...own, receiving: "a user who reads their account" }, (account) =>
+    assert.equal(account.displayName, "Ada"),
   );
-  const unauthenticated = new Refusal(Code.Unauthenticated, "UNAUTHENTICATED");
-  await page.refused(
-    { ...me, receiving: "a read of an account without a token", answer: unauthenticated },
-    (client) => client.getMe({}),
-  );
+  await ask(pact, {
+    ...me,
+    receiving: "a read of an account without a token",
+    answer: new Refusal(Code.Unauthenticated, "UNAUTHENTICATED"),
+  });
 }

@@ -1,52 +1,42 @@
 import assert from "node:assert/strict";
-import type { DescService } from "@bufbuild/protobuf";
-import { type Client, ConnectError, createClient } from "@connectrpc/connect";
+import {
+  type DescMessage,
+  type DescMethodUnary,
+  fromJson,
+  type JsonValue,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import type { Pact } from "@pact-foundation/pact";
+import { Matchers, type Pact } from "@pact-foundation/pact";
 import { reasonOf } from "@tercet/service";
-import { EXAMPLE_TOKEN, type Exchange, exchange, type Refusal } from "../pact.ts";
+import { EXAMPLE_TOKEN, type Exchange, exchange, Refusal } from "../pact.ts";
 
-type Call<S extends DescService, T> = (client: Client<S>) => Promise<T>;
-
-/** Makes a page's calls to one service in a pact. */
-export class Page<S extends DescService> {
-  readonly #pact: Pact;
-  readonly #service: S;
-
-  constructor(pact: Pact, service: S) {
-    this.#pact = pact;
-    this.#service = service;
-  }
-
-  async ask(how: Exchange, call: Call<S, void>): Promise<void> {
-    await exchange(this.#pact, how, (url) =>
-      call(browserClient(this.#service, url, how.token ?? false)),
+/**
+ * Makes a page's call, over its `fetch`, with the examples of the request. A refusal must arrive
+ * with its code and reason, on which a page switches; `check` takes any other response.
+ */
+export async function ask<I extends DescMessage, O extends DescMessage>(
+  pact: Pact,
+  how: Exchange & { readonly method: DescMethodUnary<I, O> },
+  check: (response: MessageShape<O>) => void = () => assert.fail("the call was not refused"),
+): Promise<void> {
+  const { method, answer } = how;
+  const request = fromJson(method.input, Matchers.reify(how.request) as JsonValue);
+  const headers = { ...(how.token && { authorization: `Bearer ${EXAMPLE_TOKEN}` }) };
+  await exchange(pact, how, async (baseUrl) => {
+    const response = createConnectTransport({ baseUrl }).unary(
+      method,
+      undefined,
+      undefined,
+      headers,
+      request as MessageInitShape<I>,
     );
-  }
-
-  /** Makes a call that is refused. A page switches on the code and the reason. */
-  async refused(how: Exchange & { readonly answer: Refusal }, call: Call<S, unknown>) {
-    const { code, reason } = how.answer;
-    await this.ask(how, (client) =>
-      assert.rejects(call(client), (error) => {
-        assert.ok(error instanceof ConnectError);
-        assert.deepEqual({ code: error.code, reason: reasonOf(error) }, { code, reason });
-        return true;
-      }),
-    );
-  }
-}
-
-/** A page's client, over its `fetch`. */
-function browserClient<S extends DescService>(service: S, baseUrl: string, token: boolean) {
-  const transport = createConnectTransport({
-    baseUrl,
-    interceptors: [
-      (next) => (request) => {
-        if (token) request.header.set("authorization", `Bearer ${EXAMPLE_TOKEN}`);
-        return next(request);
-      },
-    ],
+    if (!(answer instanceof Refusal)) return check((await response).message);
+    await assert.rejects(response, (error: ConnectError) => {
+      assert.deepEqual([error.code, reasonOf(error)], [answer.code, answer.reason]);
+      return true;
+    });
   });
-  return createClient(service, transport);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Code } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { type Client, Code } from "@connectrpc/connect";
 import type { Pact } from "@pact-foundation/pact";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { charge, refundAll } from "@tercet/order";
@@ -12,180 +13,112 @@ const { processPayment, refundPayment } = PaymentService.method;
 const ORDER_ID = "0199c0de-0000-7000-8000-00000000000a";
 const CUSTOMER_ID = "0199c0de-0000-7000-8000-00000000000b";
 const REFUND_ID = "0199c0de-0000-7000-8000-00000000000c";
+const REASON = "out of stock";
 const TOTAL = 2_500n;
+const NEVER = new AbortController().signal;
 
 const ORDER_MAY_CALL: State = { name: "Order has a token for Payment" };
-const payment = (name: string, paymentId: string): State => ({
-  name,
-  params: { paymentId, orderId: ORDER_ID, customerId: CUSTOMER_ID },
-});
+
+/** One call of a saga's step, for the payment with the number `n`. */
+interface Step {
+  readonly receiving: string;
+  readonly n: number;
+  /** The state of the payment; by default there is none. */
+  readonly given?: string;
+  readonly answer: unknown;
+  /** What the engine receives; by default the step succeeds. */
+  readonly error?: object;
+}
 
 /** What Order's sagas rely on: each outcome that a step distinguishes, by its code. */
 export async function orderOfPayment(pact: Pact): Promise<void> {
-  await charged(pact);
-  await notCharged(pact);
-  await refunded(pact);
+  await charges(pact);
+  await refunds(pact);
 }
 
-async function charged(pact: Pact): Promise<void> {
-  const id = paymentId(1);
-  const owner = { orderId: ORDER_ID, customerId: CUSTOMER_ID };
-  const answer = { id, ...owner, status: "PAYMENT_STATUS_SUCCEEDED", amount: euros(TOTAL) };
-  const how = { receiving: "a charge that is approved", given: [], id, token: "tok_visa", answer };
-  await charging(pact, how, (url) => chargeAt(url, id, "tok_visa"));
-}
-
-async function notCharged(pact: Pact): Promise<void> {
-  const fails = (how: Asked & { token: string }, error: object) =>
-    charging(pact, how, (url) => assert.rejects(chargeAt(url, how.id, how.token), error));
-  const declined = paymentId(2);
-  const answer = {
-    id: declined,
-    status: "PAYMENT_STATUS_DECLINED",
-    amount: euros(TOTAL),
-    declineReason: "CARD_DECLINED",
-  };
-  await fails(
-    {
-      receiving: "a charge that is declined",
-      given: [],
-      id: declined,
-      token: "tok_declined",
-      answer,
-    },
-    { code: "TERMINAL", reason: "PAYMENT_DECLINED" },
-  );
-  const voided = paymentId(3);
-  await fails(
-    {
-      receiving: "a charge that comes after its refund",
-      given: [payment("the payment was refunded before it was charged", voided)],
-      id: voided,
-      token: "tok_visa",
-      answer: new Refusal(Code.FailedPrecondition, "PAYMENT_VOIDED"),
-    },
-    { code: "TERMINAL" },
-  );
-  await fails(
-    {
-      receiving: "a charge whose provider fails",
-      given: [],
-      id: paymentId(4),
-      token: "tok_flaky",
-      answer: new Refusal(Code.Unavailable, "PROVIDER_UNAVAILABLE"),
-    },
-    { code: "UNKNOWN_OUTCOME" },
-  );
-}
-
-async function refunded(pact: Pact): Promise<void> {
+async function charges(pact: Pact): Promise<void> {
   const amount = euros(TOTAL);
-  const charged = paymentId(5);
-  const refund = {
-    id: REFUND_ID,
-    amount,
-    status: "REFUND_STATUS_SUCCEEDED",
-    reason: "out of stock",
-  };
-  const answer = {
-    id: charged,
-    status: "PAYMENT_STATUS_REFUNDED",
-    amount,
-    refunded: amount,
-    refunds: [refund],
-  };
-  await refunding(
-    pact,
-    {
-      receiving: "a refund of all",
-      given: [payment("the payment was charged", charged)],
-      id: charged,
-      answer,
-    },
-    (url) => refundAt(url, charged),
-  );
-  const unseen = paymentId(6);
-  await refunding(
-    pact,
-    {
-      receiving: "a refund that comes before its charge",
-      given: [],
-      id: unseen,
-      answer: { id: unseen, status: "PAYMENT_STATUS_VOIDED" },
-    },
-    (url) => refundAt(url, unseen),
-  );
-  const open = paymentId(7);
-  await refunding(
-    pact,
-    {
-      receiving: "a refund while the charge is under way",
-      given: [payment("the payment is being charged", open)],
-      id: open,
-      answer: new Refusal(Code.Aborted, "PAYMENT_IN_PROGRESS"),
-    },
-    (url) => assert.rejects(refundAt(url, open), { code: "RETRYABLE" }),
+  const owner = { orderId: ORDER_ID, customerId: CUSTOMER_ID };
+  await charging(pact, "tok_visa", {
+    receiving: "a charge that is approved",
+    n: 1,
+    answer: { id: paymentId(1), ...owner, status: "PAYMENT_STATUS_SUCCEEDED", amount },
+  });
+  const declined = { status: "PAYMENT_STATUS_DECLINED", declineReason: "CARD_DECLINED" };
+  await charging(pact, "tok_declined", {
+    receiving: "a charge that is declined",
+    n: 2,
+    answer: { id: paymentId(2), ...declined, amount },
+    error: { code: "TERMINAL", reason: "PAYMENT_DECLINED" },
+  });
+  await charging(pact, "tok_visa", {
+    receiving: "a charge that comes after its refund",
+    n: 3,
+    given: "the payment was refunded before it was charged",
+    answer: new Refusal(Code.FailedPrecondition, "PAYMENT_VOIDED"),
+    error: { code: "TERMINAL" },
+  });
+  await charging(pact, "tok_flaky", {
+    receiving: "a charge whose provider fails",
+    n: 4,
+    answer: new Refusal(Code.Unavailable, "PROVIDER_UNAVAILABLE"),
+    error: { code: "UNKNOWN_OUTCOME" },
+  });
+}
+
+async function refunds(pact: Pact): Promise<void> {
+  const amount = euros(TOTAL);
+  const refunded = { status: "PAYMENT_STATUS_REFUNDED", amount, refunded: amount };
+  const refund = { id: REFUND_ID, amount, status: "REFUND_STATUS_SUCCEEDED", reason: REASON };
+  await refunding(pact, {
+    receiving: "a refund of all",
+    n: 5,
+    given: "the payment was charged",
+    answer: { id: paymentId(5), ...refunded, refunds: [refund] },
+  });
+  await refunding(pact, {
+    receiving: "a refund that comes before its charge",
+    n: 6,
+    answer: { id: paymentId(6), status: "PAYMENT_STATUS_VOIDED" },
+  });
+  await refunding(pact, {
+    receiving: "a refund while the charge is under way",
+    n: 7,
+    given: "the payment is being charged",
+    answer: new Refusal(Code.Aborted, "PAYMENT_IN_PROGRESS"),
+    error: { code: "RETRYABLE" },
+  });
+}
+
+function charging(pact: Pact, token: string, step: Step): Promise<void> {
+  const payment = { paymentId: paymentId(step.n), orderId: ORDER_ID, customerId: CUSTOMER_ID };
+  const request = { ...payment, amount: euros(TOTAL), paymentMethod: { token } };
+  const amount = { currencyCode: "EUR", minorUnits: TOTAL };
+  return calling(pact, processPayment, request, step, (client) =>
+    charge(client, { ...payment, amount, token }, { signal: NEVER, repeated: false }),
   );
 }
 
-interface Asked {
-  readonly receiving: string;
-  readonly given: readonly State[];
-  readonly id: string;
-  readonly answer: unknown;
+function refunding(pact: Pact, step: Step): Promise<void> {
+  const request = { paymentId: paymentId(step.n), refundId: REFUND_ID, reason: REASON };
+  return calling(pact, refundPayment, request, step, (client) => refundAll(client, request, NEVER));
 }
 
-function charging(
+function calling(
   pact: Pact,
-  { id, token, given, ...rest }: Asked & { token: string },
-  call: (url: string) => Promise<void>,
+  method: DescMethod,
+  request: object,
+  { receiving, n, given, answer, error }: Step,
+  call: (client: Client<typeof PaymentService>) => Promise<void>,
 ): Promise<void> {
-  const request = {
-    paymentId: id,
-    orderId: ORDER_ID,
-    customerId: CUSTOMER_ID,
-    amount: euros(TOTAL),
-    paymentMethod: { token },
-  };
-  return exchange(
-    pact,
-    { ...rest, given: [ORDER_MAY_CALL, ...given], method: processPayment, token: true, request },
-    call,
-  );
+  const params = { paymentId: paymentId(n), orderId: ORDER_ID, customerId: CUSTOMER_ID };
+  const states = given === undefined ? [] : [{ name: given, params }];
+  const how = { receiving, given: [ORDER_MAY_CALL, ...states], token: true };
+  return exchange(pact, { ...how, method, request, answer }, (url) => {
+    const called = call(clientOf(url));
+    return error === undefined ? called : assert.rejects(called, error);
+  });
 }
-
-function refunding(
-  pact: Pact,
-  { id, given, ...rest }: Asked,
-  call: (url: string) => Promise<void>,
-): Promise<void> {
-  const request = { paymentId: id, refundId: REFUND_ID, reason: "out of stock" };
-  return exchange(
-    pact,
-    { ...rest, given: [ORDER_MAY_CALL, ...given], method: refundPayment, token: true, request },
-    call,
-  );
-}
-
-const chargeAt = (url: string, id: string, token: string): Promise<void> =>
-  charge(
-    clientOf(url),
-    {
-      paymentId: id,
-      orderId: ORDER_ID,
-      customerId: CUSTOMER_ID,
-      amount: { currencyCode: "EUR", minorUnits: TOTAL },
-      token,
-    },
-    { signal: new AbortController().signal, repeated: false },
-  );
-
-const refundAt = (url: string, id: string): Promise<void> =>
-  refundAll(
-    clientOf(url),
-    { paymentId: id, refundId: REFUND_ID, reason: "out of stock" },
-    new AbortController().signal,
-  );
 
 /** As in Order: one attempt, since the saga retries. */
 const clientOf = (baseUrl: string) =>
