@@ -29,7 +29,7 @@ const stat = (title: string, unit: string, about: string, query: Query): Panel =
   ...{ title, unit, about, queries: [query], stat: true },
 });
 
-/** An aggregation of PromQL. The legend is the values of the labels, unless another one is given. */
+/** An aggregation of PromQL. By default, the legend is the values of the labels. */
 const grouped = (how: string, by: string, expr: string, legend = legendOf(by)): Query => [
   legend,
   `${how} by (${by}) (${expr})`,
@@ -304,17 +304,17 @@ const runtime: readonly Panel[] = [
   ),
 ];
 
-/** The text of each dashboard by file name. Grafana imports it as it is. */
-export const dashboards: Readonly<Record<string, string>> = {
-  "red.json": dashboard("tercet-red", "Tercet: calls (RED)", red),
-  "sagas.json": dashboard("tercet-sagas", "Tercet: sagas and payments", sagas),
-  "runtime.json": dashboard("tercet-runtime", "Tercet: runtime (USE)", runtime),
-};
-
-export async function writeDashboards(): Promise<void> {
-  const folder = join(ROOT, DASHBOARDS);
+/** Writes each dashboard as Grafana imports it. */
+export async function writeDashboards(folder = join(ROOT, DASHBOARDS)): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const [name, text] of Object.entries(dashboards)) await writeFile(join(folder, name), text);
+  const write = (name: string, title: string, panels: readonly Panel[]) =>
+    writeFile(
+      join(folder, `${name}.json`),
+      dashboard(`tercet-${name}`, `Tercet: ${title}`, panels),
+    );
+  await write("red", "calls (RED)", red);
+  await write("sagas", "sagas and payments", sagas);
+  await write("runtime", "runtime (USE)", runtime);
 }
 
 function dashboard(uid: string, title: string, panels: readonly Panel[]): string {
