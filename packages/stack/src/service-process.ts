@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { LOOPBACK } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { StackError } from "./errors.ts";
+import { urlOf } from "./ports.ts";
 
 export interface ServiceProcessOptions {
   /** "order" */
@@ -75,7 +76,7 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
   });
   const exited = exitOf(child);
   const lastLines = forwardLines(child, options);
-  const url = `http://${LOOPBACK}:${port}`;
+  const url = urlOf(port);
   const kill = (signal: NodeJS.Signals = "SIGKILL") => void child.kill(signal);
   const stop = async (graceMs = STOP_GRACE_MS) => {
     kill("SIGTERM");
