@@ -220,7 +220,6 @@ function startService(
   return startServiceProcess({
     name: label,
     main: mainOf(name),
-    telemetry: true,
     port,
     env,
     logFile: folder.file("logs", `${label}.log`),
