@@ -1,8 +1,7 @@
 /** `pnpm tools`: builds the third-party tools that checks and tests use. */
 
-import { constants } from "node:fs";
+import { existsSync } from "node:fs";
 import {
-  access,
   cp,
   mkdir,
   mkdtemp,
@@ -42,11 +41,14 @@ async function main(): Promise<number> {
     options: { help: { type: "boolean", short: "h" }, within: { type: "string", default: "1500" } },
     allowPositionals: true,
   });
-  const unknown = positionals.filter((name) => !goTools.some((tool) => tool.name === name));
-  if (values.help || unknown.length > 0) {
-    if (unknown.length > 0) process.stderr.write(`unknown tool: ${unknown.join(", ")}\n\n`);
+  if (values.help) {
     process.stdout.write(usage);
-    return unknown.length > 0 ? 2 : 0;
+    return 0;
+  }
+  const unknown = positionals.filter((name) => !goTools.some((tool) => tool.name === name));
+  if (unknown.length > 0) {
+    process.stderr.write(`unknown tool: ${unknown.join(", ")}\n\n${usage}`);
+    return 2;
   }
   const timeUp = AbortSignal.timeout(Number(values.within) * 1_000);
   const wanted = goTools.filter(({ name, onDemand }) =>
@@ -64,7 +66,7 @@ async function main(): Promise<number> {
 async function provide(tool: GoTool, signal: AbortSignal): Promise<boolean> {
   const folder = `${tool.name}-${tool.version}`;
   const program = join(toolsFolder, folder, tool.name);
-  if (!(await isProgram(program))) {
+  if (!existsSync(program)) {
     process.stdout.write(`building ${tool.name} ${tool.version} ... `);
     const start = performance.now();
     try {
@@ -83,12 +85,6 @@ async function provide(tool: GoTool, signal: AbortSignal): Promise<boolean> {
   await rename(fresh, link);
   return true;
 }
-
-const isProgram = (path: string): Promise<boolean> =>
-  access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 
 async function build(tool: GoTool, program: string, cancelSignal: AbortSignal): Promise<void> {
   cancelSignal.throwIfAborted();

@@ -1,8 +1,9 @@
 /** `pnpm verify`: checks everything that can be checked without running the system. */
 
 import { parseArgs } from "node:util";
-import type { Check, Outcome } from "@tercet/cli/repository";
+import { type Check, isInstalled, type Outcome } from "@tercet/cli/repository";
 import { checks } from "./checks/checks.ts";
+import { goTools } from "./go-tools.ts";
 
 // parseArgs, not runCommand of @tercet/cli: that one loads every service host before the first
 // check.
@@ -64,14 +65,23 @@ async function runAll(chosen: readonly Check[]): Promise<Outcome[]> {
 
 async function runOne(check: Check): Promise<Outcome> {
   const start = performance.now();
-  const outcome = await check
-    .run()
-    .catch((error: unknown): Outcome => ({ kind: "failed", output: String(error) }));
+  const outcome = await outcomeOf(check).catch(
+    (error: unknown): Outcome => ({ kind: "failed", output: String(error) }),
+  );
   const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
   process.stdout.write(`${check.name.padEnd(14)}${describe(outcome)} (${seconds})\n`);
   if (outcome.kind === "failed")
     process.stdout.write(`${outcome.output.trim().replace(/^/gm, "    ")}\n`);
   return outcome;
+}
+
+async function outcomeOf({ needs, run }: Check): Promise<Outcome> {
+  for (const tool of needs) {
+    if (await isInstalled(tool)) continue;
+    const how = goTools.some(({ name }) => name === tool) ? `: pnpm tools ${tool}` : "";
+    return { kind: "skipped", reason: `${tool} is not installed${how}` };
+  }
+  return await run();
 }
 
 function describe(outcome: Outcome): string {

@@ -1,10 +1,10 @@
 import { cp, glob, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
-  differences,
   failedWith,
   type Outcome,
   ROOT,
+  staleFiles,
   temporaryFolder,
 } from "@tercet/cli/repository";
 
@@ -32,6 +32,5 @@ export async function writeChartFiles(target = join(ROOT, FILES)): Promise<void>
 export async function checkChartFiles(): Promise<Outcome> {
   await using folder = await temporaryFolder("chart-files");
   await writeChartFiles(folder.path);
-  const problems = await differences(join(ROOT, FILES), folder.path);
-  return failedWith(problems.map((problem) => `${FILES}/${problem}: run pnpm generate`));
+  return failedWith(await staleFiles(FILES, folder.path));
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "@tercet/cli/repository";
+import { isInstalled, ROOT } from "@tercet/cli/repository";
 import {
   generateSigningKey,
   hashClientSecret,
@@ -11,17 +11,18 @@ import { envToConfig as paymentConfig } from "@tercet/payment";
 import { afterAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { startFakeKubernetes } from "./fake-kubernetes.testing.ts";
-import { type Charts, hasHelm, installations, openCharts, UMBRELLA } from "./helm.ts";
+import { type Charts, installations, openCharts, UMBRELLA } from "./helm.ts";
 import { envOf } from "./k8s-env.ts";
 import { type K8sObject, ofKind, parseManifests, podsOf } from "./k8s-objects.ts";
-import { conformanceProblems, withoutKubeconform } from "./kubeconform.ts";
+import { kubeSchemas } from "./kube-schemas.ts";
+import { checkConformance } from "./kubeconform.ts";
 
-const helm = await hasHelm();
+const helm = await isInstalled("helm");
 if (!helm)
   process.stderr.write(
     "WITHOUT helm: charts/ are not rendered, and what services would read is not tried\n",
   );
-const kubeconform = (await withoutKubeconform()) === undefined;
+const kubeconform = (await isInstalled("kubeconform")) && (await kubeSchemas()) !== undefined;
 if (!kubeconform) process.stderr.write("WITHOUT kubeconform: it is not shown that it refuses\n");
 
 const charts: Charts | undefined = helm ? await openCharts() : undefined;
@@ -299,6 +300,6 @@ const invalid: Readonly<Record<string, string>> = {
 test.skipIf(!kubeconform).for(Object.entries(invalid))(
   "kubeconform refuses %s",
   async ([, text]) => {
-    expect(await conformanceProblems(new Map([["a", text]]))).toHaveLength(1);
+    expect(await checkConformance(new Map([["a", text]]))).toMatchObject({ kind: "failed" });
   },
 );

@@ -36,10 +36,6 @@ export interface Charts extends AsyncDisposable {
   alone(release: string, ...options: readonly string[]): Promise<string>;
 }
 
-export async function hasHelm(): Promise<boolean> {
-  return (await execute("helm", ["version"])).code === 0;
-}
-
 /**
  * Runs helm on a copy of the charts with the umbrella's dependencies packed, so that the tree does
  * not change and several checks can run at once.

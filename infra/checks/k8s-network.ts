@@ -67,9 +67,7 @@ function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] 
     policy.egress === undefined;
   return directions.flatMap((direction) => {
     const isolating = policies.filter(({ policyTypes }) => policyTypes?.includes(direction));
-    const open = pods.filter(
-      ({ labels }) => !isolating.some(({ podSelector }) => selects(podSelector, labels)),
-    );
+    const open = pods.filter((pod) => policiesOf(pod, isolating).length === 0);
     const isDefault = policies.some((policy) => isDenial(policy, direction));
     return [
       ...(isDefault ? [] : [`NetworkPolicy: nothing denies ${direction} by default`]),
@@ -79,39 +77,40 @@ function uncovered(pods: readonly Pod[], policies: readonly Policy[]): string[] 
 }
 
 function waysOut(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): string[] {
-  const rules = policies
-    .filter(({ podSelector }) => selects(podSelector, pod.labels))
-    .flatMap(({ egress = [] }) => egress);
+  const rules = policiesOf(pod, policies).flatMap(({ egress = [] }) => egress);
   return rules.flatMap(({ to, ports }) =>
-    portsOf(ports).flatMap((port) => {
-      if (to === undefined || to.length === 0) return [`${pod.name} -> ${ANYONE}:${port}`];
-      return to.flatMap((peer) =>
-        isLocal(peer)
-          ? chosen(peer, pods)
-              .filter((other) => opens(other, port))
-              .map(({ name }) => `${pod.name} -> ${name}:${port}`)
-          : [`${pod.name} -> ${describe(peer)}:${port}`],
-      );
-    }),
+    portsOf(ports).flatMap((port) =>
+      namesOf(
+        to,
+        pods.filter((other) => opens(other, port)),
+      ).map((name) => `${pod.name} -> ${name}:${port}`),
+    ),
   );
 }
 
 function waysIn(pod: Pod, policies: readonly Policy[], pods: readonly Pod[]): string[] {
-  const rules = policies
-    .filter(({ podSelector }) => selects(podSelector, pod.labels))
-    .flatMap(({ ingress = [] }) => ingress);
+  const rules = policiesOf(pod, policies).flatMap(({ ingress = [] }) => ingress);
   return rules.flatMap(({ from, ports }) =>
-    portsOf(ports).flatMap((port) => {
-      if (!opens(pod, port)) return [];
-      if (from === undefined || from.length === 0) return [`${ANYONE} -> ${pod.name}:${port}`];
-      return from
-        .flatMap((peer) =>
-          isLocal(peer) ? chosen(peer, pods).map(({ name }) => name) : [describe(peer)],
-        )
-        .map((name) => `${name} -> ${pod.name}:${port}`);
-    }),
+    portsOf(ports)
+      .filter((port) => opens(pod, port))
+      .flatMap((port) => namesOf(from, pods).map((name) => `${name} -> ${pod.name}:${port}`)),
   );
 }
+
+const policiesOf = ({ labels }: Pod, policies: readonly Policy[]): Policy[] =>
+  policies.filter(({ podSelector }) => selects(podSelector, labels));
+
+/** Returns the pods that the peers are, and a description of each peer outside of the namespace. */
+const namesOf = (peers: readonly Peer[] = [], pods: readonly Pod[]): string[] =>
+  peers.length === 0
+    ? [ANYONE]
+    : peers.flatMap((peer) =>
+        isLocal(peer)
+          ? pods
+              .filter(({ labels }) => selects(peer.podSelector ?? {}, labels))
+              .map(({ name }) => name)
+          : [describe(peer)],
+      );
 
 const portsOf = (ports: Rule["ports"]): (number | "*")[] =>
   ports === undefined ? ["*"] : ports.map(({ port }) => port);
@@ -122,9 +121,6 @@ const opens = ({ containers }: Pod, port: number | "*"): boolean =>
 
 const isLocal = ({ namespaceSelector, ipBlock }: Peer): boolean =>
   namespaceSelector === undefined && ipBlock === undefined;
-
-const chosen = ({ podSelector = {} }: Peer, pods: readonly Pod[]): Pod[] =>
-  pods.filter(({ labels }) => selects(podSelector, labels));
 
 function describe({ namespaceSelector, podSelector, ipBlock }: Peer): string {
   if (ipBlock !== undefined) return ipBlock.cidr;

@@ -69,24 +69,22 @@ export const ofKind = (objects: readonly K8sObject[], ...kinds: readonly string[
 
 export const nameOf = ({ kind, metadata }: K8sObject): string => `${kind} ${metadata.name}`;
 
-export function podsOf(objects: readonly K8sObject[]): Pod[] {
-  const templates = ofKind(objects, "Deployment", "StatefulSet", "DaemonSet", "Job").map((one) => ({
-    one,
-    template: one.spec.template,
-  }));
-  const jobs = ofKind(objects, "CronJob").map((one) => ({
-    one,
-    template: one.spec.jobTemplate.spec.template,
-  }));
-  const pods = ofKind(objects, "Pod").map((one) => ({ one, template: one }));
-  return [...templates, ...jobs, ...pods].map(({ one, template: { metadata, spec } }) => ({
-    of: nameOf(one),
-    name: one.metadata.name,
-    kind: one.kind,
-    labels: metadata.labels ?? {},
-    spec,
-    containers: [...(spec.initContainers ?? []), ...spec.containers],
-  }));
+export const podsOf = (objects: readonly K8sObject[]): Pod[] =>
+  ofKind(objects, "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod").map((one) => {
+    const { metadata, spec } = templateOf(one);
+    return {
+      of: nameOf(one),
+      name: one.metadata.name,
+      kind: one.kind,
+      labels: metadata.labels ?? {},
+      spec,
+      containers: [...(spec.initContainers ?? []), ...spec.containers],
+    };
+  });
+
+function templateOf(one: K8sObject): Pick<K8sObject, "metadata" | "spec"> {
+  if (one.kind === "Pod") return one;
+  return one.kind === "CronJob" ? one.spec.jobTemplate.spec.template : one.spec.template;
 }
 
 export interface Selector {

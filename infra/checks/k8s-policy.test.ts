@@ -1,15 +1,15 @@
 import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "@tercet/cli/repository";
+import { isInstalled, ROOT } from "@tercet/cli/repository";
 import { expect, test } from "vitest";
-import { hasHelm, installations, openCharts } from "./helm.ts";
+import { installations, openCharts } from "./helm.ts";
 import { networkOf } from "./k8s-network.ts";
 import { type K8sObject, parseManifests } from "./k8s-objects.ts";
 import { policyProblems } from "./k8s-policy.ts";
-import { buildOverlays, hasKustomize } from "./overlays.ts";
+import { buildOverlays } from "./overlays.ts";
 
-const helm = await hasHelm();
-const kustomize = await hasKustomize();
+const helm = await isInstalled("helm");
+const kustomize = await isInstalled("kustomize");
 if (!helm) process.stderr.write("WITHOUT helm: charts/ are not rendered or checked\n");
 if (!kustomize) process.stderr.write("WITHOUT kustomize: overlays are not checked\n");
 

@@ -1,4 +1,5 @@
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execute, toolsFolder } from "@tercet/cli/repository";
@@ -47,12 +48,7 @@ export const SCHEMA_FILES = "{{.ResourceKind}}{{.KindSuffix}}.json";
  */
 export async function kubeSchemas(): Promise<string | undefined> {
   const folder = join(toolsFolder, `kube-schemas-${KUBERNETES}-${PROMETHEUS_OPERATOR}`);
-  const isThere = () =>
-    access(folder).then(
-      () => true,
-      () => false,
-    );
-  if (await isThere()) return folder;
+  if (existsSync(folder)) return folder;
   const kubernetes = await downloaded("k8s.io/kubernetes", KUBERNETES);
   const operator = await downloaded(
     "github.com/prometheus-operator/prometheus-operator",
@@ -62,14 +58,12 @@ export async function kubeSchemas(): Promise<string | undefined> {
   await mkdir(toolsFolder, { recursive: true });
   const scratch = await mkdtemp(join(toolsFolder, "building-"));
   try {
-    for (const [name, schema] of [
-      ...(await builtInSchemas(kubernetes)),
-      ...(await customSchemas(operator)),
-    ])
+    const schemas = [...(await builtInSchemas(kubernetes)), ...(await customSchemas(operator))];
+    for (const [name, schema] of schemas)
       await writeFile(join(scratch, name), JSON.stringify(schema));
     // Another run may have made the same folder meanwhile.
-    await rename(scratch, folder).catch(async (error) => {
-      if (!(await isThere())) throw error;
+    await rename(scratch, folder).catch((error) => {
+      if (!existsSync(folder)) throw error;
     });
     return folder;
   } finally {
@@ -78,45 +72,38 @@ export async function kubeSchemas(): Promise<string | undefined> {
 }
 
 async function downloaded(module: string, version: string): Promise<string | undefined> {
-  const { code, stdout } = await execute(
-    "go",
-    ["mod", "download", "-json", `${module}@v${version}`],
-    tmpdir(),
-  );
+  const download = ["mod", "download", "-json", `${module}@v${version}`];
+  const { code, stdout } = await execute("go", download, tmpdir());
   return code === 0 ? (JSON.parse(stdout) as { Dir: string }).Dir : undefined;
 }
 
-async function builtInSchemas(module: string): Promise<Map<string, JsonSchema>> {
-  const { definitions } = JSON.parse(
-    await readFile(join(module, "api/openapi-spec/swagger.json"), "utf8"),
-  ) as OpenApi;
-  const strict = Object.fromEntries(
-    Object.entries(definitions).map(([name, schema]) => [name, strictSchema(schema)]),
-  );
-  const schemas = new Map<string, JsonSchema>();
-  for (const schema of Object.values(strict)) {
-    const kinds = (schema[KINDS] ?? []) as readonly Kind[];
+type SchemaFile = readonly [name: string, schema: JsonSchema];
+
+async function builtInSchemas(module: string): Promise<SchemaFile[]> {
+  const swagger = await readFile(join(module, "api/openapi-spec/swagger.json"), "utf8");
+  const strict = strictSchemas((JSON.parse(swagger) as OpenApi).definitions);
+  return Object.values(strict).flatMap((schema): SchemaFile[] => {
     // One that is of many kinds is for the API itself, as DeleteOptions are.
-    const [kind, ...more] = kinds;
-    if (kind === undefined || more.length > 0) continue;
-    schemas.set(fileOf(kind), { ...schema, definitions: reachable(schema, strict) });
-  }
-  return schemas;
+    const [kind, ...more] = (schema[KINDS] ?? []) as readonly Kind[];
+    return kind === undefined || more.length > 0
+      ? []
+      : [[fileOf(kind), { ...schema, definitions: reachable(schema, strict) }]];
+  });
 }
 
-async function customSchemas(module: string): Promise<Map<string, JsonSchema>> {
-  const folder = join(module, "example/prometheus-operator-crd");
-  const schemas = new Map<string, JsonSchema>();
-  for (const file of await readdir(folder)) {
-    if (!/_(servicemonitors|podmonitors|prometheusrules)\.yaml$/.test(file)) continue;
-    const { spec } = parse(await readFile(join(folder, file), "utf8")) as Crd;
-    for (const { name: version, schema } of spec.versions)
-      schemas.set(
-        fileOf({ group: spec.group, version, kind: spec.names.kind }),
+async function customSchemas(module: string): Promise<SchemaFile[]> {
+  const crds = ["servicemonitors", "podmonitors", "prometheusrules"].map(async (name) => {
+    const file = `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`;
+    const { spec } = parse(await readFile(join(module, file), "utf8")) as Crd;
+    const { group, names } = spec;
+    return spec.versions.map(
+      ({ name: version, schema }): SchemaFile => [
+        fileOf({ group, version, kind: names.kind }),
         strictSchema(schema.openAPIV3Schema),
-      );
-  }
-  return schemas;
+      ],
+    );
+  });
+  return (await Promise.all(crds)).flat();
 }
 
 /** As kubeconform says KindSuffix: the first part of the group, then the version. */
@@ -141,15 +128,11 @@ function strictSchema(schema: JsonSchema): JsonSchema {
     : { ...inner, additionalProperties: false };
 }
 
+const strictSchemas = (schemas: Readonly<Record<string, JsonSchema>>) =>
+  Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, strictSchema(schema)]));
+
 function strictValue(keyword: string, value: unknown): unknown {
-  if (keyword === "properties") {
-    return Object.fromEntries(
-      Object.entries(value as Record<string, JsonSchema>).map(([name, schema]) => [
-        name,
-        strictSchema(schema),
-      ]),
-    );
-  }
+  if (keyword === "properties") return strictSchemas(value as Record<string, JsonSchema>);
   const isSchema =
     (keyword === "items" || keyword === "additionalProperties") &&
     typeof value === "object" &&

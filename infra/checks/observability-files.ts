@@ -1,3 +1,4 @@
+import { listFiles, readTexts } from "@tercet/cli/repository";
 import { parse } from "yaml";
 import { DASHBOARDS } from "../grafana/dashboards.ts";
 
@@ -6,6 +7,11 @@ export type Files = ReadonlyMap<string, string>;
 
 /** The page that lists every metric and has a paragraph for every alert. */
 export const METRICS_PAGE = "docs/metrics.md";
+
+export const readObservabilityFiles = async (): Promise<Files> =>
+  readTexts(
+    (await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE),
+  );
 
 export interface Query {
   readonly path: string;

@@ -1,12 +1,13 @@
-import { failedWith, listFiles, type Outcome, readTexts } from "@tercet/cli/repository";
+import { failedWith, type Outcome, staleFiles, temporaryFolder } from "@tercet/cli/repository";
 import { parse, parseDocument } from "yaml";
-import { DASHBOARDS, dashboards } from "../grafana/dashboards.ts";
+import { DASHBOARDS, writeDashboards } from "../grafana/dashboards.ts";
 import {
   type Files,
   filesIn,
   METRICS_PAGE,
   readAnchors,
   readListedMetrics,
+  readObservabilityFiles,
   readQueries,
   readRules,
   readRuleTests,
@@ -16,10 +17,10 @@ import { metricsIn } from "./promql.ts";
 const DATA_SOURCES = "infra/grafana/provisioning/datasources";
 
 export async function checkObservability(): Promise<Outcome> {
-  const files = await readTexts(
-    (await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE),
-  );
-  return failedWith([...staleDashboards(files), ...observabilityProblems(files)]);
+  await using fresh = await temporaryFolder("dashboards");
+  await writeDashboards(fresh.path);
+  const stale = await staleFiles(DASHBOARDS, fresh.path);
+  return failedWith([...stale, ...observabilityProblems(await readObservabilityFiles())]);
 }
 
 /**
@@ -44,13 +45,6 @@ function syntaxProblems(path: string, text: string): string[] {
   } catch (error) {
     return [String(error)];
   }
-}
-
-function staleDashboards(files: Files): string[] {
-  const committed = filesIn(files, DASHBOARDS).map(([path]) => path.slice(DASHBOARDS.length + 1));
-  const names = [...new Set([...committed, ...Object.keys(dashboards)])];
-  const stale = names.filter((name) => files.get(`${DASHBOARDS}/${name}`) !== dashboards[name]);
-  return stale.map((name) => `${DASHBOARDS}/${name} is stale: run pnpm generate`);
 }
 
 /** Every metric in use is listed, and one of each listed row is in use. */

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { execute, failedWith, type Outcome, ROOT } from "@tercet/cli/repository";
-import { conformanceProblems, withoutKubeconform } from "./kubeconform.ts";
+import { execute, type Outcome, ROOT } from "@tercet/cli/repository";
+import { checkConformance } from "./kubeconform.ts";
 
 const OVERLAYS = "infra/k8s/overlays";
 
@@ -16,14 +16,5 @@ export async function buildOverlays(): Promise<Map<string, string>> {
   return built;
 }
 
-export async function hasKustomize(): Promise<boolean> {
-  return (await execute("kustomize", ["version"])).code === 0;
-}
-
-export async function checkOverlays(): Promise<Outcome> {
-  if (!(await hasKustomize()))
-    return { kind: "skipped", reason: "kustomize is not there: pnpm tools kustomize" };
-  const without = await withoutKubeconform();
-  if (without !== undefined) return { kind: "skipped", reason: without };
-  return failedWith(await conformanceProblems(await buildOverlays()));
-}
+export const checkOverlays = async (): Promise<Outcome> =>
+  await checkConformance(await buildOverlays());

@@ -1,24 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  execute,
-  listFiles,
-  type Outcome,
-  outcomeOf,
-  passed,
-  readTexts,
-  temporaryFolder,
-} from "@tercet/cli/repository";
+import { type Outcome, outcomeOf, passed, temporaryFolder } from "@tercet/cli/repository";
 import { stringify } from "yaml";
-import { filesIn, METRICS_PAGE, type Query, readQueries } from "./observability-files.ts";
+import { filesIn, type Query, readObservabilityFiles, readQueries } from "./observability-files.ts";
 
 /** Checks Prometheus' configuration, every query, and the rules' own tests with promtool. */
 export async function checkPrometheus(): Promise<Outcome> {
-  const version = await execute("promtool", ["--version"]);
-  if (version.code !== 0) return { kind: "skipped", reason: "promtool is not installed" };
-  const files = await readTexts(
-    (await listFiles()).filter((path) => path.startsWith("infra/") || path === METRICS_PAGE),
-  );
+  const files = await readObservabilityFiles();
   await using folder = await temporaryFolder("queries");
   const queries = join(folder.path, "queries.yml");
   await writeFile(queries, asRules(readQueries(files)));
@@ -36,12 +24,9 @@ export async function checkPrometheus(): Promise<Outcome> {
 
 /** Writes queries as recording rules: promtool checks queries only inside rules. */
 function asRules(queries: readonly Query[]): string {
-  const rules = queries.map(({ path, query }) => ({
-    record: "query",
-    labels: { path },
-    expr: query.replaceAll("$__rate_interval", "5m"),
-  }));
-  return stringify({
-    groups: rules.map((rule, index) => ({ name: String(index), rules: [rule] })),
+  const groups = queries.map(({ path, query }, index) => {
+    const expr = query.replaceAll("$__rate_interval", "5m");
+    return { name: String(index), rules: [{ record: "query", labels: { path }, expr }] };
   });
+  return stringify({ groups });
 }

@@ -1,7 +1,6 @@
-import { type Check, command } from "@tercet/cli/repository";
+import { type Check, outcomeOf } from "@tercet/cli/repository";
 import { checkChartFiles } from "../../infra/checks/chart-files.ts";
 import { checkCharts } from "../../infra/checks/charts.ts";
-import { checkDockerfile } from "../../infra/checks/dockerfile.ts";
 import { checkManifests } from "../../infra/checks/k8s-manifests.ts";
 import { checkObservability } from "../../infra/checks/observability.ts";
 import { checkOverlays } from "../../infra/checks/overlays.ts";
@@ -10,130 +9,106 @@ import { checkBreaking } from "./breaking.ts";
 import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
-import { checkGoldenGrowth, checkGoldenVectors } from "./golden.ts";
+import { checkGoldenGrowth } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
 import { checkLanguage } from "./language.ts";
 import { checkShellScripts } from "./shell.ts";
 import { checkWorkflows } from "./workflows.ts";
 
+/** A command line has no quotes: it is split at its spaces. */
+function check(
+  name: string,
+  what: string,
+  run: Check["run"] | string,
+  ...needs: readonly string[]
+): Check {
+  if (typeof run !== "string") return { name, what, needs, run };
+  const [tool = "", ...args] = run.split(" ");
+  return { name, what, needs, run: () => outcomeOf(tool, ...args) };
+}
+
+const BIOME = "biome ci --colors=off --error-on-warnings --max-diagnostics=none";
+const KNIP = "knip --config scripts/checks/knip.jsonc --no-config-hints";
+/** Copies of published contracts are not reformatted. */
+const BUF_FORMAT =
+  "buf format --diff --exit-code --exclude-path proto/buf --exclude-path proto/grpc";
+const HADOLINT = "hadolint --failure-threshold style infra/docker/Dockerfile";
+const FROM_SOURCE = "node --conditions=source";
+const CONTRACTS = `${FROM_SOURCE} packages/proof/contracts/src/main.ts`;
+const KONG = `${FROM_SOURCE} gateway/src/main.ts --check`;
+
 /** All checks of `pnpm verify`. The slow ones are first, so that two at a time end soonest. */
 export const checks: readonly Check[] = [
-  { name: "build", what: "the packages compile", run: command("tsc", "-b") },
-  {
-    name: "types",
-    what: "types of everything, tests and scripts too",
-    run: command("tsc", "-p", "tsconfig.tests.json"),
-  },
-  {
-    name: "perf-types",
-    what: "types of the k6 scripts",
-    run: command("tsc", "-p", "perf/k6/tsconfig.json"),
-  },
-  {
-    name: "biome",
-    what: "format, lint, and no multi-statement transactions",
-    run: command("biome", "ci", "--colors=off", "--error-on-warnings", "--max-diagnostics=none"),
-  },
-  {
-    name: "unused",
-    what: "no unused files, exports or dependencies, no import cycles",
-    run: command("knip", "--config", "scripts/checks/knip.jsonc", "--no-config-hints"),
-  },
-  { name: "migrations", what: "migrations match the schemas", run: checkMigrations },
-  {
-    name: "contracts",
-    what: "gen/ is what buf generates from proto/",
-    run: checkGeneratedContracts,
-  },
-  { name: "buf-breaking", what: "contracts are compatible with those on main", run: checkBreaking },
-  { name: "buf-lint", what: "contracts follow buf's STANDARD rules", run: command("buf", "lint") },
-  {
-    name: "buf-format",
-    what: "contracts are formatted",
-    // Copies of published contracts are not reformatted.
-    run: command(
-      "buf",
-      "format",
-      "--diff",
-      "--exit-code",
-      "--exclude-path",
-      "proto/buf",
-      "--exclude-path",
-      "proto/grpc",
-    ),
-  },
-  {
-    name: "access",
-    what: "every method declares who may call it",
-    run: command("node", "--conditions=source", "scripts/access.ts"),
-  },
-  {
-    name: "policy",
-    what: "access and validation match packages/proof/contracts/policy.yaml",
-    run: command("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "policy"),
-  },
-  {
-    name: "golden",
-    what: "every message is read and written as in its golden vectors",
-    run: checkGoldenVectors,
-  },
-  {
-    name: "golden-growth",
-    what: "golden vectors are added, never changed",
-    run: checkGoldenGrowth,
-  },
-  {
-    name: "gateway",
-    what: "Kong exposes exactly the methods for the outside; gateway/kong.yml is generated",
-    run: command("node", "--conditions=source", "gateway/src/main.ts", "--check"),
-  },
-  { name: "imports", what: "imports point one way", run: checkImports },
-  {
-    name: "docs",
-    what: "links, files, tests and commands named in documents exist",
-    run: checkDocs,
-  },
-  {
-    name: "observability",
-    what: "metrics, dashboards, rules and docs/metrics.md agree; each alert has a test",
-    run: checkObservability,
-  },
-  {
-    name: "prometheus",
-    what: "promtool: configuration, queries, rules and their tests",
-    run: checkPrometheus,
-  },
-  {
-    name: "charts",
-    what: "helm lint; charts/ with every values file pass kubeconform",
-    run: checkCharts,
-  },
-  {
-    name: "chart-files",
-    what: "charts/tercet/files are copies of their sources",
-    run: checkChartFiles,
-  },
-  { name: "manifests", what: "infra/k8s is what helm renders from charts/", run: checkManifests },
-  {
-    name: "overlays",
-    what: "kustomize builds every overlay, and they pass kubeconform",
-    run: checkOverlays,
-  },
-  {
-    name: "language",
-    what: "comments and documents wrap at 100; no word that scripts/checks/language.ts lists",
-    run: checkLanguage,
-  },
-  {
-    name: "texts",
-    what: "README's length; no registry host, no path of one machine",
-    run: checkTexts,
-  },
-  { name: "dockerfile", what: "infra/docker/Dockerfile passes hadolint", run: checkDockerfile },
-  {
-    name: "workflows",
-    what: "GitHub's workflows follow our rules and actionlint's; what they name exists",
-    run: checkWorkflows,
-  },
-  { name: "shell", what: "shell scripts pass shellcheck", run: checkShellScripts },
+  check("build", "the packages compile", "tsc -b"),
+  check("types", "types of everything, tests and scripts too", "tsc -p tsconfig.tests.json"),
+  check("perf-types", "types of the k6 scripts", "tsc -p perf/k6/tsconfig.json"),
+  check("biome", "format, lint, and no multi-statement transactions", BIOME),
+  check("unused", "no unused files, exports or dependencies, no import cycles", KNIP),
+  check("migrations", "migrations match the schemas", checkMigrations),
+  check("contracts", "gen/ is what buf generates from proto/", checkGeneratedContracts),
+  check("buf-breaking", "contracts are compatible with those on main", checkBreaking),
+  check("buf-lint", "contracts follow buf's STANDARD rules", "buf lint"),
+  check("buf-format", "contracts are formatted", BUF_FORMAT),
+  check("access", "every method declares who may call it", `${FROM_SOURCE} scripts/access.ts`),
+  check(
+    "policy",
+    "access and validation match packages/proof/contracts/policy.yaml",
+    `${CONTRACTS} policy`,
+  ),
+  check(
+    "golden",
+    "every message is read and written as in its golden vectors",
+    `${CONTRACTS} golden`,
+  ),
+  check("golden-growth", "golden vectors are added, never changed", checkGoldenGrowth),
+  check(
+    "gateway",
+    "Kong exposes exactly the methods for the outside; gateway/kong.yml is generated",
+    KONG,
+  ),
+  check("imports", "imports point one way", checkImports),
+  check("docs", "links, files, tests and commands named in documents exist", checkDocs),
+  check(
+    "observability",
+    "metrics, dashboards, rules and docs/metrics.md agree; each alert has a test",
+    checkObservability,
+  ),
+  check(
+    "prometheus",
+    "promtool: configuration, queries, rules and their tests",
+    checkPrometheus,
+    "promtool",
+  ),
+  check(
+    "charts",
+    "helm lint; charts/ with every values file pass kubeconform",
+    checkCharts,
+    "helm",
+    "kubeconform",
+  ),
+  check("chart-files", "charts/tercet/files are copies of their sources", checkChartFiles),
+  check("manifests", "infra/k8s is what helm renders from charts/", checkManifests, "helm"),
+  check(
+    "overlays",
+    "kustomize builds every overlay, and they pass kubeconform",
+    checkOverlays,
+    "kustomize",
+    "kubeconform",
+  ),
+  check(
+    "language",
+    "comments and documents wrap at 100; no word that scripts/checks/language.ts lists",
+    checkLanguage,
+  ),
+  check("texts", "README's length; no registry host, no path of one machine", checkTexts),
+  check("dockerfile", "infra/docker/Dockerfile passes hadolint", HADOLINT, "hadolint"),
+  check("workflows", "GitHub's workflows follow our rules; what they name exists", checkWorkflows),
+  check(
+    "actionlint",
+    "GitHub's workflows pass actionlint",
+    "actionlint -no-color",
+    "actionlint",
+    "shellcheck",
+  ),
+  check("shell", "shell scripts pass shellcheck", checkShellScripts, "shellcheck"),
 ];

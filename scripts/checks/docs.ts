@@ -8,7 +8,7 @@ const NAMED_RPCS = /\b([a-z]+\.v\d+)\.(\w+)\/(\w+)/g;
 /** `pnpm chaos` */
 const NAMED_SCRIPTS = /`pnpm ([a-z][\w:-]*)/g;
 /** Commands of pnpm itself. */
-const PNPM_ITSELF = ["install", "deploy", "exec"];
+const PNPM_ITSELF = ["install", "deploy", "exec", "store"];
 /** `packages/order/src/order.ts`, `order.ts`, `gateway/kong.{yml,env}`, `infra/k8s/base/` */
 const NAMED_PATHS =
   /`((?:\.ci|\.github|charts|docs|gateway|gen|infra|packages|perf|proto|scripts)\/[^\s<`]*|\w[\w./-]*\.(?:[cm]?js|ts|proto|md|ya?ml|json|sh|sql))`/g;
@@ -27,59 +27,65 @@ export async function checkDocs(): Promise<Outcome> {
  */
 export function docProblems(files: ReadonlyMap<string, string>): string[] {
   const folders = new Set([...files.keys()].flatMap((path) => parents(path)));
+  const there = [...files.keys(), ...folders];
   const problems = [...files].flatMap(([path, text]) => {
     if (!path.endsWith(".md")) return [];
-    const links = [...text.matchAll(LINKS)]
-      .map(([, link = ""]) => link)
-      .filter((link) => !/^[a-z]+:/.test(link));
-    const lost = links.filter((link) => {
-      const target = posix.normalize(posix.join(posix.dirname(path), link)).replace(/\/$/, "");
-      return !files.has(target) && !folders.has(target);
-    });
+    const missing = [
+      ...missingLinks(path, text, new Set(there)),
+      ...missingPaths(text, there),
+      ...missingRpcs(text, files),
+      ...missingScripts(namesIn(text, NAMED_SCRIPTS), files).map((name) => `pnpm ${name}`),
+    ];
     return [
-      ...lost.map((link) => `${path}: there is no ${link}`),
-      ...missingPaths(path, text, [...files.keys(), ...folders]),
+      ...missing.map((name) => `${path}: there is no ${name}`),
       ...missingTests(path, text, files),
-      ...missingRpcs(path, text, files),
-      ...missingScripts(path, text, files),
     ];
   });
   return [...new Set(problems)];
 }
 
+/** Returns the first group of each match. */
+export const namesIn = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map(([, name = ""]) => name);
+
+function missingLinks(path: string, text: string, there: ReadonlySet<string>): string[] {
+  return namesIn(text, LINKS).filter((link) => {
+    const target = posix.join(posix.dirname(path), link).replace(/\/$/, "");
+    return !/^[a-z]+:/.test(link) && !there.has(target);
+  });
+}
+
 /** A name without a folder, or with the last ones of its folders, is enough. */
-function missingPaths(path: string, text: string, there: readonly string[]): string[] {
+function missingPaths(text: string, there: readonly string[]): string[] {
   const prose = text.replace(/^```[\s\S]*?^```$/gm, "");
-  const named = [...prose.matchAll(NAMED_PATHS)].map(([, name = ""]) => name.replace(/\/$/, ""));
+  const named = namesIn(prose, NAMED_PATHS).map((name) => name.replace(/\/$/, ""));
   const exists = (name: string) =>
     there.some((one) => one === name || one.endsWith(`/${name}`) || matchesGlob(one, name));
-  return named
-    .filter((name) => !NOT_COMMITTED.test(name) && !exists(name))
-    .map((name) => `${path}: there is no ${name}`);
+  return named.filter((name) => !NOT_COMMITTED.test(name) && !exists(name));
 }
 
-function missingRpcs(path: string, text: string, files: ReadonlyMap<string, string>): string[] {
+function missingRpcs(text: string, files: ReadonlyMap<string, string>): string[] {
   const protos = [...files].filter(([file]) => file.endsWith(".proto")).map(([, proto]) => proto);
-  const isThere = (rpcs: string, service: string, method: string) =>
-    protos.some(
-      (proto) =>
-        proto.includes(`package ${rpcs};`) &&
-        new RegExp(`service ${service} \\{[^]*?\\brpc ${method}\\(`).test(proto),
-    );
   const named = [...text.matchAll(NAMED_RPCS)].filter(
-    ([, rpcs = "", service = "", method = ""]) => !isThere(rpcs, service, method),
+    ([, name, service, method]) =>
+      !protos.some(
+        (proto) =>
+          proto.includes(`package ${name};`) &&
+          new RegExp(`service ${service} \\{[^]*?\\brpc ${method}\\(`).test(proto),
+      ),
   );
-  return named.map(([rpc]) => `${path}: there is no ${rpc}`);
+  return named.map(([rpc]) => rpc);
 }
 
-function missingScripts(path: string, text: string, files: ReadonlyMap<string, string>): string[] {
+/** Returns the names that are neither scripts of package.json nor commands of pnpm itself. */
+export function missingScripts(
+  names: readonly string[],
+  files: ReadonlyMap<string, string>,
+): string[] {
   const { scripts = {} } = JSON.parse(files.get("package.json") ?? "{}") as {
     scripts?: Record<string, string>;
   };
-  const named = [...text.matchAll(NAMED_SCRIPTS)].map(([, name = ""]) => name);
-  return named
-    .filter((name) => !(name in scripts) && !PNPM_ITSELF.includes(name))
-    .map((name) => `${path}: there is no pnpm ${name}`);
+  return names.filter((name) => !(name in scripts) && !PNPM_ITSELF.includes(name));
 }
 
 function missingTests(path: string, text: string, files: ReadonlyMap<string, string>): string[] {
@@ -88,8 +94,7 @@ function missingTests(path: string, text: string, files: ReadonlyMap<string, str
     ([, file = "", titles = ""]) => {
       const tests = files.get(file);
       if (tests === undefined) return [`${path}: there is no ${file}`];
-      const named = [...titles.matchAll(/"([^"]+)"/g)].map(([, title = ""]) => title);
-      return named
+      return namesIn(titles, /"([^"]+)"/g)
         .filter((title) => !tests.includes(title))
         .map((title) => `${path}: ${file} has no test "${title}"`);
     },

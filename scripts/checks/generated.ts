@@ -3,11 +3,11 @@ import { cp, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
-  differences,
   execute,
   failedWith,
   type Outcome,
   ROOT,
+  staleFiles,
   temporaryFolder,
 } from "@tercet/cli/repository";
 
@@ -16,8 +16,7 @@ export async function checkGeneratedContracts(): Promise<Outcome> {
   await using folder = await temporaryFolder("contracts");
   const { code, output } = await execute("buf", ["generate", "--output", folder.path]);
   if (code !== 0) return { kind: "failed", output };
-  const problems = await differences(join(ROOT, "gen/src"), join(folder.path, "gen/src"));
-  return failedWith(problems.map((problem) => `gen/src/${problem}: run pnpm generate`));
+  return failedWith(await staleFiles("gen/src", join(folder.path, "gen/src")));
 }
 
 /**
@@ -44,12 +43,11 @@ async function staleMigrations(config: string): Promise<string[]> {
   await writeFile(copied, redirected(config, relative(cwd, copy)));
   const { code, output } = await execute("drizzle-kit", ["generate", "--config", copied], cwd);
   if (code !== 0) return [`${name}: drizzle-kit generate\n${output}`];
-  const problems = await differences(migrations, copy);
+  const problems = await staleFiles(relative(ROOT, migrations), copy);
   // It also exits with 0 when the schema cannot be loaded, or when it waits for a reply.
   if (problems.length === 0 && !output.includes("No schema changes"))
     return [`${name}: drizzle-kit generate did not finish\n${output}`];
-  const where = `${name}/${relative(cwd, migrations)}`;
-  return problems.map((problem) => `${where}/${problem}: run pnpm generate`);
+  return problems;
 }
 
 /** drizzle-kit puts `./` before `out`, so that it must be relative. */

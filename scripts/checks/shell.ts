@@ -1,9 +1,7 @@
-import { execute, listFiles, type Outcome, outcomeOf, readTexts } from "@tercet/cli/repository";
+import { listFiles, type Outcome, outcomeOf, readTexts } from "@tercet/cli/repository";
 
 /** Runs shellcheck over every shell script, recognized by its first line or its extension. */
 export async function checkShellScripts(): Promise<Outcome> {
-  const version = await execute("shellcheck", ["--version"]);
-  if (version.code !== 0) return { kind: "skipped", reason: "shellcheck is not installed" };
   const scripts = [...(await readTexts(await listFiles()))]
     .filter(([path, text]) => isShellScript(path, text))
     .map(([path]) => path);

@@ -19,7 +19,7 @@ export interface StackConfig {
   /** 0 for any free port. */
   readonly ports: StackPorts;
   /** Databases to use instead of the embedded ones. */
-  readonly databaseUrls: Readonly<Partial<Record<ServiceName, string>>>;
+  readonly databaseUrls: Readonly<Record<ServiceName, string | undefined>>;
   /** Variables passed to each service, over those that the stack decides. */
   readonly serviceEnv: Readonly<Record<ServiceName, Env>>;
   /** Whether a process that ends unexpectedly is restarted. */
@@ -41,23 +41,26 @@ const DECIDED = new Set([
 /** Read by OpenTelemetry and by Node, in every service. */
 const READ_BY_LIBRARIES = /^(OTEL_[A-Z0-9_]+|NODE_EXTRA_CA_CERTS|TZ|PATH)$/;
 
+/** Returns a record with what is made of each name. */
+export const recordOf = <Name extends string, T>(
+  names: readonly Name[],
+  make: (name: Name) => T,
+): Record<Name, T> =>
+  Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, T>;
+
+const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
+export const portVariable = (name: PortName) => `${upper(name)}_PORT` as const;
+export const databaseVariable = (name: ServiceName) => `${upper(name)}_DATABASE_URL` as const;
+
 /** The variables of a stack that runs next to others: every port is any free one. */
-export const ANY_PORT: Env = {
-  IDENTITY_PORT: "0",
-  ORDER_PORT: "0",
-  PAYMENT_PORT: "0",
-  EDGE_PORT: "0",
-  POSTGRES_PORT: "0",
-};
+export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
+const PAYMENT_URL = /^(postgres(ql)?|mongodb(\+srv)?):\/\//;
 const paymentUrl = z
   .string()
-  .regex(
-    /^(postgres(ql)?|mongodb(\+srv)?):\/\//,
-    "must begin with postgres://, mongodb:// or mongodb+srv://",
-  );
+  .regex(PAYMENT_URL, "must begin with postgres://, mongodb:// or mongodb+srv://");
 
 const shape = z.object({
   DATA_DIR: z.string().default(resolve(ROOT, ".data")),
@@ -74,13 +77,7 @@ const shape = z.object({
 /** Throws ConfigError naming every problem. */
 export function envToConfig(environment: Env): StackConfig {
   const env = parseEnv("the stack", shape, environment);
-  const ports = {
-    identity: env.IDENTITY_PORT,
-    order: env.ORDER_PORT,
-    payment: env.PAYMENT_PORT,
-    edge: env.EDGE_PORT,
-    postgres: env.POSTGRES_PORT,
-  };
+  const ports = recordOf(portNames, (name) => env[portVariable(name)]);
   refuseSharedPorts(ports);
   const passedOn = (service: ServiceName): Env =>
     Object.fromEntries(
@@ -92,30 +89,17 @@ export function envToConfig(environment: Env): StackConfig {
   return {
     dataDir: resolve(env.DATA_DIR),
     ports,
-    databaseUrls: {
-      ...(env.IDENTITY_DATABASE_URL !== undefined && { identity: env.IDENTITY_DATABASE_URL }),
-      ...(env.ORDER_DATABASE_URL !== undefined && { order: env.ORDER_DATABASE_URL }),
-      ...(env.PAYMENT_DATABASE_URL !== undefined && { payment: env.PAYMENT_DATABASE_URL }),
-    },
-    serviceEnv: {
-      identity: passedOn("identity"),
-      order: passedOn("order"),
-      payment: passedOn("payment"),
-    },
+    databaseUrls: recordOf(serviceNames, (name) => env[databaseVariable(name)]),
+    serviceEnv: recordOf(serviceNames, passedOn),
     supervise: true,
   };
 }
 
-export const portVariable = (name: PortName): string => `${name.toUpperCase()}_PORT`;
-
 function refuseSharedPorts(ports: StackPorts): void {
-  const fixed = Object.entries(ports).filter(([, number]) => number !== 0);
-  const problems = fixed.flatMap(([name, number], index) => {
-    const [first] = fixed.slice(0, index).find(([, other]) => other === number) ?? [];
-    if (first === undefined) return [];
-    return [
-      `${portVariable(name as PortName)}: ${number} is ${portVariable(first as PortName)}'s already`,
-    ];
+  const problems = portNames.flatMap((name) => {
+    const first = portNames.find((other) => ports[other] === ports[name]) ?? name;
+    if (ports[name] === 0 || first === name) return [];
+    return [`${portVariable(name)}: ${ports[name]} is ${portVariable(first)}'s already`];
   });
   if (problems.length > 0) throw new ConfigError("the stack", problems);
 }

@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { type ServiceName, serviceNames } from "./config.ts";
+import { databaseVariable, type ServiceName, serviceNames } from "./config.ts";
 import { StackError } from "./errors.ts";
 
 const OPTIONS = { max: 1, fetch_types: false, connect_timeout: 5, onnotice: () => {} };
@@ -21,7 +21,7 @@ export async function ensureDatabases(serverUrl: string, names: readonly string[
  * the service that uses it.
  */
 export async function checkDatabases(
-  urls: Readonly<Partial<Record<ServiceName, string>>>,
+  urls: Readonly<Record<ServiceName, string | undefined>>,
 ): Promise<void> {
   const problems = await Promise.all(serviceNames.map((name) => problemOf(name, urls[name])));
   const sentences = problems.filter((problem) => problem !== undefined);
@@ -35,6 +35,6 @@ async function problemOf(name: ServiceName, url: string | undefined): Promise<st
     await sql`select 1`.finally(() => sql.end({ timeout: 1 }));
     return undefined;
   } catch (error) {
-    return `the database of ${name.toUpperCase()}_DATABASE_URL cannot be used: ${(error as Error).message}`;
+    return `the database of ${databaseVariable(name)} cannot be used: ${(error as Error).message}`;
   }
 }

@@ -56,31 +56,21 @@ async function place(
   signal: AbortSignal,
 ): Promise<DemoResult> {
   const { alice } = callers;
-  onState("placing");
-  const request = {
-    requestId: crypto.randomUUID(),
-    items: [...demo.items],
-    paymentMethod: { token: demo.token },
+  const requestId = () => crypto.randomUUID();
+  const settle = async (order: Order) => {
+    const settled = await settledOrder(alice, order, signal);
+    onState(OrderStatus[settled.status]);
+    return settled;
   };
-  let order = await settled(
-    alice,
-    await alice.orders.createOrder(request, { ...WAIT, signal }),
-    signal,
-  );
-  onState(OrderStatus[order.status]);
+  onState("placing");
+  const { items, token } = demo;
+  const request = { requestId: requestId(), items: [...items], paymentMethod: { token } };
+  let order = await settle(await alice.orders.createOrder(request, { ...WAIT, signal }));
   if (demo.cancelledBy !== undefined && order.status === OrderStatus.CONFIRMED) {
     onState("cancelling");
-    const cancel = {
-      orderId: order.id,
-      requestId: crypto.randomUUID(),
-      reason: "shown in the demo",
-    };
-    order = await settled(
-      alice,
-      await callers[demo.cancelledBy].orders.cancelOrder(cancel, { ...WAIT, signal }),
-      signal,
-    );
-    onState(OrderStatus[order.status]);
+    const cancel = { orderId: order.id, requestId: requestId(), reason: "shown in the demo" };
+    const { orders } = callers[demo.cancelledBy];
+    order = await settle(await orders.cancelOrder(cancel, { ...WAIT, signal }));
   }
   const payment = await alice.payments.getPayment({ paymentId: order.paymentId }, { signal });
   const ending = {
@@ -92,13 +82,11 @@ async function place(
 }
 
 /** Waits until the order is in a final state; resolves to it, with its timeline. */
-async function settled({ orders }: Api, order: Order, signal: AbortSignal): Promise<Order> {
+async function settledOrder({ orders }: Api, order: Order, signal: AbortSignal): Promise<Order> {
   let { status } = order;
+  const request = { orderId: order.id };
   if (OPEN.has(status))
-    for await (const { order: seen } of orders.watchOrder(
-      { orderId: order.id },
-      { ...WATCH, signal },
-    ))
+    for await (const { order: seen } of orders.watchOrder(request, { ...WATCH, signal }))
       status = seen?.status ?? status;
-  return await orders.getOrder({ orderId: order.id }, { signal });
+  return await orders.getOrder(request, { signal });
 }

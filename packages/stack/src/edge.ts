@@ -17,6 +17,7 @@ import {
   fastify,
 } from "fastify";
 import { type ServiceName, serviceNames } from "./config.ts";
+import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
 /**
@@ -58,7 +59,6 @@ const LIMITS = {
   maxHeaderSize: 16_384,
 };
 const MAX_BODY_BYTES = 1_048_576;
-const UPSTREAM_CONNECTIONS = 1_024;
 
 export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge> {
   const app = fastify({
@@ -85,13 +85,12 @@ export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge>
     for (const prefix of prefixes(name))
       await app.register(httpProxy, route(name, prefix, upstreams[name]));
   await app.listen({ host: LOOPBACK, port });
-  const { port: number } = app.server.address() as AddressInfo;
   let closed: Promise<void> | undefined;
   const drain = () => {
     closed ??= app.close();
   };
   return {
-    url: `http://${LOOPBACK}:${number}`,
+    url: urlOf((app.server.address() as AddressInfo).port),
     drain,
     [Symbol.asyncDispose]: async () => {
       drain();
@@ -107,30 +106,18 @@ function route(name: ServiceName, prefix: string, upstream: string) {
     rewritePrefix: prefix,
     upstream,
     // A stream may be silent for any time.
-    undici: {
-      connections: UPSTREAM_CONNECTIONS,
-      headersTimeout: ANSWER_TIMEOUT_MS,
-      bodyTimeout: 0,
-    },
+    undici: { connections: 1_024, headersTimeout: ANSWER_TIMEOUT_MS, bodyTimeout: 0 },
     // Retries are the caller's decision.
     retryMethods: [],
     maxRetriesOn503: 0,
     replyOptions: {
       rewriteRequestHeaders: forwarded,
       onError: (reply: Replying, { error }: { error: Error }) => {
-        if ((error as FastifyError).statusCode === 504)
-          return refuse(
-            reply,
-            504,
-            "deadline_exceeded",
-            `the ${name} service did not answer in time`,
-          );
-        return refuse(
-          reply,
-          503,
-          "unavailable",
-          `the ${name} service cannot be reached at the moment; try again`,
-        );
+        const [status, code, problem] =
+          (error as FastifyError).statusCode === 504
+            ? ([504, "deadline_exceeded", "did not answer in time"] as const)
+            : ([503, "unavailable", "cannot be reached at the moment; try again"] as const);
+        refuse(reply, status, code, `the ${name} service ${problem}`);
       },
     },
   };
@@ -171,12 +158,11 @@ function refuse(reply: Replying, status: number, code: string, message: string):
 function healthPages(app: FastifyInstance, upstreams: Readonly<Record<ServiceName, string>>): void {
   app.get("/health/live", () => ({ status: "live" }));
   app.get("/health/ready", async (_request, reply) => {
-    const states = await Promise.all(
-      serviceNames.map(
-        async (name) => [name, (await isReady(upstreams[name])) ? "up" : "down"] as const,
-      ),
-    );
-    const ready = states.every(([, state]) => state === "up");
-    return reply.code(ready ? 200 : 503).send({ ready, dependencies: Object.fromEntries(states) });
+    const up = await Promise.all(serviceNames.map((name) => isReady(upstreams[name])));
+    const ready = up.every(Boolean);
+    const dependencies = serviceNames.map((name, index) => [name, up[index] ? "up" : "down"]);
+    return reply
+      .code(ready ? 200 : 503)
+      .send({ ready, dependencies: Object.fromEntries(dependencies) });
   });
 }

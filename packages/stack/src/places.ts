@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type ServiceName, type StackConfig, serviceNames } from "./config.ts";
+import { recordOf, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
 import { databaseUrl } from "./postgres.ts";
 
 /** Where a stack keeps its durable state. */
@@ -18,12 +18,11 @@ export const DATABASES: Readonly<Record<ServiceName, string>> = {
 
 /** Returns the places of a stack with this configuration, running or not. */
 export function placesOf({ databaseUrls, dataDir, ports, serviceEnv }: StackConfig): Places {
-  const urls = serviceNames.map((name) => [
-    name,
-    databaseUrls[name] ?? databaseUrl(ports.postgres, DATABASES[name]),
-  ]);
   return {
-    databaseUrls: Object.fromEntries(urls) as Record<ServiceName, string>,
+    databaseUrls: recordOf(
+      serviceNames,
+      (name) => databaseUrls[name] ?? databaseUrl(ports.postgres, DATABASES[name]),
+    ),
     bookDir: serviceEnv.payment["PROVIDER_BOOK_DIR"] ?? join(dataDir, "provider-book"),
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, listenOnce } from "@tercet/cli";
-import { type PortName, portVariable, type StackPorts } from "./config.ts";
+import { freePort, LOOPBACK, listenOnce } from "@tercet/cli";
+import { type PortName, portNames, portVariable, type StackPorts } from "./config.ts";
 import { StackError } from "./errors.ts";
 
 const PURPOSES: Readonly<Record<PortName, string>> = {
@@ -12,6 +12,8 @@ const PURPOSES: Readonly<Record<PortName, string>> = {
 };
 
 const RETRY_MS = 100;
+
+export const urlOf = (port: number): string => `http://${LOOPBACK}:${port}`;
 
 /**
  * Returns the ports to use, with a free one for each 0. Waits `patienceMs` for a port that is in
@@ -29,10 +31,8 @@ export async function settlePorts(
   );
   const sentences = problems.filter((problem) => problem !== undefined);
   if (sentences.length > 0) throw new StackError(sentences.join("\n"));
-  const settled = Object.entries(ports).map(async ([name, port]) => [
-    name,
-    port === 0 ? await freePort() : port,
-  ]);
+  // All at once, so that no two of them are the same.
+  const settled = portNames.map(async (name) => [name, ports[name] || (await freePort())]);
   return Object.fromEntries(await Promise.all(settled)) as StackPorts;
 }
 

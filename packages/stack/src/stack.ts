@@ -1,13 +1,13 @@
 import { createWriteStream } from "node:fs";
-import { freePort, LOOPBACK, type ProgressListener, silentListener } from "@tercet/cli";
+import { freePort, type ProgressListener, silentListener } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { portNames, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
+import { portNames, recordOf, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
 import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
-import { settlePorts } from "./ports.ts";
+import { settlePorts, urlOf } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.ts";
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
@@ -86,11 +86,7 @@ export async function startStack(
     embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
   await provideDatabases(context, postgres, embedded);
   const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
-  const urls = {
-    identity: urlOf(ports.identity),
-    order: urlOf(ports.order),
-    payment: urlOf(ports.payment),
-  };
+  const urls = recordOf(serviceNames, (name) => urlOf(ports[name]));
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
   const envOf = (name: ServiceName): Env => ({
     DRAIN_TIMEOUT_MS,
@@ -103,13 +99,9 @@ export async function startStack(
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: responses to calls in flight pass it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
-  const supervise = (name: ServiceName) =>
-    superviseService(context, name, ports[name], envOf(name));
-  const supervisors = {
-    identity: supervise("identity"),
-    order: supervise("order"),
-    payment: supervise("payment"),
-  };
+  const supervisors = recordOf(serviceNames, (name) =>
+    superviseService(context, name, ports[name], envOf(name)),
+  );
   starting.defer(
     async () => void (await Promise.all([supervisors.identity.stop(), supervisors.payment.stop()])),
   );
@@ -124,7 +116,12 @@ export async function startStack(
   );
   edge = front;
   starting.defer(() => front.drain());
-  const users = usersWith(secrets.passwords);
+  const users = Object.fromEntries(
+    seededUsers.map(({ name, email, roles }): [SeededUserName, StackUser] => [
+      name,
+      { email, roles, password: secrets.passwords[name] },
+    ]),
+  ) as Record<SeededUserName, StackUser>;
   await listener.progress("catalog", () => seedCatalog(front.url, users.olivia));
   signal?.throwIfAborted();
 
@@ -135,22 +132,13 @@ export async function startStack(
     bookDir,
     dataDir: folder.path,
     databaseUrls,
-    services: {
-      identity: toStackProcess(supervisors.identity),
-      order: toStackProcess(supervisors.order),
-      payment: toStackProcess(supervisors.payment),
-    },
+    services: recordOf(serviceNames, (name) => toStackProcess(supervisors[name])),
     postgres: postgres && toStackProcess(postgres),
     envOf,
     startReplica: async (name, env = {}) => {
       const port = await freePort();
-      return replicas.use(
-        await startService(context, `${name}-${port}`, {
-          name,
-          port,
-          env: { ...envOf(name), ...env },
-        }),
-      );
+      const own = { name, port, env: { ...envOf(name), ...env } };
+      return replicas.use(await startService(context, `${name}-${port}`, own));
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -162,8 +150,6 @@ interface Context {
   readonly listener: ProgressListener;
   readonly signal: AbortSignal | undefined;
 }
-
-const urlOf = (port: number): string => `http://${LOOPBACK}:${port}`;
 
 /** Checks the given databases, and creates the embedded ones that are missing. */
 async function provideDatabases(
@@ -184,17 +170,16 @@ function supervisePostgres(
   { config, folder, listener }: Context,
   port: number,
 ): Supervisor<EmbeddedPostgres> {
-  const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" }).on(
-    "error",
-    () => {},
-  );
+  const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" });
+  // A full disk must not stop the database.
+  file.on("error", () => {});
+  const options = {
+    folder: folder.file("postgres"),
+    port,
+    onLog: (line: string) => void file.write(`${line}\n`),
+  };
   return new Supervisor<EmbeddedPostgres>({
-    start: () =>
-      startPostgres({
-        folder: folder.file("postgres"),
-        port,
-        onLog: (line) => void file.write(`${line}\n`),
-      }),
+    start: () => startPostgres(options),
     restart: config.supervise,
     ...notices("PostgreSQL", listener),
   });
@@ -206,14 +191,9 @@ function superviseService(
   port: number,
   env: Env,
 ): Supervisor<ServiceProcess> {
+  const isUp = () => supervisor.current !== undefined;
   const supervisor: Supervisor<ServiceProcess> = new Supervisor<ServiceProcess>({
-    start: (signal) =>
-      startService({ ...context, signal }, name, {
-        name,
-        port,
-        env,
-        isUp: () => supervisor.current !== undefined,
-      }),
+    start: (signal) => startService({ ...context, signal }, name, { name, port, env, isUp }),
     restart: context.config.supervise,
     ...notices(name, context.listener),
   });
@@ -240,7 +220,6 @@ function startService(
   return startServiceProcess({
     name: label,
     main: mainOf(name),
-    telemetry: true,
     port,
     env,
     logFile: folder.file("logs", `${label}.log`),
@@ -276,14 +255,4 @@ function toStackProcess<T extends Supervised>(supervisor: Supervisor<T>): StackP
     start: async () => void (await supervisor.start()),
     ready: async () => void (await supervisor.up()),
   };
-}
-
-function usersWith(
-  passwords: Readonly<Record<SeededUserName, string>>,
-): Record<SeededUserName, StackUser> {
-  const entries = seededUsers.map(({ name, email, roles }) => [
-    name,
-    { email, roles, password: passwords[name] },
-  ]);
-  return Object.fromEntries(entries) as Record<SeededUserName, StackUser>;
 }

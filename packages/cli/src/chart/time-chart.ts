@@ -8,18 +8,9 @@ export interface TimeChart {
   readonly stepMs: number;
   readonly panels: readonly Panel[];
   /** Intervals, shown behind every panel. */
-  readonly bands?: readonly {
-    readonly label: string;
-    readonly colour: string;
-    readonly fromMs: number;
-    readonly toMs: number;
-  }[];
+  readonly bands?: readonly (Labelled & { readonly fromMs: number; readonly toMs: number })[];
   /** Events, shown below the panels. */
-  readonly marks?: readonly {
-    readonly label: string;
-    readonly colour: string;
-    readonly atMs: number;
-  }[];
+  readonly marks?: readonly (Labelled & { readonly atMs: number })[];
 }
 
 export interface Panel {
@@ -27,13 +18,14 @@ export interface Panel {
   readonly title: string;
   readonly lines: readonly Line[];
   /** Upper limits, shown as dashed lines. */
-  readonly limits?: readonly {
-    readonly label: string;
-    readonly colour: string;
-    readonly value: number;
-  }[];
+  readonly limits?: readonly (Labelled & { readonly value: number })[];
   /** 150 by default. */
   readonly height?: number;
+}
+
+interface Labelled {
+  readonly label: string;
+  readonly colour: string;
 }
 
 export interface Line {
@@ -166,7 +158,7 @@ const wide = (label: string): number => 38 + label.length * WIDE;
 function keys(
   from: number,
   y: number,
-  items: readonly { readonly label: string; readonly colour: string }[],
+  items: readonly Labelled[],
   sign: (x: number, y: number, colour: string) => string,
 ): string[] {
   let x = from;

@@ -1,5 +1,6 @@
 import { glob, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { ROOT } from "../root.ts";
 
 /** Returns how freshly generated files differ from the committed ones, one line per path. */
 export async function differences(committed: string, fresh: string): Promise<string[]> {
@@ -11,6 +12,12 @@ export async function differences(committed: string, fresh: string): Promise<str
     else if (before.get(path) !== after.get(path)) problems.push(`${path} is stale`);
   }
   return problems;
+}
+
+/** The same for what `pnpm generate` writes into this folder, given from the root. */
+export async function staleFiles(folder: string, fresh: string): Promise<string[]> {
+  const found = await differences(join(ROOT, folder), fresh);
+  return found.map((problem) => `${folder}/${problem}: run pnpm generate`);
 }
 
 async function contents(folder: string): Promise<Map<string, string>> {

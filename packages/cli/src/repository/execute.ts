@@ -42,14 +42,11 @@ export async function execute(
   };
 }
 
+export const isInstalled = async (tool: string): Promise<boolean> =>
+  (await execute(tool, ["--help"])).code !== undefined;
+
 /** Passes if the tool exits with 0; otherwise fails with what it wrote. */
 export async function outcomeOf(tool: string, ...args: readonly string[]): Promise<Outcome> {
   const { code, output } = await execute(tool, args);
   return code === 0 ? passed : { kind: "failed", output };
 }
-
-/** A check that is one call of a tool. */
-export const command =
-  (tool: string, ...args: readonly string[]) =>
-  (): Promise<Outcome> =>
-    outcomeOf(tool, ...args);

@@ -2,8 +2,8 @@
 
 export { ROOT } from "../root.ts";
 export { temporaryFolder } from "../temporary-folder.ts";
-export { differences } from "./differences.ts";
-export { command, execute, outcomeOf } from "./execute.ts";
+export { staleFiles } from "./differences.ts";
+export { execute, isInstalled, outcomeOf } from "./execute.ts";
 export { listFiles, readTexts } from "./files.ts";
 export { type Check, failedWith, type Outcome, passed } from "./outcome.ts";
 export { toolsBin, toolsFolder } from "./tools-folder.ts";

@@ -8,6 +8,8 @@ export interface Check {
   /** Its name for `--only`. */
   readonly name: string;
   readonly what: string;
+  /** The tools without which it is skipped. */
+  readonly needs: readonly string[];
   readonly run: () => Promise<Outcome>;
 }
 
