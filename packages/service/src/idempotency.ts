@@ -99,20 +99,10 @@ export async function findRequest(
   return used;
 }
 
-/** Throws REQUEST_ID_REUSED if the id was used for another request. */
-export function assertSameRequest(used: RequestRecord, request: RequestRecord): void {
-  if (used.method !== request.method || used.fingerprint !== request.fingerprint)
-    throw requestIdReused();
-}
-
-/** The store of past requests: that of a service, or `requestsIn(sql)`. */
+/** The store of past requests: a part of a service's store. */
 export interface RequestStore {
   findRequest(caller: string, requestId: string): Promise<RequestRecord | undefined>;
 }
-
-export const requestsIn = (sql: Sql): RequestStore => ({
-  findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
-});
 
 /**
  * The outcome of one request:
@@ -153,8 +143,10 @@ export async function findReplay(
   request: RequestRecord,
 ): Promise<string | undefined> {
   const used = await store.findRequest(request.caller, request.requestId);
-  if (used !== undefined) assertSameRequest(used, request);
-  return used?.resourceId;
+  if (used === undefined) return undefined;
+  if (used.method !== request.method || used.fingerprint !== request.fingerprint)
+    throw requestIdReused();
+  return used.resourceId;
 }
 
 /** A lost reply can hide a commit, so `once` reads the outcome. */
