@@ -77,6 +77,7 @@ export {
   violates,
 } from "./postgres/postgres.ts";
 export { runSweeper } from "./sweeper.ts";
+export { observeOperations } from "./telemetry/database-telemetry.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
 export {
   type LogContext,
