@@ -125,8 +125,14 @@ export async function once(
   request: RequestRecord,
   change: () => Promise<boolean>,
 ): Promise<Once> {
-  const { done, lost } = await attempt(change);
-  if (done) return { kind: "done", resourceId: request.resourceId };
+  let lost: unknown;
+  try {
+    if (await change()) return { kind: "done", resourceId: request.resourceId };
+  } catch (error) {
+    // A lost reply can hide a commit: read the outcome.
+    if (!isDatabaseUnavailable(error)) throw error;
+    lost = error;
+  }
   const resourceId = await findReplay(store, request);
   if (resourceId === undefined && lost !== undefined) throw lost;
   if (resourceId === undefined) return { kind: "unchanged" };
@@ -147,16 +153,6 @@ export async function findReplay(
   if (used.method !== request.method || used.fingerprint !== request.fingerprint)
     throw requestIdReused();
   return used.resourceId;
-}
-
-/** A lost reply can hide a commit, so `once` reads the outcome. */
-async function attempt(change: () => Promise<boolean>): Promise<{ done: boolean; lost?: unknown }> {
-  try {
-    return { done: await change() };
-  } catch (error) {
-    if (isDatabaseUnavailable(error)) return { done: false, lost: error };
-    throw error;
-  }
 }
 
 /** How long a `request_id` is remembered: a replay within this time has no second effect. */
