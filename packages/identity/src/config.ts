@@ -1,28 +1,8 @@
-import {
-  type Env,
-  integer,
-  parseEnv,
-  type ServiceConfig,
-  serviceConfig,
-  serviceEnv,
-} from "@tercet/service";
+import { type Env, integer, parseEnv, serviceConfig, serviceEnv } from "@tercet/service";
 import { z } from "zod";
 import { type Signing, signingJwk } from "./keys.ts";
-import { type SeedUser, seedUser } from "./seed.ts";
-import { type ServiceClient, serviceClient } from "./service-clients.ts";
-
-export interface IdentityConfig {
-  readonly service: ServiceConfig;
-  readonly signing: Signing;
-  readonly store: { readonly kind: "memory" } | { readonly kind: "postgres"; readonly url: string };
-  readonly accessTokenLifetimeSeconds: number;
-  /** From login. */
-  readonly sessionLifetimeMs: number;
-  readonly clients: readonly ServiceClient[];
-  readonly seedUsers: readonly SeedUser[];
-  /** How many logins may wait for a CPU core. */
-  readonly passwordQueue: number;
-}
+import { seedUser } from "./seed.ts";
+import { serviceClient } from "./service-clients.ts";
 
 const DAY_SECONDS = 86_400;
 
@@ -56,9 +36,11 @@ const shape = z.object({
   /** A JSON Web Key Set of private ES256 keys; the first signs. Instead of TOKEN_SECRET. */
   TOKEN_SIGNING_KEYS: json(signingKeys).optional(),
   ACCESS_TOKEN_SECONDS: integer(600, 10, 900),
+  /** From login. */
   REFRESH_TOKEN_SECONDS: integer(30 * DAY_SECONDS, 60, 365 * DAY_SECONDS),
   SERVICE_CLIENTS: json(serviceClients).default([]),
   SEED_USERS: json(z.array(seedUser)).default([]),
+  /** How many logins may wait for a CPU core. */
   PASSWORD_QUEUE: integer(64, 0, 10_000),
 });
 type IdentityEnv = z.output<typeof shape>;
@@ -101,16 +83,15 @@ const checkedShape = shape
     },
   );
 
+export type IdentityConfig = Readonly<ReturnType<typeof envToConfig>>;
+
 /** Throws ConfigError, which names every problem. */
-export function envToConfig(env: Env): IdentityConfig {
+export function envToConfig(env: Env) {
   const parsed = parseEnv("identity", checkedShape, env);
   return {
     service: serviceConfig(parsed),
     signing: toSigning(parsed),
-    store:
-      parsed.IDENTITY_STORE === "memory"
-        ? { kind: "memory" }
-        : { kind: "postgres", url: parsed.DATABASE_URL ?? "" },
+    store: { kind: parsed.IDENTITY_STORE, url: parsed.DATABASE_URL ?? "" },
     accessTokenLifetimeSeconds: parsed.ACCESS_TOKEN_SECONDS,
     sessionLifetimeMs: parsed.REFRESH_TOKEN_SECONDS * 1_000,
     clients: parsed.SERVICE_CLIENTS,

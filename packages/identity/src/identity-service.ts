@@ -2,6 +2,7 @@ import {
   createLogger,
   createService,
   type Logger,
+  openPostgres,
   runSweeper,
   type Service,
 } from "@tercet/service";
@@ -11,7 +12,7 @@ import { identityErrorCodes } from "./errors.ts";
 import { importSigningKeys } from "./keys.ts";
 import { memoryStore } from "./memory-store.ts";
 import { createPasswords } from "./password.ts";
-import { openPostgresStore } from "./postgres-store.ts";
+import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { identityRoutes } from "./routes.ts";
 import { seedUsers } from "./seed.ts";
 import type { IdentityStore } from "./store.ts";
@@ -24,9 +25,7 @@ export interface IdentityOverrides {
   readonly store?: IdentityStore;
 }
 
-/**
- * Starts the identity service, its database's schema first. Disposing of the service drains it.
- */
+/** Starts the identity service, its database's schema first. Disposing of the service drains it. */
 export async function createIdentityService(
   config: IdentityConfig,
   overrides: IdentityOverrides = {},
@@ -40,8 +39,6 @@ export async function createIdentityService(
   await using opened = new AsyncDisposableStack();
   const store = opened.use(overrides.store ?? (await openStore(config)));
   await seedUsers(store, passwords, config.seedUsers);
-  const stopping = new AbortController();
-  let sweeper: Promise<void> | undefined;
   const service = await createService({
     name: "identity",
     config: config.service,
@@ -51,13 +48,7 @@ export async function createIdentityService(
     keys: keys.verifyWith,
     http: discoveryRoutes(keys, issuer),
     dependencies: { [config.store.kind]: (signal) => store.ping(signal) },
-    onReady: () => {
-      sweeper = runSweeper({ sweep: (limit) => store.sweep(limit), log }, stopping.signal);
-    },
-    onDrain: async () => {
-      stopping.abort();
-      await sweeper;
-    },
+    background: (stopping) => runSweeper({ sweep: (limit) => store.sweep(limit), log }, stopping),
     onClose: async () => store[Symbol.asyncDispose](),
   });
   // From here on the service closes the store.
@@ -67,6 +58,5 @@ export async function createIdentityService(
 
 async function openStore({ store, service }: IdentityConfig): Promise<IdentityStore> {
   if (store.kind === "memory") return memoryStore();
-  const { databasePoolSize: poolSize, migrateAtStart } = service;
-  return openPostgresStore(store.url, { poolSize, migrateAtStart });
+  return postgresStore(await openPostgres("identity", store.url, MIGRATIONS, service));
 }

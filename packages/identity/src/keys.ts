@@ -3,7 +3,7 @@ import type { TokenKeys } from "@tercet/service";
 import {
   type CryptoKey,
   calculateJwkThumbprint,
-  errors,
+  createLocalJWKSet,
   exportJWK,
   generateKeyPair,
   importJWK,
@@ -47,14 +47,22 @@ export interface SigningKeys {
  * the old key when its last token has expired (at most 15 minutes later).
  */
 export async function importSigningKeys(signing: Signing): Promise<SigningKeys> {
-  if (signing.alg === "HS256") return sharedSecret(signing.secret);
+  if (signing.alg === "HS256") {
+    const { secret } = signing;
+    return {
+      header: { alg: "HS256" },
+      signWith: secret,
+      verifyWith: { secret },
+      published: { keys: [] },
+    };
+  }
   const [first] = signing.keys;
   if (first === undefined) throw new Error("no signing key");
   const published = { keys: signing.keys.map(publicHalf) };
   return {
     header: { alg: "ES256", kid: first.kid },
     signWith: (await importJWK(first, "ES256")) as CryptoKey,
-    verifyWith: await keysByKid(published),
+    verifyWith: createLocalJWKSet(published),
     published,
   };
 }
@@ -69,13 +77,6 @@ export async function generateSigningKey(): Promise<SigningJwk> {
   return signingJwk.parse({ ...jwk, kid: await calculateJwkThumbprint(jwk) });
 }
 
-const sharedSecret = (secret: Uint8Array): SigningKeys => ({
-  header: { alg: "HS256" },
-  signWith: secret,
-  verifyWith: { secret },
-  published: { keys: [] },
-});
-
 /** Lists each member: one that is not listed can never be published. */
 const publicHalf = ({ kty, crv, kid, x, y }: SigningJwk) => ({
   kty,
@@ -86,19 +87,6 @@ const publicHalf = ({ kty, crv, kid, x, y }: SigningJwk) => ({
   alg: "ES256",
   use: "sig",
 });
-
-async function keysByKid({ keys }: JSONWebKeySet): Promise<TokenKeys> {
-  const imported = new Map(
-    await Promise.all(
-      keys.map(async (key) => [key.kid, (await importJWK(key, "ES256")) as CryptoKey] as const),
-    ),
-  );
-  return ({ kid }) => {
-    const key = imported.get(kid);
-    if (key === undefined) throw new errors.JWKSNoMatchingKey();
-    return key;
-  };
-}
 
 function isPair({ x, y, d }: { x: string; y: string; d: string }): boolean {
   try {

@@ -15,18 +15,10 @@ export function toRole(role: Role): UserRole {
 
 const toWireRole = (role: UserRole): Role => Role[role.toUpperCase() as Uppercase<UserRole>];
 
-export const toMessage = ({
-  id,
-  email,
-  displayName,
-  roles,
-  createTime,
-}: User): MessageInitShape<typeof UserSchema> => ({
-  id,
-  email,
-  displayName,
-  roles: roles.map(toWireRole),
-  createTime: timestampFromDate(createTime),
+export const toMessage = (user: User): MessageInitShape<typeof UserSchema> => ({
+  ...user,
+  roles: user.roles.map(toWireRole),
+  createTime: timestampFromDate(user.createTime),
 });
 
 export const toTokenResponse = ({

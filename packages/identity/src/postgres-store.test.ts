@@ -1,7 +1,7 @@
-import { connectPostgres } from "@tercet/service";
+import { connectPostgres, openPostgres } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { describe, expect, test } from "vitest";
-import { MIGRATIONS, openPostgresStore, postgresStore } from "./postgres-store.ts";
+import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { storeContract } from "./store.contract.ts";
 
 describe("the PostgreSQL store", () => {
@@ -20,7 +20,9 @@ describe("the PostgreSQL store", () => {
   test("replicas that start concurrently all find the schema up to date", async () => {
     await using database = await testDatabase();
     const stores = await Promise.all(
-      Array.from({ length: 4 }, () => openPostgresStore(database.url)),
+      Array.from({ length: 4 }, async () =>
+        postgresStore(await openPostgres("identity", database.url, MIGRATIONS)),
+      ),
     );
     for (const store of stores)
       expect(await store.listUsers({ limit: 1, emailPrefix: "" })).toEqual([]);

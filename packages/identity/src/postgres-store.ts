@@ -1,32 +1,10 @@
-import {
-  connectPostgres,
-  findRequest,
-  pingPostgres,
-  prepareSchema,
-  type Sql,
-  sweepRequests,
-} from "@tercet/service";
+import { findRequest, pingPostgres, type Sql, sweepRequests } from "@tercet/service";
 import * as sessions from "./postgres-sessions.ts";
 import * as throttle from "./postgres-throttle.ts";
 import * as users from "./postgres-users.ts";
 import { EXPIRY, type IdentityStore } from "./store.ts";
 
 export const MIGRATIONS = new URL("../migrations/", import.meta.url);
-
-/**
- * Opens the store once its schema is up to date. Throws SchemaBehindError if migrations are missing
- * and `migrateAtStart` is false.
- */
-export async function openPostgresStore(
-  url: string,
-  {
-    poolSize,
-    migrateAtStart = true,
-  }: { readonly poolSize?: number; readonly migrateAtStart?: boolean } = {},
-): Promise<IdentityStore> {
-  await prepareSchema(url, MIGRATIONS, migrateAtStart);
-  return postgresStore(connectPostgres(url, { applicationName: "identity", max: poolSize }));
-}
 
 export function postgresStore(sql: Sql): IdentityStore {
   const work = sql.priority("work");

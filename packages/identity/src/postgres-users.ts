@@ -1,4 +1,4 @@
-import { isUniqueViolation, type RequestRecord, type Sql, useRequest } from "@tercet/service";
+import { type RequestRecord, type Sql, useRequest, violates } from "@tercet/service";
 import { emailTaken } from "./errors.ts";
 import type { NewUser, UserStore } from "./store.ts";
 import type { User, UserRole } from "./user.ts";
@@ -13,7 +13,7 @@ export async function createUser(
     insert into users (id, email, display_name, password_hash, roles)
     select resource_id::uuid, ${user.email}, ${user.displayName}, ${user.passwordHash}, ${sql.json([...user.roles])}::jsonb from request
     returning ${columns(sql)}`.catch((error: unknown) => {
-    throw isUniqueViolation(error, "users_email_key") ? emailTaken() : error;
+    throw violates(error, "users_email_key") ? emailTaken() : error;
   });
   return created;
 }

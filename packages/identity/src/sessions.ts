@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from "uuid";
 import { invalidCredentials, tokenReused } from "./errors.ts";
 import * as events from "./events.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
-import { hashRefreshToken, newNonce, newRefreshToken, successorOf } from "./refresh-token.ts";
+import { hashRefreshToken, newRandom, successorOf } from "./refresh-token.ts";
 import type { AccessToken } from "./tokens.ts";
 import type { User } from "./user.ts";
 
@@ -22,7 +22,7 @@ export async function openSession(
   { store, tokens, sessionLifetimeMs: lifetimeMs }: IdentityDeps,
   user: User,
 ): Promise<SessionTokens> {
-  const refreshToken = newRefreshToken();
+  const refreshToken = newRandom();
   const tokenHash = hashRefreshToken(refreshToken);
   await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetimeMs });
   return { user, access: await tokens.forUser(user), refreshToken };
@@ -34,7 +34,7 @@ export async function refresh(
   presented: string,
 ): Promise<SessionTokens> {
   const tokenHash = hashRefreshToken(presented);
-  const nonce = newNonce();
+  const nonce = newRandom();
   const refreshToken = successorOf(presented, nonce);
   const successorHash = hashRefreshToken(refreshToken);
   const user = await store.rotateToken({ tokenHash, successorHash, nonce });

@@ -7,12 +7,12 @@ import {
 import {
   decodePageToken,
   invalidField,
-  isCheckViolation,
   markReplayed,
   once,
   pageSize,
   toPage,
   toRequest,
+  violates,
 } from "@tercet/service";
 import { OrderError } from "./errors.ts";
 import { toProductMessage } from "./message.ts";
@@ -66,7 +66,7 @@ export function catalogRoutes({ store }: Pick<OrderDeps, "store">) {
 }
 
 const stockTooLow = (sku: string) => (error: unknown) => {
-  if (isCheckViolation(error, "products_stock_not_negative"))
+  if (violates(error, "products_stock_not_negative"))
     throw new OrderError("OUT_OF_STOCK", `the stock of ${sku} would fall below 0`, { sku });
   throw error;
 };

@@ -1,23 +1,20 @@
 import {
   type Env,
-  type Failpoints,
   failpointEnv,
   failpointsOnlyInTests,
   integer,
   parseEnv,
-  type ServiceConfig,
   serviceConfig,
   serviceEnv,
 } from "@tercet/service";
 import { z } from "zod";
 import { orderFailpoints } from "./failpoints.ts";
 
-const PORT = 5011;
 const DAY_MS = 86_400_000;
 
 const shape = failpointsOnlyInTests(
   z.object({
-    ...serviceEnv(PORT),
+    ...serviceEnv(5011),
     ...failpointEnv(orderFailpoints),
     /** postgres://user:password@host:port/orders */
     DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
@@ -32,23 +29,10 @@ const shape = failpointsOnlyInTests(
   }),
 );
 
-export interface OrderConfig {
-  readonly service: ServiceConfig;
-  readonly databaseUrl: string;
-  readonly paymentUrl: string;
-  readonly identityUrl: string;
-  readonly clientSecret: string;
-  readonly saga: {
-    readonly deadlineMs: number;
-    readonly compensationBudgetMs: number;
-    readonly stepTimeoutMs: number;
-    readonly leaseMs: number;
-  };
-  readonly failpoints: Failpoints;
-}
+export type OrderConfig = Readonly<ReturnType<typeof envToConfig>>;
 
 /** Throws ConfigError, which names every problem. */
-export function envToConfig(env: Env): OrderConfig {
+export function envToConfig(env: Env) {
   const parsed = parseEnv("order", shape, env);
   return {
     service: serviceConfig(parsed),
@@ -66,5 +50,5 @@ export function envToConfig(env: Env): OrderConfig {
   };
 }
 
-/** The environment variables that this service reads. */
+/** The variables that this service reads. */
 export const orderSettings: readonly string[] = Object.keys(shape.shape);

@@ -15,11 +15,7 @@ import {
 } from "./order.ts";
 
 export const toProductMessage = (product: Product): MessageInitShape<typeof ProductSchema> => ({
-  sku: product.sku,
-  name: product.name,
-  description: product.description,
-  price: product.price,
-  stock: product.stock,
+  ...product,
   updateTime: timestampFromDate(product.updateTime),
 });
 

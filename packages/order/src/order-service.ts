@@ -2,13 +2,12 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { createSagaEngine, postgresSagaStore } from "@tercet/saga";
 import { observeSagas, sagaEvents, sagaTracer } from "@tercet/saga/telemetry";
 import {
-  connectPostgres,
   createLogger,
   createService,
   type Logger,
   logContext,
+  openPostgres,
   pingPostgres,
-  prepareSchema,
   runSweeper,
   type Service,
   type TokenKeys,
@@ -41,11 +40,7 @@ export async function createOrderService(
 ): Promise<Service> {
   const { failpoints } = config;
   const log = overrides.log ?? createLogger({ name: NAME, ...config.service.log });
-  await prepareSchema(config.databaseUrl, MIGRATIONS, config.service.migrateAtStart);
-  const sql = connectPostgres(config.databaseUrl, {
-    applicationName: NAME,
-    max: config.service.databasePoolSize,
-  });
+  const sql = await openPostgres(NAME, config.databaseUrl, MIGRATIONS, config.service);
   const [work, lease] = [sql.priority("work"), sql.priority("lease")];
   const store = withFailpoints(failpoints, "order", postgresStore(sql, work));
   const payments = withFailpoints(
@@ -76,8 +71,6 @@ export async function createOrderService(
     leaseMs: config.saga.leaseMs,
   });
   const metrics = observeSagas(sql, definitions, engine);
-  const stopping = new AbortController();
-  let sweeper: Promise<void> | undefined;
   return createService({
     name: NAME,
     config: config.service,
@@ -90,14 +83,11 @@ export async function createOrderService(
     errors: orderErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),
     dependencies: { postgres: () => pingPostgres(sql) },
-    onReady: () => {
-      sweeper = runSweeper({ sweep: store.sweepRequests, log }, stopping.signal);
-      return engine.start();
-    },
+    background: (stopping) => runSweeper({ sweep: store.sweepRequests, log }, stopping),
+    onReady: () => engine.start(),
     onDrain: async (force) => {
-      stopping.abort();
       await engine.stop(force);
-      await Promise.all([sweeper, changes[Symbol.asyncDispose]()]);
+      await changes[Symbol.asyncDispose]();
     },
     onClose: () => {
       metrics[Symbol.dispose]();

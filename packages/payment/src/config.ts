@@ -1,29 +1,15 @@
 import {
   type Env,
-  type Failpoints,
   failpointEnv,
   failpointsOnlyInTests,
   integer,
   parseEnv,
-  type ServiceConfig,
   serviceConfig,
   serviceEnv,
 } from "@tercet/service";
 import { z } from "zod";
-import { type DatabaseKind, databaseKind } from "./connect-store.ts";
+import { databaseKind } from "./connect-store.ts";
 import { paymentFailpoints } from "./failpoints.ts";
-import type { ReconcilerOptions } from "./reconciler.ts";
-import type { SimulatorOptions } from "./simulator.ts";
-
-export interface PaymentConfig {
-  readonly service: ServiceConfig;
-  readonly database: { readonly kind: DatabaseKind; readonly url: string };
-  readonly simulator: SimulatorOptions;
-  /** Bound of one call of the provider. */
-  readonly providerTimeoutMs: number;
-  readonly reconciler: ReconcilerOptions;
-  readonly failpoints: Failpoints;
-}
 
 const shape = failpointsOnlyInTests(
   z.object({
@@ -40,6 +26,7 @@ const shape = failpointsOnlyInTests(
     PROVIDER_BOOK_DIR: z.string().default(".data/provider-book"),
     /** The simulated provider declines at least this many minor units. */
     PROVIDER_LIMIT_MINOR_UNITS: integer(100_000, 1, 1_000_000_000_000),
+    /** Bound of one call of the provider. */
     PROVIDER_TIMEOUT_MS: integer(3_000, 50, 60_000),
     RECONCILE_INTERVAL_MS: integer(1_000, 50, 3_600_000),
     RECONCILE_AFTER_MS: integer(5_000, 100, 3_600_000),
@@ -63,8 +50,10 @@ const shape = failpointsOnlyInTests(
     message: "must be at least RECONCILE_AFTER_MS",
   });
 
+export type PaymentConfig = Readonly<ReturnType<typeof envToConfig>>;
+
 /** Throws ConfigError, which names every problem. */
-export function envToConfig(env: Env): PaymentConfig {
+export function envToConfig(env: Env) {
   const parsed = parseEnv("payment", shape, env);
   return {
     service: serviceConfig(parsed),

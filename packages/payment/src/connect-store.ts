@@ -1,6 +1,11 @@
-import { connectPostgres, migratePostgres } from "@tercet/service";
+import {
+  connectPostgres,
+  type DatabaseConfig,
+  migratePostgres,
+  openPostgres,
+} from "@tercet/service";
 import { openMongoStore } from "./mongo-store.ts";
-import { MIGRATIONS, openPostgresStore, postgresStore } from "./postgres-store.ts";
+import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import type { PaymentStore } from "./store.ts";
 
 export type DatabaseKind = "mongodb" | "postgres";
@@ -14,20 +19,17 @@ export function databaseKind(url: string): DatabaseKind | undefined {
   return POSTGRES.test(url) ? "postgres" : undefined;
 }
 
-interface OpenOptions {
-  /** For PostgreSQL. */
-  readonly poolSize?: number;
-  readonly migrateAtStart?: boolean;
-}
-
 /**
  * Opens the store once its schema is up to date. Throws SchemaBehindError if that takes a migration
  * and `migrateAtStart` is false.
  */
-export function openPaymentStore(url: string, options: OpenOptions = {}): Promise<PaymentStore> {
+export async function openPaymentStore(
+  url: string,
+  config: DatabaseConfig = {},
+): Promise<PaymentStore> {
   return databaseKind(url) === "mongodb"
-    ? openMongoStore(url, options)
-    : openPostgresStore(url, options);
+    ? openMongoStore(url, config)
+    : postgresStore(await openPostgres("payment", url, MIGRATIONS, config));
 }
 
 /** Connects to a database whose schema is up to date: for reading it from outside the service. */

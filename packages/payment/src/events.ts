@@ -5,22 +5,12 @@ import type { Payment, Refund } from "./payment.ts";
 /** One function per event: its counter, and a log line with the details. */
 
 const meter = metrics.getMeter("@tercet/payment");
-const charges = meter.createCounter("tercet.payment.charges", {
-  unit: "{payment}",
-  description: "Charges that were settled, by status",
-});
-const refunds = meter.createCounter("tercet.payment.refunds", {
-  unit: "{refund}",
-  description: "Refunds that the provider made",
-});
-const abandonments = meter.createCounter("tercet.payment.abandoned", {
-  unit: "{payment}",
-  description: "Payments abandoned because the provider did not know them",
-});
-const lateCharges = meter.createCounter("tercet.payment.late_charges", {
-  unit: "{payment}",
-  description: "Charges of abandoned or voided payments; they are refunded",
-});
+const counter = (name: string, description: string, unit = "{payment}") =>
+  meter.createCounter(`tercet.payment.${name}`, { unit, description });
+const charges = counter("charges", "Charges that were settled, by status");
+const refunds = counter("refunds", "Refunds that the provider made", "{refund}");
+const abandonments = counter("abandoned", "Abandoned because the provider did not know them");
+const lateCharges = counter("late_charges", "Charges of abandoned or voided payments: refunded");
 
 // A series that first appears with its first event hides that event from increase().
 for (const counter of [refunds, abandonments, lateCharges]) counter.add(0);
@@ -40,9 +30,8 @@ export function settled(log: Logger, payment: Payment): void {
     status: payment.status,
     ...(payment.declineReason !== undefined && { reason: payment.declineReason }),
   });
-  if (payment.status === "DECLINED")
-    log.info(fieldsOf("payment_declined", payment), "payment declined");
-  else log.info(fieldsOf("payment_succeeded", payment), "payment succeeded");
+  const outcome = payment.status === "DECLINED" ? "declined" : "succeeded";
+  log.info(fieldsOf(`payment_${outcome}`, payment), `payment ${outcome}`);
 }
 
 export function voided(log: Logger, payment: Payment): void {

@@ -1,6 +1,5 @@
 import type { UpdateFilter } from "mongodb";
 import {
-  type Charge,
   type DeclineReason,
   EVENT_TYPES,
   type EventType,
@@ -11,7 +10,7 @@ import {
   type Refund,
   type RefundStatus,
 } from "./payment.ts";
-import { byAge } from "./store.ts";
+import { byAge, storedCharge } from "./store.ts";
 
 /**
  * One payment. Refunds and events are under keys, not in arrays: no event happens twice to one
@@ -66,7 +65,7 @@ export function fromDocument(document: PaymentDocument): Payment {
   return {
     id: document._id,
     status: document.status,
-    charge: chargeOf(document),
+    charge: storedCharge(document),
     refunds: refundsOf(document),
     declineReason: document.declineReason,
     providerReference: document.providerReference,
@@ -74,13 +73,6 @@ export function fromDocument(document: PaymentDocument): Payment {
     createTime: document.createTime,
     updateTime: document.updateTime,
   };
-}
-
-function chargeOf(document: PaymentDocument): Charge | undefined {
-  const { orderId, customerId, currencyCode, minorUnits, fingerprint } = document;
-  if (!orderId || !customerId || !currencyCode || minorUnits === undefined || !fingerprint)
-    return undefined;
-  return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
 }
 
 function refundsOf(document: PaymentDocument): Refund[] {

@@ -1,4 +1,4 @@
-import { SchemaBehindError } from "@tercet/service";
+import { type DatabaseConfig, SchemaBehindError } from "@tercet/service";
 import { type Collection, MongoClient, MongoServerError } from "mongodb";
 import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
@@ -24,7 +24,7 @@ const INDEXES: readonly Readonly<Record<string, 1 | -1>>[] = [
  */
 export async function openMongoStore(
   url: string,
-  { migrateAtStart = true }: { readonly migrateAtStart?: boolean } = {},
+  { migrateAtStart = true }: DatabaseConfig = {},
 ): Promise<PaymentStore> {
   const client = new MongoClient(url, {
     appName: "payment",

@@ -22,9 +22,7 @@ export interface PaymentOverrides {
   readonly provider?: PaymentProvider;
 }
 
-/**
- * Starts the payment service, its database's schema first. Disposing of the service drains it.
- */
+/** Starts the payment service, its database's schema first. Disposing of the service drains it. */
 export async function createPaymentService(
   config: PaymentConfig,
   overrides: PaymentOverrides = {},
@@ -33,13 +31,10 @@ export async function createPaymentService(
   const log = overrides.log ?? createLogger({ name: "payment", ...service.log });
   const simulated = overrides.provider ?? (await Simulator.open(config.simulator));
   const provider = observedProvider(withFailpoints(failpoints, "provider", simulated));
-  const { databasePoolSize: poolSize, migrateAtStart } = service;
-  const opened = await openPaymentStore(database.url, { poolSize, migrateAtStart });
+  const opened = await openPaymentStore(database.url, service);
   const store = withFailpoints(failpoints, "store", opened);
   const { providerTimeoutMs } = config;
   const deps = { store, provider, log, providerTimeoutMs, idleMs: schedule.afterMs };
-  const stopping = new AbortController();
-  let reconciler: Promise<void> | undefined;
   return createService({
     name: "payment",
     config: service,
@@ -51,13 +46,7 @@ export async function createPaymentService(
       [database.kind]: (signal) => store.ping(signal),
       provider: (signal) => provider.ping(signal),
     },
-    onReady: () => {
-      reconciler = runReconciler(deps, schedule, stopping.signal);
-    },
-    onDrain: async () => {
-      stopping.abort();
-      await reconciler;
-    },
+    background: (stopping) => runReconciler(deps, schedule, stopping),
     onClose: async () => store[Symbol.asyncDispose](),
   });
 }

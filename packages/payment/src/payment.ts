@@ -1,4 +1,4 @@
-import { type Money, RequestError } from "@tercet/service";
+import { type Money, requestIdReused } from "@tercet/service";
 import { PaymentError } from "./errors.ts";
 
 export const PAYMENT_STATUSES = [
@@ -156,12 +156,7 @@ export function assertSameFingerprint(
   fingerprint: string,
   field: string,
 ): void {
-  if (known !== fingerprint)
-    throw new RequestError(
-      "REQUEST_ID_REUSED",
-      `this ${field} was used before with another request`,
-      { field },
-    );
+  if (known !== fingerprint) throw requestIdReused(field);
 }
 
 export type RefundDecision =

@@ -1,6 +1,6 @@
-import type { Charge, Payment } from "./payment.ts";
+import type { Payment } from "./payment.ts";
 import type { payments } from "./schema.ts";
-import { byAge } from "./store.ts";
+import { byAge, storedCharge } from "./store.ts";
 
 export type Row = typeof payments.$inferSelect;
 
@@ -15,7 +15,7 @@ export function toPayment(row: Row): Payment {
   return {
     id: row.id,
     status: row.status,
-    charge: toCharge(row),
+    charge: storedCharge(row),
     refunds: refunds.sort(byAge),
     declineReason: row.declineReason ?? undefined,
     providerReference: row.providerReference ?? undefined,
@@ -23,12 +23,4 @@ export function toPayment(row: Row): Payment {
     createTime: row.createTime,
     updateTime: row.updateTime,
   };
-}
-
-/** The schema's check `whole_charge` has all of these columns null, or none. */
-function toCharge(row: Row): Charge | undefined {
-  const { orderId, customerId, currencyCode, minorUnits, fingerprint } = row;
-  if (!orderId || !customerId || !currencyCode || minorUnits === null || fingerprint === null)
-    return undefined;
-  return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
 }

@@ -1,23 +1,8 @@
-import { connectPostgres, pingPostgres, prepareSchema, type Sql } from "@tercet/service";
+import { pingPostgres, type Sql } from "@tercet/service";
 import * as payments from "./postgres-payments.ts";
 import type { PaymentStore } from "./store.ts";
 
 export const MIGRATIONS = new URL("../migrations/", import.meta.url);
-
-/**
- * Opens the store once its schema is up to date. Throws SchemaBehindError if migrations are missing
- * and `migrateAtStart` is false.
- */
-export async function openPostgresStore(
-  url: string,
-  {
-    poolSize,
-    migrateAtStart = true,
-  }: { readonly poolSize?: number; readonly migrateAtStart?: boolean } = {},
-): Promise<PaymentStore> {
-  await prepareSchema(url, MIGRATIONS, migrateAtStart);
-  return postgresStore(connectPostgres(url, { applicationName: "payment", max: poolSize }));
-}
 
 /**
  * Payments in PostgreSQL, one row each. Every change is one statement; the schema's checks back up

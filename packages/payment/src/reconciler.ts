@@ -3,7 +3,7 @@ import { PaymentError } from "./errors.ts";
 import * as events from "./events.ts";
 import type { Payment } from "./payment.ts";
 import type { PaymentDeps } from "./payment-deps.ts";
-import { abandonIfIdle, finishRefund, refundLateCharge, settleFromProvider } from "./use-cases.ts";
+import { finishRefund, refundLateCharge, settleOrAbandon } from "./use-cases.ts";
 
 export interface ReconcilerOptions {
   /** Pause between two rounds. */
@@ -98,8 +98,6 @@ async function reconcile(
     for (const refund of payment.refunds) await finishRefund(deps, payment, refund);
     return;
   }
-  const settled =
-    (await settleFromProvider(deps, payment)) ??
-    (await abandonIfIdle(deps, payment, abandonAfterMs));
+  const settled = await settleOrAbandon(deps, payment, abandonAfterMs);
   if (settled.status === "PENDING") await deps.store.markAttempted(payment.id);
 }

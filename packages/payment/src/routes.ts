@@ -57,8 +57,9 @@ async function getPayment(
 async function listPayments({ store }: PaymentDeps, request: ListPaymentsRequest) {
   const size = pageSize(request.pageSize);
   const filter = {
-    orderId: optionalKey(request.orderId),
-    customerId: optionalKey(request.customerId),
+    // An empty filter matches everything.
+    orderId: request.orderId || undefined,
+    customerId: request.customerId || undefined,
     status: statusOf(request.status),
   };
   const found = await store.list(filter, toPageKey(request.pageToken), size + 1);
@@ -101,9 +102,6 @@ function toMoney(amount: Money | undefined): Money {
     throw invalidField("amount.minor_units", "must be more than 0");
   return { currencyCode: amount.currencyCode, minorUnits: amount.minorUnits };
 }
-
-/** An empty filter matches everything. */
-const optionalKey = (uuid: string): string | undefined => (uuid === "" ? undefined : uuid);
 
 const statusOf = (status: WireStatus): PaymentStatus | undefined =>
   status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as PaymentStatus);

@@ -115,3 +115,15 @@ export class UnknownPaymentError extends Error {
 /** Oldest first; by id where times are equal. */
 export const byAge = (a: Refund, b: Refund): number =>
   a.createTime.getTime() - b.createTime.getTime() || (a.id < b.id ? -1 : 1);
+
+type StoredFields = Partial<
+  Record<"orderId" | "customerId" | "currencyCode" | "fingerprint", string | null> &
+    Record<"minorUnits", bigint | null>
+>;
+
+/** Returns the charge of a stored payment: it has all of these fields, or none on a tombstone. */
+export function storedCharge(fields: StoredFields): Charge | undefined {
+  const { orderId, customerId, currencyCode, minorUnits, fingerprint } = fields;
+  if (!orderId || !customerId || !currencyCode || !minorUnits || !fingerprint) return undefined;
+  return { orderId, customerId, amount: { currencyCode, minorUnits }, fingerprint };
+}

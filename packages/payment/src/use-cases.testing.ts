@@ -5,8 +5,8 @@ import { createLogger } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { inject } from "vitest";
 import { readBook } from "./book.ts";
+import { openPaymentStore } from "./connect-store.ts";
 import type { PaymentDeps } from "./payment-deps.ts";
-import { openPostgresStore } from "./postgres-store.ts";
 import type { PaymentProvider } from "./provider.ts";
 import { Simulator } from "./simulator.ts";
 import type { PaymentStore } from "./store.ts";
@@ -29,7 +29,7 @@ export interface Setting extends AsyncDisposable {
 
 export async function openSetting(): Promise<Setting> {
   const database = await testDatabase();
-  const store = await openPostgresStore(database.url);
+  const store = await openPaymentStore(database.url);
   const bookDir = await mkdtemp(join(tmpdir(), "payments-"));
   const provider = await Simulator.open({ bookDir, limitMinorUnits: LIMIT });
   const lines: string[] = [];

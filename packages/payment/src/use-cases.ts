@@ -80,13 +80,20 @@ export async function refundPayment(
   return { ...reserved, payment: await finishRefund(deps, reserved.payment, refund) };
 }
 
-/** Settles a PENDING payment that the provider knows; undefined if it does not know it. */
-export async function settleFromProvider(
+/**
+ * Settles a PENDING payment that the provider knows, and declines any other, unless a caller asked
+ * for its charge within the last `idleMs`.
+ */
+export async function settleOrAbandon(
   deps: PaymentDeps,
   payment: Payment,
-): Promise<Payment | undefined> {
+  idleMs: number,
+): Promise<Payment> {
   const found = await findCharge(deps, payment);
-  return found && settleCharge(deps, payment, found);
+  if (found) return settleCharge(deps, payment, found);
+  const abandoned = await deps.store.abandon(payment.id, idleMs);
+  if (abandoned.changed) events.abandoned(deps.log, abandoned.payment);
+  return abandoned.payment;
 }
 
 /** Asks the provider for a PENDING refund, with the refund's own key, and records it. */
@@ -114,20 +121,6 @@ export async function refundLateCharge(deps: PaymentDeps, payment: Payment): Pro
   if (payment.declineReason !== "ABANDONED") return payment;
   const found = await findCharge(deps, payment);
   return found ? refundIfNotCaptured(deps, payment, found) : payment;
-}
-
-/**
- * Declines a PENDING payment that the provider does not know, unless a caller asked for its charge
- * within the last `idleMs`.
- */
-export async function abandonIfIdle(
-  deps: PaymentDeps,
-  payment: Payment,
-  idleMs: number,
-): Promise<Payment> {
-  const abandoned = await deps.store.abandon(payment.id, idleMs);
-  if (abandoned.changed) events.abandoned(deps.log, abandoned.payment);
-  return abandoned.payment;
 }
 
 async function chargeAtProvider(
@@ -236,8 +229,7 @@ async function refundVoided(
 
 async function settlePending(deps: PaymentDeps, payment: Payment): Promise<Payment> {
   if (payment.status !== "PENDING") return payment;
-  const settled =
-    (await settleFromProvider(deps, payment)) ?? (await abandonIfIdle(deps, payment, deps.idleMs));
+  const settled = await settleOrAbandon(deps, payment, deps.idleMs);
   if (settled.status === "PENDING") throw inProgress("the payment is being charged");
   return settled;
 }

@@ -1,13 +1,7 @@
 import { type AttemptContext, attempt, stepKey } from "./attempt.ts";
 import { backoffMs } from "./backoff.ts";
 import { BACKOFF, DEFECT_ATTEMPTS } from "./defaults.ts";
-import {
-  type AnySaga,
-  type ApplyMoves,
-  type RemoteStep,
-  type Step,
-  stepIndex,
-} from "./definition.ts";
+import { type AnySaga, type ApplyMoves, type Step, stepIndex } from "./definition.ts";
 import { RefusedError, RetryableError, TerminalError, UnknownOutcomeError } from "./errors.ts";
 import type { SagaObserver } from "./observer.ts";
 import {
@@ -126,62 +120,11 @@ class Drive {
     step: Step<unknown>,
     input: unknown,
   ): Promise<Progress | undefined> {
-    if (step.kind === "remote") return this.#runRemote(progress, step, input);
-    if (step.kind === "initial") return this.#stepForward(progress);
-    const at = this.#context.clock.now();
-    const following = this.#following(step.name);
-    const event = this.#event(progress.saga, "RUN", "SUCCEEDED", at);
-    const target =
-      following === undefined
-        ? ({ state: "COMPLETED" } as const)
-        : ({ state: "RUNNING", step: following } as const);
-    const result = await this.#applyStep("RUN", step.run, progress, {
-      ...target,
-      attempt: 0,
-      events: [event],
-    });
-    if ("defect" in result) return this.#retryLater(progress, "RUN", result.defect, at);
-    if (result.refused === undefined) return result.progress;
-    const failed = this.#event(progress.saga, "RUN", "FAILED", at, result.refused.message);
-    return this.#compensate(
-      withEvent(progress, failed),
-      result.refused,
-      this.#preceding(step.name),
+    if (step.kind === "initial") return this.#onward(progress, "RUN");
+    if (step.kind === "local") return this.#local(progress, "RUN", step.run);
+    return this.#remote(progress, "RUN", (signal) =>
+      step.run({ ...this.#call(progress, "RUN"), input, signal }),
     );
-  }
-
-  async #runRemote(
-    progress: Progress,
-    step: RemoteStep<unknown>,
-    input: unknown,
-  ): Promise<Progress | undefined> {
-    const { saga } = progress;
-    const at = this.#context.clock.now();
-    try {
-      await this.#context.tracer.attempt(saga, "RUN", () =>
-        attempt(this.#context, saga.step, (signal) =>
-          step.run({ ...this.#call(progress, step.name, "RUN"), input, signal }),
-        ),
-      );
-      // Not awaited here: a failure of its write is not a failure of the step.
-      return this.#stepForward(withEvent(progress, this.#event(saga, "RUN", "SUCCEEDED", at)));
-    } catch (error) {
-      if (!(error instanceof TerminalError)) return this.#retryLater(progress, "RUN", error, at);
-      const failed = withEvent(progress, this.#event(saga, "RUN", "FAILED", at, error.message));
-      const from = error instanceof RefusedError ? step.name : this.#preceding(step.name);
-      const { reason, message } = error;
-      return this.#compensate(failed, { reason, message }, from, error);
-    }
-  }
-
-  /** After a remote step it goes on in memory; only after the last step is there a write. */
-  async #stepForward(progress: Progress): Promise<Progress | undefined> {
-    const { saga } = progress;
-    const following = this.#following(saga.step);
-    if (following !== undefined)
-      return { ...progress, saga: { ...saga, step: following, attempt: 0 } };
-    return (await this.#apply(this.#sagaOnly, progress, { state: "COMPLETED", attempt: 0 }))
-      .progress;
   }
 
   async #undo(
@@ -189,61 +132,71 @@ class Drive {
     step: Step<unknown>,
     input: unknown,
   ): Promise<Progress | undefined> {
-    if (step.undo === undefined) return this.#stepBack(progress);
-    if (step.kind === "remote") return this.#undoRemote(progress, step, input);
-    const at = this.#context.clock.now();
-    const event = this.#event(progress.saga, "UNDO", "SUCCEEDED", at);
-    const preceding = this.#preceding(step.name);
-    const target =
-      preceding === undefined
-        ? ({ state: "COMPENSATED" } as const)
-        : ({ state: "COMPENSATING", step: preceding } as const);
-    const result = await this.#applyStep("UNDO", step.undo, progress, {
-      ...target,
-      attempt: 0,
-      events: [event],
-    });
-    if ("defect" in result) return this.#retryLater(progress, "UNDO", result.defect, at);
-    if (result.refused === undefined) return result.progress;
-    return this.#park(progress, new Error(result.refused.message));
-  }
-
-  async #undoRemote(
-    progress: Progress,
-    step: RemoteStep<unknown>,
-    input: unknown,
-  ): Promise<Progress | undefined> {
-    const { saga } = progress;
+    if (step.undo === undefined) return this.#onward(progress, "UNDO");
+    if (step.kind !== "remote") return this.#local(progress, "UNDO", step.undo);
     const { syncSubject, deadlineFailure } = this.#definition;
     // Store that the saga compensates before anything is undone: otherwise, after a crash, it could
     // still be completed.
     if (progress.storedState === "RUNNING")
       return (await this.#apply(syncSubject, progress, { state: "COMPENSATING" })).progress;
+    const failure = progress.saga.failure ?? deadlineFailure;
+    return this.#remote(progress, "UNDO", async (signal) =>
+      step.undo?.({ ...this.#call(progress, "UNDO"), input, signal, failure }),
+    );
+  }
+
+  /** Changes the saga's own database, and moves the saga to its next step, in one statement. */
+  async #local(
+    progress: Progress,
+    action: SagaAction,
+    apply: ApplyMoves,
+  ): Promise<Progress | undefined> {
+    const { saga } = progress;
+    const at = this.#context.clock.now();
+    const step = this.#following(saga.step, action);
+    const result = await this.#applyStep(action, apply, progress, {
+      ...(step === undefined ? { state: ENDED[action] } : { state: GOING[action], step }),
+      attempt: 0,
+      events: [this.#event(saga, action, "SUCCEEDED", at)],
+    });
+    if ("defect" in result) return this.#retryLater(progress, action, result.defect, at);
+    const { refused } = result;
+    if (refused === undefined) return result.progress;
+    if (action === "UNDO") return this.#park(progress, new Error(refused.message));
+    const failed = withEvent(progress, this.#event(saga, "RUN", "FAILED", at, refused.message));
+    return this.#compensate(failed, refused, this.#following(saga.step, "UNDO"));
+  }
+
+  async #remote(
+    progress: Progress,
+    action: SagaAction,
+    call: (signal: AbortSignal) => Promise<void>,
+  ): Promise<Progress | undefined> {
+    const { saga } = progress;
     const at = this.#context.clock.now();
     try {
-      const failure = saga.failure ?? deadlineFailure;
-      await this.#context.tracer.attempt(saga, "UNDO", () =>
-        attempt(this.#context, saga.step, async (signal) =>
-          step.undo?.({ ...this.#call(progress, step.name, "UNDO"), input, signal, failure }),
-        ),
+      await this.#context.tracer.attempt(saga, action, () =>
+        attempt(this.#context, saga.step, call),
       );
-      return this.#stepBack(withEvent(progress, this.#event(saga, "UNDO", "SUCCEEDED", at)));
+      // Not awaited here: a failure of its write is not a failure of the step.
+      return this.#onward(withEvent(progress, this.#event(saga, action, "SUCCEEDED", at)), action);
     } catch (error) {
-      if (!(error instanceof TerminalError)) return this.#retryLater(progress, "UNDO", error, at);
-      return this.#park(
-        withEvent(progress, this.#event(saga, "UNDO", "FAILED", at, error.message)),
-        error,
-      );
+      if (!(error instanceof TerminalError)) return this.#retryLater(progress, action, error, at);
+      const { reason, message } = error;
+      const failed = withEvent(progress, this.#event(saga, action, "FAILED", at, message));
+      if (action === "UNDO") return this.#park(failed, error);
+      const from = error instanceof RefusedError ? saga.step : this.#following(saga.step, "UNDO");
+      return this.#compensate(failed, { reason, message }, from, error);
     }
   }
 
-  async #stepBack(progress: Progress): Promise<Progress | undefined> {
+  /** To the next step in memory; only after the last one is there a write. */
+  async #onward(progress: Progress, action: SagaAction): Promise<Progress | undefined> {
     const { saga } = progress;
-    const preceding = this.#preceding(saga.step);
-    if (preceding !== undefined)
-      return { ...progress, saga: { ...saga, step: preceding, attempt: 0 } };
-    const target = { state: "COMPENSATED", attempt: 0 } as const;
-    return (await this.#apply(this.#definition.syncSubject, progress, target)).progress;
+    const step = this.#following(saga.step, action);
+    if (step !== undefined) return { ...progress, saga: { ...saga, step, attempt: 0 } };
+    const apply = action === "RUN" ? this.#sagaOnly : this.#definition.syncSubject;
+    return (await this.#apply(apply, progress, { state: ENDED[action], attempt: 0 })).progress;
   }
 
   /**
@@ -370,8 +323,7 @@ class Drive {
 
   readonly #sagaOnly: ApplyMoves = (moves) => this.#context.store.move(moves);
 
-  #call({ saga, first }: Progress, step: string, action: SagaAction) {
-    const { id, subject, attempt } = saga;
+  #call({ saga: { id, subject, step, attempt }, first }: Progress, action: SagaAction) {
     return {
       subject,
       key: stepKey(id, step, action),
@@ -387,27 +339,27 @@ class Drive {
     at: number,
     message = "",
   ): NewEvent {
-    const durationMs = Math.round(this.#context.clock.now() - at);
     return {
       step: saga.step,
       action,
       outcome,
       attempt: saga.attempt + 1,
-      durationMs,
+      durationMs: Math.round(this.#context.clock.now() - at),
       message,
       worker: this.#context.worker.name,
       at,
     };
   }
 
-  #following(name: string): string | undefined {
-    return this.#definition.steps[stepIndex(this.#definition, name) + 1]?.name;
-  }
-
-  #preceding(name: string): string | undefined {
-    return this.#definition.steps[stepIndex(this.#definition, name) - 1]?.name;
+  /** The step after this one in this direction; undefined after the last. */
+  #following(step: string, action: SagaAction): string | undefined {
+    const index = stepIndex(this.#definition, step) + (action === "RUN" ? 1 : -1);
+    return this.#definition.steps[index]?.name;
   }
 }
+
+const GOING = { RUN: "RUNNING", UNDO: "COMPENSATING" } as const;
+const ENDED = { RUN: "COMPLETED", UNDO: "COMPENSATED" } as const;
 
 const withEvent = (progress: Progress, event: NewEvent): Progress => ({
   ...progress,

@@ -114,6 +114,9 @@ type ServiceEnv = z.output<z.ZodObject<ReturnType<typeof serviceEnv>>>;
 /** The host's part of a service's configuration. */
 export type ServiceConfig = Readonly<ReturnType<typeof serviceConfig>>;
 
+/** Of the database of a service: 10 connections and a migration at start by default. */
+export type DatabaseConfig = Partial<Pick<ServiceConfig, "databasePoolSize" | "migrateAtStart">>;
+
 export function serviceConfig(env: ServiceEnv) {
   return {
     host: env.HOST,

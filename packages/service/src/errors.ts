@@ -64,11 +64,11 @@ export const commonErrorCodes: ErrorCodes<CommonReason> = {
 export const notFound = (what: string): RequestError =>
   new RequestError("NOT_FOUND", `${what} not found`);
 
-export const requestIdReused = (): RequestError =>
+export const requestIdReused = (field = "request_id"): RequestError =>
   new RequestError(
     "REQUEST_ID_REUSED",
-    "this request_id was used before with a different request; use a new one",
-    { field: "request_id" },
+    `this ${field} was used before with a different request; use a new one`,
+    { field },
   );
 
 export const invalidField = (field: string, message: string): RequestError =>

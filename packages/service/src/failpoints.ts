@@ -9,7 +9,7 @@ type Action =
   | { readonly kind: "hang" }
   | { readonly kind: "delay"; readonly ms: number };
 
-interface Failpoint {
+export interface Failpoint {
   readonly when: "before" | "after";
   readonly area: string;
   readonly method: string;

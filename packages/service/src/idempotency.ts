@@ -99,20 +99,10 @@ export async function findRequest(
   return used;
 }
 
-/** Throws REQUEST_ID_REUSED if the id was used for another request. */
-export function assertSameRequest(used: RequestRecord, request: RequestRecord): void {
-  if (used.method !== request.method || used.fingerprint !== request.fingerprint)
-    throw requestIdReused();
-}
-
-/** The store of past requests: that of a service, or `requestsIn(sql)`. */
+/** The store of past requests: a part of a service's store. */
 export interface RequestStore {
   findRequest(caller: string, requestId: string): Promise<RequestRecord | undefined>;
 }
-
-export const requestsIn = (sql: Sql): RequestStore => ({
-  findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
-});
 
 /**
  * The outcome of one request:
@@ -135,8 +125,14 @@ export async function once(
   request: RequestRecord,
   change: () => Promise<boolean>,
 ): Promise<Once> {
-  const { done, lost } = await attempt(change);
-  if (done) return { kind: "done", resourceId: request.resourceId };
+  let lost: unknown;
+  try {
+    if (await change()) return { kind: "done", resourceId: request.resourceId };
+  } catch (error) {
+    // A lost reply can hide a commit: read the outcome.
+    if (!isDatabaseUnavailable(error)) throw error;
+    lost = error;
+  }
   const resourceId = await findReplay(store, request);
   if (resourceId === undefined && lost !== undefined) throw lost;
   if (resourceId === undefined) return { kind: "unchanged" };
@@ -153,18 +149,10 @@ export async function findReplay(
   request: RequestRecord,
 ): Promise<string | undefined> {
   const used = await store.findRequest(request.caller, request.requestId);
-  if (used !== undefined) assertSameRequest(used, request);
-  return used?.resourceId;
-}
-
-/** A lost reply can hide a commit, so `once` reads the outcome. */
-async function attempt(change: () => Promise<boolean>): Promise<{ done: boolean; lost?: unknown }> {
-  try {
-    return { done: await change() };
-  } catch (error) {
-    if (isDatabaseUnavailable(error)) return { done: false, lost: error };
-    throw error;
-  }
+  if (used === undefined) return undefined;
+  if (used.method !== request.method || used.fingerprint !== request.fingerprint)
+    throw requestIdReused();
+  return used.resourceId;
 }
 
 /** How long a `request_id` is remembered: a replay within this time has no second effect. */

@@ -7,6 +7,7 @@ export {
 export { type ServiceTokenOptions, serviceToken } from "./client/service-token.ts";
 export {
   ConfigError,
+  type DatabaseConfig,
   type Env,
   integer,
   parseEnv,
@@ -26,6 +27,7 @@ export {
   requestIdReused,
 } from "./errors.ts";
 export {
+  type Failpoint,
   type Failpoints,
   failpointEnv,
   failpointNames,
@@ -36,6 +38,7 @@ export { accessOf, methodsWithoutAccess } from "./host/access.ts";
 export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
 export { CORRELATION_HEADER, markReplayed, remainingMs } from "./host/call.ts";
 export type { DependencyCheck, HealthReport } from "./host/health.ts";
+export type { TlsOptions } from "./host/one-port.ts";
 export {
   type Principal,
   principal,
@@ -46,7 +49,6 @@ export {
 export { runMigration, runService } from "./host/run.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";
 export {
-  assertSameRequest,
   findReplay,
   findRequest,
   fingerprint,
@@ -56,7 +58,6 @@ export {
   type RequestRecord,
   type RequestStore,
   requests,
-  requestsIn,
   sweepRequests,
   toRequest,
   useRequest,
@@ -64,18 +65,19 @@ export {
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
 export { decodePageToken, pageSize, toPage } from "./paging.ts";
 export { time, timeDefaultNow } from "./postgres/columns.ts";
-export { migratePostgres, prepareSchema, SchemaBehindError } from "./postgres/migrations.ts";
+export { migratePostgres, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
   type Fragment,
-  isCheckViolation,
   isDatabaseUnavailable,
-  isUniqueViolation,
   milliseconds,
+  openPostgres,
   pingPostgres,
   type Sql,
+  violates,
 } from "./postgres/postgres.ts";
 export { runSweeper } from "./sweeper.ts";
+export { observeOperations } from "./telemetry/database-telemetry.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
 export {
   type LogContext,

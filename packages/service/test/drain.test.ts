@@ -200,13 +200,17 @@ test("disposing twice drains once, and runs each step once, in order", async () 
   const shop = await host({
     options: {
       onReady: () => void steps.push("ready"),
+      background: async (stopping) => {
+        await once(stopping, "abort");
+        steps.push("background ended");
+      },
       onDrain: async () => void steps.push("drain"),
       onClose: async () => void steps.push("close"),
     },
   });
   await Promise.all([shop[Symbol.asyncDispose](), shop[Symbol.asyncDispose]()]);
   await shop[Symbol.asyncDispose]();
-  expect(steps).toEqual(["ready", "drain", "close"]);
+  expect(steps).toEqual(["ready", "drain", "background ended", "close"]);
 });
 
 test("a service that fails to start frees its port", async () => {

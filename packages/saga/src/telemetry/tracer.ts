@@ -1,16 +1,14 @@
 import {
   context,
-  type Histogram,
   metrics,
   propagation,
   ROOT_CONTEXT,
   type Span,
   SpanStatusCode,
-  type Tracer,
   trace,
 } from "@opentelemetry/api";
 import { StepError, TerminalError } from "../errors.ts";
-import type { HeldSaga, SagaAction } from "../saga.ts";
+import type { HeldSaga } from "../saga.ts";
 import type { SagaTracer } from "../tracer.ts";
 import { SCOPE } from "./scope.ts";
 
@@ -62,39 +60,25 @@ export function sagaTracer({ subjectAttribute, origin, inContext }: TracerOption
       const traced = () => context.with(trace.setSpan(parent, span), () => spanned(span, work));
       return inContext === undefined ? traced() : inContext(saga, traced);
     },
-    attempt: (saga, action, work) =>
-      attempt({ tracer, duration, attributes: attributesOf(saga) }, saga, action, work),
+    async attempt(saga, action, work) {
+      const step = { "saga.step": saga.step, "saga.action": action };
+      const span = tracer.startSpan(`${saga.step} ${action}`, {
+        attributes: { ...attributesOf(saga), ...step, "saga.attempt": saga.attempt + 1 },
+      });
+      const active = trace.setSpan(context.active(), span);
+      const start = performance.now();
+      let outcome = "SUCCEEDED";
+      try {
+        return await context.with(active, () => spanned(span, work));
+      } catch (error) {
+        outcome = error instanceof StepError ? error.code : "DEFECT";
+        throw error;
+      } finally {
+        const seconds = (performance.now() - start) / 1_000;
+        duration.record(seconds, { "saga.kind": saga.kind, ...step, outcome }, active);
+      }
+    },
   };
-}
-
-interface Instruments {
-  readonly tracer: Tracer;
-  readonly duration: Histogram;
-  readonly attributes: Readonly<Record<string, string>>;
-}
-
-async function attempt<T>(
-  { tracer, duration, attributes }: Instruments,
-  saga: HeldSaga,
-  action: SagaAction,
-  work: () => Promise<T>,
-): Promise<T> {
-  const step = { "saga.step": saga.step, "saga.action": action };
-  const span = tracer.startSpan(`${saga.step} ${action}`, {
-    attributes: { ...attributes, ...step, "saga.attempt": saga.attempt + 1 },
-  });
-  const active = trace.setSpan(context.active(), span);
-  const start = performance.now();
-  let outcome = "SUCCEEDED";
-  try {
-    return await context.with(active, () => spanned(span, work));
-  } catch (error) {
-    outcome = error instanceof StepError ? error.code : "DEFECT";
-    throw error;
-  } finally {
-    const seconds = (performance.now() - start) / 1_000;
-    duration.record(seconds, { "saga.kind": saga.kind, ...step, outcome }, active);
-  }
 }
 
 async function spanned<T>(span: Span, work: () => Promise<T>): Promise<T> {

@@ -3,16 +3,12 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { metrics } from "@opentelemetry/api";
+import { CircuitState } from "cockatiel";
 import { untilAborted } from "../abort.ts";
 import { CORRELATION_HEADER } from "../host/call.ts";
 import { logContext } from "../telemetry/log-context.ts";
 import { observeClient } from "../telemetry/rpc-telemetry.ts";
-import {
-  type BreakerState,
-  createResilience,
-  type Resilience,
-  type ResilienceOptions,
-} from "./resilience.ts";
+import { createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
@@ -86,7 +82,12 @@ function retryCounter({ typeName }: DescService): () => void {
   return () => counter.add(1, attributes);
 }
 
-const LEVELS: Readonly<Record<BreakerState, number>> = { closed: 0, "half open": 1, open: 2 };
+const LEVELS: Readonly<Record<CircuitState, number>> = {
+  [CircuitState.Closed]: 0,
+  [CircuitState.HalfOpen]: 1,
+  [CircuitState.Open]: 2,
+  [CircuitState.Isolated]: 2,
+};
 
 /** Never unregistered: a client lives as long as its process. */
 function observeBreaker({ typeName }: DescService, resilience: Resilience): void {

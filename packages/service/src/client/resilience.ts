@@ -3,7 +3,7 @@ import {
   BrokenCircuitError,
   BulkheadRejectedError,
   bulkhead,
-  CircuitState,
+  type CircuitState,
   CountBreaker,
   circuitBreaker,
   DelegateBackoff,
@@ -64,17 +64,8 @@ export interface Resilience {
     signal: AbortSignal,
   ): Promise<T>;
   /** Of the breaker. */
-  readonly state: BreakerState;
+  readonly state: CircuitState;
 }
-
-export type BreakerState = "closed" | "half open" | "open";
-
-const STATES: Readonly<Record<CircuitState, BreakerState>> = {
-  [CircuitState.Closed]: "closed",
-  [CircuitState.HalfOpen]: "half open",
-  [CircuitState.Open]: "open",
-  [CircuitState.Isolated]: "open",
-};
 
 /**
  * Creates the policies, from the inside: a timeout for each attempt, retries with a budget, a
@@ -105,7 +96,7 @@ export function createResilience(options: ResilienceOptions, onRetry: () => void
   const repeatedly = options.maxAttempts > 1 ? wrap(limit, breaker, again, attempt) : once;
   return {
     get state() {
-      return STATES[breaker.state];
+      return breaker.state;
     },
     async run(idempotent, call, signal) {
       const policy: IPolicy = idempotent ? repeatedly : once;

@@ -1,10 +1,4 @@
-import {
-  Code,
-  ConnectError,
-  type Interceptor,
-  type StreamResponse,
-  type UnaryResponse,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { context as telemetry } from "@opentelemetry/api";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
@@ -17,17 +11,16 @@ import { principalKey } from "./principal.ts";
 /**
  * Returns what every call passes through after its body is read, outermost first:
  * 1. the span of the call and the log context, which every log line of the call carries, also from
- * 2. logging, which sees the outcome as the caller does and ends the span, so it is outside of
- * 3. error mapping, which must see every failure, also from
- * 4. the deadline, which ends a call even if its handler does not, and
- * 5. validation, so that handlers see valid messages only.
+ * 2. the outcome: every failure, also one of what follows, is mapped to what the caller sees; that
+ *    is logged and ends the span,
+ * 3. the deadline, which ends a call even if its handler does not, and
+ * 4. validation, so that handlers see valid messages only.
  */
 export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
   return [
     inSpanOfCall,
     inLogContext,
-    logging(log),
-    errorMapping(toConnectError),
+    outcome(log, toConnectError),
     deadline,
     createValidateInterceptor(),
   ];
@@ -45,33 +38,47 @@ const inLogContext: Interceptor = (next) => (req) =>
     return res.stream ? { ...res, message: inPresentContext(res.message) } : res;
   });
 
-function logging(log: Logger): Interceptor {
+function outcome(log: Logger, toConnectError: ToConnectError): Interceptor {
   return (next) => async (req) => {
     const started = performance.now();
-    const finish = (error?: unknown) => {
+    const map = (error: unknown) => toConnectError(error, req.method);
+    const finish = (error?: ConnectError) => {
       const fields = {
         method: `${req.service.typeName}/${req.method.name}`,
-        code: error === undefined ? "ok" : Code[ConnectError.from(error).code],
+        code: error === undefined ? "ok" : Code[error.code],
         duration_ms: Math.round((performance.now() - started) * 10) / 10,
         subject: req.contextValues.get(principalKey)?.subject,
       };
       log.info(fields, "call");
       req.contextValues.get(callKey).observed?.end(error);
     };
-    return observe(() => next(req), finish);
+    try {
+      const res = await next(req);
+      if (res.stream) return { ...res, message: streamOutcome(res.message, map, finish) };
+      finish();
+      return res;
+    } catch (error) {
+      const failure = map(error);
+      finish(failure);
+      throw failure;
+    }
   };
 }
 
-function errorMapping(toConnectError: ToConnectError): Interceptor {
-  return (next) => async (req) => {
-    const map = (error: unknown) => toConnectError(error, req.method);
-    try {
-      const res = await next(req);
-      return res.stream ? { ...res, message: mapFailure(res.message, map) } : res;
-    } catch (error) {
-      throw map(error);
-    }
-  };
+async function* streamOutcome<T>(
+  messages: AsyncIterable<T>,
+  map: (error: unknown) => ConnectError,
+  finish: (error?: ConnectError) => void,
+): AsyncIterable<T> {
+  let failure: ConnectError | undefined;
+  try {
+    yield* messages;
+  } catch (error) {
+    failure = map(error);
+    throw failure;
+  } finally {
+    finish(failure);
+  }
 }
 
 /**
@@ -92,44 +99,3 @@ const deadline: Interceptor = (next) => async (req) => {
 
 const deadlineExceeded = () =>
   new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
-
-async function observe(
-  call: () => Promise<UnaryResponse | StreamResponse>,
-  finish: (error?: unknown) => void,
-): Promise<UnaryResponse | StreamResponse> {
-  try {
-    const res = await call();
-    if (res.stream) return { ...res, message: observeStream(res.message, finish) };
-    finish();
-    return res;
-  } catch (error) {
-    finish(error);
-    throw error;
-  }
-}
-
-async function* observeStream<T>(
-  messages: AsyncIterable<T>,
-  finish: (error?: unknown) => void,
-): AsyncIterable<T> {
-  let failure: unknown;
-  try {
-    yield* messages;
-  } catch (error) {
-    failure = error;
-    throw error;
-  } finally {
-    finish(failure);
-  }
-}
-
-async function* mapFailure<T>(
-  messages: AsyncIterable<T>,
-  map: (error: unknown) => ConnectError,
-): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    throw map(error);
-  }
-}

@@ -10,16 +10,11 @@ import { finishBeforeExit } from "./exit.ts";
  */
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stopped = signalled();
-  try {
+  await runToExit(async () => {
     const service = await Promise.race([start(), stopped]);
     await stopped;
     await service?.[Symbol.asyncDispose]();
-    await finishBeforeExit();
-    process.exit(0);
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n`);
-    process.exit(1);
-  }
+  });
 }
 
 const migrationEnv = z.object({ DATABASE_URL: z.string(), ENVIRONMENT: z.string().optional() });
@@ -36,12 +31,18 @@ export async function runMigration(
 ): Promise<void> {
   // Without a listener, a signal does not end process 1 of a container.
   void signalled().then(() => process.exit(TERMINATED));
-  try {
+  await runToExit(async () => {
     const { DATABASE_URL, ENVIRONMENT } = parseEnv(name, migrationEnv, readEnv());
     await migrate(DATABASE_URL);
     createLogger({ name, level: "info", ...(ENVIRONMENT && { environment: ENVIRONMENT }) }).info(
       "the schema is up to date",
     );
+  });
+}
+
+async function runToExit(work: () => Promise<void>): Promise<never> {
+  try {
+    await work();
     await finishBeforeExit();
     process.exit(0);
   } catch (error) {

@@ -41,10 +41,15 @@ export interface ServiceOptions {
   readonly http?: (app: FastifyInstance) => void;
   /** Services that need no token and declare no access: for protocol test suites only. */
   readonly openServices?: readonly DescService[];
-  /** Starts background work; called once the port is open. */
+  /**
+   * Background work, begun once the port is open. The signal aborts when the calls in flight have
+   * finished; the work must end then.
+   */
+  readonly background?: (stopping: AbortSignal) => Promise<void>;
+  /** Starts other work, once the port is open. */
   readonly onReady?: () => Promise<void> | void;
   /**
-   * Stops background work; called once the calls in flight have finished. When `force` aborts, it
+   * Stops what `onReady` started, once the calls in flight have finished. When `force` aborts, it
    * must leave what is not finished as it is.
    */
   readonly onDrain?: (force: AbortSignal) => Promise<void>;
@@ -115,12 +120,19 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const url = `${config.tls === undefined ? "http" : "https"}://127.0.0.1:${number}`;
   log.info({ url, services: declared.map((s) => s.typeName) }, "listening");
 
+  const stopping = new AbortController();
+  const background = options.background?.(stopping.signal);
+  const onDrain = async (force: AbortSignal) => {
+    stopping.abort();
+    await Promise.all([background, options.onDrain?.(force)]);
+  };
   let drained: Promise<void> | undefined;
   return {
     name,
     port: number,
     url,
-    [Symbol.asyncDispose]: () => (drained ??= drain({ ...options, app, port, monitor, shutdown })),
+    [Symbol.asyncDispose]: () =>
+      (drained ??= drain({ ...options, onDrain, app, port, monitor, shutdown })),
   };
 }
 

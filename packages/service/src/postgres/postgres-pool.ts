@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { RequestError } from "../errors.ts";
 import {
@@ -116,17 +115,12 @@ export class Pool {
   }
 
   async #end(timeout: number | undefined): Promise<void> {
-    const drained = new Promise<void>((resolve) => {
-      this.#drained = resolve;
-      if (this.#pending.size === 0) resolve();
-    });
-    const cut = new AbortController();
-    const late =
-      timeout === undefined
-        ? []
-        : [sleep(timeout * 1_000, undefined, { signal: cut.signal }).catch(() => {})];
-    await Promise.race([drained, ...late]);
-    cut.abort();
+    const { promise: drained, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    if (this.#pending.size === 0) resolve();
+    const late = timeout === undefined ? undefined : setTimeout(resolve, timeout * 1_000);
+    await drained;
+    clearTimeout(late);
     for (const waiting of Object.values(this.#waiting)) waiting.clear();
     for (const entry of this.#pending) this.#settle(entry, { error: ended() });
     clearInterval(this.#sweeper);

@@ -1,16 +1,7 @@
-import {
-  type Attributes,
-  context,
-  metrics,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from "@opentelemetry/api";
+import { type BatchObservableCallback, metrics } from "@opentelemetry/api";
+import { observeOperations } from "../telemetry/database-telemetry.ts";
 
 const SCOPE = "@tercet/service";
-/** Semantic conventions, database client metrics. */
-const BUCKETS_S = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 
 /** The connections of a pool. */
 export interface PoolUse {
@@ -31,36 +22,22 @@ export interface PoolTelemetry extends Disposable {
 
 /** Records spans and metrics of a pool, by the semantic conventions for database clients. */
 export function observePool(name: string, database: string, use: () => PoolUse): PoolTelemetry {
-  const tracer = trace.getTracer(SCOPE);
+  const start = observeOperations(SCOPE, "A statement, including its wait for a connection");
   const meter = metrics.getMeter(SCOPE);
   const pool = { "db.client.connection.pool.name": name };
   const base = { "db.system.name": "postgresql", "db.namespace": database };
-  const duration = meter.createHistogram("db.client.operation.duration", {
-    unit: "s",
-    description: "A statement, including its wait for a connection",
-    advice: { explicitBucketBoundaries: BUCKETS_S },
-  });
   const timeouts = meter.createCounter("db.client.connection.timeouts", {
     unit: "{timeout}",
     description: "Statements that got no connection in time",
   });
   // Start the series at 0, so that the first increase shows in a rate.
   timeouts.add(0, pool);
-  const count = meter.createObservableGauge("db.client.connection.count", {
-    unit: "{connection}",
-    description: "Connections, by state",
-  });
-  const max = meter.createObservableGauge("db.client.connection.max", {
-    unit: "{connection}",
-    description: "Maximum of connections",
-  });
-  const pending = meter.createObservableGauge("db.client.connection.pending_requests", {
-    unit: "{request}",
-    description: "Statements that wait for a connection",
-  });
-  const observe = (result: {
-    observe(gauge: typeof count, value: number, attributes: Attributes): void;
-  }) => {
+  const gauge = (name: string, unit: string, description: string) =>
+    meter.createObservableGauge(`db.client.connection.${name}`, { unit, description });
+  const count = gauge("count", "{connection}", "Connections, by state");
+  const max = gauge("max", "{connection}", "Maximum of connections");
+  const pending = gauge("pending_requests", "{request}", "Statements that wait for a connection");
+  const observe: BatchObservableCallback = (result) => {
     const now = use();
     result.observe(count, now.used, { ...pool, "db.client.connection.state": "used" });
     result.observe(count, now.idle, { ...pool, "db.client.connection.state": "idle" });
@@ -72,35 +49,13 @@ export function observePool(name: string, database: string, use: () => PoolUse):
   return {
     statement(statement) {
       const { operation, summary } = describe(statement);
-      const start = performance.now();
       const attributes = { ...base, "db.operation.name": operation };
-      const inside = context.active();
-      // Background statements such as heartbeats start no trace.
-      const span = trace.getSpan(inside)?.isRecording()
-        ? tracer.startSpan(
-            summary,
-            { kind: SpanKind.CLIENT, attributes: { ...attributes, "db.query.summary": summary } },
-            inside,
-          )
-        : undefined;
-      return (error) => {
-        const failed = error === undefined ? {} : { "error.type": errorType(error) };
-        duration.record((performance.now() - start) / 1_000, { ...attributes, ...failed }, inside);
-        end(span, error);
-      };
+      const end = start(summary, attributes, { "db.query.summary": summary });
+      return (error) => end(error === undefined ? undefined : errorType(error));
     },
     timedOut: () => timeouts.add(1, pool),
     [Symbol.dispose]: () => meter.removeBatchObservableCallback(observe, gauges),
   };
-}
-
-function end(span: Span | undefined, error: unknown): void {
-  if (span === undefined) return;
-  if (error !== undefined) {
-    span.setAttribute("error.type", errorType(error));
-    span.setStatus({ code: SpanStatusCode.ERROR });
-  }
-  span.end();
 }
 
 /** SQLSTATE, or the driver's own code. */

@@ -2,11 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestDatabase, testDatabase } from "../testing.ts";
 import {
   connectPostgres,
-  isCheckViolation,
   isDatabaseUnavailable,
-  isUniqueViolation,
   pingPostgres,
   type Sql,
+  violates,
 } from "./postgres.ts";
 
 describe("a pool", () => {
@@ -45,12 +44,11 @@ describe("a pool", () => {
     const twice = await failure(
       sql`insert into things (id, given_name) values (70, 'dup'), (71, 'dup')`,
     );
-    expect(isUniqueViolation(twice)).toBe(true);
-    expect(isUniqueViolation(twice, "things_given_name_key")).toBe(true);
-    expect(isUniqueViolation(twice, "things_pkey")).toBe(false);
+    expect(violates(twice, "things_given_name_key")).toBe(true);
+    expect(violates(twice, "things_pkey")).toBe(false);
     const negative = await failure(sql`insert into things (id) values (-1)`);
-    expect(isCheckViolation(negative, "things_id_check")).toBe(true);
-    expect(isCheckViolation(negative, "other")).toBe(false);
+    expect(violates(negative, "things_id_check")).toBe(true);
+    expect(violates(negative, "other")).toBe(false);
     for (const error of [twice, negative]) expect(isDatabaseUnavailable(error)).toBe(false);
   });
 

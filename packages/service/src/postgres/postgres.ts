@@ -1,4 +1,6 @@
 import postgres from "postgres";
+import type { DatabaseConfig } from "../config.ts";
+import { prepareSchema } from "./migrations.ts";
 import { Pool, type Priority } from "./postgres-pool.ts";
 import type { Statement } from "./postgres-session.ts";
 
@@ -68,6 +70,20 @@ export function connectPostgres(
   return pooledSql(template, pool, "calls");
 }
 
+/**
+ * Opens the pool of a service once its schema is up to date. Throws SchemaBehindError if migrations
+ * are missing and `migrateAtStart` is false.
+ */
+export async function openPostgres(
+  applicationName: string,
+  url: string,
+  migrations: URL,
+  { databasePoolSize: max, migrateAtStart = true }: DatabaseConfig = {},
+): Promise<Sql> {
+  await prepareSchema(url, migrations, migrateAtStart);
+  return connectPostgres(url, { applicationName, max });
+}
+
 /** The driver's template function, whose statements run through the pool. */
 function pooledSql(
   template: postgres.Sql<{ bigint: bigint }>,
@@ -105,23 +121,9 @@ async function ask(sql: Sql): Promise<void> {
   await sql.priority("lease")`select 1`;
 }
 
-const UNIQUE_VIOLATION = "23505";
-
-export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  return (
-    error instanceof postgres.PostgresError &&
-    error.code === UNIQUE_VIOLATION &&
-    (constraint === undefined || error.constraint_name === constraint)
-  );
-}
-
-export function isCheckViolation(error: unknown, constraint: string): boolean {
-  return (
-    error instanceof postgres.PostgresError &&
-    error.code === "23514" &&
-    error.constraint_name === constraint
-  );
-}
+/** Whether the database refused the statement because of this constraint. */
+export const violates = (error: unknown, constraint: string): boolean =>
+  error instanceof postgres.PostgresError && error.constraint_name === constraint;
 
 /**
  * The SQLSTATE classes connection, resources and operator intervention; serialization failure,

@@ -1,6 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { pinoLoki } from "pino-loki";
 
 export interface LokiOptions {
@@ -55,12 +54,10 @@ export class Loki {
 
   /** Resolves when Loki has all lines, or after a bounded time; never rejects. */
   async drain(): Promise<void> {
-    const over = new AbortController();
-    const timeout = sleep(this.#accepts ? DRAIN_MS : DRAIN_FAILING_MS, undefined, {
-      signal: over.signal,
-    }).catch(() => {});
-    await Promise.race([this.#push(), timeout]);
-    over.abort();
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#accepts ? DRAIN_MS : DRAIN_FAILING_MS);
+    await Promise.race([this.#push(), over]);
+    clearTimeout(timer);
   }
 
   #push(): Promise<void> {

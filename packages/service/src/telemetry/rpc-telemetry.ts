@@ -33,7 +33,7 @@ export type ObserveCall = (method: DescMethod, protocol: string, headers: Header
 /** Records a span and `rpc.server.call.duration` for each call of a service. */
 export function observeServer(): ObserveCall {
   const tracer = trace.getTracer(SCOPE);
-  const duration = durationOf("server");
+  const duration = durationOf("server", "From a call's headers to its response");
   return (method, protocol, headers) => {
     const name = methodName(method);
     const attributes = { "rpc.system.name": systemOf(protocol), "rpc.method": name };
@@ -49,7 +49,7 @@ export function observeServer(): ObserveCall {
  */
 export function observeClient(baseUrl: string): Interceptor {
   const tracer = trace.getTracer(SCOPE);
-  const duration = durationOf("client");
+  const duration = durationOf("client", "One attempt of a call to another service");
   const { hostname, port, protocol } = new URL(baseUrl);
   const server = {
     "server.address": hostname,
@@ -59,7 +59,7 @@ export function observeClient(baseUrl: string): Interceptor {
     const name = methodName(req.method);
     const attributes = { "rpc.system.name": "grpc", "rpc.method": name, ...server };
     const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes });
-    const call = observed(trace.setSpan(context.active(), span), duration, attributes, ALL_FAULTS);
+    const call = observed(trace.setSpan(context.active(), span), duration, attributes);
     propagation.inject(call.context, req.header, {
       set: (headers, key, value) => headers.set(key, value),
     });
@@ -74,22 +74,18 @@ export function observeClient(baseUrl: string): Interceptor {
   };
 }
 
-function durationOf(side: "client" | "server"): Histogram {
-  return metrics.getMeter(SCOPE).createHistogram(`rpc.${side}.call.duration`, {
+const durationOf = (side: "client" | "server", description: string): Histogram =>
+  metrics.getMeter(SCOPE).createHistogram(`rpc.${side}.call.duration`, {
     unit: "s",
-    description:
-      side === "server"
-        ? "From a call's headers to its response"
-        : "One attempt of a call to another service",
+    description,
     advice: { explicitBucketBoundaries: BUCKETS_S },
   });
-}
 
 function observed(
   inside: Context,
   duration: Histogram,
   attributes: Attributes,
-  faults: ReadonlySet<string>,
+  faults?: ReadonlySet<string>,
 ): ObservedCall {
   const start = performance.now();
   let ended = false;
@@ -109,7 +105,7 @@ function observed(
       if (span === undefined) return;
       span.setAttribute("rpc.response.status_code", status);
       if (failure !== undefined) span.setAttribute("error.type", reasonOf(failure) ?? status);
-      if (failure !== undefined && faults.has(status))
+      if (failure !== undefined && (faults?.has(status) ?? true))
         span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     },
@@ -134,9 +130,6 @@ const SERVER_FAULTS: ReadonlySet<string> = new Set([
   "UNAVAILABLE",
   "DATA_LOSS",
 ]);
-const ALL_FAULTS = new Set(
-  Object.values(Code).flatMap((code) => (typeof code === "number" ? [statusName(code)] : [])),
-);
 
 const HEADERS: TextMapGetter<Headers> = {
   get: (headers, key) => headers.get(key) ?? undefined,
