@@ -93,7 +93,7 @@ export const mutants: readonly Mutant[] = [
     mutate: (scratch) => inProto(scratch, PAYMENT, "package payment.v1;", "package payments.v1;"),
     caughtBy: {
       "buf-breaking": /payment\.v1/,
-      golden: /payment\.v1\.Payment .*no such message/,
+      golden: /payment\.v1\.Payment .*no longer exists/,
       policy: /payments\.v1\.PaymentService: ProcessPayment/,
       pacts: /order-payment\.json/,
       verify: failure(/a charge that is approved/),
