@@ -91,7 +91,10 @@ export function envToConfig(env: Env) {
   return {
     service: serviceConfig(parsed),
     signing: toSigning(parsed),
-    store: { kind: parsed.IDENTITY_STORE, url: parsed.DATABASE_URL ?? "" },
+    store:
+      parsed.IDENTITY_STORE === "memory"
+        ? ({ kind: "memory" } as const)
+        : ({ kind: "postgres", url: parsed.DATABASE_URL ?? "" } as const),
     accessTokenLifetimeSeconds: parsed.ACCESS_TOKEN_SECONDS,
     sessionLifetimeMs: parsed.REFRESH_TOKEN_SECONDS * 1_000,
     clients: parsed.SERVICE_CLIENTS,
