@@ -1,6 +1,8 @@
 import { quantile } from "@tercet/cli";
 
-/** A value in a line of `k6 run --out json`. Other lines declare a metric, and begin with "type". */
+/**
+ * A value in a line of `k6 run --out json`. Other lines declare a metric, and begin with "type".
+ */
 interface Point {
   readonly metric: string;
   readonly data: { readonly time: string; readonly value: number };
