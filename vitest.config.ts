@@ -20,12 +20,14 @@ interface Options {
   readonly crashes?: "sample" | "rest";
   /** False: files of one worker share modules, as they leave no global state behind. */
   readonly isolate?: boolean;
+  /** True: one file at a time, for files that start systems of several processes. */
+  readonly alone?: boolean;
 }
 
 const project = (
   name: string,
   include: string[],
-  { exclude = [], crashes = "rest", isolate = true }: Options = {},
+  { exclude = [], crashes = "rest", isolate = true, alone = false }: Options = {},
 ): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
@@ -33,6 +35,7 @@ const project = (
     include,
     exclude: ["**/node_modules/**", ...exclude],
     isolate,
+    fileParallelism: !alone,
     provide: { timeFactor, crashes },
   },
 });
@@ -94,15 +97,18 @@ export default defineConfig({
         { isolate: false },
       ),
       project("wire", ["packages/*/test/**/*.test.ts"], { exclude: [...simulation, ...stack] }),
-      project("crash", [...e2e("crashes"), ...simulation]),
-      project("chaos", chaos),
-      project("delivery", delivery),
-      project("telemetry", telemetry),
+      project("crash", [...e2e("crashes"), ...simulation], { alone: true }),
+      project("chaos", chaos, { alone: true }),
+      project("delivery", delivery, { alone: true }),
+      project("telemetry", telemetry, { alone: true }),
       project("system", [...e2e("*"), ...stack], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
+        alone: true,
       }),
-      project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"]),
-      project("load", ["perf/test/**/*.test.ts"]),
+      project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"], {
+        alone: true,
+      }),
+      project("load", ["perf/test/**/*.test.ts"], { alone: true }),
     ],
   },
 });

@@ -270,12 +270,12 @@ const runtime: readonly Panel[] = [
     grouped("sum", POOL, "db_client_connection_max", `{{${POOL}}} max`),
   ]),
   panel(
-    "Waiting for a connection, and given up",
+    "Waits for a connection, and timeouts",
     "short",
     "Waiting for more than moments: statements are slow, or DATABASE_POOL_SIZE is small.",
     [
       grouped("sum", POOL, "db_client_connection_pending_requests", `{{${POOL}}} waiting`),
-      rate("db_client_connection_timeouts_total", POOL, `{{${POOL}}} given up per second`),
+      rate("db_client_connection_timeouts_total", POOL, `{{${POOL}}} timeouts per second`),
     ],
   ),
   panel("Breakers", "short", "0 closed, 1 half open, 2 open.", [
