@@ -112,7 +112,7 @@ test("a refund that fails until its deadline waits for an operator, whose retry 
   expect(saga).toMatchObject({
     kind: "place-order",
     step: "charge",
-    lastError: "the time for compensation is over",
+    lastError: "the compensation budget is spent",
   });
   expect(failedRefunds(await alice.orders.getOrder({ orderId: order.id })).length).toBeGreaterThan(
     1,

@@ -42,7 +42,7 @@ test.skipIf(missing.length > 0)(
     expect(await moves(stack, order)).toEqual([1, 0]);
     await writeFile(join(stack.bookDir, REFUNDS_WORK), "");
     const said = await followRunbook(stack, "A saga is stuck");
-    expect(said).toContain(`\tplace-order\tcharge\t${order.id}\tthe time for compensation is over`);
+    expect(said).toContain(`\tplace-order\tcharge\t${order.id}\tthe compensation budget is spent`);
     expect(said).toContain("SAGA_STATE_COMPENSATING");
     await becomes(alice, order, OrderStatus.CANCELLED);
     expect(await moves(stack, order)).toEqual([1, 1]);
