@@ -14,20 +14,23 @@ const timeFactor = Math.ceil(
 const LIMIT_MS = 180_000;
 const WAIT_LIMIT_MS = 10_000;
 
+/** One more than cores, since many tests wait. */
+const MAX_WORKERS = availableParallelism() + 1;
+
 interface Options {
   readonly exclude?: string[];
   /** Which failpoints `crashes.test.ts` runs. */
   readonly crashes?: "sample" | "rest";
   /** False: files of one worker share modules, as they leave no global state behind. */
   readonly isolate?: boolean;
-  /** True: one file at a time, for files that start systems of several processes. */
-  readonly alone?: boolean;
+  /** One file at a time, or two: files that start systems of several processes. */
+  readonly maxWorkers?: number;
 }
 
 const project = (
   name: string,
   include: string[],
-  { exclude = [], crashes = "rest", isolate = true, alone = false }: Options = {},
+  { exclude = [], crashes = "rest", isolate = true, maxWorkers = MAX_WORKERS }: Options = {},
 ): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
@@ -35,7 +38,9 @@ const project = (
     include,
     exclude: ["**/node_modules/**", ...exclude],
     isolate,
-    fileParallelism: !alone,
+    maxWorkers,
+    // Vitest runs projects of one group at once, which is for those of one number of workers.
+    sequence: { groupOrder: MAX_WORKERS - maxWorkers },
     provide: { timeFactor, crashes },
   },
 });
@@ -45,7 +50,8 @@ const e2e = (...names: string[]) => names.map((name) => `packages/proof/e2e/test
 /** `pnpm test` runs the first four. */
 const journey = e2e("journey");
 const sample = e2e("crashes", "takeover");
-const chaos = e2e("chaos", "rolling-restart", "replica-loss", "cancel-races", "clocks", "restart");
+const faults = e2e("participant-faults", "database-faults", "clocks", "cancel-races");
+const chaos = [...e2e("chaos", "rolling-restart", "replica-loss", "restart"), ...faults];
 const delivery = e2e("image", "dockerfile", "compose", "gateway", "helm-tests", "smoke");
 const telemetry = e2e("metrics", "telemetry", "logs");
 /** Ten thousand worlds, and the starts and stops of the whole system. */
@@ -83,8 +89,6 @@ export default defineConfig({
         : [["json", { outputFile: report }] satisfies [string, object]]),
     ],
     pool: "forks",
-    // Vitest would leave one core to itself. One more than cores, since many tests wait.
-    maxWorkers: availableParallelism() + 1,
     testTimeout: LIMIT_MS * timeFactor,
     hookTimeout: LIMIT_MS * timeFactor,
     expect: { poll: { timeout: WAIT_LIMIT_MS * timeFactor } },
@@ -97,18 +101,18 @@ export default defineConfig({
         { isolate: false },
       ),
       project("wire", ["packages/*/test/**/*.test.ts"], { exclude: [...simulation, ...stack] }),
-      project("crash", [...e2e("crashes"), ...simulation], { alone: true }),
-      project("chaos", chaos, { alone: true }),
-      project("delivery", delivery, { alone: true }),
-      project("telemetry", telemetry, { alone: true }),
+      project("crash", [...e2e("crashes"), ...simulation], { maxWorkers: 1 }),
+      project("chaos", chaos, { maxWorkers: 1 }),
+      project("delivery", delivery, { maxWorkers: 1 }),
+      project("telemetry", telemetry, { maxWorkers: 1 }),
       project("system", [...e2e("*"), ...stack], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
-        alone: true,
+        maxWorkers: 2,
       }),
       project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"], {
-        alone: true,
+        maxWorkers: 1,
       }),
-      project("load", ["perf/test/**/*.test.ts"], { alone: true }),
+      project("load", ["perf/test/**/*.test.ts"], { maxWorkers: 1 }),
     ],
   },
 });

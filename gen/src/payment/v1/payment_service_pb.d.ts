@@ -443,8 +443,9 @@ export declare const PaymentService: GenService<{
   },
   /**
    * Refunds a payment, in part or in full. `refund_id` is the idempotency key. An unknown payment
-   * is recorded as VOIDED, so a charge that arrives later is rejected. A declined or voided payment
-   * is returned unchanged, because there is nothing to refund.
+   * is recorded as VOIDED, so a charge that arrives later is rejected. If the provider has charged
+   * it before, for example because this database was restored from an older backup, the whole
+   * charge is refunded. A declined or voided payment that holds no money is returned unchanged.
    *
    * Reasons:
    * - REFUND_EXCEEDS_CAPTURE (failed_precondition; metadata `refundable_minor_units`)

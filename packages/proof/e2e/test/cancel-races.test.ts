@@ -22,8 +22,11 @@ const SETTINGS = {
   RECONCILE_INTERVAL_MS: "200",
 };
 const FROZEN_MS = 2_000;
+/** More are placed until there were enough faults: on a slow machine, replicas start late. */
 const ORDERS = 60;
-const STOCK = BigInt(ORDERS);
+const ORDERS_AT_MOST = 600;
+const FAULTS_OF_A_KIND = 2;
+const STOCK = BigInt(ORDERS_AT_MOST);
 const BETWEEN_ORDERS_MS = 100;
 /** Tokens, and how long an order by each usually takes. */
 const TOKENS = { tok_visa: 100, tok_slow: 2_100, tok_flaky: 500, tok_timeout_then_success: 700 };
@@ -208,7 +211,8 @@ function expectStreamsToAgree({ order, watchedThroughout, watchedAfterwards }: R
 test(`a cancel races the order, other cancels and the death of its owner: one wins (CANCEL_RACES_SEED=${seed})`, async () => {
   const running: Promise<Raced>[] = [];
   // All races are drawn first: faults draw from the same generator, in no certain order.
-  for (const race of Array.from({ length: ORDERS }, aRace)) {
+  for (const race of Array.from({ length: ORDERS_AT_MOST }, aRace)) {
+    if (running.length >= ORDERS && hasEnoughFaults()) break;
     running.push(run(race));
     await sleep(BETWEEN_ORDERS_MS);
   }
@@ -228,6 +232,10 @@ test(`a cancel races the order, other cancels and the death of its owner: one wi
   expectEverythingToHaveHappened(races);
 });
 
+/** The fleet skips a fault while too many replicas are missing. */
+const hasEnoughFaults = (): boolean =>
+  (["killed", "frozen"] as const).every((how) => fleet.log.count(how) >= FAULTS_OF_A_KIND);
+
 /** A race that the same side always wins tests nothing. */
 function expectEverythingToHaveHappened(races: readonly Raced[]): void {
   const steps = races.map(({ order }) => new Set(order.timeline.map(({ step }) => step)));
@@ -242,6 +250,5 @@ function expectEverythingToHaveHappened(races: readonly Raced[]): void {
     races.flatMap(({ answers }) => answers).filter((answer) => answer !== "ok").length,
     "refused",
   ).toBeGreaterThan(5);
-  for (const how of ["killed", "frozen"] as const)
-    expect(fleet.log.count(how), `owners that were ${how}`).toBeGreaterThan(1);
+  expect(hasEnoughFaults(), "owners that were killed, and frozen").toBe(true);
 }

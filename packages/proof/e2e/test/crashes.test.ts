@@ -29,6 +29,8 @@ const SETTINGS = {
 const NO_RECONCILER = { RECONCILE_AFTER_MS: "3600000", ABANDON_AFTER_MS: "3600000" };
 /** The deadline for orders whose charge gets no reply: they are PENDING by then. */
 const SHORT = { timeoutMs: patient(1_500) };
+/** How long a charge is held back: an order is PENDING, and cancelled elsewhere, meanwhile. */
+const HELD_BACK_MS = SHORT.timeoutMs + patient(2_500);
 const ALL_ENDED_MS = patient(30_000);
 
 let folder: TestFolder;
@@ -148,7 +150,7 @@ const paymentScenarios: Readonly<Record<string, PaymentScenario>> = {
   },
   "store.recordLateCharge": {
     ...confirmed,
-    also: always("after:store.open=delay(4000)"),
+    also: always(`after:store.open=delay(${HELD_BACK_MS})`),
     cancel: "elsewhere",
     ending: OrderStatus.CANCELLED,
   },
@@ -211,7 +213,7 @@ const startVictim = (
   });
 
 /** How long an order takes to bring the victim to its failpoint. */
-const REACHED = { timeout: 8_000, interval: 100 };
+const REACHED = { timeout: patient(4_000) + HELD_BACK_MS, interval: 100 };
 const TRIES = 4;
 
 /**

@@ -11,7 +11,6 @@ import { logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PATIENCE } from "./calls.ts";
 import { movedFor } from "./expect-invariants.ts";
-import { readSecrets } from "./forged-token.ts";
 import { followRunbook, missingPrograms } from "./runbook.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
@@ -108,7 +107,6 @@ test.skipIf(missing.length > 0)(
     );
 
     await followRunbook(stack, "Restore", {
-      ORDER_CLIENT_SECRET: (await readSecrets(stack)).orderClientSecret,
       AUDIT: `${process.execPath} ${AUDIT}`,
       ORDER_DATABASE_URL: stack.databaseUrls.order,
       PAYMENT_DATABASE_URL: stack.databaseUrls.payment,
