@@ -26,7 +26,13 @@ import {
   refundedStatus,
   settledStatus,
 } from "./payment.ts";
-import { type Change, type PageKey, type PaymentFilter, UnknownPaymentError } from "./store.ts";
+import {
+  type Change,
+  type ChangeKey,
+  type PageKey,
+  type PaymentFilter,
+  UnknownPaymentError,
+} from "./store.ts";
 
 const DUPLICATE_KEY = 11_000;
 
@@ -168,9 +174,36 @@ export async function listPayments(
       { createTime: after.createTime, _id: { $lt: after.id } },
     ];
   const cursor = paymentsIn(db).find(where).sort({ createTime: -1, _id: -1 }).limit(limit);
-  const documents = await reach(cursor.toArray());
-  return documents.map((document) => ({ ...fromDocument(document), events: [] }));
+  return withoutEvents(await reach(cursor.toArray()));
 }
+
+/** The condition of the partial index by which `listRefunded` reads. */
+export const REFUNDED = { refundedMinorUnits: { $gt: 0n } } as const;
+
+export async function listRefunded(
+  db: Db,
+  after: ChangeKey | undefined,
+  ageMs: number,
+  limit: number,
+): Promise<Payment[]> {
+  const settled = { $lt: await serverTime(db, -ageMs) };
+  const where: Filter<PaymentDocument> = {
+    ...REFUNDED,
+    // Not a tombstone: it belongs to no order.
+    orderId: { $exists: true },
+    updateTime: after === undefined ? settled : { ...settled, $gte: after.updateTime },
+  };
+  if (after !== undefined)
+    where.$or = [
+      { updateTime: { $gt: after.updateTime } },
+      { updateTime: after.updateTime, _id: { $gt: after.id } },
+    ];
+  const cursor = paymentsIn(db).find(where).sort({ updateTime: 1, _id: 1 }).limit(limit);
+  return withoutEvents(await reach(cursor.toArray()));
+}
+
+const withoutEvents = (documents: readonly PaymentDocument[]): Payment[] =>
+  documents.map((document) => ({ ...fromDocument(document), events: [] }));
 
 /** For `pendingSince` and `watchedSince`. */
 export async function unattended(

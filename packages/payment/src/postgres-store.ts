@@ -24,6 +24,7 @@ export function postgresStore(sql: Sql): PaymentStore {
     keepWatch: (id, forMs) => payments.keepWatch(work, id, forMs),
     get: (id) => payments.getPayment(sql, id),
     list: (filter, after, limit) => payments.listPayments(sql, filter, after, limit),
+    listRefunded: (after, ageMs, limit) => payments.listRefunded(work, after, ageMs, limit),
     pendingSince: (ageMs, limit) => payments.pendingSince(work, ageMs, limit),
     watchedSince: (ageMs, limit) => payments.watchedSince(work, ageMs, limit),
     ping: () => pingPostgres(sql),

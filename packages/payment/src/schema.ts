@@ -80,6 +80,7 @@ export const payments = pgTable(
     // Only unfinished payments: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
     index("payments_watched").on(t.attemptTime).where(sql`watched`),
+    index("payments_refunded").on(t.updateTime, t.id).where(sql`refunded_minor_units > 0`),
     check("known_status", sql.raw(`status in (${quoted(PAYMENT_STATUSES)})`)),
     check(
       "whole_charge",

@@ -63,7 +63,7 @@ export {
   useRequest,
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
-export { decodePageToken, pageSize, toPage } from "./paging.ts";
+export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
 export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, SchemaBehindError } from "./postgres/migrations.ts";
 export {

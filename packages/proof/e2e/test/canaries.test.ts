@@ -104,6 +104,7 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   },
   GetPayment: () => ({ paymentId: id() }),
   ListPayments: () => ({}),
+  ListRefundedPayments: () => ({}),
 };
 const services = {
   identity: [IdentityService],
