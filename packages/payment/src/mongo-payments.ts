@@ -15,7 +15,7 @@ import {
   toUpdate,
   type Write,
 } from "./mongo-document.ts";
-import { reach } from "./mongo-errors.ts";
+import { DUPLICATE_KEY, reach } from "./mongo-errors.ts";
 import {
   type Charge,
   type ChargeOutcome,
@@ -33,8 +33,6 @@ import {
   type PaymentFilter,
   UnknownPaymentError,
 } from "./store.ts";
-
-const DUPLICATE_KEY = 11_000;
 
 /** By path: the driver's types cannot follow paths into `refunds`, which contain ids. */
 type Condition = Readonly<Record<string, unknown>>;

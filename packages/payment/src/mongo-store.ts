@@ -3,6 +3,7 @@ import { type Collection, type IndexDescription, MongoClient, MongoServerError }
 import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
 import * as payments from "./mongo-payments.ts";
+import { claimDatabase, findSystem } from "./mongo-system.ts";
 import { observeMongo } from "./mongo-telemetry.ts";
 import type { PaymentStore } from "./store.ts";
 
@@ -20,12 +21,13 @@ const INDEXES: readonly IndexDescription[] = [
 
 /**
  * Connects to the database that the URL names and creates its indexes; if `migrateAtStart` is
- * false, throws SchemaBehindError instead when one is missing. Rejects if the server does not
+ * false, throws SchemaBehindError instead when one is missing. Throws ForeignDatabaseError if the
+ * database belongs to another system than `systemId`. Rejects if the server does not
  * respond within 2 s.
  */
 export async function openMongoStore(
   url: string,
-  { migrateAtStart = true }: DatabaseConfig = {},
+  { migrateAtStart = true, systemId }: DatabaseConfig = {},
 ): Promise<PaymentStore> {
   const client = new MongoClient(url, {
     appName: "payment",
@@ -42,6 +44,7 @@ export async function openMongoStore(
   observeMongo(client);
   try {
     await (migrateAtStart ? createIndexes : requireIndexes)(payments.paymentsIn(client.db()));
+    if (systemId !== undefined) await claimDatabase(client.db(), systemId);
   } catch (error) {
     await client.close();
     throw error;
@@ -72,6 +75,7 @@ function mongoStore(client: MongoClient): PaymentStore {
     listRefunded: (after, ageMs, limit) => payments.listRefunded(db, after, ageMs, limit),
     pendingSince: (ageMs, limit) => payments.unattended(db, { openWork: { $gt: 0 } }, ageMs, limit),
     watchedSince: (ageMs, limit) => payments.unattended(db, { watched: true }, ageMs, limit),
+    findSystem: () => findSystem(db),
     ping: async () => void (await reach(db.command({ ping: 1 }))),
     [Symbol.asyncDispose]: () => client.close(),
   };

@@ -1,4 +1,4 @@
-import { pingPostgres, type Sql } from "@tercet/service";
+import { findSystem, pingPostgres, type Sql } from "@tercet/service";
 import * as payments from "./postgres-payments.ts";
 import type { PaymentStore } from "./store.ts";
 
@@ -27,6 +27,7 @@ export function postgresStore(sql: Sql): PaymentStore {
     listRefunded: (after, ageMs, limit) => payments.listRefunded(work, after, ageMs, limit),
     pendingSince: (ageMs, limit) => payments.pendingSince(work, ageMs, limit),
     watchedSince: (ageMs, limit) => payments.watchedSince(work, ageMs, limit),
+    findSystem: () => findSystem(sql),
     ping: () => pingPostgres(sql),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   };

@@ -73,13 +73,13 @@ async function listPayments({ store }: PaymentDeps, request: ListPaymentsRequest
   return { payments: rows.map(toMessage), nextPageToken };
 }
 
-/** Longer than a statement may take, so that no change appears behind one that was listed. */
-const SETTLED_AFTER_MS = 10_000;
-
-async function listRefundedPayments({ store }: PaymentDeps, request: ListRefundedPaymentsRequest) {
+async function listRefundedPayments(
+  { store, refundFeedDelayMs }: PaymentDeps,
+  request: ListRefundedPaymentsRequest,
+) {
   const key = toTimeKey(request.pageToken);
   const after = key && { updateTime: key.time, id: key.id };
-  const rows = await store.listRefunded(after, SETTLED_AFTER_MS, pageSize(request.pageSize));
+  const rows = await store.listRefunded(after, refundFeedDelayMs, pageSize(request.pageSize));
   const last = rows.at(-1);
   return {
     payments: rows.map(toMessage),

@@ -18,6 +18,8 @@ import {
   type RefundStatus,
 } from "./payment.ts";
 
+export { system } from "@tercet/service";
+
 /** Whole milliseconds, as a Date holds: a page key made from a Date must find its row again. */
 const time = (name: string) => timeDefaultNow(name, 3);
 

@@ -112,6 +112,9 @@ export interface PaymentStore extends AsyncDisposable {
   /** Watched payments that were not attempted within the last `ageMs`; oldest first. */
   watchedSince(ageMs: number, limit: number): Promise<Payment[]>;
 
+  /** The system that the database belongs to; undefined before its first start. */
+  findSystem(): Promise<string | undefined>;
+
   /** Throws unless the database answers. */
   ping(signal: AbortSignal): Promise<void>;
 }

@@ -76,6 +76,7 @@ export {
   type Sql,
   violates,
 } from "./postgres/postgres.ts";
+export { ForeignDatabaseError, findSystem, system } from "./postgres/system.ts";
 export { runSweeper } from "./sweeper.ts";
 export { observeOperations } from "./telemetry/database-telemetry.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
