@@ -34,6 +34,35 @@ async function reserved(store: PaymentStore, id: string, minorUnits = 10n): Prom
   return refund;
 }
 
+/** A database belongs to the first system whose service opens it. */
+export function ownershipContract(
+  open: (systemId: string | undefined) => Promise<PaymentStore>,
+): void {
+  test("a database is one system's; a service of another one refuses it", async () => {
+    // From outside, a database is opened as no system.
+    await using outside = await open(undefined);
+    expect(await outside.findSystem()).toBeUndefined();
+    const first = await Promise.allSettled(["a", "b", "a", "b"].map(open));
+    const owner = await outside.findSystem();
+    const other = owner === "a" ? "b" : "a";
+    for (const opened of first) {
+      if (opened.status === "fulfilled") await opened.value[Symbol.asyncDispose]();
+      else
+        expect(opened.reason).toMatchObject({
+          name: "ForeignDatabaseError",
+          message: expect.stringMatching(
+            `the database belongs to the system "${owner}", and this service to "${other}": .*SYSTEM_ID=${owner}`,
+          ),
+        });
+    }
+    expect(first.map(({ status }) => status)).toEqual(
+      ["a", "b", "a", "b"].map((id) => (id === owner ? "fulfilled" : "rejected")),
+    );
+    await using again = await open(owner);
+    expect(await again.findSystem()).toBe(owner);
+  });
+}
+
 /** What every PaymentStore does in sequential calls. */
 export function functionalContract(open: () => Promise<PaymentStore>): void {
   describe("sequential calls", () => {
