@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { hashClientSecret, type SeedUser } from "@tercet/identity";
 import type { Env } from "@tercet/service";
 import type { ServiceName } from "./config.ts";
-import { type Secrets, seededUsers } from "./secrets.ts";
+import { type Secrets, seededUsers, systemIdOf } from "./secrets.ts";
 
 /** What the services' environments are made from. */
 export interface ServiceInputs {
@@ -29,12 +29,15 @@ export function serviceEnvs({
   secrets,
   bookDir,
 }: ServiceInputs): Record<ServiceName, Env> {
+  const SYSTEM_ID = systemIdOf(secrets);
   const verification = {
+    SYSTEM_ID,
     TOKEN_ISSUER: urls.identity,
     JWKS_URL: `${urls.identity}/.well-known/jwks.json`,
   };
   return {
     identity: {
+      SYSTEM_ID,
       TOKEN_ISSUER: urls.identity,
       TOKEN_SIGNING_KEYS: JSON.stringify(secrets.signingKeys),
       DATABASE_URL: databaseUrls.identity,

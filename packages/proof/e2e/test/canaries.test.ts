@@ -111,6 +111,7 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   },
   GetPayment: () => ({ paymentId: id() }),
   ListPayments: () => ({}),
+  ListRefundedPayments: () => ({}),
 };
 const services = {
   identity: [IdentityService],
