@@ -98,7 +98,7 @@ export default defineConfig({
       project(
         "unit",
         ["{gateway,packages,perf}/**/src/**/*.test.ts", "{infra,scripts}/**/*.test.ts"],
-        { isolate: false },
+        { isolate: false, exclude: ["scripts/templates/**"] },
       ),
       project("wire", ["packages/*/test/**/*.test.ts"], { exclude: [...simulation, ...stack] }),
       project("crash", [...e2e("crashes"), ...simulation], { maxWorkers: 1 }),
