@@ -76,6 +76,14 @@ export declare type Order = Message<"order.v1.Order"> & {
   timeline: SagaEvent[];
 
   /**
+   * The sagas that executed this order, oldest first: the one that placed it, then the one that
+   * cancels it, if any. For SagaService. Omitted in lists.
+   *
+   * @generated from field: repeated string saga_ids = 12;
+   */
+  sagaIds: string[];
+
+  /**
    * How much of the payment was refunded, in part or in full: by a cancellation, or by an operator
    * with PaymentService.RefundPayment. 0 if nothing was. Such a refund by an operator does not change
    * `status`, and is shown within half a minute; cancelling the order then refunds the rest.
@@ -420,7 +428,8 @@ export enum OrderStatus {
   CANCELLING = 4,
 
   /**
-   * Undone; any payment has been refunded.
+   * Undone; any payment has been refunded, or an operator settled it outside the system: then the
+   * last event of the timeline has the outcome RESOLVED.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLED = 5;
    */
