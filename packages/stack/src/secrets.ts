@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { generateSigningKey } from "@tercet/identity";
 import { z } from "zod";
@@ -74,6 +74,13 @@ async function writeSecrets(file: string, secrets: Secrets): Promise<Secrets> {
   await rename(`${file}.new`, file);
   return secrets;
 }
+
+/**
+ * Returns the name of the system: from a secret that every start of it has, so that two stacks never
+ * share one.
+ */
+export const systemIdOf = ({ orderClientSecret }: Secrets): string =>
+  `stack-${createHash("sha256").update(`tercet:system:${orderClientSecret}`).digest("hex").slice(0, 16)}`;
 
 /** Without letters and digits that look alike. */
 const ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789";

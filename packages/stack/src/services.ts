@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { hashClientSecret, type SeedUser } from "@tercet/identity";
 import type { Env } from "@tercet/service";
 import { recordOf, type ServiceName, serviceEntry, serviceNames, urlVariable } from "./config.ts";
-import { clientNames, clientSecretOf, type Secrets, seededUsers } from "./secrets.ts";
+import { clientNames, clientSecretOf, type Secrets, seededUsers, systemIdOf } from "./secrets.ts";
 
 /** What the services' environments are made from. */
 export interface ServiceInputs {
@@ -29,6 +29,7 @@ export function serviceEnvs({
   secrets,
   bookDir,
 }: ServiceInputs): Record<ServiceName, Env> {
+  const SYSTEM_ID = systemIdOf(secrets);
   const verification = { JWKS_URL: `${urls.identity}/.well-known/jwks.json` };
   const own: Partial<Record<ServiceName, Env>> = {
     identity: {
@@ -45,6 +46,7 @@ export function serviceEnvs({
     payment: { PROVIDER_BOOK_DIR: bookDir },
   };
   return recordOf(serviceNames, (name) => ({
+    SYSTEM_ID,
     TOKEN_ISSUER: urls.identity,
     ...(name !== "identity" && verification),
     DATABASE_URL: databaseUrls[name],
