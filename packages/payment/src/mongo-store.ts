@@ -1,5 +1,5 @@
-import { type DatabaseConfig, SchemaBehindError } from "@tercet/service";
-import { type Collection, MongoClient, MongoServerError } from "mongodb";
+import { type DatabaseConfig, SchemaBehindError, StartError } from "@tercet/service";
+import { type Collection, MongoClient, type MongoClientOptions, MongoServerError } from "mongodb";
 import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
 import * as payments from "./mongo-payments.ts";
@@ -26,7 +26,7 @@ export async function openMongoStore(
   url: string,
   { migrateAtStart = true }: DatabaseConfig = {},
 ): Promise<PaymentStore> {
-  const client = new MongoClient(url, {
+  const client = clientOf(url, {
     appName: "payment",
     monitorCommands: true,
     useBigInt64: true,
@@ -43,10 +43,25 @@ export async function openMongoStore(
     await (migrateAtStart ? createIndexes : requireIndexes)(payments.paymentsIn(client.db()));
   } catch (error) {
     await client.close();
-    throw error;
+    if (error instanceof SchemaBehindError) throw error;
+    throw unusable(error);
   }
   return mongoStore(client);
 }
+
+/** Nothing is connected yet. */
+function clientOf(url: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(url, options);
+  } catch (error) {
+    throw unusable(error);
+  }
+}
+
+const unusable = (error: unknown): StartError =>
+  new StartError(`the database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
+    cause: error,
+  });
 
 /**
  * Payments in MongoDB, one document each. Every change is one conditional update of one document,

@@ -1,4 +1,4 @@
-import { timeDefaultNow } from "@tercet/service";
+import { timeDefaultNow } from "@tercet/service/schema";
 import { sql } from "drizzle-orm";
 import {
   bigint,

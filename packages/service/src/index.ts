@@ -13,6 +13,7 @@ export {
   parseEnv,
   readEnv,
   type ServiceConfig,
+  StartError,
   serviceConfig,
   serviceEnv,
 } from "./config.ts";
@@ -57,14 +58,12 @@ export {
   REQUEST_RETENTION_MS,
   type RequestRecord,
   type RequestStore,
-  requests,
   sweepRequests,
   toRequest,
   useRequest,
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
 export { decodePageToken, pageSize, toPage } from "./paging.ts";
-export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
@@ -85,3 +84,4 @@ export {
   noteLogContext,
   withLogContext,
 } from "./telemetry/log-context.ts";
+export { databaseUrl, httpUrl, postgresUrl } from "./urls.ts";

@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import { ROOT } from "@tercet/cli";
 import { identitySettings } from "@tercet/identity";
 import { orderSettings } from "@tercet/order";
-import { paymentSettings } from "@tercet/payment";
-import { ConfigError, type Env, integer, parseEnv } from "@tercet/service";
+import { paymentDatabaseUrl, paymentSettings } from "@tercet/payment";
+import { ConfigError, type Env, integer, parseEnv, postgresUrl } from "@tercet/service";
 import { z } from "zod";
 
 export const serviceNames = ["identity", "order", "payment"] as const;
@@ -56,11 +56,6 @@ export const databaseVariable = (name: ServiceName) => `${upper(name)}_DATABASE_
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
-const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
-const PAYMENT_URL = /^(postgres(ql)?|mongodb(\+srv)?):\/\//;
-const paymentUrl = z
-  .string()
-  .regex(PAYMENT_URL, "must begin with postgres://, mongodb:// or mongodb+srv://");
 
 const shape = z.object({
   DATA_DIR: z.string().default(resolve(ROOT, ".data")),
@@ -71,7 +66,7 @@ const shape = z.object({
   POSTGRES_PORT: port(5433),
   IDENTITY_DATABASE_URL: postgresUrl.optional(),
   ORDER_DATABASE_URL: postgresUrl.optional(),
-  PAYMENT_DATABASE_URL: paymentUrl.optional(),
+  PAYMENT_DATABASE_URL: paymentDatabaseUrl.optional(),
 });
 
 /** Throws ConfigError naming every problem. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import httpProxy from "@fastify/http-proxy";
 import { LOOPBACK } from "@tercet/cli";
-import { authTarget } from "@tercet/gateway";
+import { authTarget } from "@tercet/gateway/auth-routes";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
