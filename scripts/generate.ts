@@ -8,6 +8,7 @@ import { execa } from "execa";
 import { writeChartFiles } from "../infra/checks/chart-files.ts";
 import { generateManifests } from "../infra/checks/k8s-manifests.ts";
 import { writeDashboards } from "../infra/grafana/dashboards.ts";
+import { DRIZZLE_KIT } from "./checks/generated.ts";
 import { writePlaces } from "./checks/services.ts";
 
 const usage = `Usage: pnpm generate [--help]
@@ -45,4 +46,4 @@ if (!(await generateManifests()))
   );
 // drizzle-kit asks whether a column was renamed or replaced, so it gets the terminal.
 for (const config of globSync("packages/*/drizzle.config.ts", { cwd: ROOT }))
-  await run("drizzle-kit", ["generate"], join(ROOT, dirname(config)));
+  await run("node", [...DRIZZLE_KIT, "generate"], join(ROOT, dirname(config)));

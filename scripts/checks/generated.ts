@@ -11,6 +11,12 @@ import {
   temporaryFolder,
 } from "@tercet/cli/repository";
 
+/**
+ * Arguments of node for drizzle-kit, in the folder of a package: the schemas that it loads are those
+ * of the sources, so that nothing has to be built.
+ */
+export const DRIZZLE_KIT = ["--conditions=source", "node_modules/drizzle-kit/bin.cjs"] as const;
+
 /** Generates the contracts' code into a temporary folder and compares it with what is committed. */
 export async function checkGeneratedContracts(): Promise<Outcome> {
   await using folder = await temporaryFolder("contracts");
@@ -34,14 +40,15 @@ async function staleMigrations(config: string): Promise<string[]> {
   await using folder = await temporaryFolder("migrations");
   const name = dirname(config);
   const cwd = join(ROOT, name);
-  const consistent = await execute("drizzle-kit", ["check"], cwd);
+  const consistent = await execute("node", [...DRIZZLE_KIT, "check"], cwd);
   if (consistent.code !== 0) return [`${name}: drizzle-kit check\n${consistent.output}`];
   const migrations = await migrationsFolder(config);
   const copy = join(folder.path, "migrations");
   await cp(migrations, copy, { recursive: true });
   const copied = join(folder.path, "drizzle.config.ts");
   await writeFile(copied, redirected(config, relative(cwd, copy)));
-  const { code, output } = await execute("drizzle-kit", ["generate", "--config", copied], cwd);
+  const generate = [...DRIZZLE_KIT, "generate", "--config", copied];
+  const { code, output } = await execute("node", generate, cwd);
   if (code !== 0) return [`${name}: drizzle-kit generate\n${output}`];
   const problems = await staleFiles(relative(ROOT, migrations), copy);
   // It also exits with 0 when the schema cannot be loaded, or when it waits for a reply.

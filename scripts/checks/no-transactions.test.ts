@@ -43,8 +43,21 @@ test.each([
   ["const connection = await sql.reserve();"],
   ["await db.transaction(async (tx) => tx.execute(one));"],
   ["await database().transaction(async () => {});"],
+  ["await postgres(url, { max: 1 }).begin(work);"],
+  ["await drizzle(pool).transaction(work);"],
 ])("%s", (statement) =>
   expect(lint("packages/order/src/store.ts", `${statement}\n`)).toContain(torn),
+);
+
+test.each([
+  ["await inventory.reserve({ sku, quantity });"],
+  ["animation.begin(() => draw());"],
+  ["const seat = await this.seats.reserve();"],
+  ["await client.reserve(request, { signal });"],
+  ["mysql.transaction;"],
+  ["await mysql.begin(work);"],
+])("of another object it is fine: %s", (statement) =>
+  expect(lint("packages/order/src/store.ts", `${statement}\n`)).not.toContain(torn),
 );
 
 test("one statement is fine, and so are migrations", () => {

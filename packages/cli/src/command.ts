@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { ConfigError, type Env, readEnv } from "@tercet/service";
+import { type Env, readEnv, StartError } from "@tercet/service/config";
 import { CommandError } from "./errors.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
@@ -30,7 +30,7 @@ export interface Command {
 const INTERRUPTED = 130;
 
 /**
- * Runs a command in this process: arguments, signals, exit code. A CommandError or ConfigError is
+ * Runs a command in this process: arguments, signals, exit code. A CommandError or StartError is
  * printed as its message, any other error with its stack.
  */
 export async function runCommand({
@@ -82,6 +82,6 @@ function interruption(): AbortSignal {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof CommandError || error instanceof ConfigError) return error.message;
+  if (error instanceof CommandError || error instanceof StartError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { readEnv } from "@tercet/service";
+import { readEnv } from "@tercet/service/config";
 
 /** Returns the path of a program in a folder of PATH; undefined if it is in none. */
 export async function onPath(name: string): Promise<string | undefined> {

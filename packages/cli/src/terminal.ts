@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 import { stripVTControlCharacters, styleText } from "node:util";
-import type { Env } from "@tercet/service";
+import type { Env } from "@tercet/service/config";
 import type { ProgressListener } from "./progress.ts";
 
 export type Style = Parameters<typeof styleText>[0];

@@ -1,4 +1,11 @@
-import { type Env, integer, parseEnv, serviceConfig, serviceEnv } from "@tercet/service";
+import {
+  type Env,
+  integer,
+  parseEnv,
+  postgresUrl,
+  serviceConfig,
+  serviceEnv,
+} from "@tercet/service";
 import { z } from "zod";
 import { type Signing, signingJwk } from "./keys.ts";
 import { seedUser } from "./seed.ts";
@@ -32,7 +39,7 @@ const serviceClients = z
 const shape = z.object({
   ...serviceEnv(5010),
   IDENTITY_STORE: z.enum(["postgres", "memory"]).default("postgres"),
-  DATABASE_URL: z.string().optional(),
+  DATABASE_URL: postgresUrl.optional(),
   /** A JSON Web Key Set of private ES256 keys; the first signs. Instead of TOKEN_SECRET. */
   TOKEN_SIGNING_KEYS: json(signingKeys).optional(),
   ACCESS_TOKEN_SECONDS: integer(600, 10, 900),

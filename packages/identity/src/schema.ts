@@ -1,8 +1,8 @@
-import { time, timeDefaultNow } from "@tercet/service";
+import { time, timeDefaultNow } from "@tercet/service/schema";
 import { index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
 
-export { requests, system } from "@tercet/service";
+export { requests, system } from "@tercet/service/schema";
 
 export const users = pgTable(
   "users",

@@ -2,8 +2,10 @@ import {
   type Env,
   failpointEnv,
   failpointsOnlyInTests,
+  httpUrl,
   integer,
   parseEnv,
+  postgresUrl,
   serviceConfig,
   serviceEnv,
 } from "@tercet/service";
@@ -17,9 +19,9 @@ const shape = failpointsOnlyInTests(
     ...serviceEnv(5011),
     ...failpointEnv(orderFailpoints),
     /** postgres://user:password@host:port/orders */
-    DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://"),
-    PAYMENT_URL: z.url(),
-    IDENTITY_URL: z.url(),
+    DATABASE_URL: postgresUrl,
+    PAYMENT_URL: httpUrl,
+    IDENTITY_URL: httpUrl,
     /** Authenticates this service to Identity, which issues its tokens. */
     SERVICE_CLIENT_SECRET: z.string().min(16, "must be at least 16 characters"),
     /** How often refunds are read from Payment. */

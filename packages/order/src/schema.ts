@@ -1,11 +1,11 @@
 import type { SagaFailure } from "@tercet/saga";
-import { timeDefaultNow } from "@tercet/service";
+import { timeDefaultNow } from "@tercet/service/schema";
 import { sql } from "drizzle-orm";
 import { bigint, char, check, index, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { ORDER_STATUSES } from "./order.ts";
 
-export { sagas, workers } from "@tercet/saga";
-export { requests, system } from "@tercet/service";
+export { sagas, workers } from "@tercet/saga/schema";
+export { requests, system } from "@tercet/service/schema";
 
 export const products = pgTable(
   "products",

@@ -8,7 +8,7 @@ import {
   serviceEnv,
 } from "@tercet/service";
 import { z } from "zod";
-import { databaseKind } from "./connect-store.ts";
+import { databaseKind, paymentDatabaseUrl } from "./connect-store.ts";
 import { paymentFailpoints } from "./failpoints.ts";
 
 const shape = failpointsOnlyInTests(
@@ -16,12 +16,7 @@ const shape = failpointsOnlyInTests(
     ...serviceEnv(5012),
     ...failpointEnv(paymentFailpoints),
     /** Its scheme decides which store is used. */
-    DATABASE_URL: z.string().transform((url, context) => {
-      const kind = databaseKind(url);
-      if (kind !== undefined) return { kind, url };
-      context.addIssue("must begin with mongodb://, mongodb+srv:// or postgres://");
-      return z.NEVER;
-    }),
+    DATABASE_URL: paymentDatabaseUrl.transform((url) => ({ kind: databaseKind(url), url })),
     /** The folder of the simulated provider's book; processes may share it. */
     PROVIDER_BOOK_DIR: z.string().default(".data/provider-book"),
     /** The simulated provider declines at least this many minor units. */

@@ -1,23 +1,23 @@
 import {
   connectPostgres,
   type DatabaseConfig,
+  databaseUrl,
   migratePostgres,
   openPostgres,
 } from "@tercet/service";
-import { openMongoStore } from "./mongo-store.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import type { PaymentStore } from "./store.ts";
 
 export type DatabaseKind = "mongodb" | "postgres";
 
-const MONGODB = /^mongodb(\+srv)?:\/\//;
-const POSTGRES = /^postgres(ql)?:\/\//;
+/** The address of a payment database; its scheme says of which kind it is. */
+export const paymentDatabaseUrl = databaseUrl("mongodb", "mongodb+srv", "postgres", "postgresql");
 
-/** Returns the kind of database that the URL names; undefined if it is neither. */
-export function databaseKind(url: string): DatabaseKind | undefined {
-  if (MONGODB.test(url)) return "mongodb";
-  return POSTGRES.test(url) ? "postgres" : undefined;
-}
+export const databaseKind = (url: string): DatabaseKind =>
+  url.startsWith("mongodb") ? "mongodb" : "postgres";
+
+/** The driver is loaded only where it is used. */
+const mongo = () => import("./mongo-store.ts");
 
 /**
  * Opens the store once its schema is up to date. Throws SchemaBehindError if that takes a migration
@@ -28,19 +28,19 @@ export async function openPaymentStore(
   config: DatabaseConfig = {},
 ): Promise<PaymentStore> {
   return databaseKind(url) === "mongodb"
-    ? openMongoStore(url, config)
+    ? (await mongo()).openMongoStore(url, config)
     : postgresStore(await openPostgres("payment", url, MIGRATIONS, config));
 }
 
 /** Connects to a database whose schema is up to date: for reading it from outside the service. */
 export async function connectPaymentStore(url: string): Promise<PaymentStore> {
   return databaseKind(url) === "mongodb"
-    ? openMongoStore(url)
+    ? (await mongo()).openMongoStore(url)
     : postgresStore(connectPostgres(url, { applicationName: "payment" }));
 }
 
 /** Brings a payment database's schema up to date; MongoDB's schema is its indexes. */
 export async function migratePaymentStore(url: string): Promise<void> {
   if (databaseKind(url) === "postgres") return migratePostgres(url, MIGRATIONS);
-  await (await openMongoStore(url))[Symbol.asyncDispose]();
+  await (await (await mongo()).openMongoStore(url))[Symbol.asyncDispose]();
 }

@@ -1,4 +1,4 @@
 import { runMigration } from "@tercet/service";
-import { migratePaymentStore } from "./connect-store.ts";
+import { migratePaymentStore, paymentDatabaseUrl } from "./connect-store.ts";
 
-await runMigration("payment", migratePaymentStore);
+await runMigration("payment", migratePaymentStore, paymentDatabaseUrl);

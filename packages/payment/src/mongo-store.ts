@@ -1,5 +1,11 @@
-import { type DatabaseConfig, SchemaBehindError } from "@tercet/service";
-import { type Collection, type IndexDescription, MongoClient, MongoServerError } from "mongodb";
+import { type DatabaseConfig, SchemaBehindError, StartError } from "@tercet/service";
+import {
+  type Collection,
+  type IndexDescription,
+  MongoClient,
+  type MongoClientOptions,
+  MongoServerError,
+} from "mongodb";
 import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
 import * as payments from "./mongo-payments.ts";
@@ -29,7 +35,7 @@ export async function openMongoStore(
   url: string,
   { migrateAtStart = true, systemId }: DatabaseConfig = {},
 ): Promise<PaymentStore> {
-  const client = new MongoClient(url, {
+  const client = clientOf(url, {
     appName: "payment",
     monitorCommands: true,
     useBigInt64: true,
@@ -47,10 +53,25 @@ export async function openMongoStore(
     if (systemId !== undefined) await claimDatabase(client.db(), systemId);
   } catch (error) {
     await client.close();
-    throw error;
+    if (error instanceof StartError) throw error;
+    throw unusable(error);
   }
   return mongoStore(client);
 }
+
+/** Nothing is connected yet. */
+function clientOf(url: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(url, options);
+  } catch (error) {
+    throw unusable(error);
+  }
+}
+
+const unusable = (error: unknown): StartError =>
+  new StartError(`the database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
+    cause: error,
+  });
 
 /**
  * Payments in MongoDB, one document each. Every change is one conditional update of one document,

@@ -1,4 +1,4 @@
-import { timeDefaultNow } from "@tercet/service";
+import { timeDefaultNow } from "@tercet/service/schema";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -18,7 +18,7 @@ import {
   type RefundStatus,
 } from "./payment.ts";
 
-export { system } from "@tercet/service";
+export { system } from "@tercet/service/schema";
 
 /** Whole milliseconds, as a Date holds: a page key made from a Date must find its row again. */
 const time = (name: string) => timeDefaultNow(name, 3);

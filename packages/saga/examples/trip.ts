@@ -21,11 +21,10 @@ import {
   remote,
   type SagaDefinition,
   type SagaSql,
-  sagas,
   TerminalError,
   toResults,
-  workers,
 } from "@tercet/saga";
+import { sagas, workers } from "@tercet/saga/schema";
 import postgres from "postgres";
 import { v7 as uuidv7 } from "uuid";
 

@@ -43,6 +43,5 @@ export {
   type SagaRecord,
   type SagaState,
 } from "./saga.ts";
-export { sagas, workers } from "./schema.ts";
 export type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 export type { Acquisition, SagaTracer } from "./tracer.ts";

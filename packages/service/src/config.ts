@@ -1,21 +1,29 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { hardenedLimits, type TlsOptions } from "./host/one-port.ts";
+import { httpUrl } from "./urls.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
 /** Returns the environment of the process; nothing else reads it. */
 export const readEnv = (): Env => ({ ...process.env });
 
+/** A process cannot start for a reason outside of it. The message is one sentence for a person. */
+export class StartError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
 /** An invalid configuration; the message names every problem at once. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   readonly problems: readonly string[];
 
   constructor(service: string, problems: readonly string[]) {
     super(
       `${service} cannot start because its configuration is invalid:\n${problems.map((p) => `  ${p}`).join("\n")}`,
     );
-    this.name = "ConfigError";
     this.problems = problems;
   }
 }
@@ -72,16 +80,14 @@ export const serviceEnv = (port: number) => ({
     )
     .optional(),
   /** Sends log lines to Loki as well: "https://user:password@loki:3100". */
-  LOKI_URL: z
-    .url({ protocol: /^https?$/, error: "must begin with http:// or https://" })
-    .optional(),
+  LOKI_URL: httpUrl.optional(),
   /** Paths of PEM files; set both or none. */
   TLS_CERT: z.string().optional(),
   TLS_KEY: z.string().optional(),
   TLS_CLIENT_CA: z.string().optional(),
   /** Origins that may call from a browser, separated by commas; none by default. */
   CORS_ORIGINS: list.default([]),
-  TOKEN_ISSUER: z.url(),
+  TOKEN_ISSUER: httpUrl,
   /**
    * Names the system that this service is part of: the same for its services, different from any
    * other system's. The first start writes it into the database; a service refuses the database of
@@ -93,7 +99,7 @@ export const serviceEnv = (port: number) => ({
     .optional(),
   TOKEN_AUDIENCE: z.string().min(1).default("tercet"),
   /** Default: /.well-known/jwks.json at TOKEN_ISSUER. */
-  JWKS_URL: z.url().optional(),
+  JWKS_URL: httpUrl.optional(),
   /** The shared secret of the issuer (HS256), instead of JWKS_URL. */
   TOKEN_SECRET: z.string().min(32, "must be at least 32 characters").optional(),
   DEFAULT_TIMEOUT_MS: integer(10_000, 100, 30_000),

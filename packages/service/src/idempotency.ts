@@ -1,33 +1,14 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { index, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { requestIdReused } from "./errors.ts";
 import { principal } from "./host/principal.ts";
-import { timeDefaultNow } from "./postgres/columns.ts";
 import {
   type Fragment,
   isDatabaseUnavailable,
   milliseconds,
   type Sql,
 } from "./postgres/postgres.ts";
-
-/** Used request ids. The statement that carries a request out also inserts its row. */
-export const requests = pgTable(
-  "requests",
-  {
-    caller: text("caller").notNull(),
-    requestId: uuid("request_id").notNull(),
-    method: text("method").notNull(),
-    fingerprint: text("fingerprint").notNull(),
-    resourceId: text("resource_id").notNull(),
-    createTime: timeDefaultNow("create_time"),
-  },
-  (table) => [
-    primaryKey({ columns: [table.caller, table.requestId] }),
-    index("requests_create_time_idx").on(table.createTime),
-  ],
-);
 
 /** One use of a `request_id`, scoped to its caller. */
 export interface RequestRecord {

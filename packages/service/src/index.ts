@@ -13,6 +13,7 @@ export {
   parseEnv,
   readEnv,
   type ServiceConfig,
+  StartError,
   serviceConfig,
   serviceEnv,
 } from "./config.ts";
@@ -57,14 +58,12 @@ export {
   REQUEST_RETENTION_MS,
   type RequestRecord,
   type RequestStore,
-  requests,
   sweepRequests,
   toRequest,
   useRequest,
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
 export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
-export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
@@ -76,7 +75,7 @@ export {
   type Sql,
   violates,
 } from "./postgres/postgres.ts";
-export { ForeignDatabaseError, findSystem, system } from "./postgres/system.ts";
+export { ForeignDatabaseError, findSystem } from "./postgres/system.ts";
 export { runSweeper } from "./sweeper.ts";
 export { observeOperations } from "./telemetry/database-telemetry.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";
@@ -86,3 +85,4 @@ export {
   noteLogContext,
   withLogContext,
 } from "./telemetry/log-context.ts";
+export { databaseUrl, httpUrl, postgresUrl } from "./urls.ts";

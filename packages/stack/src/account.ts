@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import { StackError } from "./errors.ts";
 
 /** Turns a command into one that another account runs. */
@@ -23,8 +22,10 @@ export interface Account {
 export async function chooseAccount(paths: readonly string[]): Promise<Account> {
   if (process.getuid?.() !== 0)
     return { owner: undefined, as: (command, args) => ({ command, args, options: {} }) };
+  const { execa } = await import("execa");
   const id = async (flag: string) => Number((await execa("id", [flag, "nobody"])).stdout);
-  const owner = { uid: await id("-u"), gid: await id("-g") };
+  const [uid, gid] = await Promise.all([id("-u"), id("-g")]);
+  const owner = { uid, gid };
   const plain: AsAccount = (command, args) => ({ command, args, options: owner });
   for (const as of [plain, withAccess(owner)]) if (await reaches(as, paths)) return { owner, as };
   const where = paths.join(" and ");
@@ -54,6 +55,7 @@ const withAccess =
   };
 
 async function reaches(as: AsAccount, paths: readonly string[]): Promise<boolean> {
+  const { execa } = await import("execa");
   const tests = paths.map((path) => {
     const { command, args, options } = as("test", ["-x", path]);
     return execa(command, args, { ...options, cwd: "/", reject: false });

@@ -40,6 +40,16 @@ test("two of its parts cannot share a port, unless it is any", () => {
   });
 });
 
+test.each([
+  "postgres://me:100%secret@db/orders",
+  "postgres://me:p@ss@db/orders",
+  "postgres://me:pa/ss@db/orders",
+])("a database URL that no driver reads is refused in a sentence: %s", (url) => {
+  expect(problemsOf({ ORDER_DATABASE_URL: url })).toEqual([
+    "ORDER_DATABASE_URL: is not a URL: in its user name and password write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25",
+  ]);
+});
+
 test("payments may be in MongoDB, and nothing else", () => {
   const url = "mongodb://127.0.0.1/payments";
   expect(envToConfig({ PAYMENT_DATABASE_URL: url }).databaseUrls).toEqual({ payment: url });

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { ROOT, recordOf, type ServiceName, serviceEntry, serviceNames } from "@tercet/cli";
-import { ConfigError, type Env, integer, parseEnv } from "@tercet/service";
+import { paymentDatabaseUrl } from "@tercet/payment";
+import { ConfigError, type Env, integer, parseEnv, postgresUrl } from "@tercet/service";
 import { z } from "zod";
 
 export { recordOf, type ServiceName, serviceEntry, serviceNames } from "@tercet/cli";
@@ -56,11 +57,6 @@ async function settingsOf(name: ServiceName): Promise<readonly string[]> {
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
-const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
-const EITHER_URL = /^(postgres(ql)?|mongodb(\+srv)?):\/\//;
-const eitherUrl = z
-  .string()
-  .regex(EITHER_URL, "must begin with postgres://, mongodb:// or mongodb+srv://");
 
 /** A variable for each name. */
 const variables = <Name extends string, Variable extends string, T>(
@@ -75,7 +71,10 @@ const shape = z.object({
   EDGE_PORT: port(8000),
   POSTGRES_PORT: port(5433),
   ...variables(serviceNames, databaseVariable, (name) =>
-    (serviceEntry(name).database.kinds.includes("mongodb") ? eitherUrl : postgresUrl).optional(),
+    (serviceEntry(name).database.kinds.includes("mongodb")
+      ? paymentDatabaseUrl
+      : postgresUrl
+    ).optional(),
   ),
 });
 

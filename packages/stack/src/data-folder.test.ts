@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { openDataFolder } from "./data-folder.ts";
 import { StackError } from "./errors.ts";
 
@@ -38,6 +38,25 @@ test("one whose holder was killed can be taken, and says so", async () => {
   await once(holder, "exit");
   await using folder = await openDataFolder(parent);
   expect(folder.leftBehind).toBe(true);
+});
+
+test.each(["/nowhere", `/tmp/${"x".repeat(200)}`])(
+  "whatever TMPDIR is, one at a time holds it: %s",
+  async (elsewhere) => {
+    await using held = await openDataFolder(parent);
+    vi.stubEnv("TMPDIR", elsewhere);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await expect(openDataFolder(held.path)).rejects.toThrow("another stack runs on the folder");
+  },
+);
+
+test.runIf(process.platform === "linux")("its path may be long", async () => {
+  const path = join(parent, "x".repeat(100), "y".repeat(100));
+  const folder = await openDataFolder(path);
+  await expect(openDataFolder(path)).rejects.toThrow("another stack runs on the folder");
+  await folder[Symbol.asyncDispose]();
+  await using again = await openDataFolder(path);
+  expect(again.leftBehind).toBe(false);
 });
 
 test.each(["file/data", "../../../../proc/tercet"])(

@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
-import { mkdir, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { StackError } from "./errors.ts";
 
@@ -20,14 +18,12 @@ export interface DataFolder extends AsyncDisposable {
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   await makeWritable(path);
-  const { server, leftBehind } = await lock(path);
+  const { leftBehind, release } = await lock(path);
   return {
     path,
     leftBehind,
     file: (...names) => join(path, ...names),
-    [Symbol.asyncDispose]: async () => {
-      await new Promise((closed) => server.close(closed));
-    },
+    [Symbol.asyncDispose]: release,
   };
 }
 
@@ -61,24 +57,55 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
+/** Limit of a socket's path, in bytes; the end of the string is not counted. */
+const MAX_SOCKET_BYTES = process.platform === "linux" ? 107 : 103;
+
+interface Lock {
+  readonly leftBehind: boolean;
+  release(): Promise<void>;
+}
+
 /**
- * Locks by a socket: if connections to it are accepted, another stack holds the folder; if they are
- * refused, that stack was killed. A file with a process id cannot tell the two apart. The socket is
- * in the system's temporary folder because the path of a socket must be short.
+ * Locks by a socket in the folder: if connections to it are accepted, another stack holds the
+ * folder; if they are refused, that stack was killed. A file with a process id cannot tell the two
+ * apart.
  */
-async function lock(path: string): Promise<{ server: Server; leftBehind: boolean }> {
-  const id = createHash("sha256")
-    .update(await realpath(path))
-    .digest("hex")
-    .slice(0, 16);
-  const socket = join(tmpdir(), `tercet-${id}.sock`);
-  const first = await listen(socket);
-  if (first !== undefined) return { server: first, leftBehind: false };
-  if (await isAccepted(socket)) throw heldBy(path);
-  await rm(socket, { force: true });
-  const second = await listen(socket);
-  if (second === undefined) throw heldBy(path);
-  return { server: second, leftBehind: true };
+async function lock(path: string): Promise<Lock> {
+  const folder = await open(path);
+  try {
+    const socket = socketIn(path, folder.fd);
+    const first = await listen(socket);
+    if (first === undefined) {
+      if (await isAccepted(socket)) throw heldBy(path);
+      await rm(socket, { force: true });
+    }
+    const server = first ?? (await listen(socket));
+    if (server === undefined) throw heldBy(path);
+    const release = async () => {
+      await new Promise((closed) => server.close(closed));
+      await folder.close();
+    };
+    return { leftBehind: first === undefined, release };
+  } catch (error) {
+    await folder.close();
+    if (error instanceof StackError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StackError(
+      `the folder ${path} cannot hold a socket (${code}): set DATA_DIR to one that can`,
+      { cause: error },
+    );
+  }
+}
+
+/** Linux reaches a folder whose path is too long by its open descriptor. */
+function socketIn(path: string, descriptor: number): string {
+  const socket = join(path, "stack.sock");
+  if (Buffer.byteLength(socket) <= MAX_SOCKET_BYTES) return socket;
+  if (process.platform === "linux") return `/proc/self/fd/${descriptor}/stack.sock`;
+  const limit = MAX_SOCKET_BYTES - "/stack.sock".length;
+  throw new StackError(
+    `the path ${path} is too long: set DATA_DIR to a folder whose path has at most ${limit} bytes`,
+  );
 }
 
 const heldBy = (path: string) =>
@@ -103,9 +130,9 @@ function isAccepted(socket: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const connection = connect(socket);
   connection.once("connect", () => resolve(true));
-  // A socket of another account, which may not be connected to: the folder is held.
+  // Refused for any other reason, as by a full queue or for another account's: the folder is held.
   connection.once("error", ({ code }: NodeJS.ErrnoException) =>
-    resolve(code === "EACCES" || code === "EPERM"),
+    resolve(code !== "ECONNREFUSED" && code !== "ENOENT"),
   );
   return promise.finally(() => connection.destroy());
 }

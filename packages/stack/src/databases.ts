@@ -2,7 +2,21 @@ import postgres from "postgres";
 import { databaseVariable, type ServiceName, serviceNames } from "./config.ts";
 import { StackError } from "./errors.ts";
 
-const OPTIONS = { max: 1, fetch_types: false, connect_timeout: 5, onnotice: () => {} };
+const CONNECT_TIMEOUT_S = 5;
+const OPTIONS = {
+  max: 1,
+  fetch_types: false,
+  connect_timeout: CONNECT_TIMEOUT_S,
+  connection: { statement_timeout: 30_000 },
+  onnotice: () => {},
+};
+/** In words, the errors of a network. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: "there is no host of that name",
+  EAI_AGAIN: "the name of its host cannot be resolved at the moment",
+  ECONNREFUSED: "nothing listens there",
+  CONNECT_TIMEOUT: `no response in ${CONNECT_TIMEOUT_S} s`,
+};
 
 /** Creates the databases that do not exist yet. */
 export async function ensureDatabases(serverUrl: string, names: readonly string[]): Promise<void> {
@@ -35,6 +49,9 @@ async function problemOf(name: ServiceName, url: string | undefined): Promise<st
     await sql`select 1`.finally(() => sql.end({ timeout: 1 }));
     return undefined;
   } catch (error) {
-    return `the database of ${databaseVariable(name)} cannot be used: ${(error as Error).message}`;
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    // Between the password and the name: it may be several hosts.
+    const [, hosts = ""] = /^\w+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(url) ?? [];
+    return `the database of ${databaseVariable(name)}, at ${hosts}, cannot be used: ${REASONS[code] ?? message}`;
   }
 }

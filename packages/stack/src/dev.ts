@@ -1,7 +1,7 @@
 import { runCommand, type Terminal, terminalListener } from "@tercet/cli";
 import { envToConfig, type ServiceName } from "./config.ts";
 import { devHelp } from "./help.ts";
-import { compile, sourceChanges } from "./rebuild.ts";
+import { rebuild, sourceChanges } from "./rebuild.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { welcome } from "./welcome.ts";
 
@@ -13,9 +13,10 @@ await runCommand({
       signal,
     });
     terminal.line(welcome(stack, terminal));
-    for await (const services of sourceChanges(signal)) {
-      const problems = await compile(signal);
-      if (problems === "") for (const name of services) await restart(stack, name, terminal);
+    for await (const changes of sourceChanges(signal)) {
+      const problems = await rebuild(changes, signal);
+      if (problems === "")
+        for (const name of changes.services) await restart(stack, name, terminal);
       else if (!signal.aborted) terminal.line(`${terminal.styled("red", "✗")} ${problems}`);
     }
     await stack[Symbol.asyncDispose]();

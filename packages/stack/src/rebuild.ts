@@ -7,7 +7,6 @@ import { recordOf, type ServiceName, serviceNames } from "./config.ts";
 
 /** The services that run the code of each package. */
 const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
-  gen: serviceNames,
   service: serviceNames,
   saga: serviceNames.filter(usesSagas),
   ...recordOf(serviceNames, (name) => [name]),
@@ -25,44 +24,61 @@ function usesSagas(name: ServiceName): boolean {
  */
 const QUIET_MS = 200;
 
-/** Yields the services whose sources changed, in batches, until the signal aborts. */
-export async function* sourceChanges(
-  signal: AbortSignal,
-): AsyncGenerator<ReadonlySet<ServiceName>> {
-  let changed = new Set<ServiceName>();
+/** What changed since the last batch. */
+export interface Changes {
+  /** Whether proto/ changed, of which gen/ is made. */
+  readonly contracts: boolean;
+  /** The services that run what changed. */
+  readonly services: ReadonlySet<ServiceName>;
+}
+
+/** Yields what changed in the sources, in batches, until the signal aborts. */
+export async function* sourceChanges(signal: AbortSignal): AsyncGenerator<Changes> {
+  let contracts = false;
+  let services = new Set<ServiceName>();
   let arrived = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => arrived.resolve(), { once: true });
+  const onChange = (users: readonly ServiceName[]) => {
+    for (const user of users) services.add(user);
+    arrived.resolve();
+  };
+  watch(join(ROOT, "proto"), { recursive: true, signal }, (_event, file) => {
+    if (!file?.endsWith(".proto")) return;
+    contracts = true;
+    onChange(serviceNames);
+  });
   for (const [name, users] of Object.entries(USERS)) {
-    watch(
-      name === "gen" ? join(ROOT, "gen/src") : join(ROOT, "packages", name, "src"),
-      { recursive: true, signal },
-      (_event, file) => {
-        if (file?.endsWith(".test.ts")) return;
-        for (const user of users) changed.add(user);
-        arrived.resolve();
-      },
-    );
+    const folder = join(ROOT, "packages", name, "src");
+    watch(folder, { recursive: true, signal }, (_event, file) => {
+      if (!file?.endsWith(".test.ts")) onChange(users);
+    });
   }
   while (!signal.aborted) {
     await arrived.promise;
     arrived = Promise.withResolvers();
     await sleep(QUIET_MS, undefined, { signal }).catch(() => {});
-    const batch = changed;
-    changed = new Set();
-    if (batch.size > 0 && !signal.aborted) yield batch;
+    const batch = { contracts, services };
+    contracts = false;
+    services = new Set();
+    if (batch.services.size > 0 && !signal.aborted) yield batch;
   }
 }
 
-/** Compiles what changed of the services. Returns the compiler's messages; "" if there are none. */
-export async function compile(signal: AbortSignal): Promise<string> {
+/** Generates and compiles what changed. Resolves to the tools' messages; "" if there are none. */
+export async function rebuild({ contracts }: Changes, signal: AbortSignal): Promise<string> {
+  const problems = contracts ? await messagesOf("buf", ["generate"], signal) : "";
   const projects = serviceNames.map((name) => join("packages", name));
-  const { exitCode, stdout } = await execa("tsc", ["-b", ...projects, "--pretty", "false"], {
+  return problems || (await messagesOf("tsc", ["-b", ...projects, "--pretty", "false"], signal));
+}
+
+async function messagesOf(tool: string, args: string[], signal: AbortSignal): Promise<string> {
+  const { exitCode, all } = await execa(tool, args, {
     cwd: ROOT,
     preferLocal: true,
     stdin: "ignore",
-    stderr: "inherit",
+    all: true,
     reject: false,
     cancelSignal: signal,
   });
-  return exitCode === 0 ? "" : stdout.trim();
+  return exitCode === 0 ? "" : all.trim() || `${tool} failed`;
 }

@@ -1,32 +1,57 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { v5 as uuidv5 } from "uuid";
-import { logIn } from "./api.ts";
+import { type Api, logIn } from "./api.ts";
 import { type SeedProduct, seedProducts } from "./catalog.ts";
 import { StackError } from "./errors.ts";
 
 /** Any constant. */
 const NAMESPACE = "8d1f8f0e-31f5-4c33-9b0a-0c5b6d0f7a11";
 
+const PAGE_SIZE = 100;
+const TIMEOUT = { timeoutMs: 15_000 };
+
 /**
- * Puts the seed's products into the catalog. The request's id is derived from the product, so a
- * second call replays the first and keeps what an operator has changed since.
+ * Puts the seed's products into the catalog that are not there yet. Those that are there stay as
+ * they are: an operator may have changed them.
  */
 export async function seedCatalog(
   url: string,
   operator: { readonly email: string; readonly password: string },
 ): Promise<void> {
-  const { catalog } = await logIn(url, operator).catch((error: unknown) => {
-    if (ConnectError.from(error).code !== Code.Unauthenticated) throw error;
-    throw new StackError(
-      `${operator.email} has another password in the database than in secrets.json: use the database and the DATA_DIR that belong together`,
+  try {
+    const { catalog } = await logIn(url, operator);
+    const existing = await skusIn(catalog);
+    await Promise.all(
+      seedProducts
+        .filter(({ sku }) => !existing.has(sku))
+        .map((product) => catalog.putProduct(requestOf(product), TIMEOUT)),
     );
-  });
-  await Promise.all(
-    seedProducts.map((product) =>
-      catalog.putProduct({ product: toProduct(product), requestId: requestIdOf(product) }),
-    ),
-  );
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    const problem =
+      error.code === Code.Unauthenticated
+        ? `${operator.email} has another password in the database than in secrets.json: use the database and the DATA_DIR that belong together`
+        : `the catalog cannot be filled: ${error.rawMessage}`;
+    throw new StackError(problem, { cause: error });
+  }
 }
+
+async function skusIn(catalog: Api["catalog"]): Promise<ReadonlySet<string>> {
+  const skus = new Set<string>();
+  let pageToken = "";
+  do {
+    const page = await catalog.listProducts({ pageSize: PAGE_SIZE, pageToken }, TIMEOUT);
+    for (const { sku } of page.products) skus.add(sku);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return skus;
+}
+
+/** Its id is derived from the product: stacks that fill one catalog at once put it there once. */
+const requestOf = (product: SeedProduct) => ({
+  product: toProduct(product),
+  requestId: requestIdOf(product),
+});
 
 const toProduct = ({ sku, name, description, cents, stock }: SeedProduct) => ({
   sku,

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { createRequire } from "node:module";
-import { extname } from "node:path";
+import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { LOOPBACK } from "@tercet/cli";
-import type { Env } from "@tercet/service";
+import { LOOPBACK, ROOT } from "@tercet/cli";
+import type { Env, HealthReport } from "@tercet/service";
 import { StackError } from "./errors.ts";
 import { urlOf } from "./ports.ts";
 
@@ -49,6 +49,8 @@ const STOP_GRACE_MS = 15_000;
 const READY_INTERVAL_MS = 50;
 const READY_TIMEOUT_MS = 1_000;
 const LAST_LINES = 12;
+/** Node then starts a service a second time without compiling what it loads. */
+const NODE_COMPILE_CACHE = join(ROOT, "node_modules/.cache/compiled");
 /** Does nothing unless OTEL_* names an endpoint. */
 const TELEMETRY = pathToFileURL(
   createRequire(import.meta.url).resolve("@tercet/service/telemetry"),
@@ -66,7 +68,7 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
   options.signal?.throwIfAborted();
   const flags = [ORPHAN_GUARD, TELEMETRY].flatMap((module) => ["--import", module]);
   const child = spawn(process.execPath, ["--enable-source-maps", ...flags, main], {
-    env: { NODE_ENV: "production", ...env, HOST: LOOPBACK, PORT: String(port) },
+    env: { NODE_ENV: "production", NODE_COMPILE_CACHE, ...env, HOST: LOOPBACK, PORT: String(port) },
     // In its own process group: Ctrl-C in a terminal reaches only the stack, which stops
     // everything in order.
     detached: true,
@@ -145,11 +147,25 @@ async function ready(
     signal?.throwIfAborted();
     if (ended) throw new StackError("");
     if (performance.now() > deadline)
-      throw new StackError(`not ready in ${startTimeoutMs / 1000} s`);
+      throw new StackError(`not ready in ${startTimeoutMs / 1000} s${await unreadyBecause(url)}`);
     await Promise.race([exited, sleep(READY_INTERVAL_MS)]);
   }
   // Another process may have responded at its port.
   if (ended) throw new StackError("");
+}
+
+/** Returns what a service reports as down: ": postgres is down". */
+async function unreadyBecause(url: string): Promise<string> {
+  try {
+    const response = await fetch(`${url}/health/ready`, {
+      signal: AbortSignal.timeout(READY_TIMEOUT_MS),
+    });
+    const { dependencies } = (await response.json()) as HealthReport;
+    const down = Object.keys(dependencies).filter((name) => dependencies[name] === "down");
+    return down.length === 0 ? "" : `: ${down.join(" and ")} down`;
+  } catch {
+    return "";
+  }
 }
 
 /** Returns whether the service at this URL is ready. */

@@ -5,10 +5,11 @@ import { portNames, recordOf, type ServiceName, type StackConfig, serviceNames }
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
+import { stopLeftOver } from "./left-over.ts";
 import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts, urlOf } from "./ports.ts";
-import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.ts";
+import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
 import { type Exit, type ServiceProcess, startServiceProcess } from "./service-process.ts";
@@ -72,7 +73,7 @@ export async function startStack(
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await openDataFolder(config.dataDir));
   const embedded = serviceNames.filter((name) => config.databaseUrls[name] === undefined);
-  await stopLeftOver(folder.file("postgres"));
+  await stopLeftOver(folder.file("postgres"), listener);
   const used = portNames.filter((name) => name !== "postgres" || embedded.length > 0);
   const ports = folder.leftBehind
     ? await listener.progress("waiting for the processes of the stack that was killed", () =>

@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { ConfigError, parseEnv, readEnv } from "../config.ts";
-import { SchemaBehindError } from "../postgres/migrations.ts";
-import { ForeignDatabaseError } from "../postgres/system.ts";
+import { parseEnv, readEnv, StartError } from "../config.ts";
 import { createLogger } from "../telemetry/log.ts";
+import { postgresUrl } from "../urls.ts";
 import { finishBeforeExit } from "./exit.ts";
 
 /**
@@ -18,7 +17,6 @@ export async function runService(start: () => Promise<AsyncDisposable>): Promise
   });
 }
 
-const migrationEnv = z.object({ DATABASE_URL: z.string(), ENVIRONMENT: z.string().optional() });
 /** The exit status of a process that SIGTERM ended, as shells report it. */
 const TERMINATED = 128 + 15;
 
@@ -29,11 +27,13 @@ const TERMINATED = 128 + 15;
 export async function runMigration(
   name: string,
   migrate: (databaseUrl: string) => Promise<void>,
+  databaseUrl: z.ZodType<string> = postgresUrl,
 ): Promise<void> {
   // Without a listener, a signal does not end process 1 of a container.
   void signalled().then(() => process.exit(TERMINATED));
   await runToExit(async () => {
-    const { DATABASE_URL, ENVIRONMENT } = parseEnv(name, migrationEnv, readEnv());
+    const shape = z.object({ DATABASE_URL: databaseUrl, ENVIRONMENT: z.string().optional() });
+    const { DATABASE_URL, ENVIRONMENT } = parseEnv(name, shape, readEnv());
     await migrate(DATABASE_URL);
     createLogger({ name, level: "info", ...(ENVIRONMENT && { environment: ENVIRONMENT }) }).info(
       "the schema is up to date",
@@ -60,12 +60,7 @@ function signalled(): Promise<undefined> {
 }
 
 function explain(error: unknown): string {
-  if (
-    error instanceof ConfigError ||
-    error instanceof SchemaBehindError ||
-    error instanceof ForeignDatabaseError
-  )
-    return error.message;
+  if (error instanceof StartError) return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE")
     return `port ${port} is in use; set PORT to another one, or stop the process that listens there`;

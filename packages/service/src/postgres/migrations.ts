@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { drizzle } from "drizzle-orm/postgres-js";
-import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { StartError } from "../config.ts";
 
 const CONNECT_TIMEOUT_S = 10;
 /** Any constant, the same in every replica. */
@@ -11,21 +10,28 @@ const MIGRATION_LOCK = 7_237_238;
 const UNDEFINED_TABLE = "42P01";
 
 /** The database's schema is older than the program; `missing` names the migrations to run. */
-export class SchemaBehindError extends Error {
+export class SchemaBehindError extends StartError {
   readonly missing: readonly string[];
 
   constructor(missing: readonly string[]) {
     super(
       `the database's schema is behind: it lacks ${missing.join(", ")}; run dist/migrate.js first, or set MIGRATE_AT_START=true`,
     );
-    this.name = "SchemaBehindError";
     this.missing = missing;
   }
 }
 
-/** Migrates the database. Concurrent replicas wait for each other on an advisory lock. */
+/**
+ * Migrates the database, if its schema is behind. Concurrent replicas wait for each other on an
+ * advisory lock.
+ */
 export async function migratePostgres(url: string, folder: URL): Promise<void> {
   await withConnection(url, async (sql) => {
+    if ((await missingMigrations(sql, folder)).length === 0) return;
+    const [{ drizzle }, { migrate }] = await Promise.all([
+      import("drizzle-orm/postgres-js"),
+      import("drizzle-orm/postgres-js/migrator"),
+    ]);
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
     await migrate(drizzle(sql), { migrationsFolder: fileURLToPath(folder) });
     await sql`select pg_advisory_unlock(${MIGRATION_LOCK})`;
@@ -42,11 +48,7 @@ export async function prepareSchema(
   migrateAtStart: boolean,
 ): Promise<void> {
   if (migrateAtStart) return await migratePostgres(url, folder);
-  const [steps, last] = await Promise.all([
-    readJournal(folder),
-    withConnection(url, lastMigration),
-  ]);
-  const missing = steps.filter(({ when }) => when > last).map(({ tag }) => tag);
+  const missing = await withConnection(url, (sql) => missingMigrations(sql, folder));
   if (missing.length > 0) throw new SchemaBehindError(missing);
 }
 
@@ -54,6 +56,12 @@ interface Step {
   readonly tag: string;
   /** By which drizzle identifies and orders the steps. */
   readonly when: number;
+}
+
+/** Resolves to the names of the migrations that have not run. */
+async function missingMigrations(sql: postgres.Sql, folder: URL): Promise<string[]> {
+  const [steps, last] = await Promise.all([readJournal(folder), lastMigration(sql)]);
+  return steps.filter(({ when }) => when > last).map(({ tag }) => tag);
 }
 
 async function readJournal(folder: URL): Promise<readonly Step[]> {
@@ -74,6 +82,11 @@ async function lastMigration(sql: postgres.Sql): Promise<number> {
   }
 }
 
+function refuse(error: Error & { readonly code?: string }): never {
+  const reason = error.message || error.code;
+  throw new StartError(`the database of DATABASE_URL cannot be used: ${reason}`, { cause: error });
+}
+
 async function withConnection<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, {
     max: 1,
@@ -82,6 +95,7 @@ async function withConnection<T>(url: string, work: (sql: postgres.Sql) => Promi
     onnotice: () => {},
   });
   try {
+    await sql`select 1`.catch(refuse);
     return await work(sql);
   } finally {
     await sql.end({ timeout: 1 });

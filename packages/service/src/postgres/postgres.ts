@@ -7,6 +7,9 @@ import { claimDatabase } from "./system.ts";
 
 /** A pool of connections; statements are tagged templates, prepared once per connection. */
 export interface Sql extends postgres.Sql<{ bigint: bigint }> {
+  /** Transactions are torn when their connection dies: ADR 0010. */
+  readonly begin: never;
+  readonly reserve: never;
   /** Returns the same pool for statements of another priority; the default is "calls". */
   priority(priority: Priority): Sql;
   /** A parameter of type json. The driver's own type refuses interfaces; this one takes them. */

@@ -1,26 +1,12 @@
-import { sql } from "drizzle-orm";
-import { boolean, check, pgTable, text } from "drizzle-orm/pg-core";
-import { timeDefaultNow } from "./columns.ts";
+import { StartError } from "../config.ts";
 import type { Sql } from "./postgres.ts";
 
-/** One row: the system whose services may use this database. */
-export const system = pgTable(
-  "system",
-  {
-    onlyRow: boolean("only_row").primaryKey().default(true),
-    id: text("id").notNull(),
-    createTime: timeDefaultNow("create_time"),
-  },
-  (table) => [check("system_has_one_row", sql`${table.onlyRow}`)],
-);
-
 /** The database belongs to another system: using it would mix their customers and their money. */
-export class ForeignDatabaseError extends Error {
+export class ForeignDatabaseError extends StartError {
   constructor(owner: string, systemId: string) {
     super(
       `the database belongs to the system "${owner}", and this service to "${systemId}": give it a database of its own, or set SYSTEM_ID=${owner} if it belongs to that system`,
     );
-    this.name = "ForeignDatabaseError";
   }
 }
 

@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { pinoLoki } from "pino-loki";
+import { setTimeout as sleep } from "node:timers/promises";
+import { responds } from "./responds.ts";
 
 export interface LokiOptions {
   /** "https://user:password@loki:3100" */
@@ -18,7 +19,7 @@ const BATCH_LINES = 500;
 const MAX_LINES = 10_000;
 const MAX_CHARACTERS = 8_388_608;
 const PUSH_TIMEOUT_MS = 2_000;
-/** For the last lines at exit; less if the last push failed. */
+/** For the last lines at exit; less if the last push failed, or if Loki does not respond at all. */
 const DRAIN_MS = 2_000;
 const DRAIN_FAILING_MS = 250;
 
@@ -54,10 +55,12 @@ export class Loki {
 
   /** Resolves when Loki has all lines, or after a bounded time; never rejects. */
   async drain(): Promise<void> {
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#accepts ? DRAIN_MS : DRAIN_FAILING_MS);
-    await Promise.race([this.#push(), over]);
-    clearTimeout(timer);
+    await Promise.race([this.#push(), this.#patience()]);
+  }
+
+  async #patience(): Promise<void> {
+    const isThere = this.#accepts && (await responds(this.#options.url, DRAIN_FAILING_MS));
+    await sleep(isThere ? DRAIN_MS : DRAIN_FAILING_MS, undefined, { ref: false });
   }
 
   #push(): Promise<void> {
@@ -99,6 +102,7 @@ export class Loki {
       if (request.origin === origin && request.path === path) status = response.statusCode;
     };
     subscribe(RESPONSES, onResponse);
+    const { pinoLoki } = await import("pino-loki");
     const stream = pinoLoki({
       ...settings,
       labels: this.#options.labels,

@@ -2,6 +2,7 @@ import { metrics } from "@opentelemetry/api";
 import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import { beforeExit } from "../host/exit.ts";
+import { responds } from "./responds.ts";
 
 const MICROSECONDS = 1_000_000;
 /**
@@ -10,8 +11,11 @@ const MICROSECONDS = 1_000_000;
  */
 const EVENT_LOOP_SAMPLE_MS = 50;
 
-/** Starts the SDK, configured by OTEL_* only. */
-export function startTelemetry(): void {
+/** For a collector to show that it is there, when the process ends. */
+const COLLECTOR_LIMIT_MS = 250;
+
+/** Starts the SDK, configured by OTEL_* only. `endpoints` are the addresses of the collectors. */
+export function startTelemetry(endpoints: readonly string[]): void {
   const sdk = new NodeSDK({
     instrumentations: [
       new RuntimeNodeInstrumentation({ monitoringPrecision: EVENT_LOOP_SAMPLE_MS }),
@@ -19,7 +23,14 @@ export function startTelemetry(): void {
   });
   sdk.start();
   observeProcess();
-  beforeExit(() => sdk.shutdown());
+  beforeExit(() => sendTheRest(sdk, endpoints));
+}
+
+/** A collector that is away does not hold the process: what is left is lost with it. */
+async function sendTheRest(sdk: NodeSDK, endpoints: readonly string[]): Promise<void> {
+  const sent = sdk.shutdown().catch(() => {});
+  const replies = await Promise.all(endpoints.map((url) => responds(url, COLLECTOR_LIMIT_MS)));
+  if (replies.every(Boolean)) await sent;
 }
 
 /** Semantic conventions, process metrics. */

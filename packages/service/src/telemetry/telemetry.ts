@@ -3,12 +3,27 @@
  * and metrics to OTEL_EXPORTER_OTLP_ENDPOINT; the other OTEL_* variables are OpenTelemetry's own.
  * Without an endpoint nothing is loaded or recorded.
  */
-import { readEnv } from "../config.ts";
+import { z } from "zod";
+import { ConfigError, parseEnv, readEnv } from "../config.ts";
+import { httpUrl } from "../urls.ts";
 
-const ENDPOINT = /^OTEL_EXPORTER_OTLP_((TRACES|METRICS)_)?ENDPOINT$/;
+const endpoint = httpUrl.optional();
+const shape = z.object({
+  OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint,
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint,
+});
 
 const env = readEnv();
-const isOn =
-  env["OTEL_SDK_DISABLED"] !== "true" &&
-  Object.keys(env).some((name) => ENDPOINT.test(name) && env[name] !== "");
-if (isOn) (await import("./telemetry-sdk.ts")).startTelemetry();
+const endpoints = env["OTEL_SDK_DISABLED"] === "true" ? [] : endpointsOf();
+if (endpoints.length > 0) (await import("./telemetry-sdk.ts")).startTelemetry(endpoints);
+
+function endpointsOf(): string[] {
+  try {
+    return Object.values(parseEnv("telemetry", shape, env)).filter((url) => url !== undefined);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
