@@ -467,8 +467,9 @@ export declare const OrderService: GenService<{
    * - UNKNOWN_SKU (invalid_argument)
    * - CURRENCY_MISMATCH (invalid_argument): all items must have the same currency
    * - TOTAL_TOO_LARGE (invalid_argument): the total exceeds 10^12 minor units
-   * - PRICE_CHANGED (failed_precondition; metadata `expected_minor_units`, `expected_currency_code`,
-   *   `total_minor_units`, `total_currency_code`): the total is not `expected_total`
+   * - PRICE_CHANGED (failed_precondition; metadata `expected_minor_units`,
+   *   `expected_currency_code`, `total_minor_units`, `total_currency_code`): the total is not
+   *   `expected_total`
    * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.OrderService.CreateOrder
