@@ -76,8 +76,8 @@ async function writeSecrets(file: string, secrets: Secrets): Promise<Secrets> {
 }
 
 /**
- * Returns the name of the system: from a secret that every start of it has, so that two stacks never
- * share one.
+ * Returns the name of the system: from a secret that every start of it has, so that two stacks
+ * never share one.
  */
 export const systemIdOf = ({ orderClientSecret }: Secrets): string =>
   `stack-${createHash("sha256").update(`tercet:system:${orderClientSecret}`).digest("hex").slice(0, 16)}`;

@@ -166,8 +166,8 @@ export declare const PaymentEventSchema: GenMessage<PaymentEvent>;
  */
 export declare type PaymentMethod = Message<"payment.v1.PaymentMethod"> & {
   /**
-   * Token of the payment provider ("pm_1NvQ8a2eZvKYlo2C"): 1 to 255 letters, digits and `_-.:`, with
-   * at least one letter. Never a card number. Never logged.
+   * Token of the payment provider ("pm_1NvQ8a2eZvKYlo2C"): 1 to 255 letters, digits and `_-.:`,
+   * with at least one letter. Never a card number. Never logged.
    *
    * @generated from field: string token = 1;
    */
@@ -535,8 +535,8 @@ export declare const PaymentService: GenService<{
   },
   /**
    * Lists refunded payments in the order of their last change, without audit trails: a feed from
-   * which another service learns of every refund, whoever requested it. A payment appears 10 s after
-   * its last change, and again after each further one.
+   * which another service learns of every refund, also of those that operators requested. A payment
+   * appears 10 s after its last change, and again after each further one.
    *
    * @generated from rpc payment.v1.PaymentService.ListRefundedPayments
    */

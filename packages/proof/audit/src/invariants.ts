@@ -194,8 +194,8 @@ const sum = (amounts: readonly Money[]): bigint =>
   amounts.reduce((total, { minorUnits }) => total + minorUnits, 0n);
 
 /**
- * I4: acknowledged orders exist under their request_id; each order has one request, by its customer,
- * as long as requests are kept. Customers choose their ids without knowing of each other.
+ * I4: acknowledged orders exist under their request_id; each order has one request, by its
+ * customer, as long as requests are kept. Customers choose their ids without knowing of each other.
  */
 function lostRequests(
   { orders, requests }: Snapshot,
