@@ -48,6 +48,7 @@ export function copyEnv(path: string): NodeJS.ProcessEnv {
       .map((name) => [name, undefined]),
   );
   return {
+    ...process.env,
     ...others,
     PATH: [join(path, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
     NO_COLOR: "1",

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { patient } from "../patience.ts";
 import { copyEnv } from "./copy.ts";
 
 export interface FollowOptions {
@@ -15,6 +16,7 @@ export interface FollowOptions {
 /** What the first terminal is for: it runs until Ctrl-C. */
 const START = "npx -y pnpm start";
 const STARTED = "Tercet is running";
+const TRAP = `trap 'echo "failed: $BASH_COMMAND"' ERR`;
 const END = "-- end of block --";
 
 /**
@@ -77,8 +79,10 @@ function openShell({ cwd, env, replace }: FollowOptions): Shell {
         block,
       );
       const begin = output.length;
-      // Functions that were defined by earlier blocks stay; a failed command is reported.
-      child.stdin?.write(`trap 'echo "failed: $BASH_COMMAND"' ERR\n${commands}\necho "${END}"\n`);
+      // By `eval`, as programs of the block would otherwise read the blocks after it as their input.
+      // What a block defines stays; a failed command is reported.
+      const script = Buffer.from(`${TRAP}\n${commands}`).toString("base64");
+      child.stdin?.write(`eval "$(base64 -d <<< ${script})" < /dev/null; echo "${END}"\n`);
       await listening.until(() => output.includes(END, begin));
       const shown = output.slice(begin);
       if (shown.includes("failed: ")) throw new Error(`${commands}\n${shown}`);
@@ -132,7 +136,13 @@ class FirstTerminal implements AsyncDisposable {
   }
 }
 
-/** Reads both outputs of a process. `until` throws with the output if the process ends before. */
+/** Limit for one block of commands, or for a start of the system. */
+const PATIENCE_MS = 240_000;
+
+/**
+ * Reads both outputs of a process. `until` throws with the output if the process ends before, or
+ * takes too long; then it kills the process.
+ */
 function collect(child: ChildProcess, onChunk: (chunk: string) => void) {
   let all = "";
   let check = () => {};
@@ -148,9 +158,13 @@ function collect(child: ChildProcess, onChunk: (chunk: string) => void) {
       check = () => {
         if (holds()) resolve();
       };
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        reject(new Error(`still running after a long time:\n${all}`));
+      }, patient(PATIENCE_MS));
       child.once("close", () => reject(new Error(`the process ended:\n${all}`)));
       check();
-      return promise;
+      return promise.finally(() => clearTimeout(timer));
     },
   };
 }
