@@ -6,7 +6,8 @@ const files = (text: string) =>
     ["docs/a.md", text],
     ["docs/b.md", ""],
     ["infra/k8s/base/order.yaml", ""],
-    ["package.json", '{"scripts": {"chaos": ""}}'],
+    ["package.json", '{"scripts": {"chaos": "", "verify": ""}}'],
+    ["scripts/checks/checks.ts", 'check("docs", "links")'],
     [
       "proto/a/v1/a.proto",
       "package a.v1;\nservice AService {\n  rpc Get(GetRequest) returns (A) {}\n}\n",
@@ -20,6 +21,8 @@ test.each([
   "`packages/x/y.test.ts`, `x/y.test.ts`, `y.test.ts`, `infra/k8s/base/`, `infra/k8s/*/order.{yaml,yml}`",
   "`packages/x/dist/main.js`, `/health/ready`, `order.v1`, `a.b`; ```\ninfra/not/there.ts\n```",
   "`call a.v1.AService/Get`, `pnpm chaos rolling`, `pnpm deploy --prod`",
+  "```sh\nnpx -y pnpm verify --only docs && npx -y pnpm vitest run packages/x/y.test.ts\n```",
+  "```sh\ncp -r $FOLDER/infra/x https://a.example/infra/y . # infra/k8s/base/\n```",
 ])("nothing is wrong with %s", (text) => {
   expect(docProblems(files(text))).toEqual([]);
 });
@@ -33,6 +36,9 @@ test.each([
   ["a.v1.AService/Set", "docs/a.md: there is no a.v1.AService/Set"],
   ["a.v1.BService/Get", "docs/a.md: there is no a.v1.BService/Get"],
   ["b.v1.AService/Get", "docs/a.md: there is no b.v1.AService/Get"],
+  ["```sh\nnpx -y pnpm caos\n```", "docs/a.md: there is no pnpm caos"],
+  ["```sh\npnpm verify --only dogs\n```", "docs/a.md: there is no check dogs"],
+  ["```sh\nsh infra/scripts/x.sh | cat\n```", "docs/a.md: there is no infra/scripts/x.sh"],
   ["`pnpm caos`", "docs/a.md: there is no pnpm caos"],
   ['`packages/x/z.test.ts` › "it works"', "docs/a.md: there is no packages/x/z.test.ts"],
   [

@@ -30,6 +30,8 @@ const mayImport: Record<string, readonly string[]> = {
   contracts: ["cli", "gateway", "gen", "service", "stack", ...services],
   e2e: ["cli", "gateway", "gen", "service", "saga", "audit", "chaos", "stack", ...services],
   perf: ["cli", "gen", "service", "saga", "stack", ...services],
+  // What a stranger would write.
+  examples: ["gen"],
   // Programs of the repository, which run from source.
   infra: ["cli", "gateway", "service", ...services],
   scripts: ["cli", "gateway", "service", "infra"],
@@ -41,7 +43,7 @@ const isTest = (path: string) => /\/test\/|\.(test|contract|testing)\.ts$/.test(
 
 export async function checkImports(): Promise<Outcome> {
   const files = (await listFiles()).filter((path) =>
-    /^(gateway|packages|perf|infra|scripts)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path),
+    /^(examples|gateway|packages|perf|infra|scripts)\/.*\.(ts|tsx|mts|js|mjs)$/.test(path),
   );
   return failedWith(importProblems(await readTexts(files)));
 }
