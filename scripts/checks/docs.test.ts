@@ -6,8 +6,13 @@ const files = (text: string) =>
     ["docs/a.md", text],
     ["docs/b.md", ""],
     ["infra/k8s/base/order.yaml", ""],
-    ["package.json", '{"scripts": {"chaos": "", "verify": ""}}'],
+    ["package.json", '{"scripts": {"chaos": "", "new": "", "verify": ""}}'],
     ["scripts/checks/checks.ts", 'check("docs", "links")'],
+    ["scripts/templates/service/package/src/widget.ts", ""],
+    [
+      "scripts/templates/service/proto/acme_service.proto",
+      "package acme.v1;\nservice AcmeService {\n  rpc GetWidget() {}\n}",
+    ],
     [
       "proto/a/v1/a.proto",
       "package a.v1;\nservice AService {\n  rpc Get(GetRequest) returns (A) {}\n}\n",
@@ -20,6 +25,7 @@ test.each([
   '`packages/x/y.test.ts` › "it works"; "it works too" (really)',
   "`packages/x/y.test.ts`, `x/y.test.ts`, `y.test.ts`, `infra/k8s/base/`, `infra/k8s/*/order.{yaml,yml}`",
   "`packages/x/dist/main.js`, `/health/ready`, `order.v1`, `a.b`; ```\ninfra/not/there.ts\n```",
+  "`pnpm new service shop --resource shelf`: `packages/shop/src/shelf.ts`, `proto/shop/v1/shop_service.proto`, shop.v1.ShopService/GetShelf",
   "`call a.v1.AService/Get`, `pnpm chaos rolling`, `pnpm deploy --prod`",
   "```sh\nnpx -y pnpm verify --only docs && npx -y pnpm vitest run packages/x/y.test.ts\n```",
   "```sh\ncp -r $FOLDER/infra/x https://a.example/infra/y . # infra/k8s/base/\n```",
@@ -39,6 +45,10 @@ test.each([
   ["```sh\nnpx -y pnpm caos\n```", "docs/a.md: there is no pnpm caos"],
   ["```sh\npnpm verify --only dogs\n```", "docs/a.md: there is no check dogs"],
   ["```sh\nsh infra/scripts/x.sh | cat\n```", "docs/a.md: there is no infra/scripts/x.sh"],
+  [
+    "`pnpm new service shop --resource shelf`: `packages/shop/src/book.ts`",
+    "docs/a.md: there is no scripts/templates/service/package/src/book.ts",
+  ],
   ["`pnpm caos`", "docs/a.md: there is no pnpm caos"],
   ['`packages/x/z.test.ts` › "it works"', "docs/a.md: there is no packages/x/z.test.ts"],
   [
