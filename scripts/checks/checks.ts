@@ -43,6 +43,7 @@ export const checks: readonly Check[] = [
   check("build", "the packages compile", "tsc -b"),
   check("types", "types of everything, tests and scripts too", "tsc -p tsconfig.tests.json"),
   check("perf-types", "types of the k6 scripts", "tsc -p perf/k6/tsconfig.json"),
+  check("web-types", "types of examples/web", "tsc -p examples/web"),
   check("biome", "format, lint, and no multi-statement transactions", BIOME),
   check("unused", "no unused files, exports or dependencies, no import cycles", KNIP),
   check("migrations", "migrations match the schemas", checkMigrations),

@@ -6,7 +6,8 @@ const files = (text: string) =>
     ["docs/a.md", text],
     ["docs/b.md", ""],
     ["infra/k8s/base/order.yaml", ""],
-    ["package.json", '{"scripts": {"chaos": "", "new": ""}}'],
+    ["package.json", '{"scripts": {"chaos": "", "new": "", "verify": ""}}'],
+    ["scripts/checks/checks.ts", 'check("docs", "links")'],
     ["scripts/templates/service/package/src/widget.ts", ""],
     [
       "scripts/templates/service/proto/acme_service.proto",
@@ -26,6 +27,8 @@ test.each([
   "`packages/x/dist/main.js`, `/health/ready`, `order.v1`, `a.b`; ```\ninfra/not/there.ts\n```",
   "`pnpm new service shop --resource shelf`: `packages/shop/src/shelf.ts`, `proto/shop/v1/shop_service.proto`, shop.v1.ShopService/GetShelf",
   "`call a.v1.AService/Get`, `pnpm chaos rolling`, `pnpm deploy --prod`",
+  "```sh\nnpx -y pnpm verify --only docs && npx -y pnpm vitest run packages/x/y.test.ts\n```",
+  "```sh\ncp -r $FOLDER/infra/x https://a.example/infra/y . # infra/k8s/base/\n```",
 ])("nothing is wrong with %s", (text) => {
   expect(docProblems(files(text))).toEqual([]);
 });
@@ -39,6 +42,9 @@ test.each([
   ["a.v1.AService/Set", "docs/a.md: there is no a.v1.AService/Set"],
   ["a.v1.BService/Get", "docs/a.md: there is no a.v1.BService/Get"],
   ["b.v1.AService/Get", "docs/a.md: there is no b.v1.AService/Get"],
+  ["```sh\nnpx -y pnpm caos\n```", "docs/a.md: there is no pnpm caos"],
+  ["```sh\npnpm verify --only dogs\n```", "docs/a.md: there is no check dogs"],
+  ["```sh\nsh infra/scripts/x.sh | cat\n```", "docs/a.md: there is no infra/scripts/x.sh"],
   [
     "`pnpm new service shop --resource shelf`: `packages/shop/src/book.ts`",
     "docs/a.md: there is no scripts/templates/service/package/src/book.ts",

@@ -1,6 +1,7 @@
 import { matchesGlob, posix } from "node:path";
 import { failedWith, listFiles, type Outcome, readTexts } from "@tercet/cli/repository";
 import { renamed, spellingOf } from "../new/spelling.ts";
+import { stepProblems } from "./steps.ts";
 
 /** `packages/x/test/y.test.ts` › "one title"; "another" */
 const NAMED_TESTS = /`([\w./-]+\.test\.ts)` › ("[^"]+"(?:; "[^"]+")*)/g;
@@ -9,17 +10,26 @@ const NAMED_RPCS = /\b([a-z]+\.v\d+)\.(\w+)\/(\w+)/g;
 /** `pnpm chaos` */
 const NAMED_SCRIPTS = /`pnpm ([a-z][\w:-]*)/g;
 /** Commands of pnpm itself. */
-const PNPM_ITSELF = ["install", "deploy", "exec", "store"];
+const PNPM_ITSELF = ["install", "deploy", "exec", "store", "pack", "publish"];
+/** Programs of the repository that `pnpm` also runs. */
+const PROGRAMS = ["buf", "vitest"];
+const SHELL_BLOCKS = /^ *```sh\n([\s\S]*?)^ *```$/gm;
+/** `verify --only docs` */
+const NAMED_CHECKS = /--only ([\w-]+)/g;
+/** `sh examples/curl/place-order.sh`, not `$FOLDER/proto/` */
+const COMMAND_PATHS =
+  /(?<![\w$}/.:-])((?:\.ci|\.github|charts|docs|examples|gateway|gen|infra|packages|perf|proto|scripts)\/[^\s'"`;|)<>$]*)/g;
 /** `packages/order/src/order.ts`, `order.ts`, `gateway/kong.{yml,env}`, `infra/k8s/base/` */
 const NAMED_PATHS =
-  /`((?:\.ci|\.github|charts|docs|gateway|gen|infra|packages|perf|proto|scripts)\/[^\s<`]*|\w[\w./-]*\.(?:[cm]?js|ts|proto|md|ya?ml|json|sh|sql))`/g;
+  /`((?:\.ci|\.github|charts|docs|examples|gateway|gen|infra|packages|perf|proto|scripts)\/[^\s<`]*|\w[\w./-]*\.(?:[cm]?js|ts|proto|md|ya?ml|json|sh|sql))`/g;
 /** Written by a command, and not committed. */
 const NOT_COMMITTED =
   /(?:^|\/)(?:dist|node_modules|\.data|charts\/tercet\/charts)\/|^infra\/\.env$|^(?:secrets|jwks)\.json$/;
 const LINKS = /\]\(([^)#\s]+)(?:#[^)]*)?\)/g;
 
 export async function checkDocs(): Promise<Outcome> {
-  return failedWith(docProblems(await readTexts(await listFiles())));
+  const files = await readTexts(await listFiles());
+  return failedWith([...docProblems(files), ...stepProblems(files.get("docs/steps.md") ?? "")]);
 }
 
 /**
@@ -37,6 +47,7 @@ export function docProblems(files: ReadonlyMap<string, string>): string[] {
       ...missingPaths(known, there),
       ...missingRpcs(known, files),
       ...missingScripts(namesIn(text, NAMED_SCRIPTS), files).map((name) => `pnpm ${name}`),
+      ...missingInCommands(namesIn(known, SHELL_BLOCKS).join("\n"), files, there),
     ];
     return [
       ...missing.map((name) => `${path}: there is no ${name}`),
@@ -77,10 +88,33 @@ function missingLinks(path: string, text: string, there: ReadonlySet<string>): s
 /** A name without a folder, or with the last ones of its folders, is enough. */
 function missingPaths(text: string, there: readonly string[]): string[] {
   const prose = text.replace(/^```[\s\S]*?^```$/gm, "");
-  const named = namesIn(prose, NAMED_PATHS).map((name) => name.replace(/\/$/, ""));
+  return absent(namesIn(prose, NAMED_PATHS), there);
+}
+
+function absent(names: readonly string[], there: readonly string[]): string[] {
+  const named = names.map((name) => name.replace(/\/$/, ""));
   const exists = (name: string) =>
     there.some((one) => one === name || one.endsWith(`/${name}`) || matchesGlob(one, name));
   return named.filter((name) => !NOT_COMMITTED.test(name) && !exists(name));
+}
+
+/** Returns the scripts, checks and paths that shell commands name and that do not exist. */
+function missingInCommands(
+  commands: string,
+  files: ReadonlyMap<string, string>,
+  there: readonly string[],
+): string[] {
+  const scripts = namesIn(commands, /\bpnpm ([a-z][\w:-]*)/g).filter(
+    (name) => !PROGRAMS.includes(name),
+  );
+  const checks = files.get("scripts/checks/checks.ts") ?? "";
+  return [
+    ...missingScripts(scripts, files).map((name) => `pnpm ${name}`),
+    ...namesIn(commands, NAMED_CHECKS)
+      .filter((name) => !checks.includes(`"${name}"`))
+      .map((name) => `check ${name}`),
+    ...absent(namesIn(commands, COMMAND_PATHS), there),
+  ];
 }
 
 function missingRpcs(text: string, files: ReadonlyMap<string, string>): string[] {

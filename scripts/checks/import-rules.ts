@@ -33,6 +33,8 @@ const mayImport: Record<string, readonly string[]> = {
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: ["cli", "gateway", "gen", "service", "saga", "audit", "chaos", "stack", ...serviceNames],
   perf: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
+  // What a stranger would write.
+  examples: ["gen"],
   // Programs of the repository, which run from source.
   infra: ["cli", "gateway", "service", ...serviceNames],
   scripts: ["cli", "gateway", "service", "infra"],
@@ -45,7 +47,9 @@ const isTest = (path: string) => /\/test\/|\.(test|contract|testing)\.ts$/.test(
 export async function checkImports(): Promise<Outcome> {
   const files = (await listFiles()).filter((path) =>
     // Templates are files of packages that do not exist yet.
-    /^(gateway|packages|perf|infra|scripts\/(?!templates))\/?.*\.(ts|tsx|mts|js|mjs)$/.test(path),
+    /^(examples|gateway|packages|perf|infra|scripts\/(?!templates))\/?.*\.(ts|tsx|mts|js|mjs)$/.test(
+      path,
+    ),
   );
   return failedWith(importProblems(await readTexts(files)));
 }
