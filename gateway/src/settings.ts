@@ -1,15 +1,22 @@
 /** What an installation decides about its gateway. Change it here, then `pnpm generate`. */
 
+export interface Upstream {
+  readonly host: string;
+  /** HTTP/1.1: Connect, gRPC-Web and JSON. */
+  readonly port: number;
+  /** Another port than `port`: see `addressProblems`. Both lead to the one port of the service. */
+  readonly grpcPort: number;
+}
+
 /**
  * Where the services of a contract's package (`order.v1`: order) are. Compose and Kubernetes both
- * give them these names.
+ * give them these names and ports.
  */
-export const upstreams: Readonly<Record<string, { readonly host: string; readonly port: number }>> =
-  {
-    identity: { host: "identity", port: 5010 },
-    order: { host: "order", port: 5011 },
-    payment: { host: "payment", port: 5012 },
-  };
+export const upstreams: Readonly<Record<string, Upstream>> = {
+  identity: { host: "identity", port: 5010, grpcPort: 50_049 },
+  order: { host: "order", port: 5011, grpcPort: 50_050 },
+  payment: { host: "payment", port: 5012, grpcPort: 50_051 },
+};
 
 /**
  * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as

@@ -33,7 +33,16 @@ const SETTINGS: Readonly<Record<ServiceName, readonly string[]>> = {
 };
 /** Settings whose values the stack decides. */
 const DECIDED = new Set([
-  ...["HOST", "PORT", "NODE_ENV", "FAILPOINTS", "DATABASE_URL", "PAYMENT_URL", "IDENTITY_URL"],
+  ...[
+    "HOST",
+    "PORT",
+    "GRPC_PORT",
+    "NODE_ENV",
+    "FAILPOINTS",
+    "DATABASE_URL",
+    "PAYMENT_URL",
+    "IDENTITY_URL",
+  ],
   ...["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "JWKS_URL", "SERVICE_CLIENTS", "SEED_USERS"],
   ...["TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_SECRET", "TOKEN_SIGNING_KEYS"],
   "SERVICE_CLIENT_SECRET",
