@@ -1,5 +1,7 @@
 /** What an installation decides about its gateway. Change it here, then `pnpm generate`. */
 
+import { services } from "@tercet/cli/repository";
+
 export interface Upstream {
   readonly host: string;
   /** HTTP/1.1: Connect, gRPC-Web and JSON. */
@@ -12,11 +14,9 @@ export interface Upstream {
  * Where the services of a contract's package (`order.v1`: order) are. Compose and Kubernetes both
  * give them these names and ports.
  */
-export const upstreams: Readonly<Record<string, Upstream>> = {
-  identity: { host: "identity", port: 5010, grpcPort: 50_049 },
-  order: { host: "order", port: 5011, grpcPort: 50_050 },
-  payment: { host: "payment", port: 5012, grpcPort: 50_051 },
-};
+export const upstreams: Readonly<Record<string, Upstream>> = Object.fromEntries(
+  services.map(({ name, port, grpcPort }) => [name, { host: name, port, grpcPort }]),
+);
 
 /**
  * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as
