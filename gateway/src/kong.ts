@@ -11,6 +11,7 @@ import {
   origins,
   TRACES_ENDPOINT,
   timeouts,
+  type Upstream,
   upstreams,
 } from "./settings.ts";
 
@@ -20,8 +21,9 @@ const HEADER = ` Generated from the access rules in proto/ by \`pnpm generate\`:
  settings are in gateway/src/settings.ts, the reasons in docs/decisions/0035-generated-gateway.md.
  For Kong 3.8 or later, without a database; Kong's own settings are in kong.env.
 
- Each port of a service is listed twice, because Kong speaks HTTP/1.1 to every upstream that is not
- grpc://. Kong does not retry (retries: 0): only the caller knows which calls are safe to repeat.`;
+ Each service is listed twice, because Kong speaks HTTP/1.1 to every upstream that is not grpc://; at
+ two ports, because Kong pools idle connections by address alone. Kong does not retry (retries: 0):
+ only the caller knows which calls are safe to repeat.`;
 
 /** The paths that Identity serves besides its methods. */
 export const WELL_KNOWN = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
@@ -54,13 +56,13 @@ const kinds = [
 /** Returns Kong's configuration for these services. Throws if one of them has no upstream. */
 export function kongConfig(services: readonly DescService[]): KongConfig {
   const exposed = services.flatMap((service) => service.methods).filter(isExposed);
-  const upstreamNames = [...new Set(exposed.map(upstreamOf))].sort();
+  const byUpstream = Map.groupBy(exposed, upstreamOf);
   return {
     _format_version: "3.0",
-    services: upstreamNames.flatMap((upstream) =>
+    services: Object.entries(upstreams).flatMap(([name, upstream]) =>
       kinds.flatMap(({ has, ...kind }) => {
-        const methods = exposed.filter((method) => upstreamOf(method) === upstream && has(method));
-        return methods.length === 0 ? [] : servicesFor(upstream, kind, methods);
+        const methods = byUpstream.get(name)?.filter(has) ?? [];
+        return methods.length === 0 ? [] : servicesFor({ name, ...upstream }, kind, methods);
       }),
     ),
     plugins: globalPlugins(),
@@ -99,14 +101,13 @@ function upstreamOf({ parent }: DescMethod): string {
 }
 
 function servicesFor(
-  upstream: string,
+  upstream: Upstream & { readonly name: string },
   { suffix, settings }: Omit<(typeof kinds)[number], "has">,
   methods: readonly DescMethod[],
 ): KongService[] {
-  const name = `${upstream}${suffix}`;
+  const name = `${upstream.name}${suffix}`;
+  const { host, port, grpcPort } = upstream;
   const service = {
-    host: upstreams[upstream]?.host ?? upstream,
-    port: upstreams[upstream]?.port ?? 80,
     retries: 0,
     connect_timeout: timeouts.connect,
     write_timeout: timeouts.write,
@@ -120,8 +121,15 @@ function servicesFor(
     strip_path: false as const,
   };
   return [
-    { name, protocol: "http", ...service, routes: httpRoutes(name, methods) },
-    { name: `${name}-grpc`, protocol: "grpc", ...service, routes: [grpcRoute] },
+    { name, protocol: "http", host, port, ...service, routes: httpRoutes(name, methods) },
+    {
+      name: `${name}-grpc`,
+      protocol: "grpc",
+      host,
+      port: grpcPort,
+      ...service,
+      routes: [grpcRoute],
+    },
   ];
 }
 

@@ -4,7 +4,8 @@ import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { addressProblems, composeAliases } from "./addresses.ts";
 import { kongConfig, kongYaml } from "./kong.ts";
 import { parseKongConfig } from "./kong-config.ts";
 import { kongEnvProblems, parseEnvFile } from "./kong-env.ts";
@@ -74,6 +75,12 @@ test.each([
   ],
   ["a service is somewhere else", "host: order", "host: payment", /goes to payment:5011/],
   [
+    "gRPC is called where HTTP is",
+    "port: 50050",
+    "port: 5011",
+    /GetOrder \(application\/grpc\) goes to order:5011/,
+  ],
+  [
     "reads are by POST only",
     "methods: [GET, POST, OPTIONS]",
     "methods: [POST, OPTIONS]",
@@ -109,6 +116,39 @@ test.each([
   // A pattern for more than one path is refused by the parser.
   if (problem === undefined) expect(wrong).toThrow("is not the whole of a path");
   else expect(wrong()).toContainEqual(expect.stringMatching(problem));
+});
+
+describe("HTTP and gRPC at one address", () => {
+  const env = parseEnvFile(committed("kong.env"));
+  const compose = readFileSync(new URL("../../infra/compose.yaml", import.meta.url), "utf8");
+  const changed = (before: string | RegExp, after: string) =>
+    parseKongConfig(text.replaceAll(before, after));
+
+  test("are not in what is committed", () => {
+    expect(addressProblems(config, env, composeAliases(compose))).toEqual([]);
+  });
+
+  test("are found, whatever the two are called", () => {
+    const problem =
+      "order (http) and order-grpc (grpc) are both at order:5011, and would share idle connections";
+    const found = [expect.stringContaining(problem)];
+    const onePort = "port: 5011";
+    expect(addressProblems(changed("port: 50050", onePort), env)).toEqual(found);
+    const grpcAt = (host: string) =>
+      changed(/host: order\n {4}port: 50050/g, `host: ${host}\n    ${onePort}`);
+    for (const host of ["order.", "order.tercet.svc", "order.tercet.svc.cluster.local"])
+      expect(addressProblems(grpcAt(host), env), host).toEqual(found);
+    const aliases = composeAliases(
+      "services: { order: { networks: { front: { aliases: [order-grpc] }, data: } } }",
+    );
+    expect(addressProblems(grpcAt("order-grpc"), env, aliases)).toEqual(found);
+    expect(addressProblems(grpcAt("order-grpc"), env)).toEqual([]);
+  });
+
+  test("are allowed without a pool of idle connections", () => {
+    const without = new Map(env).set("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "0");
+    expect(addressProblems(changed("port: 50050", "port: 5011"), without)).toEqual([]);
+  });
 });
 
 test("a service without an upstream is an error", () => {

@@ -67,10 +67,11 @@ function wrongFor(
 ): string[] {
   const upstream = upstreams[method.parent.typeName.split(".")[0] ?? ""];
   const wanted = contentType?.match(/^application\/grpc(\+|$)/) ? "grpc" : "http";
+  const wantedPort = wanted === "grpc" ? upstream?.grpcPort : upstream?.port;
   const [stream, enough] = isStream(method) ? [true, LONG_SILENCE_MS] : [false, LONGEST_ANSWER_MS];
   const buffered = !("response_buffering" in route) || route.response_buffering !== false;
   const problems: [is: boolean, problem: string][] = [
-    [host !== upstream?.host || port !== upstream.port, `goes to ${host}:${port}`],
+    [host !== upstream?.host || port !== wantedPort, `goes to ${host}:${port}`],
     [protocol !== wanted, `goes to its upstream by ${protocol}`],
     [retries > 0, "is asked again by the gateway"],
     [read_timeout <= enough, "is given up too early"],

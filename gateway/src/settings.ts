@@ -2,12 +2,21 @@
 
 import { services } from "@tercet/cli/repository";
 
+export interface Upstream {
+  readonly host: string;
+  /** HTTP/1.1: Connect, gRPC-Web and JSON. */
+  readonly port: number;
+  /** Another port than `port`: see `addressProblems`. Both lead to the one port of the service. */
+  readonly grpcPort: number;
+}
+
 /**
  * Where the services of a contract's package (`order.v1`: order) are. Compose and Kubernetes both
- * give them these names.
+ * give them these names and ports.
  */
-export const upstreams: Readonly<Record<string, { readonly host: string; readonly port: number }>> =
-  Object.fromEntries(services.map(({ name, port }) => [name, { host: name, port }]));
+export const upstreams: Readonly<Record<string, Upstream>> = Object.fromEntries(
+  services.map(({ name, port, grpcPort }) => [name, { host: name, port, grpcPort }]),
+);
 
 /**
  * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as

@@ -268,6 +268,47 @@ test.skipIf(!helm)("images of others are at the versions of Compose", async () =
   for (const image of others) expect(tried).toContain(image);
 });
 
+test.skipIf(!helm)(
+  "alerts reach the receiver that is named, with links that are absolute",
+  async () => {
+    const prod = join(ROOT, UMBRELLA, "values-prod.yaml");
+    const objects = await render(
+      [prod],
+      "--set-json",
+      'monitoring.receiver={"webhookConfigs":[{"urlSecret":{"name":"pager","key":"url"}}]}',
+      "--set",
+      "monitoring.runbookBaseUrl=https://runbooks.example/tercet",
+    );
+    const [config] = ofKind(objects, "AlertmanagerConfig");
+    expect(config?.spec.route.receiver).toBe(config?.spec.receivers[0].name);
+    expect(config?.spec.receivers[0].webhookConfigs).toHaveLength(1);
+    const alerts = alertsOf(objects);
+    expect(alerts.length).toBeGreaterThan(10);
+    for (const { labels, annotations } of alerts) {
+      // By it the operator's Alertmanager routes to a configuration of the namespace.
+      expect(labels["namespace"]).toBe("tercet");
+      expect(annotations["runbook_url"]).toMatch(
+        /^https:\/\/runbooks\.example\/tercet\/docs\/metrics\.md#\w+$/,
+      );
+    }
+    const without = await render([prod]);
+    expect(ofKind(without, "AlertmanagerConfig")).toEqual([]);
+    for (const { annotations } of alertsOf(without))
+      expect(annotations["runbook_url"]).toMatch(/"https:\/\/github\.com\/[^"]+" }}\/docs\//);
+  },
+);
+
+interface Alert {
+  readonly alert?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+const alertsOf = (objects: readonly K8sObject[]): Alert[] =>
+  ofKind(objects, "PrometheusRule")
+    .flatMap(({ spec }) => spec.groups.flatMap(({ rules }: { rules: Alert[] }) => rules))
+    .filter(({ alert }: Alert) => alert !== undefined);
+
 /** What Kong's routes name must be what it finds. */
 test.skipIf(!helm)("the gateway's hosts and ports are Services", async () => {
   const objects = await render();

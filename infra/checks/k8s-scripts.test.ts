@@ -1,7 +1,11 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { chmod, glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { json } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { execute, ROOT, serviceNames } from "@tercet/cli/repository";
 import { hashClientSecret, envToConfig as identityConfig } from "@tercet/identity";
@@ -16,9 +20,24 @@ if (!openssl) process.stderr.write("WITHOUT openssl: k8s-setup.sh is not tried\n
 
 /** Keeps what it is given in files, and has no more than the scripts ask for. */
 const KUBECTL = `
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parse } from ${JSON.stringify(import.meta.resolve("yaml"))};
 const words = process.argv.slice(2);
+const done = (said = "") => {
+  appendFileSync(process.env.CLUSTER + "/../done", "kubectl " + words.join(" ") + "\\n" + said);
+  process.exit(0);
+};
+if (words.includes("current-context")) {
+  process.stdout.write(process.env.CONTEXT ?? "kind-tercet");
+  process.exit(0);
+}
+if (words.includes("--kustomize")) done(readFileSync(words.at(-1) + "/kustomization.yaml", "utf8"));
+if (words.includes("rollout")) done();
+if (words.includes("port-forward")) {
+  process.stdout.write("Forwarding from 127.0.0.1:" + process.env.SHOP + " -> 5010\\n");
+  setInterval(() => {}, 1000);
+  await new Promise(() => {});
+}
 const file = (kind, name) => process.env.CLUSTER + "/" + kind.toLowerCase() + "-" + name;
 if (words.includes("get")) {
   const path = file("secret", words[words.indexOf("secret") + 1]);
@@ -33,10 +52,19 @@ if (words.includes("get")) {
 }
 `;
 /** Says what it was asked. */
-const HELM = `
+const sayer = (name: string) => `
 import { appendFileSync } from "node:fs";
-appendFileSync(process.env.CLUSTER + "/helm", process.argv.slice(2).join(" ") + "\\n");
+appendFileSync(process.env.CLUSTER + "/../done", ${JSON.stringify(`${name} `)} + process.argv.slice(2).join(" ") + "\\n");
 `;
+const programs = {
+  kubectl: KUBECTL,
+  helm: sayer("helm"),
+  docker: sayer("docker"),
+  kind: sayer("kind"),
+};
+
+/** Each command that changed the cluster or built something, in order. */
+const done = async () => (await readFile(join(folder, "done"), "utf8")).trim().split("\n");
 
 let folder: string;
 let cluster: string;
@@ -45,7 +73,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "tercet-k8s-"));
   cluster = join(folder, "cluster");
   await mkdir(cluster);
-  for (const [name, program] of Object.entries({ kubectl: KUBECTL, helm: HELM })) {
+  for (const [name, program] of Object.entries(programs)) {
     await writeFile(join(folder, `${name}.mjs`), program);
     await writeFile(
       join(folder, name),
@@ -77,6 +105,9 @@ function script(
     (error) => error as Finished,
   );
 }
+
+const secretsOnly = (environment: "dev" | "prod", env: Record<string, string> = {}) =>
+  script("k8s-setup.sh", [environment, "--secrets-only"], env);
 
 const inCluster = async (): Promise<K8sObject[]> => {
   const texts = (await readdir(cluster))
@@ -120,7 +151,7 @@ async function configs() {
 test.skipIf(!openssl)(
   "k8s-setup prod: the services can work with the Secrets it makes, in a namespace that is restricted",
   async () => {
-    expect(await script("k8s-setup.sh", ["prod"], DATABASES)).toMatchObject({
+    expect(await secretsOnly("prod", DATABASES)).toMatchObject({
       code: 0,
       stderr: "",
     });
@@ -142,7 +173,7 @@ test.skipIf(!openssl)(
 test.skipIf(!openssl)(
   "k8s-setup dev: databases and users too, and all fit each other",
   async () => {
-    expect(await script("k8s-setup.sh", ["dev"])).toMatchObject({ code: 0, stderr: "" });
+    expect(await secretsOnly("dev")).toMatchObject({ code: 0, stderr: "" });
     const { identity, order, payment } = await configs();
     const secrets = new Map(
       (await inCluster()).map(({ metadata, data = {} }) => [metadata.name, data]),
@@ -163,15 +194,15 @@ test.skipIf(!openssl)(
 );
 
 test.skipIf(!openssl)("k8s-setup: what is there stays, and what is missing fits it", async () => {
-  await script("k8s-setup.sh", ["dev"]);
+  await secretsOnly("dev");
   const before = await inCluster();
-  const { code, stdout } = await script("k8s-setup.sh", ["dev"]);
+  const { code, stdout } = await secretsOnly("dev");
   expect(code).toBe(0);
   expect(stdout).toContain("secret identity is there: left as it is");
   expect(await inCluster()).toEqual(before);
   await rm(join(cluster, "secret-identity"));
   await rm(join(cluster, "secret-order-postgres"));
-  await script("k8s-setup.sh", ["dev"]);
+  await secretsOnly("dev");
   const { identity, order } = await configs();
   expect(identity.clients[0]?.secretHash).toBe(hashClientSecret(order.clientSecret));
 });
@@ -179,9 +210,9 @@ test.skipIf(!openssl)("k8s-setup: what is there stays, and what is missing fits 
 test.skipIf(!openssl)(
   "k8s-setup: a client secret that cannot be known again is not made up",
   async () => {
-    await script("k8s-setup.sh", ["prod"], DATABASES);
+    await secretsOnly("prod", DATABASES);
     await rm(join(cluster, "secret-order"));
-    const { code, stderr } = await script("k8s-setup.sh", ["prod"], DATABASES);
+    const { code, stderr } = await secretsOnly("prod", DATABASES);
     expect(stderr).toContain("secret order is gone");
     expect(code).toBe(2);
   },
@@ -220,23 +251,102 @@ test("helm-deploy: packs, installs or upgrades, goes back when it fails, and tri
     "kong.replicas=4",
   ]);
   expect(code).toBe(0);
-  const [build, upgrade, tried, ...more] = (await readFile(join(cluster, "helm"), "utf8"))
-    .trim()
-    .split("\n");
-  expect(build).toMatch(/^dependency build /);
+  const [build, upgrade, tried, ...more] = await done();
+  expect(build).toMatch(/^helm dependency build /);
   expect(upgrade).toMatch(
-    /^upgrade tercet charts\/tercet --install --atomic --wait .*--namespace shop --values charts\/tercet\/values-prod.yaml /,
+    /^helm upgrade tercet charts\/tercet --install --atomic --wait .*--namespace shop --values charts\/tercet\/values-prod.yaml /,
   );
   expect(upgrade).toMatch(/ --set-string global.images.tag=1.2.3 .*--set kong.replicas=4$/);
-  expect(tried).toMatch(/^test tercet --namespace shop /);
+  expect(tried).toMatch(/^helm test tercet --namespace shop /);
   expect(more).toEqual([]);
 });
 
 test("helm-deploy --dry-run only renders", async () => {
   const { code } = await script("helm-deploy.sh", ["dev", "--dry-run"]);
   expect(code).toBe(0);
-  const asked = (await readFile(join(cluster, "helm"), "utf8")).trim().split("\n");
-  expect(asked.map((words) => words.split(" ")[0])).toEqual(["dependency", "template"]);
+  const asked = await done();
+  expect(asked.map((words) => words.split(" ")[1])).toEqual(["dependency", "template"]);
+});
+
+test("helm-deploy takes the images of the commit, by the tag that the workflow publishes", async () => {
+  await script("helm-deploy.sh", ["dev", "--dry-run"]);
+  const commit = (await execute("git", ["rev-parse", "HEAD"])).stdout.trim();
+  expect(commit).toMatch(/^[0-9a-f]{40}$/);
+  expect((await done()).at(-1)).toContain(`--set-string global.images.tag=${commit}`);
+  const workflow = await readFile(join(ROOT, ".github/workflows/images.yml"), "utf8");
+  expect(workflow).toContain("type=sha,format=long,prefix=");
+});
+
+/** Accepts a login, and keeps the products that it is given. */
+async function startShop(): Promise<AsyncDisposable & { port: number; products: string[] }> {
+  const products: string[] = [];
+  const server = createServer(async (request, response) => {
+    const body = (await json(request)) as { password?: string; product?: { sku: string } };
+    if (body.product !== undefined) products.push(body.product.sku);
+    response.end(JSON.stringify({ accessToken: body.password ?? "" }));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    products,
+    [Symbol.asyncDispose]: () => new Promise((closed) => server.close(() => closed())),
+  };
+}
+
+test.skipIf(!openssl)(
+  "k8s-setup dev: builds, hands the images over, applies the overlay with them, waits, and seeds",
+  async () => {
+    await using shop = await startShop();
+    const { code, stderr, stdout } = await script(
+      "k8s-setup.sh",
+      ["dev", "--namespace", "shop", "--tag", "mine"],
+      { SHOP: String(shop.port) },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const steps = await done();
+    for (const name of ["identity", "order", "payment"]) {
+      expect(steps).toContain(
+        `docker build --file infra/docker/Dockerfile --build-arg SERVICE=${name} --tag tercet/${name}:mine .`,
+      );
+      expect(steps).toContain(`kind load docker-image --name tercet tercet/${name}:mine`);
+      expect(steps).toContain(
+        `  - { name: ghcr.io/tercet/tercet/${name}, newName: tercet/${name}, newTag: mine }`,
+      );
+      expect(steps).toContain(
+        `kubectl --namespace shop rollout status deployment/${name} --timeout 10m`,
+      );
+    }
+    expect(steps).toContain("namespace: shop");
+    // What the overlay replaces is in it.
+    expect(JSON.stringify(await base())).toContain('"ghcr.io/tercet/tercet/order:');
+    const lines = await readFile(join(ROOT, "infra/catalog.jsonl"), "utf8");
+    const seed = lines
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).product.sku);
+    expect(shop.products).toEqual(seed);
+    expect(stdout).toContain("in the catalog: MUG-BLUE");
+    expect(await readdir(join(ROOT, "infra/k8s"))).toEqual([
+      "base",
+      "databases",
+      "overlays",
+      "values.yaml",
+    ]);
+  },
+);
+
+test.skipIf(!openssl)("k8s-setup dev: a cluster that cannot get the images is named", async () => {
+  const { code, stderr } = await script("k8s-setup.sh", ["dev"], { CONTEXT: "far-away" });
+  expect(code).toBe(2);
+  expect(stderr).toContain("the cluster of context far-away does not have the images");
+});
+
+test.skipIf(!openssl)("k8s-setup prod: makes the Secrets, then deploys by helm", async () => {
+  const { code } = await script("k8s-setup.sh", ["prod", "--tag", "1.2.3"], DATABASES);
+  expect(code).toBe(0);
+  expect(await readdir(cluster)).toContain("secret-identity");
+  const [, upgrade] = await done();
+  expect(upgrade).toMatch(/^helm upgrade tercet .*global.images.tag=1.2.3$/);
 });
 
 test.skipIf(!openssl).for(["k8s-setup.sh", "helm-deploy.sh"])(

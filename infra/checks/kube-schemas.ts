@@ -8,6 +8,8 @@ import { parse } from "yaml";
 /** The version that manifests are checked against. They need 1.30 or later: preStop's sleep. */
 export const KUBERNETES = "1.37.2";
 const PROMETHEUS_OPERATOR = "0.85.0";
+/** Of the operator, as its files name them. */
+const CUSTOM_KINDS = ["servicemonitors", "podmonitors", "prometheusrules", "alertmanagerconfigs"];
 
 /** Of the API server: its OpenAPI 2 as it is in the Go module. */
 interface OpenApi {
@@ -47,7 +49,8 @@ export const SCHEMA_FILES = "{{.ResourceKind}}{{.KindSuffix}}.json";
  * operator. Undefined if these cannot be downloaded.
  */
 export async function kubeSchemas(): Promise<string | undefined> {
-  const folder = join(toolsFolder, `kube-schemas-${KUBERNETES}-${PROMETHEUS_OPERATOR}`);
+  const versions = [KUBERNETES, PROMETHEUS_OPERATOR, ...CUSTOM_KINDS];
+  const folder = join(toolsFolder, `kube-schemas-${versions.join("-")}`);
   if (existsSync(folder)) return folder;
   const kubernetes = await downloaded("k8s.io/kubernetes", KUBERNETES);
   const operator = await downloaded(
@@ -92,7 +95,7 @@ async function builtInSchemas(module: string): Promise<SchemaFile[]> {
 }
 
 async function customSchemas(module: string): Promise<SchemaFile[]> {
-  const crds = ["servicemonitors", "podmonitors", "prometheusrules"].map(async (name) => {
+  const crds = CUSTOM_KINDS.map(async (name) => {
     const file = `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`;
     const { spec } = parse(await readFile(join(module, file), "utf8")) as Crd;
     const { group, names } = spec;

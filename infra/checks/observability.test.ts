@@ -1,5 +1,7 @@
+import { listFiles, readTexts } from "@tercet/cli/repository";
 import { expect, test } from "vitest";
 import { observabilityProblems } from "./observability.ts";
+import { METRICS_PAGE } from "./observability-files.ts";
 
 const PAGE = `
 | Metric | Type |
@@ -13,7 +15,7 @@ const PAGE = `
 
 const RULES = `groups: [{ rules: [
   { record: "job:y:rate", expr: "sum(rate(y_total[5m]))" },
-  { alert: Wrong, expr: "job:y:rate > 1", labels: { severity: page }, annotations: { summary: s, description: d, runbook_url: docs/metrics.md#wrong } }] }]`;
+  { alert: Wrong, expr: "job:y:rate > 1", labels: { severity: page }, annotations: { summary: s, description: d, runbook_url: '{{ or $externalLabels.runbook_base_url "https://github.com/tercet/tercet/blob/main" }}/docs/metrics.md#wrong' } }] }]`;
 
 const good = {
   "docs/metrics.md": PAGE,
@@ -95,6 +97,12 @@ test.each<[Path, string, string, string]>([
     "infra/prometheus/rules/a.yml: Wrong has no runbook_url that leads to its paragraph",
   ],
   [
+    "infra/prometheus/rules/a.yml",
+    `{{ or $externalLabels.runbook_base_url "https://github.com/tercet/tercet/blob/main" }}/docs`,
+    "docs",
+    "infra/prometheus/rules/a.yml: Wrong has no runbook_url that begins with {{ or $external",
+  ],
+  [
     "infra/prometheus/tests/a.yml",
     "[{}]",
     "[]",
@@ -106,4 +114,20 @@ test.each<[Path, string, string, string]>([
     new Map(Object.entries({ ...good, [path]: good[path].replace(before, after) })),
   );
   expect(problems).toContainEqual(expect.stringContaining(problem));
+});
+
+test("log lines that dashboards and docs/metrics.md search for are written", async () => {
+  const files = await readTexts(await listFiles());
+  const searched = [...files]
+    .filter(([path]) => path === METRICS_PAGE || path.startsWith("infra/grafana/dashboards/"))
+    .flatMap(([, text]) => [...text.matchAll(/\|= \\?"([^"\\]+)/g)].map(([, line = ""]) => line));
+  expect(new Set(searched)).toEqual(new Set(["circuit breaker", "circuit breaker opened"]));
+  const sources = [...files].filter(([path]) =>
+    /^packages\/\w+\/src\/.*(?<!\.test)\.ts$/.test(path),
+  );
+  for (const line of searched)
+    expect(
+      sources.some(([, text]) => text.includes(`"${line}`)),
+      line,
+    ).toBe(true);
 });

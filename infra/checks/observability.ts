@@ -90,6 +90,13 @@ function unknownDataSources(files: Files): string[] {
   return [...new Set(problems)];
 }
 
+/**
+ * A link must lead somewhere from a notification too: it is absolute, from the base that an
+ * installation configures or from the repository's address.
+ */
+const RUNBOOK_BASE =
+  '{{ or $externalLabels.runbook_base_url "https://github.com/tercet/tercet/blob/main" }}/';
+
 /** Every alert has a severity, instructions, a link to its paragraph, and fires in a test. */
 function alertProblems(files: Files): string[] {
   const asked = readRuleTests(files).flatMap(({ promql_expr_test: ones = [] }) => ones);
@@ -100,11 +107,13 @@ function alertProblems(files: Files): string[] {
   const anchors = readAnchors(files);
   return readRules(files).flatMap(({ path, alert, labels = {}, annotations = {} }) => {
     if (alert === undefined) return [];
-    const [page, anchor = ""] = annotations["runbook_url"]?.split("#") ?? [];
+    const link = annotations["runbook_url"] ?? "";
+    const [page, anchor = ""] = link.replace(RUNBOOK_BASE, "").split("#");
     const problems = [
       ["page", "ticket"].includes(labels["severity"] ?? "") || "has no severity",
       annotations["summary"] !== undefined || "has no summary",
       annotations["description"] !== undefined || "has no description",
+      link.startsWith(RUNBOOK_BASE) || `has no runbook_url that begins with ${RUNBOOK_BASE}`,
       (page === METRICS_PAGE && anchors.has(anchor)) ||
         "has no runbook_url that leads to its paragraph",
       fires(alert) || "fires in no test",

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Outcome, outcomeOf, passed, temporaryFolder } from "@tercet/cli/repository";
 import { stringify } from "yaml";
 import { filesIn, type Query, readObservabilityFiles, readQueries } from "./observability-files.ts";
+import { withDurations } from "./promql.ts";
 
 /** Checks Prometheus' configuration, every query, and the rules' own tests with promtool. */
 export async function checkPrometheus(): Promise<Outcome> {
@@ -25,8 +26,8 @@ export async function checkPrometheus(): Promise<Outcome> {
 /** Writes queries as recording rules: promtool checks queries only inside rules. */
 function asRules(queries: readonly Query[]): string {
   const groups = queries.map(({ path, query }, index) => {
-    const expr = query.replaceAll("$__rate_interval", "5m");
-    return { name: String(index), rules: [{ record: "query", labels: { path }, expr }] };
+    const rule = { record: "query", labels: { path }, expr: withDurations(query) };
+    return { name: String(index), rules: [rule] };
   });
   return stringify({ groups });
 }

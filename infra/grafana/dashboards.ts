@@ -55,6 +55,10 @@ const PROVIDER = "tercet_payment_provider_duration_seconds";
 const POOL = "db_client_connection_pool_name";
 
 const red: readonly Panel[] = [
+  stat("Requests in all", "short", "Calls that were served in the time that is shown.", [
+    "requests",
+    `sum(increase(${SERVER}_count[$__range]))`,
+  ]),
   panel("Calls per second by service", "reqps", "Rate. A sudden fall is as bad as a rise.", [
     rate(`${SERVER}_count`, "service_name"),
   ]),
@@ -304,6 +308,17 @@ const runtime: readonly Panel[] = [
   ),
 ];
 
+/** Marks on the time axis of every panel, from the log. */
+const BREAKERS = {
+  name: "Circuit breakers",
+  datasource: { type: "loki", uid: "loki" },
+  enable: true,
+  iconColor: "orange",
+  expr: '{service=~".+"} |= "circuit breaker" | json | event=~"circuit_breaker_(opened|closed)"',
+  titleFormat: "{{service}}: {{msg}}",
+  textFormat: "{{rpc_method}}",
+};
+
 /** Writes each dashboard as Grafana imports it. */
 export async function writeDashboards(folder = join(ROOT, DASHBOARDS)): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -327,7 +342,8 @@ function dashboard(uid: string, title: string, panels: readonly Panel[]): string
       ...{ asDropdown: false, includeVars: false, keepTime: true },
     },
   ];
-  return `${JSON.stringify({ uid, title, tags, ...settings, links, panels: laidOut(panels) }, undefined, 2)}\n`;
+  const marks = { annotations: { list: [BREAKERS] }, links };
+  return `${JSON.stringify({ uid, title, tags, ...settings, ...marks, panels: laidOut(panels) }, undefined, 2)}\n`;
 }
 
 /** In rows: four numbers, or three panels with lines. */

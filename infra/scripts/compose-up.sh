@@ -8,7 +8,7 @@ Usage: infra/scripts/compose-up.sh [--help] [lite|full] [OPTION OF docker compos
 Builds the images, starts the system with Docker Compose, waits until it is healthy, and puts a few products into its catalog.
 
   lite   the three services, PostgreSQL, MongoDB and Kong: about 3 GB of memory at most; the default
-  full   besides, traces, metrics and logs: OpenTelemetry collector, Jaeger, Prometheus, Loki and Grafana
+  full   besides, traces, metrics and logs: OpenTelemetry collector, Jaeger, Prometheus, Alertmanager, Loki and Grafana
 
 Secrets are in infra/.env, which is made when there is none. Then infra/scripts/smoke.sh places an order through Kong.
 To stop:               docker compose -f infra/compose.yaml --profile full down
@@ -49,10 +49,15 @@ Tercet is running
   Kong         http://127.0.0.1:8000 for HTTP, 127.0.0.1:9080 for gRPC
 TEXT
 if [[ "$profile" == full ]]; then
+  # From the environment or infra/.env, as Compose reads it.
+  config="${ALERTMANAGER_CONFIG:-$(sed -n 's/^ALERTMANAGER_CONFIG=//p' "$scripts/../.env")}"
+  alerts="no one is notified of an alert: set ALERTMANAGER_CONFIG (infra/alertmanager)"
+  if [[ -n "$config" ]]; then alerts="sends alerts as infra/alertmanager/$config says"; fi
   cat <<TEXT
   Grafana      http://127.0.0.1:3000, as admin; GRAFANA_PASSWORD in infra/.env
   Jaeger       http://127.0.0.1:16686
   Prometheus   http://127.0.0.1:9090
+  Alertmanager http://127.0.0.1:9093; $alerts
 TEXT
 fi
 echo "Place an order: infra/scripts/smoke.sh"

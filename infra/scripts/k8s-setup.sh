@@ -1,28 +1,35 @@
 #!/usr/bin/env bash
-# Creates what the release needs in the cluster: the namespace, under the restricted Pod Security
-# Standard, and the Secrets.
+# Puts the system into a cluster: images, the namespace, under the restricted Pod Security Standard,
+# the Secrets, the manifests.
 set -euo pipefail
 umask 077
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 usage() {
   cat <<'USAGE'
-Usage: infra/scripts/k8s-setup.sh dev|prod [--namespace NAME] [--dry-run]
+Usage: infra/scripts/k8s-setup.sh dev|prod [--namespace NAME] [--registry PREFIX] [--tag TAG] [--secrets-only] [--dry-run]
 
-Makes the namespace and the Secrets that are not there yet, with fresh keys and passwords. What is there is left as it is.
+Makes the namespace and the Secrets that are not there yet, with fresh keys and passwords (what is there is left as it is), and deploys.
 
-  dev   Secrets for the databases of infra/k8s/overlays/dev too, and for the seeded users.
-        Not needed before `helm-deploy.sh dev`: there the chart makes its own.
+  dev   Builds the images of this checkout first and gives them to the cluster. Makes Secrets for the databases of
+        infra/k8s/overlays/dev too, and for the seeded users; applies that overlay, waits, and seeds the catalog.
+        `helm-deploy.sh dev` is another way, with published images: there the chart makes the Secrets.
   prod  Secrets for databases that exist. Their addresses come from
           IDENTITY_DATABASE_URL, ORDER_DATABASE_URL   postgres://user:password@host:5432/database
           PAYMENT_DATABASE_URL                        mongodb://... or postgres://...
           NAME_DATABASE_URL                           of each further service
+        Then helm-deploy.sh prod, with images that the images workflow has published and signed.
 
 Options:
-  --namespace NAME   tercet by default
-  --dry-run          says what would be made, and asks no cluster; secrets are not shown
-  --help             this
+  --namespace NAME    tercet by default
+  --registry PREFIX   dev: push the images there as PREFIX/order and so on. By default they are loaded into a cluster of kind,
+                      k3d or minikube; Docker Desktop, Rancher Desktop and OrbStack have them already
+  --tag TAG           of the images; dev: a new one each time; prod: as helm-deploy.sh says
+  --secrets-only      makes the namespace and the Secrets, and builds and deploys nothing
+  --dry-run           says what would be done, and asks no cluster; secrets are not shown
+  --help              this
 
-Needs openssl, and kubectl with a context of the right cluster.
+Needs openssl, and kubectl with a context of the right cluster; dev: docker and curl; prod: helm.
 USAGE
 }
 
@@ -31,11 +38,14 @@ die() {
   exit 2
 }
 
-ENVIRONMENT='' NAMESPACE=tercet DRY_RUN=false
+ENVIRONMENT='' NAMESPACE=tercet REGISTRY='' TAG='' SECRETS_ONLY=false DRY_RUN=false
 while (($# > 0)); do
   case $1 in
     dev | prod) ENVIRONMENT=$1 ;;
     --namespace) NAMESPACE=${2:?"--namespace needs a name"} && shift ;;
+    --registry) REGISTRY=${2:?"--registry needs a prefix"} && shift ;;
+    --tag) TAG=${2:?"--tag needs a tag"} && shift ;;
+    --secrets-only) SECRETS_ONLY=true ;;
     --dry-run) DRY_RUN=true ;;
     --help | -h) usage && exit 0 ;;
     *) die "there is no $1; see --help" ;;
@@ -45,7 +55,9 @@ done
 [[ -n $ENVIRONMENT ]] || die "say dev or prod; see --help"
 [[ $NAMESPACE =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || die "$NAMESPACE is no name of a namespace"
 command -v openssl >/dev/null || die "openssl is not installed"
-$DRY_RUN || command -v kubectl >/dev/null || die "kubectl is not installed"
+needed=(kubectl)
+if ! $SECRETS_ONLY; then if [[ $ENVIRONMENT == dev ]]; then needed+=(docker curl); else needed+=(helm); fi; fi
+for tool in "${needed[@]}"; do $DRY_RUN || command -v "$tool" >/dev/null || die "$tool is not installed"; done
 
 # Each has a database: Payment's is MongoDB, and PostgreSQL is the others'.
 SERVICES=(identity order payment)
@@ -163,8 +175,80 @@ services() {
   done
 }
 
+# The published images, which those that are built here take the place of.
+PUBLISHED=ghcr.io/tercet/tercet
+image() { echo "${REGISTRY:-tercet}/$1:$TAG"; }
+
+# Gives an image to the cluster.
+hand_over() {
+  local context
+  if [[ -n $REGISTRY ]]; then
+    docker push "$1"
+    return
+  fi
+  context="$(kubectl config current-context)"
+  case $context in
+    kind-*) kind load docker-image --name "${context#kind-}" "$1" ;;
+    k3d-*) k3d image import --cluster "${context#k3d-}" "$1" ;;
+    minikube) minikube image load "$1" ;;
+    docker-desktop | rancher-desktop | orbstack) ;;
+    *) die "the cluster of context $context does not have the images of this machine: give --registry" ;;
+  esac
+}
+
+build() {
+  local service
+  for service in "${SERVICES[@]}"; do
+    if $DRY_RUN; then
+      echo "would build $(image "$service")"
+      continue
+    fi
+    docker build --file infra/docker/Dockerfile --build-arg "SERVICE=$service" --tag "$(image "$service")" .
+    hand_over "$(image "$service")"
+  done
+}
+
+# An overlay over the overlay, with this namespace and these images.
+deploy_dev() {
+  local service
+  if $DRY_RUN; then
+    echo "would apply infra/k8s/overlays/dev, wait, and seed the catalog"
+    return
+  fi
+  overlay="$(mktemp -d infra/k8s/setup-XXXXXX)"
+  trap 'rm -rf "$overlay"' EXIT
+  {
+    printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../overlays/dev]\nimages:\n' "$NAMESPACE"
+    for service in "${SERVICES[@]}"; do
+      printf '  - { name: %s/%s, newName: %s/%s, newTag: %s }\n' "$PUBLISHED" "$service" "${REGISTRY:-tercet}" "$service" "$TAG"
+    done
+  } >"$overlay/kustomization.yaml"
+  kubectl apply --kustomize "$overlay"
+  for service in "${SERVICES[@]}" kong; do
+    kubectl --namespace "$NAMESPACE" rollout status "deployment/$service" --timeout 10m
+  done
+  infra/scripts/seed.sh --kubernetes "$NAMESPACE"
+}
+
+deploy_prod() {
+  local options=(--namespace "$NAMESPACE")
+  [[ -z $TAG ]] || options+=(--tag "$TAG")
+  if $DRY_RUN; then
+    echo "would run infra/scripts/helm-deploy.sh prod ${options[*]}"
+    return
+  fi
+  infra/scripts/helm-deploy.sh prod "${options[@]}"
+}
+
 SEED_USERS=''
-[[ $ENVIRONMENT == dev ]] || prod
+if [[ $ENVIRONMENT == prod ]]; then
+  [[ -z $REGISTRY ]] || die "--registry is for dev: production runs images that the images workflow has published"
+  prod
+else
+  TAG="${TAG:-local-$(date -u +%Y%m%d%H%M%S)}"
+  $SECRETS_ONLY || build
+fi
 namespace
 [[ $ENVIRONMENT == prod ]] || dev
 services
+$SECRETS_ONLY || "deploy_$ENVIRONMENT"

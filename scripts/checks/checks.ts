@@ -87,6 +87,12 @@ export const checks: readonly Check[] = [
     "promtool",
   ),
   check(
+    "alertmanager",
+    "amtool: the configurations in infra/alertmanager",
+    "amtool check-config infra/alertmanager/alertmanager.yml infra/alertmanager/example.yml",
+    "amtool",
+  ),
+  check(
     "charts",
     "helm lint; charts/ with every values file pass kubeconform",
     checkCharts,

@@ -7,6 +7,7 @@ import { missingScripts, namesIn } from "./docs.ts";
 /** The only jobs that may do more than read. */
 const MAY_WRITE: Readonly<Record<string, readonly string[]>> = {
   ".github/workflows/images.yml publish": ["packages", "id-token"],
+  ".github/workflows/images.yml release": ["packages", "contents"],
 };
 /** They run strangers' code with the repository's rights. */
 const FORBIDDEN_EVENTS = ["pull_request_target", "workflow_run", "issue_comment"];

@@ -27,7 +27,7 @@ const FILES = [
 /** Returns what speaks against it, one sentence each. */
 export function serviceProblems({ name, resource, port }: NewService): string[] {
   const unless = (holds: boolean, problem: string) => (holds ? [] : [problem]);
-  const other = services.find((one) => one.port === port);
+  const other = services.find((one) => one.port === port || one.grpcPort === port);
   return [
     ...unless(NAME.test(name), `the name "${name}" must be 2 to 30 lower-case letters and digits`),
     ...unless(!TAKEN.includes(name), `the name ${name} is used by something else`),
@@ -65,6 +65,7 @@ export async function writeService({ name, resource, port }: NewService): Promis
     `  {
     name: "${name}",
     port: ${port},
+    grpcPort: ${Math.max(...services.map(({ grpcPort }) => grpcPort)) + 1},
     protoServices: ["${name}.v1.${pascal}Service"],
     database: { name: "${name}", kinds: ["postgres"] },
     calls: [],

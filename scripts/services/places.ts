@@ -86,7 +86,7 @@ const valueAt = (text: string, path: readonly string[]) =>
 const unless = (holds: boolean, problem: string): string[] => (holds ? [] : [problem]);
 
 const composeService = (entry: ServiceEntry): string => {
-  const { name, port, database } = entry;
+  const { name, port, grpcPort, database } = entry;
   const password = `\${${passwordOf(entry)}:?run infra/scripts/compose-env.sh}`;
   return `
   ${name}:
@@ -105,6 +105,7 @@ ${calleesOf(entry)
     environment:
       <<: *service-environment
       PORT: "${port}"
+      GRPC_PORT: "${grpcPort}"
       OTEL_SERVICE_NAME: ${name}
       DATABASE_URL: postgres://${database.name}:${password}@postgres:5432/${database.name}`;
 };
@@ -131,6 +132,10 @@ const compose: readonly Place[] = [
       ...unless(
         Number(environment?.PORT) === entry.port,
         `services.${entry.name}.environment.PORT: "${entry.port}"`,
+      ),
+      ...unless(
+        Number(environment?.GRPC_PORT) === entry.grpcPort,
+        `services.${entry.name}.environment.GRPC_PORT: "${entry.grpcPort}"`,
       ),
       ...unless(
         ports?.includes(`127.0.0.1:${entry.port}:${entry.port}`),
@@ -178,6 +183,7 @@ const compose: readonly Place[] = [
 const chartValues = (entry: ServiceEntry): string => `
 ${entry.name}:
   port: ${entry.port}
+  grpcPort: ${entry.grpcPort}
   healthService: ${entry.protoServices[0]}
   migrations: { mode: job }
   networkPolicy:
@@ -277,11 +283,12 @@ const kubernetes: readonly Place[] = [
     VALUES,
     ({ name }) => [name],
     chartValues,
-    ({ port, healthService, networkPolicy, env }, entry) => [
+    ({ port, grpcPort, healthService, networkPolicy, env }, entry) => [
       ...urlsOf(entry).flatMap(([name, url]) =>
         unless(env?.[name] === url, `${entry.name}.env.${name}: ${url}`),
       ),
       ...unless(port === entry.port, `${entry.name}.port: ${entry.port}`),
+      ...unless(grpcPort === entry.grpcPort, `${entry.name}.grpcPort: ${entry.grpcPort}`),
       ...unless(
         healthService === entry.protoServices[0],
         `${entry.name}.healthService: ${entry.protoServices[0]}`,

@@ -11,6 +11,11 @@ export interface ServiceEntry {
   readonly name: string;
   /** The one port for every protocol. */
   readonly port: number;
+  /**
+   * A second port for the same protocols, where Kong calls gRPC: docs/decisions/0058. Payment's is
+   * the one of the original system.
+   */
+  readonly grpcPort: number;
   /** Its proto services. The health of the first decides about readiness on Kubernetes. */
   readonly protoServices: readonly string[];
   readonly database: ServiceDatabase;
@@ -29,6 +34,7 @@ export const services = [
   {
     name: "identity",
     port: 5010,
+    grpcPort: 50049,
     protoServices: ["identity.v1.IdentityService"],
     database: { name: "identity", kinds: ["postgres"] },
     calls: [],
@@ -36,6 +42,7 @@ export const services = [
   {
     name: "order",
     port: 5011,
+    grpcPort: 50050,
     protoServices: ["order.v1.OrderService", "order.v1.CatalogService", "order.v1.SagaService"],
     database: { name: "orders", kinds: ["postgres"] },
     calls: ["payment"],
@@ -43,6 +50,7 @@ export const services = [
   {
     name: "payment",
     port: 5012,
+    grpcPort: 50051,
     protoServices: ["payment.v1.PaymentService"],
     database: { name: "payments", kinds: ["mongodb", "postgres"] },
     calls: [],

@@ -47,7 +47,7 @@ export async function createOrderService(
   const payments = withFailpoints(
     failpoints,
     "payments",
-    overrides.payments ?? paymentClient(config),
+    overrides.payments ?? paymentClient(config, log),
   );
   const changes = createOrderChanges(store, log);
   const sagaDeps = { orders: store, payments, times: config.saga };

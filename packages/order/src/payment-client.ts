@@ -11,19 +11,26 @@ import {
   TerminalError,
   UnknownOutcomeError,
 } from "@tercet/saga";
-import { createServiceClient, type Money, reasonOf, serviceToken } from "@tercet/service";
+import {
+  createServiceClient,
+  type Logger,
+  type Money,
+  reasonOf,
+  serviceToken,
+} from "@tercet/service";
 import type { OrderConfig } from "./config.ts";
 
 export type PaymentClient = Client<typeof PaymentService>;
 
 /** One attempt per call: the saga alone retries, since it records unknown outcomes. */
-export function paymentClient(config: OrderConfig): PaymentClient {
+export function paymentClient(config: OrderConfig, log?: Logger): PaymentClient {
   const { identityUrl, clientSecret } = config;
   return createServiceClient(PaymentService, {
     baseUrl: config.paymentUrl,
-    token: serviceToken({ identityUrl, clientId: "order", clientSecret, audience: "payment" }),
+    token: serviceToken({ identityUrl, clientId: "order", clientSecret, audience: "payment", log }),
     timeoutMs: config.saga.stepTimeoutMs,
     maxAttempts: 1,
+    log,
   });
 }
 

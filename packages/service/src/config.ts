@@ -49,14 +49,16 @@ function explain(issue: z.core.$ZodIssue): string {
     : issue.message;
 }
 
-/** A whole number in a range, with a default. */
-export const integer = (fallback: number, min: number, max: number) =>
+const integerIn = (min: number, max: number) =>
   z
     .string()
     .regex(/^\d+$/, "must be a whole number")
     .transform(Number)
-    .refine((n) => n >= min && n <= max, `must be from ${min} to ${max}`)
-    .default(fallback);
+    .refine((n) => n >= min && n <= max, `must be from ${min} to ${max}`);
+
+/** A whole number in a range, with a default. */
+export const integer = (fallback: number, min: number, max: number) =>
+  integerIn(min, max).default(fallback);
 
 const list = z.string().transform((text) =>
   text
@@ -69,6 +71,11 @@ const list = z.string().transform((text) =>
 export const serviceEnv = (port: number) => ({
   HOST: z.string().default("0.0.0.0"),
   PORT: integer(port, 0, 65_535),
+  /**
+   * A second port for the same protocols: a gateway that pools idle connections by address alone
+   * (Kong) calls gRPC here, and everything else at PORT. None by default.
+   */
+  GRPC_PORT: integerIn(1, 65_535).optional(),
   NODE_ENV: z.string().optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   /** In every log line. Default: "production" if that is NODE_ENV, else "development". */
@@ -141,6 +148,7 @@ export function serviceConfig(env: ServiceEnv) {
   return {
     host: env.HOST,
     port: env.PORT,
+    grpcPort: readGrpcPort(env),
     log: {
       level: env.LOG_LEVEL,
       environment:
@@ -165,6 +173,12 @@ export function serviceConfig(env: ServiceEnv) {
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
     limits: { ...hardenedLimits, maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS },
   };
+}
+
+function readGrpcPort({ PORT, GRPC_PORT }: ServiceEnv): number | undefined {
+  if (GRPC_PORT !== undefined && GRPC_PORT === PORT)
+    throw new ConfigError("the service", [`GRPC_PORT: ${GRPC_PORT} is PORT's already`]);
+  return GRPC_PORT;
 }
 
 function readTls({ TLS_CERT, TLS_KEY, TLS_CLIENT_CA }: ServiceEnv): TlsOptions | undefined {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
 import { serviceToken } from "../src/client/service-token.ts";
 import { remainingMs } from "../src/host/call.ts";
+import { createLogger } from "../src/telemetry/log.ts";
 import {
   catalogAt,
   gate,
@@ -256,6 +257,56 @@ describe("the breaker", () => {
     await until(async () => (await codeOf(client.listProducts({}))) === undefined);
     // Half open, it would admit one at a time.
     await Promise.all(Array.from({ length: 10 }, () => client.listProducts({})));
+  });
+
+  test("writes one line when it opens and one when it closes, with the method", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const log = createLogger(
+      { name: "shop", level: "info" },
+      { write: (line) => void lines.push(JSON.parse(line)) },
+    );
+    const client = guarded({ halfOpenAfterMs: 20, log });
+    list = () => {
+      throw unavailable();
+    };
+    await failTimes(client, 20);
+    const opened = {
+      level: "warn",
+      msg: "circuit breaker opened",
+      event: "circuit_breaker_opened",
+      service: "shop",
+      rpc_service: "order.v1.CatalogService",
+      rpc_method: "order.v1.CatalogService/ListProducts",
+      err: expect.objectContaining({ message: expect.stringContaining("unavailable") }),
+    };
+    expect(lines).toEqual([expect.objectContaining(opened)]);
+    // Probes that fail keep it open.
+    calls = 0;
+    await until(async () => {
+      await failTimes(client, 1);
+      return calls > 2;
+    });
+    expect(lines).toHaveLength(1);
+    list = () => ({});
+    await until(async () => (await codeOf(client.listProducts({}))) === undefined);
+    expect(lines.slice(1)).toEqual([
+      expect.objectContaining({
+        level: "info",
+        msg: "circuit breaker closed",
+        event: "circuit_breaker_closed",
+        rpc_method: "order.v1.CatalogService/ListProducts",
+        open_ms: expect.any(Number),
+      }),
+    ]);
+    list = () => {
+      throw unavailable();
+    };
+    await failTimes(client, 20);
+    expect(lines.map(({ msg }) => msg)).toEqual([
+      "circuit breaker opened",
+      "circuit breaker closed",
+      "circuit breaker opened",
+    ]);
   });
 
   test("opens on connections that are reset, and not on a service that returns aborted", async () => {

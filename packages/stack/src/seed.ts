@@ -1,11 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { v5 as uuidv5 } from "uuid";
 import { type Api, logIn } from "./api.ts";
-import { type SeedProduct, seedProducts } from "./catalog.ts";
+import { readSeed } from "./catalog.ts";
 import { StackError } from "./errors.ts";
-
-/** Any constant. */
-const NAMESPACE = "8d1f8f0e-31f5-4c33-9b0a-0c5b6d0f7a11";
 
 const PAGE_SIZE = 100;
 const TIMEOUT = { timeoutMs: 15_000 };
@@ -22,9 +18,9 @@ export async function seedCatalog(
     const { catalog } = await logIn(url, operator);
     const existing = await skusIn(catalog);
     await Promise.all(
-      seedProducts
-        .filter(({ sku }) => !existing.has(sku))
-        .map((product) => catalog.putProduct(requestOf(product), TIMEOUT)),
+      readSeed()
+        .filter(({ product }) => !existing.has(product?.sku ?? ""))
+        .map((request) => catalog.putProduct(request, TIMEOUT)),
     );
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
@@ -46,20 +42,3 @@ async function skusIn(catalog: Api["catalog"]): Promise<ReadonlySet<string>> {
   } while (pageToken !== "");
   return skus;
 }
-
-/** Its id is derived from the product: stacks that fill one catalog at once put it there once. */
-const requestOf = (product: SeedProduct) => ({
-  product: toProduct(product),
-  requestId: requestIdOf(product),
-});
-
-const toProduct = ({ sku, name, description, cents, stock }: SeedProduct) => ({
-  sku,
-  name,
-  description,
-  stock,
-  price: { currencyCode: "EUR", minorUnits: cents },
-});
-
-const requestIdOf = ({ sku, name, description, cents, stock }: SeedProduct): string =>
-  uuidv5([sku, name, description, cents, stock].join("\n"), NAMESPACE);

@@ -8,7 +8,7 @@ import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { testDatabase } from "@tercet/service/testing";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { logIn } from "../src/api.ts";
-import { seedProducts } from "../src/catalog.ts";
+import { readSeed } from "../src/catalog.ts";
 import { ANY_PORT, envToConfig } from "../src/config.ts";
 import { type Stack, startStack } from "../src/stack.ts";
 import { placeAnOrder } from "../src/welcome.ts";
@@ -68,8 +68,9 @@ test(
     const alice = await logIn(again.urls.edge, stack.users.alice);
     expect((await alice.orders.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED);
     const { products } = await alice.catalog.listProducts({});
-    expect(products).toHaveLength(seedProducts.length);
-    const seeded = seedProducts.find(({ sku }) => sku === "MUG-BLUE")?.stock ?? 0n;
+    expect(products).toHaveLength(readSeed().length);
+    const seeded =
+      readSeed().find(({ product }) => product?.sku === "MUG-BLUE")?.product?.stock ?? 0n;
     expect(products.find(({ sku }) => sku === "MUG-BLUE")?.stock).toBe(seeded - 2n);
     await expect(start()).rejects.toThrow(`another stack runs on the folder ${folder}`);
   },

@@ -3,6 +3,7 @@ import { access, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ROOT, services as serviceList, serviceNames } from "@tercet/cli";
+import { parseKongConfig } from "@tercet/gateway";
 import * as identity from "@tercet/identity";
 import * as order from "@tercet/order";
 import * as payment from "@tercet/payment";
@@ -159,7 +160,8 @@ describe("infra/compose.yaml", () => {
     const ports = Object.values(compose.services).flatMap((service) => service.ports ?? []);
     const host = ports.map((port) => Number(port.split(":").at(-2)));
     expect(host.sort((a, b) => a - b)).toEqual([
-      3000, 3100, 4317, 5010, 5011, 5012, 5432, 8000, 8888, 8889, 9080, 9090, 16686, 27017, 50051,
+      3000, 3100, 4317, 5010, 5011, 5012, 5432, 8000, 8888, 8889, 9080, 9090, 9093, 16686, 27017,
+      50051,
     ]);
   });
 
@@ -212,14 +214,30 @@ describe("infra/compose.yaml", () => {
       }),
     );
     expect(new Set(hosts.flat())).toEqual(
-      new Set([...[...serviceNames, "kong"], ...["collector", "jaeger", "loki", "prometheus"]]),
+      new Set([
+        ...[...serviceNames, "kong"],
+        ...["alertmanager", "collector", "jaeger", "loki", "prometheus"],
+      ]),
     );
     for (const host of hosts.flat()) expect(Object.keys(compose.services)).toContain(host);
   });
 });
 
+/** Containers are called at the ports where their processes listen: Compose translates none. */
+test("Kong's routes lead to ports that the services listen on", async () => {
+  const { services: routed } = parseKongConfig(
+    await readFile(resolve(folder, "../gateway/kong.yml"), "utf8"),
+  );
+  expect(routed.length).toBeGreaterThan(0);
+  for (const { name, host, port, protocol } of routed) {
+    const { PORT, GRPC_PORT } = environmentOf(compose.services[host] ?? {}, secrets);
+    expect(String(port), name).toBe(protocol === "grpc" ? GRPC_PORT : PORT);
+  }
+});
+
 describe("infra/scripts/compose-env.sh", () => {
-  const ours = ["TELEMETRY", "TERCET_VERSION"];
+  /** With a default; the last two are explained as comments. */
+  const ours = ["TELEMETRY", "TERCET_VERSION", "ALERTMANAGER_CONFIG", "RUNBOOK_BASE_URL"];
 
   test("makes what the Compose file asks for and .env.example explains, and nothing else", async () => {
     const asked = new Set(variablesIn(text).filter((name) => !ours.includes(name)));
@@ -325,6 +343,7 @@ describe("a container's environment", () => {
     const { service } = envToConfig(environment(name, secrets));
     expect(service).toMatchObject({
       port: Number(environment(name, secrets)["PORT"]),
+      grpcPort: Number(environment(name, secrets)["GRPC_PORT"]),
       log: { environment: "compose", lokiUrl: undefined },
     });
     expect(compose.services[name]?.ports).toContain(`127.0.0.1:${service.port}:${service.port}`);

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { freePort } from "@tercet/cli";
-import { parseKongConfig } from "@tercet/gateway";
+import { type KongConfig, parseKongConfig } from "@tercet/gateway";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bufCurl } from "./clients/buf-curl.ts";
@@ -322,6 +322,59 @@ test("a service that is away is the gateway's to tell, by both protocols", async
   using client = connectGrpc(all(another.grpcUrl));
   expect(await failure(client.shop().listProducts({ pageSize: 1, pageToken: "" }))).toMatchObject({
     code: "unavailable",
+  });
+});
+
+describe("a service's HTTP and gRPC at one address", () => {
+  /** As it was before gRPC had ports of its own. */
+  const oneAddress = {
+    ...config,
+    services: config.services.map((service) => ({
+      ...service,
+      port: config.services.find(({ host }) => host === service.host)?.port ?? 0,
+    })),
+  };
+  type Protocol = "gRPC" | "JSON";
+
+  /** Makes these calls one after the other, and returns those that failed. */
+  async function failures(
+    routes: KongConfig,
+    calls: readonly Protocol[],
+    poolSize?: number,
+  ): Promise<Protocol[]> {
+    await using another = await startKong(routes, stack.urls, poolSize);
+    const failed: Protocol[] = [];
+    for (const by of calls) if (!(await succeeds(another, by))) failed.push(by);
+    return failed;
+  }
+
+  async function succeeds({ url, grpcUrl }: Kong, by: Protocol): Promise<boolean> {
+    if (by === "JSON") return (await (await list(url)).text()).startsWith("{");
+    using client = connectGrpc(all(grpcUrl));
+    return await client
+      .shop()
+      .listProducts({ pageSize: 1, pageToken: "" })
+      .then(
+        () => true,
+        () => false,
+      );
+  }
+
+  test("would share idle connections, and break each other's calls", async () => {
+    expect(await failures(oneAddress, ["gRPC", "JSON"])).toEqual(["JSON"]);
+    expect(await failures(oneAddress, ["JSON", "gRPC"])).toEqual(["gRPC"]);
+  });
+
+  test("works without the pool", async () => {
+    expect(await failures(oneAddress, ["gRPC", "JSON", "gRPC", "JSON"], 0)).toEqual([]);
+  });
+
+  test("is not in gateway/kong.yml: mixed calls succeed with the pool", async () => {
+    expect(await failures(config, ["gRPC", "JSON", "JSON", "gRPC"])).toEqual([]);
+    const calls = Array.from({ length: 40 }, (_, i) =>
+      succeeds(kong, i % 2 === 0 ? "gRPC" : "JSON"),
+    );
+    expect(await Promise.all(calls)).not.toContain(false);
   });
 });
 

@@ -249,6 +249,18 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     }
   });
 
+  test("the image has a probe with the options of grpc_health_probe", async () => {
+    for (const name of names) {
+      const image = { ...images[name], entrypoint: ["node"] };
+      const program = "node_modules/@tercet/service/dist/grpc-health-probe.js";
+      const args = [program, `-addr=:${ports[name]}`, "-connect-timeout=20s", "-rpc-timeout=20s"];
+      expect(await finished(await runImage(image, { env: {}, args }))).toMatchObject({
+        code: 0,
+        said: expect.stringContaining("status: SERVING"),
+      });
+    }
+  });
+
   test("SIGTERM ends each in order, although it is process 1", async () => {
     for (const name of names) {
       const child = running[name];

@@ -19,7 +19,7 @@ interface Dashboard {
   }[];
 }
 
-/** Every query of every panel. Where Grafana would choose the interval, it is five minutes. */
+/** Every query of every panel. Where Grafana would choose a duration, it is five minutes. */
 export const panelQueries: readonly NamedQuery[] = globSync("*.json", {
   cwd: join(ROOT, "infra/grafana/dashboards"),
 })
@@ -33,7 +33,7 @@ export const panelQueries: readonly NamedQuery[] = globSync("*.json", {
         file,
         title,
         legend,
-        expr: expr.replaceAll("$__rate_interval", "5m"),
+        expr: expr.replace(/\$__(?:rate_interval|range)\b/g, "5m"),
       })),
     );
   });

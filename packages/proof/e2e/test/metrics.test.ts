@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Alertmanager, startAlertmanager } from "./alertmanager.ts";
 import { becomes, outcome } from "./calls.ts";
 import { type Collector, startCollector } from "./collector.ts";
 import { alertQueries, listedMetrics, type NamedQuery, panelQueries } from "./infra-queries.ts";
@@ -12,8 +13,8 @@ import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 import { onPath } from "./tool.ts";
 
-const [otelcol, prometheusPath, jaegerPath] = await Promise.all(
-  ["otelcol", "prometheus", "jaeger"].map(onPath),
+const [otelcol, prometheusPath, jaegerPath, alertmanagerPath] = await Promise.all(
+  ["otelcol", "prometheus", "jaeger", "prometheus-alertmanager"].map(onPath),
 );
 const missing = [
   otelcol === undefined && "the OpenTelemetry collector (pnpm tools)",
@@ -25,6 +26,8 @@ if (missing.length > 0)
   );
 if (jaegerPath === undefined)
   process.stderr.write("WITHOUT JAEGER: no trace is looked up there (pnpm tools jaeger)\n");
+if (alertmanagerPath === undefined)
+  process.stderr.write("WITHOUT prometheus-alertmanager: no alert is sent to a receiver\n");
 
 const LEASE_MS = 1_000;
 const EVERY_SECOND = {
@@ -41,6 +44,7 @@ describe.skipIf(missing.length > 0)(
     let stack: Stack;
     let prometheus: Prometheus;
     let jaeger: Jaeger | undefined;
+    let alertmanager: Alertmanager | undefined;
 
     beforeAll(async () => {
       await using starting = new AsyncDisposableStack();
@@ -48,7 +52,13 @@ describe.skipIf(missing.length > 0)(
       jaeger =
         jaegerPath === undefined ? undefined : starting.use(await startJaeger(jaegerPath, folder));
       const collector = starting.use(await startCollector(otelcol ?? "", jaeger));
-      prometheus = starting.use(await startPrometheus(prometheusPath ?? "", folder, collector));
+      alertmanager =
+        alertmanagerPath === undefined
+          ? undefined
+          : starting.use(await startAlertmanager(alertmanagerPath, folder));
+      prometheus = starting.use(
+        await startPrometheus(prometheusPath ?? "", folder, collector, alertmanager?.target),
+      );
       stack = starting.use(await startObserved(folder, collector));
       // Twice, with a scrape in between: a rate needs growth.
       await liveThroughEverything(stack);
@@ -98,6 +108,24 @@ describe.skipIf(missing.length > 0)(
         });
       }, SHOWN);
     });
+
+    test.skipIf(alertmanagerPath === undefined)(
+      "the alert of a parked saga reaches its receiver, with a link to its instructions",
+      async () => {
+        const link = "https://github.com/tercet/tercet/blob/main/docs/metrics.md#sagaparked";
+        await vi.waitFor(
+          () =>
+            expect(alertmanager?.notifications).toContainEqual(
+              expect.objectContaining({
+                receiver: "on-call",
+                labels: { alertname: "SagaParked", severity: "page", saga_kind: "place-order" },
+                annotations: expect.objectContaining({ runbook_url: link }),
+              }),
+            ),
+          SHOWN,
+        );
+      },
+    );
 
     test("everything that is emitted is listed", async () => {
       const emitted = await prometheus.get<string[]>("label/__name__/values", {

@@ -14,6 +14,7 @@ import { readSecrets } from "./forged-token.ts";
 import { nonsense, startHostileServer } from "./hostile.ts";
 import { patient } from "./patience.ts";
 import { seenByPayment } from "./payment-log.ts";
+import { logLines } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
@@ -253,12 +254,23 @@ test("a slow Payment is abandoned at its deadline, and slows nothing else down",
   expect(Math.max(...meanwhile)).toBeLessThan(Math.max(2 * Math.min(...normal), patient(150)));
 });
 
+/** Resolves to what Order has logged of the breaker of its calls to Payment. */
+async function breakerLines(): Promise<unknown[]> {
+  return (await logLines(stack, "order"))
+    .filter(
+      ({ event, rpc_service: called }) =>
+        String(event).startsWith("circuit_breaker_") && called === "payment.v1.PaymentService",
+    )
+    .map(({ msg }) => msg);
+}
+
 const DOWN_MS = 8_000;
 const BACK_MS = patient(5_000);
 const WAITING = 40;
 
 test("Payment is down for a while: the breaker opens, orders wait, and soon after its return they are confirmed", async () => {
   const seen = (await seenByPayment(stack, "ProcessPayment")).length;
+  const logged = (await breakerLines()).length;
   await stack.services.payment.stop();
   onTestFinished(() => stack.services.payment.start());
   const down = performance.now();
@@ -287,4 +299,14 @@ test("Payment is down for a while: the breaker opens, orders wait, and soon afte
   expect(spared.length).toBeGreaterThan(failed.length / 2);
   expect((await seenByPayment(stack, "ProcessPayment")).length - seen).toBe(WAITING);
   expect(recovered).toBeLessThan(BACK_MS);
+  // Failed probes write no line. A service that has just started may be refused once more.
+  const lines = (await breakerLines()).slice(logged);
+  const pairs = lines.length / 2;
+  expect([1, 2]).toContain(pairs);
+  expect(lines).toEqual(
+    Array.from({ length: pairs }, () => [
+      "circuit breaker opened",
+      "circuit breaker closed",
+    ]).flat(),
+  );
 });

@@ -22,25 +22,26 @@ export interface Prometheus extends AsyncDisposable {
 
 /**
  * Starts Prometheus with the configuration of infra/, but scrapes every second, and alerts fire at
- * once.
+ * once. They are sent to `alertmanager` (host and port), if there is one.
  */
 export async function startPrometheus(
   path: string,
   folder: TestFolder,
   collector: Collector,
+  alertmanager?: string,
 ): Promise<Prometheus> {
   const home = join(folder.path, "prometheus");
   await cp(join(ROOT, "infra/prometheus"), home, { recursive: true });
   await rewrite(join(home, "prometheus.yml"), (text) => {
-    const config = parse(text) as object;
+    const { alerting, ...config } = parse(text) as { alerting: object };
     const hurried = stringify({
       ...config,
+      ...(alertmanager !== undefined && { alerting }),
       global: { scrape_interval: "1s", evaluation_interval: "1s" },
     });
-    return hurried.replace(
-      /collector:(8889|8888)/g,
-      (_, port: "8889" | "8888") => collector.targets[port],
-    );
+    return hurried
+      .replace("alertmanager:9093", alertmanager ?? "")
+      .replace(/collector:(8889|8888)/g, (_, port: "8889" | "8888") => collector.targets[port]);
   });
   await rewrite(join(home, "rules/alerts.yml"), (text) =>
     text.replace(/^(\s+for:) .*$/gm, "$1 1s"),

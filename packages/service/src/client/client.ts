@@ -6,9 +6,15 @@ import { metrics } from "@opentelemetry/api";
 import { CircuitState } from "cockatiel";
 import { untilAborted } from "../abort.ts";
 import { CORRELATION_HEADER } from "../host/call.ts";
+import type { Logger } from "../telemetry/log.ts";
 import { logContext } from "../telemetry/log-context.ts";
 import { observeClient } from "../telemetry/rpc-telemetry.ts";
-import { createResilience, type Resilience, type ResilienceOptions } from "./resilience.ts";
+import {
+  createResilience,
+  type Resilience,
+  type ResilienceEvents,
+  type ResilienceOptions,
+} from "./resilience.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
 export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
@@ -18,6 +24,8 @@ export interface ServiceClientOptions extends Partial<ResilienceOptions>, Connec
   readonly token?: () => Promise<string>;
   /** Covers all attempts of a call that has no deadline of its own. */
   readonly timeoutMs: number;
+  /** Gets a line when the breaker opens, and one when it closes. */
+  readonly log?: Logger | undefined;
   /** Default: gRPC. Pacts are recorded with Connect JSON, which Pact can read. */
   readonly transport?: CreateTransport;
 }
@@ -44,7 +52,7 @@ export function createServiceClient<S extends DescService>(
       maxQueued: 256,
       ...options,
     },
-    retryCounter(service),
+    { onRetry: retryCounter(service), ...breakerEvents(service, options.log) },
   );
   observeBreaker(service, resilience);
   const createTransport = options.transport ?? grpcOver(options);
@@ -82,6 +90,26 @@ function retryCounter({ typeName }: DescService): () => void {
   return () => counter.add(1, attributes);
 }
 
+function breakerEvents(
+  { typeName }: DescService,
+  log?: Logger,
+): Pick<ResilienceEvents, "onOpened" | "onClosed"> {
+  const about = (event: string, method: string) => ({
+    event,
+    rpc_service: typeName,
+    rpc_method: method,
+  });
+  return {
+    onOpened: (method, err) =>
+      log?.warn({ ...about("circuit_breaker_opened", method), err }, "circuit breaker opened"),
+    onClosed: (method, openMs) =>
+      log?.info(
+        { ...about("circuit_breaker_closed", method), open_ms: Math.round(openMs) },
+        "circuit breaker closed",
+      ),
+  };
+}
+
 const LEVELS: Readonly<Record<CircuitState, number>> = {
   [CircuitState.Closed]: 0,
   [CircuitState.HalfOpen]: 1,
@@ -109,8 +137,11 @@ const correlated: Interceptor = (next) => (req) => {
 function guarded(resilience: Resilience): Interceptor {
   return (next) => (req) => {
     if (req.stream) return next(req);
-    const idempotent = req.method.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN;
-    return resilience.run(idempotent, (signal) => next({ ...req, signal }), req.signal);
+    const method = {
+      name: `${req.service.typeName}/${req.method.name}`,
+      idempotent: req.method.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
+    };
+    return resilience.run(method, (signal) => next({ ...req, signal }), req.signal);
   };
 }
 

@@ -3,7 +3,8 @@ import {
   BrokenCircuitError,
   BulkheadRejectedError,
   bulkhead,
-  type CircuitState,
+  type CircuitBreakerPolicy,
+  CircuitState,
   CountBreaker,
   circuitBreaker,
   DelegateBackoff,
@@ -56,10 +57,26 @@ const isConnectionReset = (error: unknown) =>
 const hasCode = (error: unknown, codes: ReadonlySet<Code>) =>
   error instanceof ConnectError && codes.has(error.code);
 
+/** A method, and what is known of its calls. */
+interface CalledMethod {
+  /** "payment.v1.PaymentService/GetPayment" */
+  readonly name: string;
+  /** Then a call is retried. */
+  readonly idempotent: boolean;
+}
+
+export interface ResilienceEvents {
+  /** Before each retry. */
+  onRetry(): void;
+  /** The breaker has opened on this failure of this method. A failed probe keeps it open. */
+  onOpened(method: string, error: unknown): void;
+  /** A probe of this method succeeded, and the breaker is closed again. */
+  onClosed(method: string, openMs: number): void;
+}
+
 export interface Resilience {
-  /** Runs a call; retries it if it is `idempotent`. */
   run<T>(
-    idempotent: boolean,
+    method: CalledMethod,
     call: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T>;
@@ -69,9 +86,12 @@ export interface Resilience {
 
 /**
  * Creates the policies, from the inside: a timeout for each attempt, retries with a budget, a
- * breaker, a bulkhead. `onRetry` is called before each retry.
+ * breaker, a bulkhead.
  */
-export function createResilience(options: ResilienceOptions, onRetry: () => void): Resilience {
+export function createResilience(
+  options: ResilienceOptions,
+  { onRetry, ...breakerEvents }: ResilienceEvents,
+): Resilience {
   const { attemptTimeoutMs, halfOpenAfterMs = HALF_OPEN_AFTER_MS } = options;
   const attempt = timeout(attemptTimeoutMs, TimeoutStrategy.Cooperative);
   const budget = retryBudget();
@@ -91,6 +111,7 @@ export function createResilience(options: ResilienceOptions, onRetry: () => void
       halfOpenAfter: new DelegateBackoff(() => halfOpenAfterMs * (0.5 + Math.random() / 2)),
     },
   );
+  const named = observeTransitions(breaker, breakerEvents);
   const limit = bulkhead(options.maxInFlight, options.maxQueued);
   const once = wrap(limit, breaker, attempt);
   const repeatedly = options.maxAttempts > 1 ? wrap(limit, breaker, again, attempt) : once;
@@ -98,13 +119,13 @@ export function createResilience(options: ResilienceOptions, onRetry: () => void
     get state() {
       return breaker.state;
     },
-    async run(idempotent, call, signal) {
+    async run({ name, idempotent }, call, signal) {
       const policy: IPolicy = idempotent ? repeatedly : once;
       try {
         // Also ends a call that is queued or waits for its next attempt.
         const result = await untilAborted(
           policy.execute(
-            (context) => timedCall(call, context.signal, signal, attemptTimeoutMs),
+            (context) => named(name, timedCall(call, context.signal, signal, attemptTimeoutMs)),
             signal,
           ),
           signal,
@@ -115,6 +136,39 @@ export function createResilience(options: ResilienceOptions, onRetry: () => void
         throw toConnectError(error);
       }
     },
+  };
+}
+
+/**
+ * Emits the breaker's transitions between closed and not closed, once each. Returns a function that
+ * watches a call of a method, since the breaker itself does not know methods.
+ */
+function observeTransitions(
+  breaker: CircuitBreakerPolicy,
+  { onOpened, onClosed }: Pick<ResilienceEvents, "onOpened" | "onClosed">,
+): <T>(method: string, call: Promise<T>) => Promise<T> {
+  const failed = new WeakMap<ConnectError, string>();
+  let openedAt: number | undefined;
+  let probed = "";
+  breaker.onBreak((reason) => {
+    if (openedAt !== undefined || !("error" in reason)) return;
+    openedAt = performance.now();
+    const { error } = reason;
+    onOpened((error instanceof ConnectError && failed.get(error)) || "", error);
+  });
+  breaker.onReset(() => {
+    onClosed(probed, performance.now() - (openedAt ?? 0));
+    openedAt = undefined;
+  });
+  return async (method, call) => {
+    // Half open, the breaker lets one call through at a time.
+    if (breaker.state === CircuitState.HalfOpen) probed = method;
+    try {
+      return await call;
+    } catch (error) {
+      if (error instanceof ConnectError) failed.set(error, method);
+      throw error;
+    }
   };
 }
 

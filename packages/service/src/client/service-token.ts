@@ -2,7 +2,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { createServiceClient, type ServiceClientOptions } from "./client.ts";
 
-export interface ServiceTokenOptions extends Pick<ServiceClientOptions, "transport"> {
+export interface ServiceTokenOptions extends Pick<ServiceClientOptions, "transport" | "log"> {
   readonly identityUrl: string;
   readonly clientId: string;
   readonly clientSecret: string;
@@ -31,12 +31,14 @@ interface Issued {
 export function serviceToken({
   identityUrl,
   transport,
+  log,
   ...request
 }: ServiceTokenOptions): () => Promise<string> {
   const identity = createServiceClient(IdentityService, {
     baseUrl: identityUrl,
     timeoutMs: TIMEOUT_MS,
     ...(transport && { transport }),
+    log,
   });
   let current: Issued | undefined;
   let fetching: Promise<Issued> | undefined;

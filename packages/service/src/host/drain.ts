@@ -1,6 +1,5 @@
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
-import type { FastifyInstance } from "fastify";
 import type { ServiceConfig } from "../config.ts";
 import { RequestError, reasonToConnectError } from "../errors.ts";
 import { flushLog, type Logger } from "../telemetry/log.ts";
@@ -10,7 +9,8 @@ import type { OnePort } from "./one-port.ts";
 export interface DrainOptions {
   readonly config: Pick<ServiceConfig, "drainDelayMs" | "drainTimeoutMs">;
   readonly log: Logger;
-  readonly app: FastifyInstance;
+  /** Stops listening; resolves when the last connection has closed. */
+  readonly close: () => Promise<void>;
   readonly port: OnePort | undefined;
   readonly monitor: HealthMonitor;
   /** Ends the calls that are still in flight. */
@@ -26,7 +26,7 @@ const HANDOVER_MS = 1_000;
 
 /** Ends a service within `drainTimeoutMs`, and about a second if its calls used all of that. */
 export async function drain(options: DrainOptions): Promise<void> {
-  const { app, config, log, monitor, port, shutdown } = options;
+  const { close, config, log, monitor, port, shutdown } = options;
   log.info("draining");
   monitor.stop();
   port?.retire();
@@ -45,7 +45,7 @@ export async function drain(options: DrainOptions): Promise<void> {
   // Closing the server closes idle connections. First read what has arrived on them, so that a
   // connection with a new request does not count as idle.
   await setImmediate();
-  await app.close();
+  await close();
   timers.forEach(clearTimeout);
   await handOver(options, deadline - performance.now());
   log.info("stopped");

@@ -63,6 +63,6 @@ function explain(error: unknown): string {
   if (error instanceof StartError) return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE")
-    return `port ${port} is in use; set PORT to another one, or stop the process that listens there`;
+    return `port ${port} is in use; set PORT or GRPC_PORT to another one, or stop the process that listens there`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -23,6 +23,7 @@ import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
 import { serverInterceptors } from "./interceptors.ts";
 import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import { openSecondPort, type SecondPort } from "./second-port.ts";
 import { discardUnreadBodies } from "./unread-body.ts";
 
 export interface ServiceOptions {
@@ -108,17 +109,21 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal }),
   );
   await app.listen({ host: config.host, port: config.port });
+  let grpcPort: SecondPort | undefined;
+  const close = async () => void (await Promise.all([app.close(), grpcPort?.close()]));
   try {
+    grpcPort = await openGrpcPort(app, config);
     await options.onReady?.();
   } catch (error) {
     port?.destroy();
-    await app.close();
+    await close();
     throw error;
   }
   await monitor.start();
   const { port: number } = app.server.address() as AddressInfo;
   const url = `${config.tls === undefined ? "http" : "https"}://127.0.0.1:${number}`;
-  log.info({ url, services: declared.map((s) => s.typeName) }, "listening");
+  const services = declared.map((s) => s.typeName);
+  log.info({ url, grpc_port: config.grpcPort, services }, "listening");
 
   const stopping = new AbortController();
   const background = options.background?.(stopping.signal);
@@ -132,8 +137,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     port: number,
     url,
     [Symbol.asyncDispose]: () =>
-      (drained ??= drain({ ...options, onDrain, app, port, monitor, shutdown })),
+      (drained ??= drain({ ...options, onDrain, close, port, monitor, shutdown })),
   };
+}
+
+/** Opens GRPC_PORT if the configuration names it. */
+async function openGrpcPort(
+  { server }: FastifyInstance,
+  { host, grpcPort: port, limits: { maxConnections } }: ServiceConfig,
+): Promise<SecondPort | undefined> {
+  return port === undefined ? undefined : openSecondPort(server, { host, port, maxConnections });
 }
 
 /** Returns the services that the routes implement, for reflection and health. */

@@ -17,14 +17,16 @@ export interface Kong extends AsyncDisposable {
 }
 
 /**
- * Starts it. `upstreams` maps the hosts of the configuration to URLs. Throws if one is missing, or
- * if the configuration uses what is not interpreted here.
+ * Starts it. `upstreams` maps the hosts of the configuration to URLs, `poolSize` is
+ * KONG_UPSTREAM_KEEPALIVE_POOL_SIZE. Throws if an upstream is missing, or if the configuration uses
+ * what is not interpreted here.
  */
 export async function startKong(
   config: KongConfig,
   upstreams: Readonly<Record<string, string>>,
+  poolSize?: number,
 ): Promise<Kong> {
-  const proxy = new KongProxy(config, upstreams);
+  const proxy = new KongProxy(config, upstreams, poolSize);
   const http1 = http.createServer(
     (request, response) => void proxy.handle(overHttp1(request, response)),
   );

@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { type KongConfig, normalized, type Routed, routeOf } from "@tercet/gateway";
 import { type Exchange, flat, type Headers } from "./exchange.ts";
 import { behavioursFor, type Call, type Refusal } from "./plugins.ts";
+import { UpstreamPool } from "./upstream-pool.ts";
 
 const GRPC_STATUS: Readonly<Record<number, number>> = {
   400: 3,
@@ -23,13 +24,13 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
 export class KongProxy {
   readonly #config: KongConfig;
   readonly #upstreams: ReadonlyMap<string, URL>;
-  readonly #sessions = new Map<string, http2.ClientHttp2Session>();
-  readonly #agent = new http.Agent({ keepAlive: true });
+  readonly #pool: UpstreamPool;
   /** The counters of the rate limits. */
   readonly #counters = new Map<string, number>();
 
-  constructor(config: KongConfig, upstreams: Readonly<Record<string, string>>) {
+  constructor(config: KongConfig, upstreams: Readonly<Record<string, string>>, poolSize?: number) {
     this.#config = config;
+    this.#pool = new UpstreamPool(poolSize);
     const hosts = config.services.map(({ host }) => host);
     const unknown = hosts.filter((host) => !Object.hasOwn(upstreams, host));
     if (unknown.length > 0) throw new Error(`no upstream for ${unknown.join(", ")}`);
@@ -42,8 +43,7 @@ export class KongProxy {
   }
 
   close(): void {
-    this.#agent.destroy();
-    for (const session of this.#sessions.values()) session.destroy();
+    this.#pool.closeAll();
   }
 
   async handle(exchange: Exchange): Promise<void> {
@@ -96,12 +96,18 @@ export class KongProxy {
     exchange: Exchange,
     filter: Filter,
   ): void {
-    const { hostname, port } = this.#upstreamOf(service.host);
+    const { address, url } = this.#upstreamOf(service);
+    const connection = this.#pool.take(address, "http", url);
+    if (connection.protocol === "grpc") {
+      this.#pool.close(connection);
+      rawFrames(exchange, filter);
+      return;
+    }
     const { "content-length": _, ...others } = headers;
     const asked = http.request({
-      host: hostname,
-      port,
-      agent: this.#agent,
+      host: url.hostname,
+      port: url.port,
+      agent: connection.agent,
       method,
       path: query.size === 0 ? path : `${path}?${query}`,
       headers: {
@@ -111,9 +117,18 @@ export class KongProxy {
       },
     });
     asked.setTimeout(service.read_timeout, () => asked.destroy(new Late()));
-    asked.on("error", (error) => failed(exchange, error, filter));
+    asked.on("error", (error) => {
+      this.#pool.close(connection);
+      failed(exchange, error, filter);
+    });
     asked.on("response", (answer) => {
       const held = !("response_buffering" in route && route.response_buffering === false);
+      // Its socket becomes free after the last event of the call.
+      asked.once("close", () =>
+        answer.complete
+          ? setImmediate(() => this.#pool.release(address, connection))
+          : this.#pool.close(connection),
+      );
       void passOn(answer, held, exchange, filter).catch((error) => failed(exchange, error, filter));
     });
     exchange.duplex.once("close", () => asked.destroy());
@@ -126,8 +141,15 @@ export class KongProxy {
     exchange: Exchange,
     filter: Filter,
   ): void {
+    const { address, url } = this.#upstreamOf(service);
+    const connection = this.#pool.take(address, "grpc", url);
+    if (connection.protocol === "http") {
+      this.#pool.close(connection);
+      failed(exchange, new Error("HTTP/1.1 400 is no frame of HTTP/2"), filter);
+      return;
+    }
     const { host: _, "content-length": __, ...others } = headers;
-    const asked = this.#session(service.host).request({
+    const asked = connection.session.request({
       ":method": method,
       ":path": path,
       ...others,
@@ -140,22 +162,22 @@ export class KongProxy {
     );
     asked.on("trailers", (trailers) => exchange.trailers(flat(trailers)));
     asked.pipe(exchange.duplex);
-    exchange.duplex.once("close", () => asked.close(http2.constants.NGHTTP2_CANCEL));
+    exchange.duplex.once("close", () => {
+      if (!asked.readableEnded) asked.close(http2.constants.NGHTTP2_CANCEL);
+    });
+    asked.once("close", () =>
+      asked.rstCode === http2.constants.NGHTTP2_NO_ERROR
+        ? this.#pool.release(address, connection)
+        : this.#pool.close(connection),
+    );
     asked.end(body);
   }
 
-  #session(host: string): http2.ClientHttp2Session {
-    const open = this.#sessions.get(host);
-    if (open !== undefined && !open.closed && !open.destroyed) return open;
-    const session = http2.connect(this.#upstreamOf(host).origin).on("error", () => {});
-    this.#sessions.set(host, session);
-    return session;
-  }
-
-  #upstreamOf(host: string): URL {
+  /** Where a service is for Kong, and where it is in this test. */
+  #upstreamOf({ host, port }: Routed["service"]): { address: string; url: URL } {
     const url = this.#upstreams.get(host);
     if (url === undefined) throw new Error(`no upstream for ${host}`);
-    return url;
+    return { address: `${host}:${port}`, url };
   }
 }
 
@@ -184,6 +206,15 @@ function failed(exchange: Exchange, error: Error, filter: Filter): void {
       { status: 502, message: "An invalid response was received from the upstream server" },
       filter,
     );
+}
+
+/** GOAWAY (PROTOCOL_ERROR), which an HTTP/2 server sends to a client of HTTP/1.1. */
+const GOAWAY = Buffer.from("0000080700000000000000000000000001", "hex");
+
+/** nginx takes what does not begin with a status line for the body of an HTTP/0.9 response. */
+function rawFrames(exchange: Exchange, filter: Filter): void {
+  exchange.respond(200, filter({}));
+  exchange.duplex.end(GOAWAY);
 }
 
 /** For gRPC, Kong puts the error in headers, and keeps the HTTP status. */
