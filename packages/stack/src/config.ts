@@ -3,13 +3,20 @@ import { ROOT } from "@tercet/cli";
 import { identitySettings } from "@tercet/identity";
 import { orderSettings } from "@tercet/order";
 import { paymentSettings } from "@tercet/payment";
-import { ConfigError, type Env, integer, parseEnv } from "@tercet/service";
+import { ConfigError, type Env, integer, originList, parseEnv } from "@tercet/service";
 import { z } from "zod";
 
 export const serviceNames = ["identity", "order", "payment"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
-export const portNames = [...serviceNames, "edge", "postgres"] as const;
+/** `_grpc`: a second port of the same server, at the number that the system has in production. */
+export const portNames = [
+  ...serviceNames,
+  "payment_grpc",
+  "edge",
+  "edge_grpc",
+  "postgres",
+] as const;
 export type PortName = (typeof portNames)[number];
 export type StackPorts = Readonly<Record<PortName, number>>;
 
@@ -18,6 +25,8 @@ export interface StackConfig {
   readonly dataDir: string;
   /** 0 for any free port. */
   readonly ports: StackPorts;
+  /** Origins whose pages may call the edge and the services from a browser. */
+  readonly corsOrigins: readonly string[];
   /** Databases to use instead of the embedded ones. */
   readonly databaseUrls: Readonly<Record<ServiceName, string | undefined>>;
   /** Variables passed to each service, over those that the stack decides. */
@@ -55,6 +64,9 @@ export const databaseVariable = (name: ServiceName) => `${upper(name)}_DATABASE_
 /** The variables of a stack that runs next to others: every port is any free one. */
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
+/** Pages under development, at any port of this machine. */
+const LOCAL_ORIGINS = "http://localhost:*,http://127.0.0.1:*,http://[::1]:*";
+
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
 const PAYMENT_URL = /^(postgres(ql)?|mongodb(\+srv)?):\/\//;
@@ -67,8 +79,11 @@ const shape = z.object({
   IDENTITY_PORT: port(5010),
   ORDER_PORT: port(5011),
   PAYMENT_PORT: port(5012),
+  PAYMENT_GRPC_PORT: port(50_051),
   EDGE_PORT: port(8000),
+  EDGE_GRPC_PORT: port(9080),
   POSTGRES_PORT: port(5433),
+  CORS_ORIGINS: z.string().default(LOCAL_ORIGINS).pipe(originList),
   IDENTITY_DATABASE_URL: postgresUrl.optional(),
   ORDER_DATABASE_URL: postgresUrl.optional(),
   PAYMENT_DATABASE_URL: paymentUrl.optional(),
@@ -89,6 +104,7 @@ export function envToConfig(environment: Env): StackConfig {
   return {
     dataDir: resolve(env.DATA_DIR),
     ports,
+    corsOrigins: env.CORS_ORIGINS,
     databaseUrls: recordOf(serviceNames, (name) => env[databaseVariable(name)]),
     serviceEnv: recordOf(serviceNames, passedOn),
     supervise: true,

@@ -7,7 +7,9 @@ const PURPOSES: Readonly<Record<PortName, string>> = {
   identity: "the identity service",
   order: "the order service",
   payment: "the payment service",
+  payment_grpc: "the payment service's second port",
   edge: "the edge",
+  edge_grpc: "the edge's second port",
   postgres: "the embedded PostgreSQL",
 };
 

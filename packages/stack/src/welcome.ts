@@ -1,21 +1,27 @@
 import type { Terminal } from "@tercet/cli";
+import { urlOf } from "./ports.ts";
 import type { Stack } from "./stack.ts";
 
-type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
+type Shown = Pick<Stack, "urls" | "ports" | "users" | "dataDir">;
 
 /** Returns what is printed when a stack has started: addresses, users, a first order. */
 export function welcome(
-  { urls, users, dataDir }: Shown,
+  { urls, ports, users, dataDir }: Shown,
   { styled }: Pick<Terminal, "styled">,
 ): string {
   const title = (text: string) => styled("bold", text);
   return [
     "",
     title("Tercet is running"),
-    row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to all services"),
-    row("identity", urls.identity, "each service's own port also has gRPC, health, reflection"),
+    row("edge", urls.edge, "all services: gRPC, gRPC-Web, Connect and plain HTTP"),
+    row("", urlOf(ports.edge_grpc), "the same, at Kong's port for gRPC"),
+    row(
+      "identity",
+      urls.identity,
+      "its own port, like the others', also has reflection and health",
+    ),
     row("order", urls.order, ""),
-    row("payment", urls.payment, ""),
+    row("payment", urls.payment, `also at port ${ports.payment_grpc}`),
     row("logs", `${dataDir}/logs`, ""),
     "",
     title("Users"),
