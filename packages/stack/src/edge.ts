@@ -1,17 +1,12 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { DescService } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { LOOPBACK } from "@tercet/cli";
-import { authTarget } from "@tercet/gateway";
-import { IdentityService } from "@tercet/gen/identity/v1/identity";
-import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
-import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { authTarget, exposedServices } from "@tercet/gateway";
 import { CORRELATION_HEADER, correlationId, createHttpHost, hardenedLimits } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { recordOf, type ServiceName, serviceNames } from "./config.ts";
+import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { forward } from "./edge-forward.ts";
 import { endToEnd } from "./edge-headers.ts";
 import { type Refusal, refuse } from "./edge-refusal.ts";
@@ -19,20 +14,14 @@ import { Upstream } from "./edge-upstream.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
-/**
- * The services that are reachable from outside. SagaService, reflection and grpc.health are only at
- * the services' own ports.
- */
-const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
-  identity: [IdentityService],
-  order: [CatalogService, OrderService],
-  payment: [PaymentService],
-};
+/** The proto services that are reachable from outside: those with a method for the outside. */
+const routed = await exposedServices();
 
+/** SagaService, reflection and grpc.health are only at the services' own ports. */
 const paths = (name: ServiceName): string[] => [
-  ...routed[name].flatMap(({ typeName, methods }) =>
-    methods.map((method) => `/${typeName}/${method.name}`),
-  ),
+  ...routed
+    .filter(({ typeName }) => serviceEntry(name).protoServices.includes(typeName))
+    .flatMap(({ typeName, methods }) => methods.map((method) => `/${typeName}/${method.name}`)),
   ...(name === "identity" ? ["/.well-known/jwks.json", "/.well-known/openid-configuration"] : []),
 ];
 
@@ -61,7 +50,7 @@ export async function startEdge({
   const { app, port } = await createHttpHost({
     limits: hardenedLimits,
     corsOrigins,
-    services: serviceNames.flatMap((name) => routed[name]),
+    services: routed,
     // `/auth/login` and the like, as Kong rewrites them.
     rewriteUrl: ({ method, url = "" }) => authTarget(method, url) ?? decodable(url),
   });

@@ -1,6 +1,9 @@
 import type { Terminal } from "@tercet/cli";
+import { serviceNames } from "./config.ts";
 import { urlOf } from "./ports.ts";
 import type { Stack } from "./stack.ts";
+
+const OWN_PORT = "each service's own port also has reflection and health";
 
 type Shown = Pick<Stack, "urls" | "ports" | "users" | "dataDir">;
 
@@ -15,13 +18,8 @@ export function welcome(
     title("Tercet is running"),
     row("edge", urls.edge, "all services: gRPC, gRPC-Web, Connect and plain HTTP"),
     row("", urlOf(ports.edge_grpc), "the same, at Kong's port for gRPC"),
-    row(
-      "identity",
-      urls.identity,
-      "its own port, like the others', also has reflection and health",
-    ),
-    row("order", urls.order, ""),
-    row("payment", urls.payment, `also at port ${ports.payment_grpc}`),
+    ...serviceNames.map((name, index) => row(name, urls[name], index === 0 ? OWN_PORT : "")),
+    row("", urlOf(ports.payment_grpc), "payment too, at its port in production"),
     row("logs", `${dataDir}/logs`, ""),
     "",
     title("Users"),

@@ -5,56 +5,70 @@
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import { file_common_v1_access } from "../../common/v1/access_pb.js";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_order_v1_saga_event } from "./saga_event_pb.js";
 
 /**
  * Describes the file order/v1/saga_service.proto.
  */
 export const file_order_v1_saga_service = /*@__PURE__*/
-  fileDesc("ChtvcmRlci92MS9zYWdhX3NlcnZpY2UucHJvdG8SCG9yZGVyLnYxIvICCgRTYWdhEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIiCgVzdGF0ZRgEIAEoDjITLm9yZGVyLnYxLlNhZ2FTdGF0ZRIMCgRzdGVwGAUgASgJEg8KB2F0dGVtcHQYBiABKAUSMQoNbmV4dF9ydW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFb3duZXIYCCABKAkSDQoFZmVuY2UYCSABKAMSEgoKbGFzdF9lcnJvchgKIAEoCRIQCghvcmRlcl9pZBgLIAEoCRIjCgZldmVudHMYDCADKAsyEy5vcmRlci52MS5TYWdhRXZlbnQSLwoLY3JlYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK3AQoQTGlzdFNhZ2FzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASMQoKcGFnZV90b2tlbhgCIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezAsMjAwfSQSLAoFc3RhdGUYAyABKA4yEy5vcmRlci52MS5TYWdhU3RhdGVCCLpIBYIBAhABEiYKBGtpbmQYBCABKAlCGLpIFXITMhFeW2EtejAtOS1dezAsNjB9JCJLChFMaXN0U2FnYXNSZXNwb25zZRIdCgVzYWdhcxgBIAMoCzIOLm9yZGVyLnYxLlNhZ2ESFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjYKDkdldFNhZ2FSZXF1ZXN0EiQKB3NhZ2FfaWQYASABKAlCE7pIEHIOMgleW15BLVpdKiSwAQEiYQoQUmV0cnlTYWdhUmVxdWVzdBIkCgdzYWdhX2lkGAEgASgJQhO6SBByDjIJXlteQS1aXSoksAEBEicKCnJlcXVlc3RfaWQYAiABKAlCE7pIEHIOMgleW15BLVpdKiSwAQEilQEKFUNvbXBlbnNhdGVTYWdhUmVxdWVzdBIkCgdzYWdhX2lkGAEgASgJQhO6SBByDjIJXlteQS1aXSoksAEBEicKCnJlcXVlc3RfaWQYAiABKAlCE7pIEHIOMgleW15BLVpdKiSwAQESLQoGcmVhc29uGAMgASgJQh26SBpyGBj0AzITXlteXHgwMC1ceDFmXHg3Zl0qJCqyAQoJU2FnYVN0YXRlEhoKFlNBR0FfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTQUdBX1NUQVRFX1JVTk5JTkcQARIbChdTQUdBX1NUQVRFX0NPTVBFTlNBVElORxACEhgKFFNBR0FfU1RBVEVfQ09NUExFVEVEEAMSGgoWU0FHQV9TVEFURV9DT01QRU5TQVRFRBAEEh4KGlNBR0FfU1RBVEVfTkVFRFNfQVRURU5USU9OEAUytAIKC1NhZ2FTZXJ2aWNlElAKCUxpc3RTYWdhcxIaLm9yZGVyLnYxLkxpc3RTYWdhc1JlcXVlc3QaGy5vcmRlci52MS5MaXN0U2FnYXNSZXNwb25zZSIKkAIBorsYAxoBAhI/CgdHZXRTYWdhEhgub3JkZXIudjEuR2V0U2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgGiuxgDGgECEkMKCVJldHJ5U2FnYRIaLm9yZGVyLnYxLlJldHJ5U2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgKiuxgDGgECEk0KDkNvbXBlbnNhdGVTYWdhEh8ub3JkZXIudjEuQ29tcGVuc2F0ZVNhZ2FSZXF1ZXN0Gg4ub3JkZXIudjEuU2FnYSIKkAICorsYAxoBAmIGcHJvdG8z", [file_buf_validate_validate, file_common_v1_access, file_google_protobuf_timestamp, file_order_v1_saga_event]);
+  fileDesc("ChtvcmRlci92MS9zYWdhX3NlcnZpY2UucHJvdG8SCG9yZGVyLnYxIqIBCg5TYWdhUmVzb2x1dGlvbhIwCgdvdXRjb21lGAEgASgOMh8ub3JkZXIudjEuU2FnYVJlc29sdXRpb25PdXRjb21lEhEKCXJlZmVyZW5jZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEQoJcHJpbmNpcGFsGAQgASgJEigKBHRpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosECgRTYWdhEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIiCgVzdGF0ZRgEIAEoDjITLm9yZGVyLnYxLlNhZ2FTdGF0ZRIMCgRzdGVwGAUgASgJEg8KB2F0dGVtcHQYBiABKAUSMQoNbmV4dF9ydW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFb3duZXIYCCABKAkSDQoFZmVuY2UYCSABKAMSEgoKbGFzdF9lcnJvchgKIAEoCRIQCghvcmRlcl9pZBgLIAEoCRIjCgZldmVudHMYDCADKAsyEy5vcmRlci52MS5TYWdhRXZlbnQSLwoLY3JlYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgNhZ2UYDyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoLbGF0ZV9yZWFzb24YECABKA4yGC5vcmRlci52MS5TYWdhTGF0ZVJlYXNvbhIxCgpyZXNvbHV0aW9uGBEgASgLMhgub3JkZXIudjEuU2FnYVJlc29sdXRpb25IAIgBAUINCgtfcmVzb2x1dGlvbiK4AgoQTGlzdFNhZ2FzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASMQoKcGFnZV90b2tlbhgCIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezAsMjAwfSQSLAoFc3RhdGUYAyABKA4yEy5vcmRlci52MS5TYWdhU3RhdGVCCLpIBYIBAhABEiYKBGtpbmQYBCABKAlCGLpIFXITMhFeW2EtejAtOS1dezAsNjB9JBIdCghvcmRlcl9pZBgFIAEoCUILukgI2AEBcgOwAQESDAoEbGF0ZRgGIAEoCBJDCgpsYXRlX2FmdGVyGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiAmp4BMgBIAIgBAUINCgtfbGF0ZV9hZnRlciJLChFMaXN0U2FnYXNSZXNwb25zZRIdCgVzYWdhcxgBIAMoCzIOLm9yZGVyLnYxLlNhZ2ESFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIisKDkdldFNhZ2FSZXF1ZXN0EhkKB3NhZ2FfaWQYASABKAlCCLpIBXIDsAEBIksKEFJldHJ5U2FnYVJlcXVlc3QSGQoHc2FnYV9pZBgBIAEoCUIIukgFcgOwAQESHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgOwAQEifwoVQ29tcGVuc2F0ZVNhZ2FSZXF1ZXN0EhkKB3NhZ2FfaWQYASABKAlCCLpIBXIDsAEBEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDsAEBEi0KBnJlYXNvbhgDIAEoCUIdukgachgY9AMyE15bXlx4MDAtXHgxZlx4N2ZdKiQi8AEKElJlc29sdmVTYWdhUmVxdWVzdBIZCgdzYWdhX2lkGAEgASgJQgi6SAVyA7ABARIcCgpyZXF1ZXN0X2lkGAIgASgJQgi6SAVyA7ABARI8CgdvdXRjb21lGAMgASgOMh8ub3JkZXIudjEuU2FnYVJlc29sdXRpb25PdXRjb21lQgq6SAeCAQQQASAAEjIKCXJlZmVyZW5jZRgEIAEoCUIfukgcchoQARjIATITXlteXHgwMC1ceDFmXHg3Zl0qJBIvCgZyZWFzb24YBSABKAlCH7pIHHIaEAEY9AMyE15bXlx4MDAtXHgxZlx4N2ZdKiQqywEKCVNhZ2FTdGF0ZRIaChZTQUdBX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSU0FHQV9TVEFURV9SVU5OSU5HEAESGwoXU0FHQV9TVEFURV9DT01QRU5TQVRJTkcQAhIYChRTQUdBX1NUQVRFX0NPTVBMRVRFRBADEhoKFlNBR0FfU1RBVEVfQ09NUEVOU0FURUQQBBIeChpTQUdBX1NUQVRFX05FRURTX0FUVEVOVElPThAFEhcKE1NBR0FfU1RBVEVfUkVTT0xWRUQQBiq2AQoOU2FnYUxhdGVSZWFzb24SIAocU0FHQV9MQVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIFNBR0FfTEFURV9SRUFTT05fTkVFRFNfQVRURU5USU9OEAESJAogU0FHQV9MQVRFX1JFQVNPTl9VTktOT1dOX1ZFUlNJT04QAhIcChhTQUdBX0xBVEVfUkVBU09OX0ZBSUxJTkcQAxIYChRTQUdBX0xBVEVfUkVBU09OX0FHRRAEKpYBChVTYWdhUmVzb2x1dGlvbk91dGNvbWUSJwojU0FHQV9SRVNPTFVUSU9OX09VVENPTUVfVU5TUEVDSUZJRUQQABIrCidTQUdBX1JFU09MVVRJT05fT1VUQ09NRV9TRVRUTEVEX09VVFNJREUQARInCiNTQUdBX1JFU09MVVRJT05fT1VUQ09NRV9XUklUVEVOX09GRhACMv0CCgtTYWdhU2VydmljZRJQCglMaXN0U2FnYXMSGi5vcmRlci52MS5MaXN0U2FnYXNSZXF1ZXN0Ghsub3JkZXIudjEuTGlzdFNhZ2FzUmVzcG9uc2UiCpACAaK7GAMaAQISPwoHR2V0U2FnYRIYLm9yZGVyLnYxLkdldFNhZ2FSZXF1ZXN0Gg4ub3JkZXIudjEuU2FnYSIKkAIBorsYAxoBAhJDCglSZXRyeVNhZ2ESGi5vcmRlci52MS5SZXRyeVNhZ2FSZXF1ZXN0Gg4ub3JkZXIudjEuU2FnYSIKkAICorsYAxoBAhJNCg5Db21wZW5zYXRlU2FnYRIfLm9yZGVyLnYxLkNvbXBlbnNhdGVTYWdhUmVxdWVzdBoOLm9yZGVyLnYxLlNhZ2EiCpACAqK7GAMaAQISRwoLUmVzb2x2ZVNhZ2ESHC5vcmRlci52MS5SZXNvbHZlU2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgKiuxgDGgECYgZwcm90bzM", [file_buf_validate_validate, file_common_v1_access, file_google_protobuf_duration, file_google_protobuf_timestamp, file_order_v1_saga_event]);
+
+/**
+ * Describes the message order.v1.SagaResolution.
+ * Use `create(SagaResolutionSchema)` to create a new message.
+ */
+export const SagaResolutionSchema = /*@__PURE__*/
+  messageDesc(file_order_v1_saga_service, 0);
 
 /**
  * Describes the message order.v1.Saga.
  * Use `create(SagaSchema)` to create a new message.
  */
 export const SagaSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 0);
+  messageDesc(file_order_v1_saga_service, 1);
 
 /**
  * Describes the message order.v1.ListSagasRequest.
  * Use `create(ListSagasRequestSchema)` to create a new message.
  */
 export const ListSagasRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 1);
+  messageDesc(file_order_v1_saga_service, 2);
 
 /**
  * Describes the message order.v1.ListSagasResponse.
  * Use `create(ListSagasResponseSchema)` to create a new message.
  */
 export const ListSagasResponseSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 2);
+  messageDesc(file_order_v1_saga_service, 3);
 
 /**
  * Describes the message order.v1.GetSagaRequest.
  * Use `create(GetSagaRequestSchema)` to create a new message.
  */
 export const GetSagaRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 3);
+  messageDesc(file_order_v1_saga_service, 4);
 
 /**
  * Describes the message order.v1.RetrySagaRequest.
  * Use `create(RetrySagaRequestSchema)` to create a new message.
  */
 export const RetrySagaRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 4);
+  messageDesc(file_order_v1_saga_service, 5);
 
 /**
  * Describes the message order.v1.CompensateSagaRequest.
  * Use `create(CompensateSagaRequestSchema)` to create a new message.
  */
 export const CompensateSagaRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 5);
+  messageDesc(file_order_v1_saga_service, 6);
+
+/**
+ * Describes the message order.v1.ResolveSagaRequest.
+ * Use `create(ResolveSagaRequestSchema)` to create a new message.
+ */
+export const ResolveSagaRequestSchema = /*@__PURE__*/
+  messageDesc(file_order_v1_saga_service, 7);
 
 /**
  * Describes the enum order.v1.SagaState.
@@ -67,6 +81,32 @@ export const SagaStateSchema = /*@__PURE__*/
  */
 export const SagaState = /*@__PURE__*/
   tsEnum(SagaStateSchema);
+
+/**
+ * Describes the enum order.v1.SagaLateReason.
+ */
+export const SagaLateReasonSchema = /*@__PURE__*/
+  enumDesc(file_order_v1_saga_service, 1);
+
+/**
+ * Why a saga is late. Of several reasons, the first in this list.
+ *
+ * @generated from enum order.v1.SagaLateReason
+ */
+export const SagaLateReason = /*@__PURE__*/
+  tsEnum(SagaLateReasonSchema);
+
+/**
+ * Describes the enum order.v1.SagaResolutionOutcome.
+ */
+export const SagaResolutionOutcomeSchema = /*@__PURE__*/
+  enumDesc(file_order_v1_saga_service, 2);
+
+/**
+ * @generated from enum order.v1.SagaResolutionOutcome
+ */
+export const SagaResolutionOutcome = /*@__PURE__*/
+  tsEnum(SagaResolutionOutcomeSchema);
 
 /**
  * Inspects and steers the sagas that execute orders. For operators.
