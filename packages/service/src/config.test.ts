@@ -83,6 +83,34 @@ describe("parseEnv", () => {
     ).toEqual(["https://a.example", "https://b.example"]);
   });
 
+  test.each([
+    ["https://shop.example"],
+    ["http://localhost:5173"],
+    ["http://localhost:*"],
+    ["http://[::1]:*"],
+    ["capacitor://localhost"],
+  ])("%s is an origin", (CORS_ORIGINS) => {
+    expect(parseEnv("order", shape, { ...good, CORS_ORIGINS }).CORS_ORIGINS).toEqual([
+      CORS_ORIGINS,
+    ]);
+  });
+
+  test.each([
+    ["https://shop.example/", 'write "https://shop.example"'],
+    ["*", 'write "https://shop.example"'],
+    ["localhost:5173", 'write "https://shop.example"'],
+    ["https://*.example", 'write "https://shop.example"'],
+    ["https://Shop.example", "in lower case"],
+    ["https://shop.example:443", 'write "https://shop.example"'],
+    ["http://[::0:1]:*", 'write "http://[::1]"'],
+    ["http://localhost:99999", "is not an origin"],
+  ])("%s, which no browser sends, is refused as an origin", (CORS_ORIGINS, advice) => {
+    const found = problems({ ...good, CORS_ORIGINS: `https://a.example,${CORS_ORIGINS}` });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/^CORS_ORIGINS: "/);
+    expect(found[0]).toContain(advice);
+  });
+
   test("integer enforces its limits", () => {
     const count = z.object({ N: integer(3, 2, 4) });
     expect(parseEnv("x", count, {})).toEqual({ N: 3 });

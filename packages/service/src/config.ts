@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { originProblem } from "./host/cors.ts";
 import { hardenedLimits, type TlsOptions } from "./host/one-port.ts";
 import { httpUrl } from "./urls.ts";
 
@@ -67,6 +68,12 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
+/** CORS_ORIGINS: origins separated by commas, with `*` for any port. */
+export const originList = list.superRefine((origins, issues) => {
+  for (const message of origins.map(originProblem))
+    if (message !== undefined) issues.addIssue({ code: "custom", message });
+});
+
 /** The variables of every service. Spread them into the service's own schema. */
 export const serviceEnv = (port: number) => ({
   HOST: z.string().default("0.0.0.0"),
@@ -92,8 +99,11 @@ export const serviceEnv = (port: number) => ({
   TLS_CERT: z.string().optional(),
   TLS_KEY: z.string().optional(),
   TLS_CLIENT_CA: z.string().optional(),
-  /** Origins that may call from a browser, separated by commas; none by default. */
-  CORS_ORIGINS: list.default([]),
+  /**
+   * Origins whose pages may call from a browser, separated by commas; none by default.
+   * "http://localhost:*" is any port.
+   */
+  CORS_ORIGINS: originList.default([]),
   TOKEN_ISSUER: httpUrl,
   /**
    * Names the system that this service is part of: the same for its services, different from any

@@ -10,6 +10,7 @@ export {
   type DatabaseConfig,
   type Env,
   integer,
+  originList,
   parseEnv,
   readEnv,
   type ServiceConfig,
@@ -37,9 +38,10 @@ export {
 } from "./failpoints.ts";
 export { accessOf, methodsWithoutAccess } from "./host/access.ts";
 export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
-export { CORRELATION_HEADER, markReplayed, remainingMs } from "./host/call.ts";
+export { CORRELATION_HEADER, correlationId, markReplayed, remainingMs } from "./host/call.ts";
 export type { DependencyCheck, HealthReport } from "./host/health.ts";
-export type { TlsOptions } from "./host/one-port.ts";
+export { createHttpHost, type HttpHost } from "./host/http-host.ts";
+export { hardenedLimits, type TlsOptions } from "./host/one-port.ts";
 export {
   type Principal,
   principal,

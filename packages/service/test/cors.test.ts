@@ -77,6 +77,40 @@ describe("a service with one listed origin", () => {
   });
 });
 
+describe("a service for pages of this machine, at any port", () => {
+  let shop: Host;
+  beforeAll(async () => {
+    shop = await host({ config: { corsOrigins: ["http://localhost:*", "http://[::1]:*"] } });
+  });
+  afterAll(() => shop[Symbol.asyncDispose]());
+
+  test.each([
+    ["http://localhost:5173", LIST],
+    ["http://localhost:3000", "/no/such/path"],
+    ["http://localhost", LIST],
+    ["http://[::1]:8080", LIST],
+  ])("lets %s call %s", async (origin, path) => {
+    const headers = { origin, "access-control-request-method": "POST" };
+    const preflight = await fetch(shop.url + path, { method: "OPTIONS", headers });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get("access-control-allow-origin")).toBe(origin);
+    const response = await fetch(shop.url + path, { method: "POST", headers: { origin } });
+    expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+  });
+
+  test.each([
+    "https://localhost:5173",
+    "http://localhost.evil.example:80",
+    "http://localhost:5173.evil.example",
+    "http://evil.example:5173",
+    "http://localhost:5173@evil.example",
+  ])("but not %s", async (origin) => {
+    const headers = { origin, "access-control-request-method": "POST" };
+    const preflight = await fetch(shop.url + LIST, { method: "OPTIONS", headers });
+    expect(preflight.headers.get("access-control-allow-origin")).toBeNull();
+  });
+});
+
 test("by default no origin is listed, and a preflight fails", async () => {
   await using shop = await host();
   const headers = { origin: PAGE, "access-control-request-method": "POST" };

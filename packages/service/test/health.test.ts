@@ -77,6 +77,7 @@ test("a failed dependency shows within two seconds everywhere, and so does its r
     dependencies: { database: "up", stock: "down" },
   });
   expect(await next()).toEqual(new Set([Status.NOT_SERVING]));
+  expect((await fetch(`${shop.url}/health`)).status).toBe(503);
   expect((await fetch(`${shop.url}/health/live`)).status).toBe(200);
 
   // A check that hangs is a failure too.

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import http2 from "node:http2";
 import { connect } from "node:net";
+import { promisify } from "node:util";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import * as grpcJs from "@grpc/grpc-js";
@@ -129,16 +131,50 @@ describe("plain HTTP", () => {
   );
 
   test.each([
+    "",
     "text/plain",
     "application/x-www-form-urlencoded",
+    "multipart/form-data",
     "application/json; charset=utf-16",
-  ])("%s gets 415", async (type) => {
-    const response = await fetch(shop.url + LIST, {
+    "application/connect+json",
+    "image/jpeg",
+  ])("a unary call as %j gets 415, and what to send", async (type) => {
+    for (const body of [Buffer.from("{}"), undefined]) {
+      const response = await fetch(shop.url + LIST, {
+        method: "POST",
+        headers: type === "" ? {} : { "content-type": type },
+        ...(body && { body }),
+      });
+      expect(response.status).toBe(415);
+      const problem = type === "" ? "no content type" : `the content type ${type}`;
+      expect(await response.json()).toEqual({
+        code: "unknown",
+        message: `ListProducts does not read a request with ${problem}: add the header content-type: application/json`,
+      });
+    }
+  });
+
+  test("so does a stream that is called as if it was unary", async () => {
+    const response = await fetch(`${shop.url}/order.v1.OrderService/WatchOrder`, {
       method: "POST",
-      headers: { "content-type": type },
+      headers: { "content-type": "application/json" },
       body: "{}",
     });
     expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({
+      message: expect.stringContaining(
+        "content-type: application/connect+json, application/grpc or application/grpc-web",
+      ),
+    });
+  });
+
+  test("curl without a content type is told which to add", async () => {
+    const { stdout } = await promisify(execFile)("curl", ["-s", "-d", "{}", shop.url + LIST]);
+    expect(JSON.parse(stdout)).toEqual({
+      code: "unknown",
+      message:
+        "ListProducts does not read a request with the content type application/x-www-form-urlencoded: add the header content-type: application/json",
+    });
   });
 
   test("GET on a method with side effects gets 405", async () => {
@@ -148,15 +184,18 @@ describe("plain HTTP", () => {
     ).toBe(405);
   });
 
-  test.each(["/health/live", "/health/ready"])("%s over HTTP/1.1 and HTTP/2", async (path) => {
-    expect((await fetch(shop.url + path)).status).toBe(200);
-    const session = http2.connect(shop.url);
-    const stream = session.request({ ":path": path });
-    const [headers] = await once(stream, "response");
-    expect(headers[":status"]).toBe(200);
-    stream.resume();
-    session.close();
-  });
+  test.each(["/health", "/health/live", "/health/ready"])(
+    "%s over HTTP/1.1 and HTTP/2",
+    async (path) => {
+      expect((await fetch(shop.url + path)).status).toBe(200);
+      const session = http2.connect(shop.url);
+      const stream = session.request({ ":path": path });
+      const [headers] = await once(stream, "response");
+      expect(headers[":status"]).toBe(200);
+      stream.resume();
+      session.close();
+    },
+  );
 });
 
 describe("the first bytes select the protocol, however they arrive", () => {

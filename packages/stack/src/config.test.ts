@@ -6,7 +6,16 @@ import { envToConfig } from "./config.ts";
 test("by default it uses the known ports, the folder of the root package, and the embedded databases", () => {
   expect(envToConfig({})).toEqual({
     dataDir: `${ROOT}/.data`,
-    ports: { identity: 5010, order: 5011, payment: 5012, edge: 8000, postgres: 5433 },
+    ports: {
+      identity: 5010,
+      order: 5011,
+      payment: 5012,
+      payment_grpc: 50_051,
+      edge: 8000,
+      edge_grpc: 9080,
+      postgres: 5433,
+    },
+    corsOrigins: ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"],
     databaseUrls: {},
     serviceEnv: { identity: {}, order: {}, payment: {} },
     supervise: true,

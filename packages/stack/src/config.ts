@@ -1,13 +1,20 @@
 import { resolve } from "node:path";
 import { ROOT, recordOf, type ServiceName, serviceEntry, serviceNames } from "@tercet/cli";
 import { paymentDatabaseUrl } from "@tercet/payment";
-import { ConfigError, type Env, integer, parseEnv, postgresUrl } from "@tercet/service";
+import { ConfigError, type Env, integer, originList, parseEnv, postgresUrl } from "@tercet/service";
 import { z } from "zod";
 
 export { recordOf, type ServiceName, serviceEntry, serviceNames } from "@tercet/cli";
 
-export type PortName = ServiceName | "edge" | "postgres";
-export const portNames: readonly PortName[] = [...serviceNames, "edge", "postgres"];
+/** `_grpc`: a second port of the same server, at the number that the system has in production. */
+export type PortName = ServiceName | "payment_grpc" | "edge" | "edge_grpc" | "postgres";
+export const portNames: readonly PortName[] = [
+  ...serviceNames,
+  "payment_grpc",
+  "edge",
+  "edge_grpc",
+  "postgres",
+];
 export type StackPorts = Readonly<Record<PortName, number>>;
 
 const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
@@ -22,6 +29,8 @@ export interface StackConfig {
   readonly dataDir: string;
   /** 0 for any free port. */
   readonly ports: StackPorts;
+  /** Origins whose pages may call the edge and the services from a browser. */
+  readonly corsOrigins: readonly string[];
   /** Databases to use instead of the embedded ones. */
   readonly databaseUrls: Readonly<Record<ServiceName, string | undefined>>;
   /** Variables passed to each service, over those that the stack decides. */
@@ -56,6 +65,9 @@ async function settingsOf(name: ServiceName): Promise<readonly string[]> {
 /** The variables of a stack that runs next to others: every port is any free one. */
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
+/** Pages under development, at any port of this machine. */
+const LOCAL_ORIGINS = "http://localhost:*,http://127.0.0.1:*,http://[::1]:*";
+
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 
 /** A variable for each name. */
@@ -68,8 +80,11 @@ const variables = <Name extends string, Variable extends string, T>(
 const shape = z.object({
   DATA_DIR: z.string().default(resolve(ROOT, ".data")),
   ...variables(serviceNames, portVariable, (name) => port(serviceEntry(name).port)),
+  PAYMENT_GRPC_PORT: port(50_051),
   EDGE_PORT: port(8000),
+  EDGE_GRPC_PORT: port(9080),
   POSTGRES_PORT: port(5433),
+  CORS_ORIGINS: z.string().default(LOCAL_ORIGINS).pipe(originList),
   ...variables(serviceNames, databaseVariable, (name) =>
     (serviceEntry(name).database.kinds.includes("mongodb")
       ? paymentDatabaseUrl
@@ -94,6 +109,7 @@ export function envToConfig(environment: Env): StackConfig {
   return {
     dataDir: resolve(env.DATA_DIR),
     ports,
+    corsOrigins: env.CORS_ORIGINS,
     databaseUrls: recordOf(serviceNames, (name) => env[databaseVariable(name)]),
     serviceEnv: recordOf(serviceNames, passedOn),
     supervise: true,

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { freePort } from "@tercet/cli";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { edgeBefore as startTestEdge } from "./edge.testing.ts";
 import { type Edge, startEdge } from "./edge.ts";
 
 const ORDER = "/order.v1.OrderService/CreateOrder";
@@ -51,6 +51,9 @@ test.each([
   "/order.v1.OrderService/..%2forder.v1.SagaService/ListSagas",
   "//order.v1.SagaService/ListSagas",
   "/order.v1.OrderServiceX/Method",
+  "/order.v1.OrderService/Nothing",
+  "/.well-known/other",
+  "/%",
   "/grpc.health.v1.Health/Check",
   "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 ])("%s goes nowhere", async (path) => {
@@ -164,23 +167,21 @@ test("nothing is asked twice", async () => {
 
 test("it is ready when every service is", async () => {
   let ready = true;
+  let payment = "";
   const edge = await edgeBefore((request, response) => {
-    response
-      .writeHead(
-        request.headers.host === `127.0.0.1:${new URL(upstreamOf("payment")).port}` && !ready
-          ? 503
-          : 200,
-      )
-      .end();
+    response.writeHead(request.headers.host === payment && !ready ? 503 : 200).end();
   });
+  payment = new URL(edge.upstreams.payment).host;
   expect((await fetch(`${edge.url}/health/ready`)).status).toBe(200);
   ready = false;
-  const answer = await fetch(`${edge.url}/health/ready`);
-  expect(answer.status).toBe(503);
-  expect(await answer.json()).toEqual({
-    ready: false,
-    dependencies: { identity: "up", order: "up", payment: "down" },
-  });
+  for (const path of ["/health", "/health/ready"]) {
+    const answer = await fetch(`${edge.url}${path}`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toEqual({
+      ready: false,
+      dependencies: { identity: "up", order: "up", payment: "down" },
+    });
+  }
 });
 
 test("a call under way finishes while it drains, and no new one begins", async () => {
@@ -194,36 +195,8 @@ test("a call under way finishes while it drains, and no new one begins", async (
   expect(await (await answer).text()).toBe("done");
 });
 
-const upstreams = new Map<string, string>();
-const upstreamOf = (name: string): string => upstreams.get(name) ?? "";
-
-async function edgeBefore(
-  listener: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<Edge> {
-  for (const name of ["identity", "order", "payment"])
-    upstreams.set(name, await serve(name, listener));
-  const [identity, order, payment] = ["identity", "order", "payment"].map(upstreamOf) as [
-    string,
-    string,
-    string,
-  ];
-  return opened.use(await startEdge({ port: 0, upstreams: { identity, order, payment } }));
-}
-
-async function serve(
-  name: string,
-  listener: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<string> {
-  const server = createServer((request, response) =>
-    listener(request, response.setHeader("x-upstream", name)),
-  );
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  opened.defer(async () => {
-    server.closeAllConnections();
-    await new Promise((closed) => server.close(closed));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
+const edgeBefore = async (...[listener, options]: Parameters<typeof startTestEdge>) =>
+  opened.use(await startTestEdge(listener, options));
 
 /** As the path is written: `fetch` would resolve it first. */
 async function rawGet(

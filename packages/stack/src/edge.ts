@@ -1,40 +1,41 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import type { AddressInfo } from "node:net";
-import httpProxy from "@fastify/http-proxy";
+import { Code } from "@connectrpc/connect";
 import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway/auth-routes";
 import { exposedServices } from "@tercet/gateway/our-services";
-import { CORRELATION_HEADER } from "@tercet/service";
-import {
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-} from "fastify";
-import { type ServiceName, serviceEntry, serviceNames } from "./config.ts";
+import { CORRELATION_HEADER, correlationId, createHttpHost, hardenedLimits } from "@tercet/service";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
+import { forward } from "./edge-forward.ts";
+import { endToEnd } from "./edge-headers.ts";
+import { type Refusal, refuse } from "./edge-refusal.ts";
+import { Upstream } from "./edge-upstream.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
 /** The proto services that are reachable from outside: those with a method for the outside. */
-const routed = new Set((await exposedServices()).map(({ typeName }) => typeName));
+const routed = await exposedServices();
 
 /** SagaService, reflection and grpc.health are only at the services' own ports. */
-const prefixes = (name: ServiceName): string[] => [
-  ...serviceEntry(name)
-    .protoServices.filter((service) => routed.has(service))
-    .map((service) => `/${service}`),
-  ...(name === "identity" ? ["/.well-known"] : []),
+const paths = (name: ServiceName): string[] => [
+  ...routed
+    .filter(({ typeName }) => serviceEntry(name).protoServices.includes(typeName))
+    .flatMap(({ typeName, methods }) => methods.map((method) => `/${typeName}/${method.name}`)),
+  ...(name === "identity" ? ["/.well-known/jwks.json", "/.well-known/openid-configuration"] : []),
 ];
 
 export interface EdgeOptions {
   readonly port: number;
   readonly upstreams: Readonly<Record<ServiceName, string>>;
+  /** Origins whose pages may call from a browser, as in CORS_ORIGINS. */
+  readonly corsOrigins?: readonly string[];
 }
 
 /**
- * One address for all services, like Kong's HTTP port: HTTP/1.1, for Connect, gRPC-Web and plain
- * HTTP. gRPC itself is served at the services' own ports.
+ * One address for all services, like Kong: gRPC, gRPC-Web, Connect and plain HTTP, over HTTP/1.1
+ * and HTTP/2 on one port.
  */
 export interface Edge extends AsyncDisposable {
   readonly url: string;
@@ -42,88 +43,105 @@ export interface Edge extends AsyncDisposable {
   drain(): void;
 }
 
-/** Longer than any deadline of a service: 30 s. */
-const ANSWER_TIMEOUT_MS = 35_000;
-const LIMITS = {
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 1_000,
-  headersTimeout: 5_000,
-  maxHeaderSize: 16_384,
-};
-const MAX_BODY_BYTES = 1_048_576;
-
-export async function startEdge({ port, upstreams }: EdgeOptions): Promise<Edge> {
-  const app = fastify({
-    http: LIMITS,
-    requestTimeout: LIMITS.requestTimeout,
-    bodyLimit: MAX_BODY_BYTES,
-    routerOptions: { maxParamLength: 256 },
+export async function startEdge({
+  port: number,
+  upstreams: urls,
+  corsOrigins = [],
+}: EdgeOptions): Promise<Edge> {
+  const { app, port } = await createHttpHost({
+    limits: hardenedLimits,
+    corsOrigins,
+    services: routed,
     // `/auth/login` and the like, as Kong rewrites them.
-    rewriteUrl: ({ method, url = "" }) => authTarget(method, url) ?? url,
+    rewriteUrl: ({ method, url = "" }) => authTarget(method, url) ?? decodable(url),
   });
   // Bodies are passed on unparsed.
   app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.addHook("onRequest", correlate);
-  app.setNotFoundHandler((_request, reply) =>
-    refuse(reply, 404, "unimplemented", "there is no such method"),
+  app.setNotFoundHandler((request, reply) =>
+    refuseCall(request, reply, {
+      code: Code.Unimplemented,
+      message:
+        "there is no such method here; those for operators, reflection and health are at the services' own ports",
+    }),
   );
-  app.setErrorHandler<FastifyError>((error, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status < 500) return refuse(reply, status, "invalid_argument", error.message);
-    return refuse(reply, 500, "internal", "internal error");
-  });
-  healthPages(app, upstreams);
+  app.setErrorHandler(refuseError);
+  healthPages(app, urls);
+  const upstreams = recordOf(serviceNames, (name) => new Upstream(urls[name]));
   for (const name of serviceNames)
-    for (const prefix of prefixes(name))
-      await app.register(httpProxy, route(name, prefix, upstreams[name]));
-  await app.listen({ host: LOOPBACK, port });
+    for (const path of paths(name))
+      app.all(path, (request, reply) => proxy(request, reply, { path, name, upstreams }));
+  await app.listen({ host: LOOPBACK, port: number });
   let closed: Promise<void> | undefined;
   const drain = () => {
-    closed ??= app.close();
+    if (closed !== undefined) return;
+    port.retire();
+    port.drain();
+    closed = app.close();
   };
   return {
     url: urlOf((app.server.address() as AddressInfo).port),
     drain,
     [Symbol.asyncDispose]: async () => {
       drain();
-      app.server.closeAllConnections();
+      port.destroy();
+      for (const upstream of Object.values(upstreams)) upstream.close();
       await closed;
     },
   };
 }
 
-function route(name: ServiceName, prefix: string, upstream: string) {
-  return {
-    prefix,
-    rewritePrefix: prefix,
-    upstream,
-    // A stream may be silent for any time.
-    undici: { connections: 1_024, headersTimeout: ANSWER_TIMEOUT_MS, bodyTimeout: 0 },
-    // Retries are the caller's decision.
-    retryMethods: [],
-    maxRetriesOn503: 0,
-    replyOptions: {
-      rewriteRequestHeaders: forwarded,
-      onError: (reply: Replying, { error }: { error: Error }) => {
-        const [status, code, problem] =
-          (error as FastifyError).statusCode === 504
-            ? ([504, "deadline_exceeded", "did not answer in time"] as const)
-            : ([503, "unavailable", "cannot be reached at the moment; try again"] as const);
-        refuse(reply, status, code, `the ${name} service ${problem}`);
-      },
-    },
-  };
+/** Without its own hooks, Fastify responds to a path that cannot be decoded; here it is unknown. */
+function decodable(url: string): string {
+  try {
+    decodeURI(url.split("?", 1)[0] ?? "");
+    return url;
+  } catch {
+    return "/";
+  }
 }
 
+interface Target {
+  /** As the contract has it, however the caller encoded it. */
+  readonly path: string;
+  readonly name: ServiceName;
+  readonly upstreams: Readonly<Record<ServiceName, Upstream>>;
+}
+
+function proxy(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { path, name, upstreams }: Target,
+): void {
+  const { raw } = request;
+  const { stream } = raw as IncomingMessage & Partial<Http2ServerRequest>;
+  const query = request.url.indexOf("?");
+  const service = `the ${name} service`;
+  const exchange = upstreams[name].open(stream === undefined ? 1 : 2, {
+    method: request.method,
+    path: query < 0 ? path : path + request.url.slice(query),
+    headers: forwarded(request, stream !== undefined),
+    hasBody: stream?.endAfterHeaders === false,
+  });
+  reply.hijack();
+  if (exchange === undefined) refuse(raw, reply.raw, tooMany(service), headersOf(reply));
+  else forward({ request: raw, response: reply.raw, exchange, headers: headersOf(reply), service });
+}
+
+const tooMany = (service: string): Refusal => ({
+  code: Code.Unavailable,
+  message: `too many calls to ${service} are in flight; try again`,
+});
+
 /** No trusted proxy is in front of the edge: what a client says of its address is dropped. */
-function forwarded(
-  request: Pick<FastifyRequest, "headers" | "ip" | "host">,
-  headers: IncomingHttpHeaders,
-): IncomingHttpHeaders {
-  const { forwarded: _, ...own } = headers;
+function forwarded(request: FastifyRequest, isHttp2: boolean) {
+  const { forwarded: _, ...own } = endToEnd(request.headers);
   return {
     ...own,
-    [CORRELATION_HEADER]: String(request.headers[CORRELATION_HEADER]),
+    // The edge's own words for the next connection.
+    ...(request.headers["transfer-encoding"] !== undefined && { "transfer-encoding": "chunked" }),
+    ...(isHttp2 && request.headers["te"] !== undefined && { te: "trailers" }),
     "x-forwarded-for": request.ip,
     "x-forwarded-host": request.host,
     "x-forwarded-proto": "http",
@@ -132,29 +150,37 @@ function forwarded(
 
 /** The response has the id even if no service was reached. */
 async function correlate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  request.headers[CORRELATION_HEADER] ??= crypto.randomUUID();
-  void reply.header(CORRELATION_HEADER, request.headers[CORRELATION_HEADER]);
+  const id = correlationId(request.headers[CORRELATION_HEADER]?.toString() ?? null);
+  request.headers[CORRELATION_HEADER] = id;
+  void reply.header(CORRELATION_HEADER, id);
 }
 
-interface Replying {
-  header(name: string, value: string): unknown;
-  code(status: number): { send(body: unknown): unknown };
+function refuseCall(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
+  reply.hijack();
+  refuse(request.raw, reply.raw, refusal, headersOf(reply));
 }
 
-/** Replies with an error in Connect's format. */
-function refuse(reply: Replying, status: number, code: string, message: string): void {
-  if (status === 503) void reply.header("retry-after", "1");
-  void reply.code(status).send({ code, message });
+/** The headers that hooks have set. */
+const headersOf = (reply: FastifyReply) => reply.getHeaders() as OutgoingHttpHeaders;
+
+function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const refusal =
+    (error.statusCode ?? 500) < 500
+      ? { code: Code.InvalidArgument, message: error.message }
+      : { code: Code.Internal, message: "internal error" };
+  refuseCall(request, reply, refusal);
 }
 
-function healthPages(app: FastifyInstance, upstreams: Readonly<Record<ServiceName, string>>): void {
+/** `/health` is the same as `/health/ready`. */
+function healthPages(app: FastifyInstance, urls: Readonly<Record<ServiceName, string>>): void {
   app.get("/health/live", () => ({ status: "live" }));
-  app.get("/health/ready", async (_request, reply) => {
-    const up = await Promise.all(serviceNames.map((name) => isReady(upstreams[name])));
-    const ready = up.every(Boolean);
-    const dependencies = serviceNames.map((name, index) => [name, up[index] ? "up" : "down"]);
-    return reply
-      .code(ready ? 200 : 503)
-      .send({ ready, dependencies: Object.fromEntries(dependencies) });
-  });
+  for (const path of ["/health", "/health/ready"])
+    app.get(path, async (_request, reply) => {
+      const up = await Promise.all(serviceNames.map((name) => isReady(urls[name])));
+      const ready = up.every(Boolean);
+      const dependencies = serviceNames.map((name, index) => [name, up[index] ? "up" : "down"]);
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ ready, dependencies: Object.fromEntries(dependencies) });
+    });
 }

@@ -4,6 +4,11 @@ import { databaseVariable, portVariable, serviceNames } from "./config.ts";
 const VARIABLES = `Variables:
   EDGE_PORT, ${serviceNames.map(portVariable).join(", ")}, POSTGRES_PORT
       ports on 127.0.0.1; 0 for any free one; default: 8000, ${services.map(({ port }) => port).join(", ")}, 5433
+  EDGE_GRPC_PORT, PAYMENT_GRPC_PORT
+      second ports of the edge and of payment, as in production; default: 9080, 50051
+  CORS_ORIGINS
+      origins whose pages may call from a browser, separated by commas; default: localhost,
+      127.0.0.1 and [::1] at any port ("http://localhost:*")
   DATA_DIR
       folder of the databases, logs, secrets and the provider's book; default: .data
   ${serviceNames.map(databaseVariable).join(", ")}

@@ -12,7 +12,9 @@ import { StackError } from "./errors.ts";
 
 const PURPOSES: Readonly<Record<PortName, string>> = {
   ...recordOf(serviceNames, (name) => `the ${name} service`),
+  payment_grpc: "the payment service's second port",
   edge: "the edge",
+  edge_grpc: "the edge's second port",
   postgres: "the embedded PostgreSQL",
 };
 

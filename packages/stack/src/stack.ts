@@ -1,13 +1,21 @@
 import { createWriteStream } from "node:fs";
 import { freePort, type ProgressListener, silentListener } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { portNames, recordOf, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
+import {
+  portNames,
+  recordOf,
+  type ServiceName,
+  type StackConfig,
+  type StackPorts,
+  serviceNames,
+} from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, startEdge } from "./edge.ts";
 import { stopLeftOver } from "./left-over.ts";
 import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
+import { startPortAlias } from "./port-alias.ts";
 import { settlePorts, urlOf } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
@@ -31,6 +39,7 @@ export interface StackUser {
 /** The running system. Disposing of it drains the edge, then the services, then the database. */
 export interface Stack extends Places, AsyncDisposable {
   readonly urls: Readonly<Record<ServiceName | "edge", string>>;
+  readonly ports: StackPorts;
   readonly users: Readonly<Record<SeededUserName, StackUser>>;
   readonly dataDir: string;
   readonly services: Readonly<Record<ServiceName, StackProcess>>;
@@ -92,6 +101,7 @@ export async function startStack(
   const envOf = (name: ServiceName): Env => ({
     DRAIN_TIMEOUT_MS,
     ENVIRONMENT,
+    CORS_ORIGINS: config.corsOrigins.join(","),
     OTEL_SERVICE_NAME: name,
     ...envs[name],
     ...config.serviceEnv[name],
@@ -100,6 +110,7 @@ export async function startStack(
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: responses to calls in flight pass it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
+  const aliases = starting.use(new AsyncDisposableStack());
   const supervisors = recordOf(serviceNames, (name) =>
     superviseService(context, name, ports[name], envOf(name)),
   );
@@ -114,10 +125,14 @@ export async function startStack(
   );
 
   const front = await listener.progress("edge", () =>
-    startEdge({ port: ports.edge, upstreams: urls }),
+    startEdge({ port: ports.edge, upstreams: urls, corsOrigins: config.corsOrigins }),
   );
   edge = front;
   starting.defer(() => front.drain());
+  for (const name of ["edge", "payment"] as const) {
+    const alias = aliases.use(await startPortAlias(ports[`${name}_grpc`], ports[name]));
+    starting.defer(() => alias.drain());
+  }
   const users = Object.fromEntries(
     seededUsers.map(({ name, email, roles }): [SeededUserName, StackUser] => [
       name,
@@ -130,6 +145,7 @@ export async function startStack(
   const running = starting.move();
   return {
     urls: { ...urls, edge: front.url },
+    ports,
     users,
     bookDir,
     dataDir: folder.path,

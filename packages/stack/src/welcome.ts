@@ -1,22 +1,25 @@
 import type { Terminal } from "@tercet/cli";
 import { serviceNames } from "./config.ts";
+import { urlOf } from "./ports.ts";
 import type { Stack } from "./stack.ts";
 
-const OWN_PORT = "each service's own port also has gRPC, health, reflection";
+const OWN_PORT = "each service's own port also has reflection and health";
 
-type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
+type Shown = Pick<Stack, "urls" | "ports" | "users" | "dataDir">;
 
 /** Returns what is printed when a stack has started: addresses, users, a first order. */
 export function welcome(
-  { urls, users, dataDir }: Shown,
+  { urls, ports, users, dataDir }: Shown,
   { styled }: Pick<Terminal, "styled">,
 ): string {
   const title = (text: string) => styled("bold", text);
   return [
     "",
     title("Tercet is running"),
-    row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to all services"),
+    row("edge", urls.edge, "all services: gRPC, gRPC-Web, Connect and plain HTTP"),
+    row("", urlOf(ports.edge_grpc), "the same, at Kong's port for gRPC"),
     ...serviceNames.map((name, index) => row(name, urls[name], index === 0 ? OWN_PORT : "")),
+    row("", urlOf(ports.payment_grpc), "payment too, at its port in production"),
     row("logs", `${dataDir}/logs`, ""),
     "",
     title("Users"),

@@ -13,6 +13,7 @@ import {
 import { failure } from "./clients/failure.ts";
 import { buildGoClient, goClient } from "./clients/go-client.ts";
 import { grpcurl } from "./clients/grpcurl.ts";
+import { atEdge, type Targets } from "./clients/shop.ts";
 import { expectInvariants } from "./expect-invariants.ts";
 import { journeySettings, type OpenShop, openShop, orderJourney } from "./journey.ts";
 import { onlyV1Alpha } from "./only-v1alpha.ts";
@@ -45,7 +46,7 @@ beforeAll(async () => {
   folder = await testFolder();
   script = await bundlePage();
   site = await servePage(script);
-  stack = await startTestStack(folder, { ...journeySettings, CORS_ORIGINS: site.origin });
+  stack = await startTestStack(folder, journeySettings);
   shop = await openShop(stack);
 }, BUILD_MS);
 afterAll(async () => {
@@ -78,44 +79,50 @@ describe.skipIf(grpcurlPath === undefined)("by grpcurl, through reflection", () 
   });
 });
 
-describe.skipIf(goPath === undefined)("by Go's generated client", () => {
+describe.skipIf(goPath === undefined)("by Go's generated client, through the edge", () => {
   let program: string;
   beforeAll(async () => {
     program = await buildGoClient();
   }, BUILD_MS);
   orderJourney(
     () => shop,
-    ({ urls }) => goClient(program, urls),
+    (stack) => goClient(program, atEdge(stack)),
   );
 });
 
 describe.skipIf(chromiumPath === undefined)("by a browser's page from another origin", () => {
-  let open: OpenPage;
-  beforeAll(async () => {
-    open = await openPage(chromiumPath ?? "", site);
-  });
-  afterAll(() => open?.[Symbol.asyncDispose]());
-  orderJourney(
-    () => shop,
-    ({ urls }) => browserClient(open, urls),
-  );
-
-  test("the browser has asked each service first", () => {
-    const origins = new Set(open.preflights.map((url) => new URL(url).origin));
-    expect(origins).toEqual(new Set([stack.urls.identity, stack.urls.order, stack.urls.payment]));
-  });
-
-  test("it lets no page through whose origin is not in CORS_ORIGINS", async () => {
-    await using stranger = await servePage(script);
-    await using other = await openPage(chromiumPath ?? "", stranger);
-    using client = browserClient(other, stack.urls);
-    expect(await failure(client.shop().listProducts({ pageSize: 2, pageToken: "" }))).toEqual({
-      code: "unknown",
-      reason: undefined,
+  describe.each([
+    ["the edge", atEdge],
+    ["the services' own ports", ({ urls }: Stack): Targets => urls],
+  ])("at %s", (_name, targets) => {
+    let open: OpenPage;
+    beforeAll(async () => {
+      open = await openPage(chromiumPath ?? "", site);
     });
-    expect(other.console.join("\n")).toContain(
-      `from origin '${stranger.origin}' has been blocked by CORS policy`,
+    afterAll(() => open?.[Symbol.asyncDispose]());
+    orderJourney(
+      () => shop,
+      (stack) => browserClient(open, targets(stack)),
     );
+
+    test("the browser has asked each of them first", () => {
+      const { identity, order, payment } = targets(stack);
+      const origins = new Set(open.preflights.map((url) => new URL(url).origin));
+      expect(origins).toEqual(new Set([identity, order, payment]));
+    });
+
+    test("it lets no page through whose origin is not in CORS_ORIGINS", async () => {
+      await using stranger = await servePage(script, "stranger.localhost");
+      await using other = await openPage(chromiumPath ?? "", stranger);
+      using client = browserClient(other, targets(stack));
+      expect(await failure(client.shop().listProducts({ pageSize: 2, pageToken: "" }))).toEqual({
+        code: "unknown",
+        reason: undefined,
+      });
+      expect(other.console.join("\n")).toContain(
+        `from origin '${stranger.origin}' has been blocked by CORS policy`,
+      );
+    });
   });
 });
 

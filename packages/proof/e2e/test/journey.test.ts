@@ -4,26 +4,24 @@ import { bufCurl } from "./clients/buf-curl.ts";
 import { connectGrpc, connectGrpcWeb } from "./clients/connect.ts";
 import { connectGet, connectJson } from "./clients/connect-json.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
-import type { ShopClient, Targets } from "./clients/shop.ts";
+import { atEdge, type ShopClient, type Targets } from "./clients/shop.ts";
 import { expectInvariants } from "./expect-invariants.ts";
 import { journeySettings, type OpenShop, openShop, orderJourney } from "./journey.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const atServices = ({ urls }: Stack): Targets => urls;
-const atEdge = ({ urls: { edge } }: Stack): Targets => ({
-  identity: edge,
-  order: edge,
-  payment: edge,
+/** The second ports, as the system has them in production. */
+const atSecondPorts = ({ ports }: Stack): Targets => ({
+  identity: `http://127.0.0.1:${ports.edge_grpc}`,
+  order: `http://127.0.0.1:${ports.edge_grpc}`,
+  payment: `http://127.0.0.1:${ports.payment_grpc}`,
 });
 
-/**
- * gRPC calls go to the services' own ports, as the edge speaks HTTP/1.1; all others go through the
- * edge.
- */
+/** `buf curl` reads the contracts by reflection, which only the services' own ports have. */
 const clients: readonly (readonly [string, (stack: Stack) => ShopClient])[] = [
-  ["gRPC (connect-node)", (stack) => connectGrpc(atServices(stack))],
-  ["gRPC (@grpc/grpc-js)", (stack) => grpcJs(atServices(stack))],
+  ["gRPC (connect-node)", (stack) => connectGrpc(atEdge(stack))],
+  ["gRPC (@grpc/grpc-js)", (stack) => grpcJs(atSecondPorts(stack))],
   ["gRPC-Web (connect-web)", (stack) => connectGrpcWeb(atEdge(stack))],
   ["Connect JSON (fetch)", (stack) => connectJson(stack.urls.edge)],
   ["Connect GET (fetch)", (stack) => connectGet(stack.urls.edge)],

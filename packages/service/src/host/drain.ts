@@ -11,7 +11,7 @@ export interface DrainOptions {
   readonly log: Logger;
   /** Stops listening; resolves when the last connection has closed. */
   readonly close: () => Promise<void>;
-  readonly port: OnePort | undefined;
+  readonly port: OnePort;
   readonly monitor: HealthMonitor;
   /** Ends the calls that are still in flight. */
   readonly shutdown: AbortController;
@@ -29,7 +29,7 @@ export async function drain(options: DrainOptions): Promise<void> {
   const { close, config, log, monitor, port, shutdown } = options;
   log.info("draining");
   monitor.stop();
-  port?.retire();
+  port.retire();
   await sleep(config.drainDelayMs);
   const deadline = performance.now() + config.drainTimeoutMs;
   const shutdownError = reasonToConnectError(
@@ -39,9 +39,9 @@ export async function drain(options: DrainOptions): Promise<void> {
   const timers = [
     setTimeout(() => shutdown.abort(shutdownError), config.drainTimeoutMs),
     // A peer that does not read must not keep the process alive.
-    setTimeout(() => port?.destroy(), config.drainTimeoutMs + FLUSH_MS),
+    setTimeout(() => port.destroy(), config.drainTimeoutMs + FLUSH_MS),
   ];
-  port?.drain();
+  port.drain();
   // Closing the server closes idle connections. First read what has arrived on them, so that a
   // connection with a new request does not count as idle.
   await setImmediate();

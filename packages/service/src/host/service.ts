@@ -1,30 +1,26 @@
-import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, cors as connectCors, createConnectRouter } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import fastifyCors from "@fastify/cors";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
-import { type FastifyInstance, fastify } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { ServiceConfig } from "../config.ts";
 import type { ErrorCodes } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
-import { limitBodyTime } from "./body-timer.ts";
-import { CORRELATION_HEADER } from "./call.ts";
+import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
 import { createErrorMapping } from "./error-mapping.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
+import { createHttpHost } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
-import { createOnePort, type OnePort } from "./one-port.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
-import { discardUnreadBodies } from "./unread-body.ts";
 
 export interface ServiceOptions {
   /** In the audience of tokens and in the log: "payment". */
@@ -85,29 +81,15 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     else log.warn({ dependency, err: error }, "dependency is down");
   });
   const shutdown = new AbortController();
-  let port: OnePort | undefined;
-  const app = fastify({
-    serverFactory: (handler) => {
-      port = createOnePort(handler as RequestListener, config.limits, config.tls);
-      return port.server;
-    },
-    routerOptions: { maxParamLength: 128 },
-    // While the port closes, requests on open connections are still served.
-    return503OnClosing: false,
-  }) as unknown as FastifyInstance;
-  limitBodyTime(app, config.limits.requestTimeoutMs, requestStreams([...declared, ...open]));
-  discardUnreadBodies(app);
-  if (config.corsOrigins.length > 0)
-    await app.register(fastifyCors, corsOptions(config.corsOrigins));
+  const { app, port } = await createHttpHost({ ...config, services: [...declared, ...open] });
   healthPages(app, monitor);
   options.http?.(app);
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
-  await app.register(
-    fastifyConnectPlugin,
-    rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal }),
-  );
+  const rpc = rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal });
+  refuseContentTypes(app, handlersOf(rpc.routes));
+  await app.register(fastifyConnectPlugin, rpc);
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
   const close = async () => void (await Promise.all([app.close(), grpcPort?.close()]));
@@ -115,7 +97,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     grpcPort = await openGrpcPort(app, config);
     await options.onReady?.();
   } catch (error) {
-    port?.destroy();
+    port.destroy();
     await close();
     throw error;
   }
@@ -149,21 +131,16 @@ async function openGrpcPort(
   return port === undefined ? undefined : openSecondPort(server, { host, port, maxConnections });
 }
 
-/** Returns the services that the routes implement, for reflection and health. */
-function declaredServices(routes: (router: ConnectRouter) => void): DescService[] {
+function handlersOf(routes: (router: ConnectRouter) => void): ConnectRouter["handlers"] {
   const router = createConnectRouter();
   routes(router);
-  return [...new Set(router.handlers.map((handler) => handler.service))];
+  return router.handlers;
 }
 
-/** Returns the paths of the methods whose requests are streams. */
-function requestStreams(services: readonly DescService[]): ReadonlySet<string> {
-  const methods = services.flatMap((service) => service.methods);
-  const streaming = methods.filter(
-    (method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
-  );
-  return new Set(streaming.map((method) => `/${method.parent.typeName}/${method.name}`));
-}
+/** Returns the services that the routes implement, for reflection and health. */
+const declaredServices = (routes: (router: ConnectRouter) => void): DescService[] => [
+  ...new Set(handlersOf(routes).map((handler) => handler.service)),
+];
 
 function refuseUndeclaredAccess(
   name: string,
@@ -218,32 +195,15 @@ function configuredKeys({ token }: ServiceConfig): TokenKeys {
   return remoteKeys(token.jwksUrl ?? new URL("/.well-known/jwks.json", token.issuer).href);
 }
 
-function corsOptions(origins: readonly string[]) {
-  return {
-    origin: [...origins],
-    methods: [...connectCors.allowedMethods],
-    allowedHeaders: [
-      ...connectCors.allowedHeaders,
-      "authorization",
-      CORRELATION_HEADER,
-      "traceparent",
-      "tracestate",
-    ],
-    exposedHeaders: [
-      ...connectCors.exposedHeaders,
-      CORRELATION_HEADER,
-      "idempotent-replayed",
-      "retry-after",
-    ],
-    maxAge: 7_200,
-  };
-}
-
-/** Live: the process responds. Ready: its dependencies are up, and it is not draining. */
+/**
+ * Live: the process responds. Ready: its dependencies are up, and it is not draining. `/health` is
+ * the same as `/health/ready`.
+ */
 function healthPages(app: FastifyInstance, monitor: HealthMonitor): void {
   app.get("/health/live", () => ({ status: "live" }));
-  app.get("/health/ready", (_request, reply) => {
-    const report = monitor.report();
-    return reply.code(report.ready ? 200 : 503).send(report);
-  });
+  for (const path of ["/health", "/health/ready"])
+    app.get(path, (_request, reply) => {
+      const report = monitor.report();
+      return reply.code(report.ready ? 200 : 503).send(report);
+    });
 }

@@ -1,7 +1,15 @@
 import type { Money } from "@tercet/service";
+import type { Stack } from "@tercet/stack";
 
 /** The URL of each service: all at the edge, or each at its own port. */
 export type Targets = Readonly<Record<"identity" | "order" | "payment", string>>;
+
+/** All at the edge. */
+export const atEdge = ({ urls: { edge } }: Pick<Stack, "urls">): Targets => ({
+  identity: edge,
+  order: edge,
+  payment: edge,
+});
 
 /** A client of the shop: a protocol, and a program that speaks it. */
 export interface ShopClient extends Disposable {

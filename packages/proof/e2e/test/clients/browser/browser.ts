@@ -7,12 +7,13 @@ import { chromium, type Page } from "playwright-core";
 import { CallFailure, type Order, type Shop, type ShopClient, type Targets } from "../shop.ts";
 import type { Outcome, PageScope, Task } from "./task.ts";
 
-/** Serves the page from a site, and so an origin, of its own. */
+/** A site with the page, and so an origin of its own. */
 export interface Site extends AsyncDisposable {
   readonly origin: string;
 }
 
-export async function servePage(script: string): Promise<Site> {
+/** Serves the page. `host` is a name that the browser has for this machine, as `*.localhost` is. */
+export async function servePage(script: string, host = "127.0.0.1"): Promise<Site> {
   const server = createServer(({ url }, response) => {
     const [type, body] =
       url === "/page.js"
@@ -24,7 +25,7 @@ export async function servePage(script: string): Promise<Site> {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
-    origin: `http://127.0.0.1:${port}`,
+    origin: `http://${host}:${port}`,
     [Symbol.asyncDispose]: async () => {
       server.close();
       server.closeAllConnections();

@@ -1,0 +1,54 @@
+import type { IncomingMessage, RequestListener } from "node:http";
+import type { DescService } from "@bufbuild/protobuf";
+import { type FastifyInstance, fastify } from "fastify";
+import { limitBodyTime } from "./body-timer.ts";
+import { allowOrigins } from "./cors.ts";
+import { createOnePort, type OnePort, type PortLimits, type TlsOptions } from "./one-port.ts";
+import { discardUnreadBodies } from "./unread-body.ts";
+
+export interface HttpHostOptions {
+  readonly limits: PortLimits;
+  readonly tls?: TlsOptions | undefined;
+  /** Origins whose pages may call; see `allowOrigins`. */
+  readonly corsOrigins: readonly string[];
+  /** What is served: the bodies of their request streams may take longer than `requestTimeoutMs`. */
+  readonly services: readonly DescService[];
+  /** Returns the URL to route by. */
+  readonly rewriteUrl?: (request: IncomingMessage) => string;
+}
+
+/** A Fastify application on one port for HTTP/1.1 and HTTP/2, without routes. */
+export interface HttpHost {
+  readonly app: FastifyInstance;
+  readonly port: OnePort;
+}
+
+/** Creates the application, with the limits on connections and bodies, and CORS. */
+export async function createHttpHost(options: HttpHostOptions): Promise<HttpHost> {
+  const { corsOrigins, limits, rewriteUrl, services, tls } = options;
+  const { promise: created, resolve } = Promise.withResolvers<OnePort>();
+  const app = fastify({
+    serverFactory: (handler) => {
+      const port = createOnePort(handler as RequestListener, limits, tls);
+      resolve(port);
+      return port.server;
+    },
+    routerOptions: { maxParamLength: 128 },
+    // While the port closes, requests on open connections are still served.
+    return503OnClosing: false,
+    ...(rewriteUrl && { rewriteUrl: (request: unknown) => rewriteUrl(request as IncomingMessage) }),
+  }) as unknown as FastifyInstance;
+  limitBodyTime(app, limits.requestTimeoutMs, requestStreams(services));
+  discardUnreadBodies(app);
+  await allowOrigins(app, corsOrigins);
+  return { app, port: await created };
+}
+
+/** Returns the paths of the methods whose requests are streams. */
+function requestStreams(services: readonly DescService[]): ReadonlySet<string> {
+  const methods = services.flatMap((service) => service.methods);
+  const streaming = methods.filter(
+    (method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+  );
+  return new Set(streaming.map((method) => `/${method.parent.typeName}/${method.name}`));
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { constants, type Http2ServerResponse } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import {
+  codeToHttpStatus,
+  endStreamFlag,
+  endStreamToJson,
+  errorToJson,
+} from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+
+/** What the edge itself has to say. */
+export interface Refusal {
+  readonly code: Code;
+  readonly message: string;
+}
+
+const GRPC = /^application\/grpc/;
+const CONNECT_STREAM = /^application\/connect\+/;
+/** Older clients do not know Connect's 501. */
+const NOT_FOUND = 404;
+
+/** Responds with an error in the protocol of the request. The headers must not have been sent. */
+export function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  refusal: Refusal,
+  headers: OutgoingHttpHeaders,
+): void {
+  const error = new ConnectError(refusal.message, refusal.code);
+  const { status, fields, body } = inProtocolOf(request.headers["content-type"] ?? "", error);
+  response.statusCode = status;
+  const retry = refusal.code === Code.Unavailable ? { "retry-after": "1" } : {};
+  for (const [name, value] of Object.entries({ ...headers, ...retry, ...fields }))
+    if (value !== undefined) response.setHeader(name, value);
+  // Without a body the headers end the stream, which makes them gRPC's "trailers only".
+  response.end(body);
+}
+
+/** Ends a response whose headers have been sent, so that the client knows that it is not whole. */
+export function breakOff(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { code, message }: Refusal,
+): void {
+  const stream = http2StreamOf(response);
+  if (stream === undefined) response.destroy();
+  else if (GRPC.test(request.headers["content-type"] ?? "")) {
+    response.addTrailers(statusFields(new ConnectError(message, code)));
+    response.end();
+  } else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+}
+
+const http2StreamOf = (response: ServerResponse) =>
+  (response as unknown as Partial<Http2ServerResponse>).stream;
+
+function inProtocolOf(contentType: string, error: ConnectError) {
+  const type = { "content-type": contentType };
+  if (GRPC.test(contentType))
+    return { status: 200, fields: { ...type, ...statusFields(error) }, body: undefined };
+  if (CONNECT_STREAM.test(contentType)) {
+    const end = Buffer.from(JSON.stringify(endStreamToJson(new Headers(), error, undefined)));
+    return { status: 200, fields: type, body: encodeEnvelope(endStreamFlag, end) };
+  }
+  return {
+    status: error.code === Code.Unimplemented ? NOT_FOUND : codeToHttpStatus(error.code),
+    fields: { "content-type": "application/json" },
+    body: JSON.stringify(errorToJson(error, undefined)),
+  };
+}
+
+const statusFields = (error: ConnectError): Record<string, string> =>
+  Object.fromEntries(setTrailerStatus(new Headers(), error));
