@@ -15,6 +15,7 @@ Writes everything that is generated and committed:
 
   gen/src                            from proto/ (buf)
   gateway/kong.yml                   from the access rules in proto/
+  docs/sagas.md                      from the sagas of Order
   infra/grafana/dashboards           from infra/grafana/dashboards.ts
   charts/tercet/files                copies of files outside charts/
   infra/k8s/base, infra/k8s/databases  from charts/ (helm)
@@ -34,6 +35,7 @@ const run = (tool: string, args: readonly string[], cwd = ROOT) =>
 await run("buf", ["generate"]);
 // In another process, as it loads what buf has just written.
 await run("node", ["--conditions=source", "gateway/src/main.ts"]);
+await run("node", ["--conditions=source", "scripts/saga-page.ts"]);
 await writeDashboards();
 await writeChartFiles();
 if (!(await generateManifests()))

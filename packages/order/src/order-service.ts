@@ -21,8 +21,8 @@ import { createOrderChanges } from "./order-changes.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { type PaymentClient, paymentClient } from "./payment-client.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
+import { orderSagas } from "./saga-paths.ts";
 import { sagaRoutes } from "./saga-routes.ts";
-import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
 
 const NAME = "order";
 
@@ -50,14 +50,14 @@ export async function createOrderService(
   );
   const changes = createOrderChanges(store, log);
   const sagaDeps = { orders: store, payments, times: config.saga };
-  const placeOrder = placeOrderSaga(sagaDeps);
-  const cancelOrder = cancelOrderSaga(sagaDeps);
-  const definitions = [placeOrder, cancelOrder];
+  const sagas = orderSagas(sagaDeps);
+  const definitions = Object.values(sagas);
   const subjectAttribute = "order.id";
+  const observer = sagaEvents({ log, definitions, subjectAttribute, notify: changes.publish });
   const engine = createSagaEngine({
     store: withFailpoints(failpoints, "sagas", postgresSagaStore(work, lease)),
     definitions,
-    observer: sagaEvents({ log, definitions, subjectAttribute, notify: changes.publish }),
+    observer,
     tracer: sagaTracer({
       subjectAttribute,
       origin: () => {
@@ -77,8 +77,8 @@ export async function createOrderService(
     log,
     routes: (router: ConnectRouter) => {
       catalogRoutes({ store })(router);
-      orderRoutes({ sql, store, engine, changes, placeOrder, cancelOrder })(router);
-      sagaRoutes({ sql, store, engine, definitions })(router);
+      orderRoutes({ sql, store, engine, observer, changes, ...sagas })(router);
+      sagaRoutes({ sql, store, engine, observer, definitions })(router);
     },
     errors: orderErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),
