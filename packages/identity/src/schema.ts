@@ -2,7 +2,7 @@ import { time, timeDefaultNow } from "@tercet/service";
 import { index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
 
-export { requests } from "@tercet/service";
+export { requests, system } from "@tercet/service";
 
 export const users = pgTable(
   "users",

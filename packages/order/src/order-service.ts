@@ -21,6 +21,7 @@ import { createOrderChanges } from "./order-changes.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { type PaymentClient, paymentClient } from "./payment-client.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
+import { runRefundFeed } from "./refund-feed.ts";
 import { orderSagas } from "./saga-paths.ts";
 import { sagaRoutes } from "./saga-routes.ts";
 
@@ -83,7 +84,13 @@ export async function createOrderService(
     errors: orderErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),
     dependencies: { postgres: () => pingPostgres(sql) },
-    background: (stopping) => runSweeper({ sweep: store.sweepRequests, log }, stopping),
+    background: async (stopping) => {
+      const refundFeed = { store, payments, changes, log, intervalMs: config.refundFeedIntervalMs };
+      await Promise.all([
+        runSweeper({ sweep: store.sweepRequests, log }, stopping),
+        runRefundFeed(refundFeed, stopping),
+      ]);
+    },
     onReady: () => engine.start(),
     onDrain: async (force) => {
       await engine.stop(force);

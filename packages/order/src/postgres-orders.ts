@@ -22,12 +22,14 @@ import type { OrderFilter, OrderVersion } from "./store.ts";
 type OrderRow = typeof orders.$inferSelect;
 type Timeline = Pick<OrderWithTimeline, "timeline" | "sagaIds" | "version">;
 
-function toOrder({ items, currencyCode, minorUnits, failure, ...row }: OrderRow): Order {
+function toOrder(stored: OrderRow): Order {
+  const { items, currencyCode, minorUnits, refundedMinorUnits, failure, ...row } = stored;
   const money = (minorUnits: bigint): Money => ({ currencyCode, minorUnits });
   return {
     ...row,
     items: items.map((item) => ({ ...item, unitPrice: money(BigInt(item.unitPrice)) })),
     total: money(minorUnits),
+    refunded: money(refundedMinorUnits),
     failure: failure ?? undefined,
   };
 }
@@ -110,7 +112,7 @@ export async function restockOrders(sql: Sql, moves: readonly Move[]) {
     with moves as (${moveRows(sql, moves)}),
     moved as (${advance(sql)}),
     ${returnedStock(sql, sql`true`)},
-    cancelled as (update orders o set status = 'CANCELLED', update_time = now() from moved where o.id = moved.subject)
+    cancelled as (update orders o set status = 'CANCELLED', refunded_minor_units = minor_units, update_time = now() from moved where o.id = moved.subject)
     select saga_id from moved`;
   return toResults(moves, rows);
 }

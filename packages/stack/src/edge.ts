@@ -1,13 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { DescService } from "@bufbuild/protobuf";
 import httpProxy from "@fastify/http-proxy";
 import { LOOPBACK } from "@tercet/cli";
-import { authTarget } from "@tercet/gateway";
-import { IdentityService } from "@tercet/gen/identity/v1/identity";
-import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
-import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
+import { authTarget, exposedServices } from "@tercet/gateway";
 import { CORRELATION_HEADER } from "@tercet/service";
 import {
   type FastifyError,
@@ -16,22 +11,18 @@ import {
   type FastifyRequest,
   fastify,
 } from "fastify";
-import { type ServiceName, serviceNames } from "./config.ts";
+import { type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
-/**
- * The services that are reachable from outside. SagaService, reflection and grpc.health are only at
- * the services' own ports.
- */
-const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
-  identity: [IdentityService],
-  order: [CatalogService, OrderService],
-  payment: [PaymentService],
-};
+/** The proto services that are reachable from outside: those with a method for the outside. */
+const routed = new Set((await exposedServices()).map(({ typeName }) => typeName));
 
+/** SagaService, reflection and grpc.health are only at the services' own ports. */
 const prefixes = (name: ServiceName): string[] => [
-  ...routed[name].map(({ typeName }) => `/${typeName}`),
+  ...serviceEntry(name)
+    .protoServices.filter((service) => routed.has(service))
+    .map((service) => `/${service}`),
   ...(name === "identity" ? ["/.well-known"] : []),
 ];
 

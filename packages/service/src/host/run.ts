@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ConfigError, parseEnv, readEnv } from "../config.ts";
 import { SchemaBehindError } from "../postgres/migrations.ts";
+import { ForeignDatabaseError } from "../postgres/system.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { finishBeforeExit } from "./exit.ts";
 
@@ -59,7 +60,12 @@ function signalled(): Promise<undefined> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof SchemaBehindError) return error.message;
+  if (
+    error instanceof ConfigError ||
+    error instanceof SchemaBehindError ||
+    error instanceof ForeignDatabaseError
+  )
+    return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE")
     return `port ${port} is in use; set PORT to another one, or stop the process that listens there`;
