@@ -21,7 +21,7 @@
 export const OPEN_STATES = ["RUNNING", "COMPENSATING"] as const;
 
 /** These states are final. In RESOLVED, an operator settled the saga outside the system. */
-export const CLOSED_STATES = ["COMPLETED", "COMPENSATED", "RESOLVED"] as const;
+const CLOSED_STATES = ["COMPLETED", "COMPENSATED", "RESOLVED"] as const;
 
 /** NEEDS_ATTENTION waits for an operator. */
 export const SAGA_STATES = [...OPEN_STATES, ...CLOSED_STATES, "NEEDS_ATTENTION"] as const;

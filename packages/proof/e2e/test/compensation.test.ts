@@ -73,9 +73,7 @@ const failedRefunds = ({ timeline }: Order): number[] =>
   timeline
     .filter(
       ({ step, action, outcome }) =>
-        step === "charge" &&
-        action === SagaAction.UNDO &&
-        outcome === SagaOutcome.RETRY_SCHEDULED,
+        step === "charge" && action === SagaAction.UNDO && outcome === SagaOutcome.RETRY_SCHEDULED,
     )
     .map(({ attempt }) => attempt);
 
