@@ -90,7 +90,7 @@ test("an order names its sagas, and the sagas of one order can be listed", async
   await resolve(resolution(found[0]?.id ?? ""));
 });
 
-test("a refusal is told apart from silence, in the events and in last_error", async () => {
+test("a refusal is distinguished from silence, in the events and in last_error", async () => {
   const attempts = async ({ id }: Saga) =>
     (await sagas.getSaga({ sagaId: id })).events.filter(({ action }) => action === SagaAction.UNDO);
   const order = await stuck();
