@@ -6,8 +6,10 @@ import {
   netCaptured,
   paymentOf,
   refundedStrays,
+  resolutions,
   unknownSagas,
   withoutOpenOrders,
+  withoutSettledOutside,
 } from "./invariants.ts";
 import { type PaymentRow, readSnapshot, type Snapshot, type Sources } from "./snapshot.ts";
 
@@ -30,6 +32,8 @@ export interface AuditReport {
   readonly parked: readonly string[];
   /** Refunded payments without an order. The money is right, but an order was lost. */
   readonly refundedStrays: readonly string[];
+  /** Orders that an operator settled outside, and what the provider still holds of them. */
+  readonly resolutions: readonly string[];
   /** Sagas of a version that this program does not know; their steps are not checked. */
   readonly unknownSagas: readonly string[];
 }
@@ -65,6 +69,7 @@ export async function auditMoney(
     refundedStrays: refundedStrays(snapshot).map(
       (paymentId) => `payment ${paymentId} belongs to no order; it was refunded in full`,
     ),
+    resolutions: resolutions(snapshot),
     unknownSagas: unknownSagas(snapshot),
   };
 }
@@ -77,7 +82,8 @@ function brokenIn(snapshot: Snapshot): string[] {
 }
 
 /** I3, of a running system. */
-function overdue({ orders, sagas, payments }: Snapshot, openForMs: number): string[] {
+function overdue(snapshot: Snapshot, openForMs: number): string[] {
+  const { orders, sagas, payments } = withoutSettledOutside(snapshot);
   const isOld = ({ updateTime }: PaymentRow) => Date.now() - updateTime.getTime() > openForMs;
   const settled = new Map(
     payments.filter((payment) => isOld(payment)).map((payment) => [payment.id, payment]),

@@ -1,8 +1,14 @@
 import { sagaPaths } from "@tercet/order";
 import type { BookEntry } from "@tercet/payment";
 import { REQUEST_RETENTION_MS } from "@tercet/service";
-import { expect, test } from "vitest";
-import { findViolations, unfinished, unknownSagas, withoutOpenOrders } from "./invariants.ts";
+import { describe, expect, test } from "vitest";
+import {
+  findViolations,
+  resolutions,
+  unfinished,
+  unknownSagas,
+  withoutOpenOrders,
+} from "./invariants.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 const amount = { currencyCode: "EUR", minorUnits: 500n };
@@ -325,4 +331,40 @@ test("open orders are reported as unfinished, and are no violations", () => {
   ]);
   expect(findViolations(withoutOpenOrders(snapshot))).toEqual([]);
   expect(names(findViolations(snapshot))).toContain("I1");
+});
+
+describe("an order that an operator settled outside", () => {
+  const path =
+    "run create, run charge, run allocate FAILED, undo charge UNKNOWN, undo charge RESOLVED";
+  const settled: Snapshot = {
+    ...world,
+    orders: world.orders.map((row) => (row.id === "3" ? { ...row, refundedMinorUnits: 0n } : row)),
+    payments: world.payments.map((row) =>
+      row.id === "p3" ? { ...payment("3", "SUCCEEDED"), waits: true } : row,
+    ),
+    sagas: withSaga(saga("3", "place-order", "RESOLVED", path)),
+    book: world.book.filter((entry) => entry.kind !== "refund" || entry.chargeKey !== "p3"),
+  };
+
+  test("is no violation, and is listed with what the provider holds", () => {
+    expect(findViolations(settled)).toEqual([]);
+    expect(findViolations(withoutOpenOrders(settled))).toEqual([]);
+    expect(resolutions(settled)).toEqual([expect.stringMatching(/^order 3 .* holds 500 EUR$/)]);
+  });
+
+  test("is named if the provider refunded it too", () => {
+    const refunded = { ...settled, book: world.book };
+    expect(findViolations(refunded)).toEqual([]);
+    expect(resolutions(refunded)).toEqual([expect.stringContaining("was it paid twice?")]);
+  });
+
+  test("may not be charged twice, or be anything but CANCELLED", () => {
+    expect(names(findViolations({ ...settled, book: [...settled.book, charge("p3")] }))).toEqual([
+      "I2",
+    ]);
+    const confirmed = settled.orders.map((row) =>
+      row.id === "3" ? { ...row, status: "CONFIRMED" as const } : row,
+    );
+    expect(names(findViolations({ ...settled, orders: confirmed }))).toContain("I8");
+  });
 });

@@ -37,10 +37,14 @@ export function unfinished({ orders, sagas, payments }: Snapshot): string[] {
 export const isBehind = (order: OrderRow, payment: PaymentRow | undefined): boolean =>
   payment !== undefined && payment.refundedMinorUnits > order.refundedMinorUnits;
 
+/** The state of a saga that an operator settled outside, and the outcome of its last event. */
+const RESOLVED = "RESOLVED";
+
 /** Removes open orders and all that belongs to them: the rest must hold at any time. */
 export function withoutOpenOrders(snapshot: Snapshot): Snapshot {
   const { orders, sagas, payments, requests, book } = snapshot;
-  const waiting = new Set(payments.filter(({ waits }) => waits).map(({ id }) => id));
+  const waits = withoutSettledOutside(snapshot).payments.filter((payment) => payment.waits);
+  const waiting = new Set(waits.map(({ id }) => id));
   const busy = new Set(sagas.filter(({ state }) => isOpen(state)).map(({ subject }) => subject));
   const byId = new Map(payments.map((payment) => [payment.id, payment]));
   const underWay = orders.filter(
@@ -62,6 +66,37 @@ export function withoutOpenOrders(snapshot: Snapshot): Snapshot {
   };
 }
 
+/** Returns the orders whose saga an operator settled outside: the provider may still hold money. */
+function settledOutside({ orders, sagas }: Snapshot): readonly OrderRow[] {
+  const ids = new Set(sagas.filter(({ state }) => state === RESOLVED).map((saga) => saga.subject));
+  return orders.filter(({ id }) => ids.has(id));
+}
+
+/** Removes payments and book entries that operators have settled outside. */
+export function withoutSettledOutside(snapshot: Snapshot): Snapshot {
+  const settled = new Set(settledOutside(snapshot).map(({ paymentId }) => paymentId));
+  return {
+    ...snapshot,
+    payments: snapshot.payments.filter(({ id }) => !settled.has(id)),
+    book: snapshot.book.filter((entry) => !settled.has(paymentOf(entry))),
+  };
+}
+
+/** Returns a sentence for each order that an operator settled outside. */
+export function resolutions(snapshot: Snapshot): string[] {
+  const entries = Map.groupBy(snapshot.book, paymentOf);
+  return settledOutside(snapshot).map(({ id, currencyCode, paymentId }) => {
+    const { charges, refunds } = movementsOf(entries.get(paymentId));
+    const left = sum(charges) - sum(refunds);
+    const how = snapshot.sagas
+      .filter(({ subject }) => subject === id)
+      .flatMap(({ events }) => events.filter(({ outcome }) => outcome === RESOLVED))
+      .map(({ message }) => message);
+    const back = refunds.length > 0 ? "; the provider refunded it too: was it paid twice?" : "";
+    return `order ${id} was ${how.join(", ")}; the provider holds ${left} ${currencyCode}${back}`;
+  });
+}
+
 export const paymentOf = (entry: BookEntry): string =>
   entry.kind === "refund" ? entry.chargeKey : entry.key;
 
@@ -74,17 +109,19 @@ export function findViolations(
   acknowledged: ReadonlyMap<string, string> = new Map(),
 ): string[] {
   const { orders, sagas, payments, book } = snapshot;
+  const outside = new Set(settledOutside(snapshot));
   const entries = Map.groupBy(book, paymentOf);
   const statuses = new Map(payments.map(({ id, status }) => [id, status]));
   const ofOrder = Map.groupBy(sagas, ({ subject }) => subject);
   return [
-    ...booksThatDiffer(snapshot),
+    ...booksThatDiffer(withoutSettledOutside(snapshot)),
     ...chargesWithoutOrder(snapshot),
     ...orders.flatMap((order) =>
       wrongMoney(
         order,
         movementsOf(entries.get(order.paymentId)),
         statuses.get(order.paymentId) ?? MISSING,
+        outside.has(order),
       ),
     ),
     ...lostRequests(snapshot, acknowledged),
@@ -164,12 +201,14 @@ function paymentStatuses({ status, minorUnits, refundedMinorUnits }: OrderRow): 
 
 /**
  * I2 and I5: a confirmed order was charged once, and what was refunded of it is what it shows; any
- * other was, if charged, charged once and refunded in full; and the payment's status agrees.
+ * other was, if charged, charged once and refunded in full, or settled outside; and the payment's
+ * status agrees.
  */
 function wrongMoney(
   order: OrderRow,
   { charges, refunds }: ReturnType<typeof movementsOf>,
   paymentStatus: string,
+  isSettledOutside: boolean,
 ): string[] {
   const { id, status, currencyCode, minorUnits, refundedMinorUnits } = order;
   const text = `order ${id} (${status})`;
@@ -181,8 +220,10 @@ function wrongMoney(
     charges.every((charge) => charge.minorUnits === minorUnits) &&
     back <= charged &&
     [...charges, ...refunds].every((amount) => amount.currencyCode === currencyCode);
+  const doubled = legal ? [] : [`I2: ${moved}`];
+  if (isSettledOutside) return doubled;
   return [
-    ...(legal ? [] : [`I2: ${moved}`]),
+    ...doubled,
     ...(charged - back === keptOf(order) ? [] : [`I5: ${moved} (${amounts})`]),
     ...(paymentStatuses(order).includes(paymentStatus)
       ? []
@@ -260,11 +301,12 @@ function illegalPath(saga: SagaRow): string[] {
     ran.join() === steps.slice(0, ran.length).join() &&
     undone.join() === undoable.slice(0, undone.length).reverse().join() &&
     (turned === -1 || events.slice(turned).every(({ action }) => action === "UNDO")) &&
-    (state === "COMPLETED"
-      ? ran.length === steps.length && undone.length === 0 && last?.step === steps.at(-1)
-      : undoable.every((step) => undone.includes(step) || !ran.includes(step)) &&
-        last?.step === undoable[0]) &&
-    last?.outcome === "SUCCEEDED";
+    (state === RESOLVED
+      ? last?.outcome === RESOLVED
+      : (state === "COMPLETED"
+          ? ran.length === steps.length && undone.length === 0 && last?.step === steps.at(-1)
+          : undoable.every((step) => undone.includes(step) || !ran.includes(step)) &&
+            last?.step === undoable[0]) && last?.outcome === "SUCCEEDED");
   const taken = events.map(({ step, action, outcome }) => `${action} ${step} ${outcome}`);
   return legal ? [] : [`I6: ${kind} of order ${subject} is ${state} by ${taken.join(", ")}`];
 }
@@ -284,6 +326,8 @@ const ENDINGS: Readonly<Record<string, readonly OrderRow["status"][]>> = {
   COMPLETED: ["CONFIRMED"],
   COMPENSATED: ["REJECTED", "CANCELLED"],
   "COMPLETED, COMPLETED": ["CANCELLED"],
+  [RESOLVED]: ["CANCELLED"],
+  [`COMPLETED, ${RESOLVED}`]: ["CANCELLED"],
 };
 
 function tornOrder({ id, status }: OrderRow, sagas: readonly SagaRow[]): string[] {

@@ -16,7 +16,8 @@ each order that violates one:
   I3  No order has been open for longer than allowed, and none lacks a refund for longer.
   I4  Each order has one request of its customer, and each request has its order.
   I5  Each charge belongs to an order or was refunded. A confirmed order has exactly one
-      charge, of which was refunded what the order shows; any other order keeps no money.
+      charge, of which was refunded what the order shows; any other order keeps no money,
+      unless an operator settled it outside: those are listed.
       The databases of Order and Payment belong to one system.
   I6  Each saga's history is a legal path.
   I8  Orders, sagas and payments agree.
@@ -57,7 +58,12 @@ function print(report: AuditReport, { line, styled }: Terminal): void {
   line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
   for (const [currency, minorUnits] of report.netCaptured)
     line(`net captured by the provider: ${minorUnits} ${currency} (minor units)`);
-  for (const sentence of [...report.parked, ...report.refundedStrays, ...report.unknownSagas])
+  for (const sentence of [
+    ...report.parked,
+    ...report.refundedStrays,
+    ...report.resolutions,
+    ...report.unknownSagas,
+  ])
     line(`${styled("yellow", "!")} ${sentence}`);
   const violations = [...report.broken, ...report.overdue];
   for (const sentence of violations) line(`${styled("red", "✗")} ${sentence}`);
