@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ConfigError, parseEnv, readEnv } from "../config.ts";
+import { ReasonError } from "../errors.ts";
 import { SchemaBehindError } from "../postgres/migrations.ts";
-import { createLogger } from "../telemetry/log.ts";
+import { createLogger, type Logger } from "../telemetry/log.ts";
 import { finishBeforeExit } from "./exit.ts";
 
 /**
@@ -25,18 +26,26 @@ const TERMINATED = 128 + 15;
  * Runs a migration as a process, which exits with 0 on success. It needs DATABASE_URL only, so that
  * it can run before the secrets of the service exist. A signal ends it; the next run continues.
  */
-export async function runMigration(
+export const runMigration = (
   name: string,
   migrate: (databaseUrl: string) => Promise<void>,
+): Promise<void> =>
+  runDatabaseProgram(name, async (databaseUrl, log) => {
+    await migrate(databaseUrl);
+    log.info("the schema is up to date");
+  });
+
+/** Runs any other work on a service's database in the same way. */
+export async function runDatabaseProgram(
+  name: string,
+  work: (databaseUrl: string, log: Logger) => Promise<void>,
 ): Promise<void> {
   // Without a listener, a signal does not end process 1 of a container.
   void signalled().then(() => process.exit(TERMINATED));
   await runToExit(async () => {
     const { DATABASE_URL, ENVIRONMENT } = parseEnv(name, migrationEnv, readEnv());
-    await migrate(DATABASE_URL);
-    createLogger({ name, level: "info", ...(ENVIRONMENT && { environment: ENVIRONMENT }) }).info(
-      "the schema is up to date",
-    );
+    const environment = ENVIRONMENT && { environment: ENVIRONMENT };
+    await work(DATABASE_URL, createLogger({ name, level: "info", ...environment }));
   });
 }
 
@@ -59,7 +68,12 @@ function signalled(): Promise<undefined> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof SchemaBehindError) return error.message;
+  if (
+    error instanceof ConfigError ||
+    error instanceof SchemaBehindError ||
+    error instanceof ReasonError
+  )
+    return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE")
     return `port ${port} is in use; set PORT to another one, or stop the process that listens there`;
