@@ -74,6 +74,14 @@ export declare type Order = Message<"order.v1.Order"> & {
    * @generated from field: repeated order.v1.SagaEvent timeline = 10;
    */
   timeline: SagaEvent[];
+
+  /**
+   * The sagas that executed this order, oldest first: the one that placed it, then the one that
+   * cancels it, if any. For SagaService. Omitted in lists.
+   *
+   * @generated from field: repeated string saga_ids = 12;
+   */
+  sagaIds: string[];
 };
 
 /**
@@ -401,7 +409,8 @@ export enum OrderStatus {
   CANCELLING = 4,
 
   /**
-   * Undone; any payment has been refunded.
+   * Undone; any payment has been refunded, or an operator settled it outside the system: then the
+   * last event of the timeline has the outcome RESOLVED.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLED = 5;
    */

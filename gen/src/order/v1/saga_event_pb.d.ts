@@ -66,6 +66,14 @@ export declare type SagaEvent = Message<"order.v1.SagaEvent"> & {
    * @generated from field: string worker = 8;
    */
   worker: string;
+
+  /**
+   * Who intervened: the subject of the token of the operator or customer. Empty for the engine's
+   * own attempts, and in the timeline of an order.
+   *
+   * @generated from field: string principal = 9;
+   */
+  principal: string;
 };
 
 /**
@@ -129,7 +137,8 @@ export enum SagaOutcome {
   FAILED = 3,
 
   /**
-   * The attempt failed without effect and will be repeated.
+   * The attempt failed without effect and will be repeated: it was refused, for now, or could not
+   * begin. `message` says by what and why.
    *
    * @generated from enum value: SAGA_OUTCOME_RETRY_SCHEDULED = 4;
    */
@@ -141,6 +150,13 @@ export enum SagaOutcome {
    * @generated from enum value: SAGA_OUTCOME_UNKNOWN = 5;
    */
   UNKNOWN = 5,
+
+  /**
+   * An operator settled the saga outside the system; it is closed. `message` says how and why.
+   *
+   * @generated from enum value: SAGA_OUTCOME_RESOLVED = 6;
+   */
+  RESOLVED = 6,
 }
 
 /**

@@ -4,13 +4,53 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { SagaEvent } from "./saga_event_pb.js";
 
 /**
  * Describes the file order/v1/saga_service.proto.
  */
 export declare const file_order_v1_saga_service: GenFile;
+
+/**
+ * How an operator closed a saga.
+ *
+ * @generated from message order.v1.SagaResolution
+ */
+export declare type SagaResolution = Message<"order.v1.SagaResolution"> & {
+  /**
+   * @generated from field: order.v1.SagaResolutionOutcome outcome = 1;
+   */
+  outcome: SagaResolutionOutcome;
+
+  /**
+   * @generated from field: string reference = 2;
+   */
+  reference: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The subject of the operator's token: a user id.
+   *
+   * @generated from field: string principal = 4;
+   */
+  principal: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 5;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message order.v1.SagaResolution.
+ * Use `create(SagaResolutionSchema)` to create a new message.
+ */
+export declare const SagaResolutionSchema: GenMessage<SagaResolution>;
 
 /**
  * @generated from message order.v1.Saga
@@ -106,6 +146,29 @@ export declare type Saga = Message<"order.v1.Saga"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 14;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Time since the saga began; of a closed saga (COMPLETED, COMPENSATED, RESOLVED), from its
+   * beginning to its end. By the database's clock.
+   *
+   * @generated from field: google.protobuf.Duration age = 15;
+   */
+  age?: Duration | undefined;
+
+  /**
+   * Why the saga is late, by ListSagasRequest's `late_after` or its default. Unspecified if it is
+   * not.
+   *
+   * @generated from field: order.v1.SagaLateReason late_reason = 16;
+   */
+  lateReason: SagaLateReason;
+
+  /**
+   * Present if the state is RESOLVED.
+   *
+   * @generated from field: optional order.v1.SagaResolution resolution = 17;
+   */
+  resolution?: SagaResolution | undefined;
 };
 
 /**
@@ -145,6 +208,28 @@ export declare type ListSagasRequest = Message<"order.v1.ListSagasRequest"> & {
    * @generated from field: string kind = 4;
    */
   kind: string;
+
+  /**
+   * Only sagas of this order; empty for all sagas.
+   *
+   * @generated from field: string order_id = 5;
+   */
+  orderId: string;
+
+  /**
+   * Only sagas that are late: NEEDS_ATTENTION, open (RUNNING, COMPENSATING) for longer than
+   * `late_after`, or open with 5 failures in a row. `late_reason` says which.
+   *
+   * @generated from field: bool late = 6;
+   */
+  late: boolean;
+
+  /**
+   * The age from which an open saga is late. Absent: 60 s. 0 to 30 days.
+   *
+   * @generated from field: optional google.protobuf.Duration late_after = 7;
+   */
+  lateAfter?: Duration | undefined;
 };
 
 /**
@@ -246,6 +331,51 @@ export declare type CompensateSagaRequest = Message<"order.v1.CompensateSagaRequ
 export declare const CompensateSagaRequestSchema: GenMessage<CompensateSagaRequest>;
 
 /**
+ * @generated from message order.v1.ResolveSagaRequest
+ */
+export declare type ResolveSagaRequest = Message<"order.v1.ResolveSagaRequest"> & {
+  /**
+   * @generated from field: string saga_id = 1;
+   */
+  sagaId: string;
+
+  /**
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Not UNSPECIFIED.
+   *
+   * @generated from field: order.v1.SagaResolutionOutcome outcome = 3;
+   */
+  outcome: SagaResolutionOutcome;
+
+  /**
+   * Where the settlement can be found: the id of a bank transfer, a ticket. Never a card number.
+   * Shown in the order's timeline. 1 to 200 characters.
+   *
+   * @generated from field: string reference = 4;
+   */
+  reference: string;
+
+  /**
+   * Free text for people, shown in the order's timeline. 1 to 500 characters.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message order.v1.ResolveSagaRequest.
+ * Use `create(ResolveSagaRequestSchema)` to create a new message.
+ */
+export declare const ResolveSagaRequestSchema: GenMessage<ResolveSagaRequest>;
+
+/**
  * @generated from enum order.v1.SagaState
  */
 export enum SagaState {
@@ -280,12 +410,96 @@ export enum SagaState {
    * @generated from enum value: SAGA_STATE_NEEDS_ATTENTION = 5;
    */
   NEEDS_ATTENTION = 5,
+
+  /**
+   * Closed by an operator, who settled it outside the system (ResolveSaga). Final.
+   *
+   * @generated from enum value: SAGA_STATE_RESOLVED = 6;
+   */
+  RESOLVED = 6,
 }
 
 /**
  * Describes the enum order.v1.SagaState.
  */
 export declare const SagaStateSchema: GenEnum<SagaState>;
+
+/**
+ * Why a saga is late. Of several reasons, the first in this list.
+ *
+ * @generated from enum order.v1.SagaLateReason
+ */
+export enum SagaLateReason {
+  /**
+   * It is not late.
+   *
+   * @generated from enum value: SAGA_LATE_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is NEEDS_ATTENTION: only an operator can move it.
+   *
+   * @generated from enum value: SAGA_LATE_REASON_NEEDS_ATTENTION = 1;
+   */
+  NEEDS_ATTENTION = 1,
+
+  /**
+   * It has been open for longer than `late_after`, and the replica that serves this call does not
+   * know its kind or version. A replica of the version that began it continues it.
+   *
+   * @generated from enum value: SAGA_LATE_REASON_UNKNOWN_VERSION = 2;
+   */
+  UNKNOWN_VERSION = 2,
+
+  /**
+   * Its current step has failed at least 5 times in a row. `last_error` says why.
+   *
+   * @generated from enum value: SAGA_LATE_REASON_FAILING = 3;
+   */
+  FAILING = 3,
+
+  /**
+   * It has been open for longer than `late_after`.
+   *
+   * @generated from enum value: SAGA_LATE_REASON_AGE = 4;
+   */
+  AGE = 4,
+}
+
+/**
+ * Describes the enum order.v1.SagaLateReason.
+ */
+export declare const SagaLateReasonSchema: GenEnum<SagaLateReason>;
+
+/**
+ * @generated from enum order.v1.SagaResolutionOutcome
+ */
+export enum SagaResolutionOutcome {
+  /**
+   * @generated from enum value: SAGA_RESOLUTION_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The operator gave back outside the system what the saga had still to undo.
+   *
+   * @generated from enum value: SAGA_RESOLUTION_OUTCOME_SETTLED_OUTSIDE = 1;
+   */
+  SETTLED_OUTSIDE = 1,
+
+  /**
+   * It will not be undone; the loss is accepted.
+   *
+   * @generated from enum value: SAGA_RESOLUTION_OUTCOME_WRITTEN_OFF = 2;
+   */
+  WRITTEN_OFF = 2,
+}
+
+/**
+ * Describes the enum order.v1.SagaResolutionOutcome.
+ */
+export declare const SagaResolutionOutcomeSchema: GenEnum<SagaResolutionOutcome>;
 
 /**
  * Inspects and steers the sagas that execute orders. For operators.
@@ -340,6 +554,27 @@ export declare const SagaService: GenService<{
   compensateSaga: {
     methodKind: "unary";
     input: typeof CompensateSagaRequestSchema;
+    output: typeof SagaSchema;
+  },
+  /**
+   * Closes a saga that cannot be ended otherwise, and records how the operator settled it outside
+   * the system, for example by a bank transfer. For a saga that is NEEDS_ATTENTION, and for one
+   * that is being undone: COMPENSATING, or RUNNING if its kind only goes forward ("cancel-order").
+   * Any other RUNNING saga must be compensated first, because the system may still undo it.
+   *
+   * The order becomes CANCELLED; stock that it holds is returned. No money is moved: what the saga
+   * had still to refund is the operator's now. An attempt in flight may yet succeed: read the
+   * payment before and after. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - SAGA_NOT_RESOLVABLE (failed_precondition; metadata `state`): closed, or not undone yet
+   * - REQUEST_ID_REUSED (invalid_argument)
+   *
+   * @generated from rpc order.v1.SagaService.ResolveSaga
+   */
+  resolveSaga: {
+    methodKind: "unary";
+    input: typeof ResolveSagaRequestSchema;
     output: typeof SagaSchema;
   },
 }>;

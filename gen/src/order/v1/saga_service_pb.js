@@ -5,56 +5,70 @@
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import { file_common_v1_access } from "../../common/v1/access_pb.js";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_order_v1_saga_event } from "./saga_event_pb.js";
 
 /**
  * Describes the file order/v1/saga_service.proto.
  */
 export const file_order_v1_saga_service = /*@__PURE__*/
-  fileDesc("ChtvcmRlci92MS9zYWdhX3NlcnZpY2UucHJvdG8SCG9yZGVyLnYxIvICCgRTYWdhEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIiCgVzdGF0ZRgEIAEoDjITLm9yZGVyLnYxLlNhZ2FTdGF0ZRIMCgRzdGVwGAUgASgJEg8KB2F0dGVtcHQYBiABKAUSMQoNbmV4dF9ydW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFb3duZXIYCCABKAkSDQoFZmVuY2UYCSABKAMSEgoKbGFzdF9lcnJvchgKIAEoCRIQCghvcmRlcl9pZBgLIAEoCRIjCgZldmVudHMYDCADKAsyEy5vcmRlci52MS5TYWdhRXZlbnQSLwoLY3JlYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK3AQoQTGlzdFNhZ2FzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASMQoKcGFnZV90b2tlbhgCIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezAsMjAwfSQSLAoFc3RhdGUYAyABKA4yEy5vcmRlci52MS5TYWdhU3RhdGVCCLpIBYIBAhABEiYKBGtpbmQYBCABKAlCGLpIFXITMhFeW2EtejAtOS1dezAsNjB9JCJLChFMaXN0U2FnYXNSZXNwb25zZRIdCgVzYWdhcxgBIAMoCzIOLm9yZGVyLnYxLlNhZ2ESFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjYKDkdldFNhZ2FSZXF1ZXN0EiQKB3NhZ2FfaWQYASABKAlCE7pIEHIOMgleW15BLVpdKiSwAQEiYQoQUmV0cnlTYWdhUmVxdWVzdBIkCgdzYWdhX2lkGAEgASgJQhO6SBByDjIJXlteQS1aXSoksAEBEicKCnJlcXVlc3RfaWQYAiABKAlCE7pIEHIOMgleW15BLVpdKiSwAQEilQEKFUNvbXBlbnNhdGVTYWdhUmVxdWVzdBIkCgdzYWdhX2lkGAEgASgJQhO6SBByDjIJXlteQS1aXSoksAEBEicKCnJlcXVlc3RfaWQYAiABKAlCE7pIEHIOMgleW15BLVpdKiSwAQESLQoGcmVhc29uGAMgASgJQh26SBpyGBj0AzITXlteXHgwMC1ceDFmXHg3Zl0qJCqyAQoJU2FnYVN0YXRlEhoKFlNBR0FfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTQUdBX1NUQVRFX1JVTk5JTkcQARIbChdTQUdBX1NUQVRFX0NPTVBFTlNBVElORxACEhgKFFNBR0FfU1RBVEVfQ09NUExFVEVEEAMSGgoWU0FHQV9TVEFURV9DT01QRU5TQVRFRBAEEh4KGlNBR0FfU1RBVEVfTkVFRFNfQVRURU5USU9OEAUytAIKC1NhZ2FTZXJ2aWNlElAKCUxpc3RTYWdhcxIaLm9yZGVyLnYxLkxpc3RTYWdhc1JlcXVlc3QaGy5vcmRlci52MS5MaXN0U2FnYXNSZXNwb25zZSIKkAIBorsYAxoBAhI/CgdHZXRTYWdhEhgub3JkZXIudjEuR2V0U2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgGiuxgDGgECEkMKCVJldHJ5U2FnYRIaLm9yZGVyLnYxLlJldHJ5U2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgKiuxgDGgECEk0KDkNvbXBlbnNhdGVTYWdhEh8ub3JkZXIudjEuQ29tcGVuc2F0ZVNhZ2FSZXF1ZXN0Gg4ub3JkZXIudjEuU2FnYSIKkAICorsYAxoBAmIGcHJvdG8z", [file_buf_validate_validate, file_common_v1_access, file_google_protobuf_timestamp, file_order_v1_saga_event]);
+  fileDesc("ChtvcmRlci92MS9zYWdhX3NlcnZpY2UucHJvdG8SCG9yZGVyLnYxIqIBCg5TYWdhUmVzb2x1dGlvbhIwCgdvdXRjb21lGAEgASgOMh8ub3JkZXIudjEuU2FnYVJlc29sdXRpb25PdXRjb21lEhEKCXJlZmVyZW5jZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEQoJcHJpbmNpcGFsGAQgASgJEigKBHRpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosECgRTYWdhEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIiCgVzdGF0ZRgEIAEoDjITLm9yZGVyLnYxLlNhZ2FTdGF0ZRIMCgRzdGVwGAUgASgJEg8KB2F0dGVtcHQYBiABKAUSMQoNbmV4dF9ydW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFb3duZXIYCCABKAkSDQoFZmVuY2UYCSABKAMSEgoKbGFzdF9lcnJvchgKIAEoCRIQCghvcmRlcl9pZBgLIAEoCRIjCgZldmVudHMYDCADKAsyEy5vcmRlci52MS5TYWdhRXZlbnQSLwoLY3JlYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgNhZ2UYDyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoLbGF0ZV9yZWFzb24YECABKA4yGC5vcmRlci52MS5TYWdhTGF0ZVJlYXNvbhIxCgpyZXNvbHV0aW9uGBEgASgLMhgub3JkZXIudjEuU2FnYVJlc29sdXRpb25IAIgBAUINCgtfcmVzb2x1dGlvbiLDAgoQTGlzdFNhZ2FzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASMQoKcGFnZV90b2tlbhgCIAEoCUIdukgachgyFl5bQS1aYS16MC05Xy1dezAsMjAwfSQSLAoFc3RhdGUYAyABKA4yEy5vcmRlci52MS5TYWdhU3RhdGVCCLpIBYIBAhABEiYKBGtpbmQYBCABKAlCGLpIFXITMhFeW2EtejAtOS1dezAsNjB9JBIoCghvcmRlcl9pZBgFIAEoCUIWukgT2AEBcg4yCV5bXkEtWl0qJLABARIMCgRsYXRlGAYgASgIEkMKCmxhdGVfYWZ0ZXIYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCICangEyAEgAiAEBQg0KC19sYXRlX2FmdGVyIksKEUxpc3RTYWdhc1Jlc3BvbnNlEh0KBXNhZ2FzGAEgAygLMg4ub3JkZXIudjEuU2FnYRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNgoOR2V0U2FnYVJlcXVlc3QSJAoHc2FnYV9pZBgBIAEoCUITukgQcg4yCV5bXkEtWl0qJLABASJhChBSZXRyeVNhZ2FSZXF1ZXN0EiQKB3NhZ2FfaWQYASABKAlCE7pIEHIOMgleW15BLVpdKiSwAQESJwoKcmVxdWVzdF9pZBgCIAEoCUITukgQcg4yCV5bXkEtWl0qJLABASKVAQoVQ29tcGVuc2F0ZVNhZ2FSZXF1ZXN0EiQKB3NhZ2FfaWQYASABKAlCE7pIEHIOMgleW15BLVpdKiSwAQESJwoKcmVxdWVzdF9pZBgCIAEoCUITukgQcg4yCV5bXkEtWl0qJLABARItCgZyZWFzb24YAyABKAlCHbpIGnIYGPQDMhNeW15ceDAwLVx4MWZceDdmXSokIoYCChJSZXNvbHZlU2FnYVJlcXVlc3QSJAoHc2FnYV9pZBgBIAEoCUITukgQcg4yCV5bXkEtWl0qJLABARInCgpyZXF1ZXN0X2lkGAIgASgJQhO6SBByDjIJXlteQS1aXSoksAEBEjwKB291dGNvbWUYAyABKA4yHy5vcmRlci52MS5TYWdhUmVzb2x1dGlvbk91dGNvbWVCCrpIB4IBBBABIAASMgoJcmVmZXJlbmNlGAQgASgJQh+6SBxyGhABGMgBMhNeW15ceDAwLVx4MWZceDdmXSokEi8KBnJlYXNvbhgFIAEoCUIfukgcchoQARj0AzITXlteXHgwMC1ceDFmXHg3Zl0qJCrLAQoJU2FnYVN0YXRlEhoKFlNBR0FfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTQUdBX1NUQVRFX1JVTk5JTkcQARIbChdTQUdBX1NUQVRFX0NPTVBFTlNBVElORxACEhgKFFNBR0FfU1RBVEVfQ09NUExFVEVEEAMSGgoWU0FHQV9TVEFURV9DT01QRU5TQVRFRBAEEh4KGlNBR0FfU1RBVEVfTkVFRFNfQVRURU5USU9OEAUSFwoTU0FHQV9TVEFURV9SRVNPTFZFRBAGKrYBCg5TYWdhTGF0ZVJlYXNvbhIgChxTQUdBX0xBVEVfUkVBU09OX1VOU1BFQ0lGSUVEEAASJAogU0FHQV9MQVRFX1JFQVNPTl9ORUVEU19BVFRFTlRJT04QARIkCiBTQUdBX0xBVEVfUkVBU09OX1VOS05PV05fVkVSU0lPThACEhwKGFNBR0FfTEFURV9SRUFTT05fRkFJTElORxADEhgKFFNBR0FfTEFURV9SRUFTT05fQUdFEAQqlgEKFVNhZ2FSZXNvbHV0aW9uT3V0Y29tZRInCiNTQUdBX1JFU09MVVRJT05fT1VUQ09NRV9VTlNQRUNJRklFRBAAEisKJ1NBR0FfUkVTT0xVVElPTl9PVVRDT01FX1NFVFRMRURfT1VUU0lERRABEicKI1NBR0FfUkVTT0xVVElPTl9PVVRDT01FX1dSSVRURU5fT0ZGEAIy/QIKC1NhZ2FTZXJ2aWNlElAKCUxpc3RTYWdhcxIaLm9yZGVyLnYxLkxpc3RTYWdhc1JlcXVlc3QaGy5vcmRlci52MS5MaXN0U2FnYXNSZXNwb25zZSIKkAIBorsYAxoBAhI/CgdHZXRTYWdhEhgub3JkZXIudjEuR2V0U2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgGiuxgDGgECEkMKCVJldHJ5U2FnYRIaLm9yZGVyLnYxLlJldHJ5U2FnYVJlcXVlc3QaDi5vcmRlci52MS5TYWdhIgqQAgKiuxgDGgECEk0KDkNvbXBlbnNhdGVTYWdhEh8ub3JkZXIudjEuQ29tcGVuc2F0ZVNhZ2FSZXF1ZXN0Gg4ub3JkZXIudjEuU2FnYSIKkAICorsYAxoBAhJHCgtSZXNvbHZlU2FnYRIcLm9yZGVyLnYxLlJlc29sdmVTYWdhUmVxdWVzdBoOLm9yZGVyLnYxLlNhZ2EiCpACAqK7GAMaAQJiBnByb3RvMw", [file_buf_validate_validate, file_common_v1_access, file_google_protobuf_duration, file_google_protobuf_timestamp, file_order_v1_saga_event]);
+
+/**
+ * Describes the message order.v1.SagaResolution.
+ * Use `create(SagaResolutionSchema)` to create a new message.
+ */
+export const SagaResolutionSchema = /*@__PURE__*/
+  messageDesc(file_order_v1_saga_service, 0);
 
 /**
  * Describes the message order.v1.Saga.
  * Use `create(SagaSchema)` to create a new message.
  */
 export const SagaSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 0);
+  messageDesc(file_order_v1_saga_service, 1);
 
 /**
  * Describes the message order.v1.ListSagasRequest.
  * Use `create(ListSagasRequestSchema)` to create a new message.
  */
 export const ListSagasRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 1);
+  messageDesc(file_order_v1_saga_service, 2);
 
 /**
  * Describes the message order.v1.ListSagasResponse.
  * Use `create(ListSagasResponseSchema)` to create a new message.
  */
 export const ListSagasResponseSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 2);
+  messageDesc(file_order_v1_saga_service, 3);
 
 /**
  * Describes the message order.v1.GetSagaRequest.
  * Use `create(GetSagaRequestSchema)` to create a new message.
  */
 export const GetSagaRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 3);
+  messageDesc(file_order_v1_saga_service, 4);
 
 /**
  * Describes the message order.v1.RetrySagaRequest.
  * Use `create(RetrySagaRequestSchema)` to create a new message.
  */
 export const RetrySagaRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 4);
+  messageDesc(file_order_v1_saga_service, 5);
 
 /**
  * Describes the message order.v1.CompensateSagaRequest.
  * Use `create(CompensateSagaRequestSchema)` to create a new message.
  */
 export const CompensateSagaRequestSchema = /*@__PURE__*/
-  messageDesc(file_order_v1_saga_service, 5);
+  messageDesc(file_order_v1_saga_service, 6);
+
+/**
+ * Describes the message order.v1.ResolveSagaRequest.
+ * Use `create(ResolveSagaRequestSchema)` to create a new message.
+ */
+export const ResolveSagaRequestSchema = /*@__PURE__*/
+  messageDesc(file_order_v1_saga_service, 7);
 
 /**
  * Describes the enum order.v1.SagaState.
@@ -67,6 +81,32 @@ export const SagaStateSchema = /*@__PURE__*/
  */
 export const SagaState = /*@__PURE__*/
   tsEnum(SagaStateSchema);
+
+/**
+ * Describes the enum order.v1.SagaLateReason.
+ */
+export const SagaLateReasonSchema = /*@__PURE__*/
+  enumDesc(file_order_v1_saga_service, 1);
+
+/**
+ * Why a saga is late. Of several reasons, the first in this list.
+ *
+ * @generated from enum order.v1.SagaLateReason
+ */
+export const SagaLateReason = /*@__PURE__*/
+  tsEnum(SagaLateReasonSchema);
+
+/**
+ * Describes the enum order.v1.SagaResolutionOutcome.
+ */
+export const SagaResolutionOutcomeSchema = /*@__PURE__*/
+  enumDesc(file_order_v1_saga_service, 2);
+
+/**
+ * @generated from enum order.v1.SagaResolutionOutcome
+ */
+export const SagaResolutionOutcome = /*@__PURE__*/
+  tsEnum(SagaResolutionOutcomeSchema);
 
 /**
  * Inspects and steers the sagas that execute orders. For operators.

@@ -452,6 +452,8 @@ export declare const PaymentService: GenService<{
    * - CURRENCY_MISMATCH (invalid_argument): not the currency of the payment
    * - REQUEST_ID_REUSED (invalid_argument): the same id with another request
    * - PAYMENT_IN_PROGRESS (aborted): retry
+   * - PROVIDER_REFUSED (aborted): the provider refuses this refund for now, no money moved; retry
+   *   with the same id once the cause is removed
    * - PROVIDER_UNAVAILABLE (unavailable): the outcome is unknown; retry with the same id
    *
    * @generated from rpc payment.v1.PaymentService.RefundPayment

@@ -96,6 +96,13 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   GetSaga: () => ({ sagaId: id() }),
   RetrySaga: () => ({ sagaId: id(), requestId: id() }),
   CompensateSaga: () => ({ sagaId: id(), requestId: id(), reason: "too late" }),
+  ResolveSaga: () => ({
+    sagaId: id(),
+    requestId: id(),
+    outcome: "SAGA_RESOLUTION_OUTCOME_SETTLED_OUTSIDE",
+    reference: "transfer 4711",
+    reason: "refunded by bank transfer",
+  }),
   ProcessPayment: payment,
   RefundPayment: async () => {
     const charge = payment();
