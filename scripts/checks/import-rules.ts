@@ -20,6 +20,8 @@ const mayImport: Record<string, readonly string[]> = {
   payment: ["gen", "service", "saga"],
   // What runs it on one machine.
   cli: ["service"],
+  // What operates it, wherever it runs: by its API alone.
+  admin: ["cli", "gen", "service"],
   gateway: ["cli", "gen", "service"],
   stack: ["cli", "gateway", "gen", "service", "saga", ...services],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
@@ -28,7 +30,18 @@ const mayImport: Record<string, readonly string[]> = {
   chaos: ["cli", "gen", "service", "audit", "stack", ...services],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...services],
-  e2e: ["cli", "gateway", "gen", "service", "saga", "audit", "chaos", "stack", ...services],
+  e2e: [
+    "cli",
+    "gateway",
+    "gen",
+    "service",
+    "saga",
+    "audit",
+    "chaos",
+    "stack",
+    "admin",
+    ...services,
+  ],
   perf: ["cli", "gen", "service", "saga", "stack", ...services],
   // Programs of the repository, which run from source.
   infra: ["cli", "gateway", "service", ...services],

@@ -35,11 +35,6 @@ export function passwordReset(log: Logger, userId: string): void {
   log.info({ event: "password_reset", user_id: userId }, "password reset; sessions revoked");
 }
 
-/** By a person with access to the database. */
-export function adminRecovered(log: Logger, userId: string): void {
-  log.warn({ event: "admin_recovered", user_id: userId }, "made an enabled administrator");
-}
-
 export function loggedIn(log: Logger, userId: string): void {
   log.info({ event: "login_succeeded", user_id: userId }, "login succeeded");
 }

@@ -9,7 +9,7 @@ import { accountKey, type User } from "./user.ts";
 /** Long enough to hand the token over, short enough not to be found later. */
 const LIFETIME_MS = 60 * 60_000;
 
-/** Returns a token, and what is stored of it: like a refresh token, 256 random bits and its hash. */
+/** Returns a token and what is stored of it: like a refresh token, 256 random bits and a hash. */
 export function newPasswordReset() {
   const token = newRandom();
   return { token, reset: { tokenHash: hashRefreshToken(token), lifetimeMs: LIFETIME_MS } };

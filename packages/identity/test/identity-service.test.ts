@@ -169,7 +169,9 @@ describe("DisableUser and EnableUser", () => {
       true,
     );
 
-    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({ reason: "INVALID_CREDENTIALS" });
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({
+      reason: "INVALID_CREDENTIALS",
+    });
     expect(await refusal(client.login(account))).toMatchObject({
       code: "PermissionDenied",
       reason: "USER_DISABLED",
@@ -186,7 +188,9 @@ describe("DisableUser and EnableUser", () => {
     expect(enabled).toMatchObject({ id: userId, disableReason: "" });
     expect(enabled.disableTime).toBeUndefined();
     expect(await client.enableUser(enable, options)).toEqual(enabled);
-    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({ reason: "INVALID_CREDENTIALS" });
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({
+      reason: "INVALID_CREDENTIALS",
+    });
     await client.login(account);
   });
 

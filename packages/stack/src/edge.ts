@@ -7,6 +7,7 @@ import { authTarget } from "@tercet/gateway";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
+import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { CORRELATION_HEADER } from "@tercet/service";
 import {
@@ -21,12 +22,12 @@ import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
 /**
- * The services that are reachable from outside. SagaService, reflection and grpc.health are only at
- * the services' own ports.
+ * The services behind the edge, which only this machine reaches: operators' ones too, for `pnpm
+ * admin`. Reflection and grpc.health are only at the services' own ports.
  */
 const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
   identity: [IdentityService],
-  order: [CatalogService, OrderService],
+  order: [CatalogService, OrderService, SagaService],
   payment: [PaymentService],
 };
 

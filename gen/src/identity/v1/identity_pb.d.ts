@@ -668,7 +668,7 @@ export declare const IdentityService: GenService<{
    * user. The token can be used once. If the response is lost, log in with the new password.
    *
    * Reasons:
-   * - INVALID_CREDENTIALS (unauthenticated): the token is unknown, used, replaced, revoked or expired
+   * - INVALID_CREDENTIALS (unauthenticated): unknown, used, replaced, expired or revoked
    * - OVERLOADED (unavailable): too many logins at once
    *
    * @generated from rpc identity.v1.IdentityService.ResetPassword
