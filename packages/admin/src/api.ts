@@ -13,6 +13,7 @@ import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { CORRELATION_HEADER } from "@tercet/service";
 import type { Addresses } from "./addresses.ts";
+import { AdminError } from "./errors.ts";
 
 /** Longer than a service waits for the outcome of an order: 10 s. */
 const TIMEOUT_MS = 15_000;
@@ -52,6 +53,7 @@ function identified(baseUrl: string): Interceptor {
     const id = randomUUID();
     request.header.set(CORRELATION_HEADER, id);
     const failed = (error: unknown): never => {
+      if (error instanceof AdminError) throw error;
       throw inWords(ConnectError.from(error), baseUrl, id);
     };
     const response = await next(request).catch(failed);

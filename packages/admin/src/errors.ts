@@ -31,6 +31,9 @@ export interface Explained {
 }
 
 export function explain(error: unknown): Explained {
+  // connect wraps what an interceptor throws.
+  if (error instanceof ConnectError && error.cause instanceof AdminError)
+    return explain(error.cause);
   if (error instanceof CommanderError)
     return { text: "", exitCode: error.exitCode === 0 ? EXIT.done : EXIT.usage };
   if (error instanceof AdminError) return { text: error.message, exitCode: error.exitCode };
