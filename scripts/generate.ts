@@ -8,11 +8,13 @@ import { execa } from "execa";
 import { writeChartFiles } from "../infra/checks/chart-files.ts";
 import { generateManifests } from "../infra/checks/k8s-manifests.ts";
 import { writeDashboards } from "../infra/grafana/dashboards.ts";
+import { writePlaces } from "./checks/services.ts";
 
 const usage = `Usage: pnpm generate [--help]
 
 Writes everything that is generated and committed:
 
+  lines of a service in charts, Compose, images, alerts  from packages/cli/src/services.ts
   gen/src                            from proto/ (buf)
   gateway/kong.yml                   from the access rules in proto/
   infra/grafana/dashboards           from infra/grafana/dashboards.ts
@@ -31,6 +33,7 @@ if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.hel
 const run = (tool: string, args: readonly string[], cwd = ROOT) =>
   execa(tool, args, { cwd, preferLocal: true, stdio: "inherit" });
 
+await writePlaces();
 await run("buf", ["generate"]);
 // In another process, as it loads what buf has just written.
 await run("node", ["--conditions=source", "gateway/src/main.ts"]);

@@ -35,6 +35,7 @@ test("what customers may call is routed, and what only operators, administrators
     "ProcessPayment",
     "RefundPayment",
     "ListPayments",
+    "ListRefundedPayments",
   ])
     expect(text).not.toContain(name);
 });

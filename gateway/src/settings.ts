@@ -1,15 +1,13 @@
 /** What an installation decides about its gateway. Change it here, then `pnpm generate`. */
 
+import { services } from "@tercet/cli/repository";
+
 /**
  * Where the services of a contract's package (`order.v1`: order) are. Compose and Kubernetes both
  * give them these names.
  */
 export const upstreams: Readonly<Record<string, { readonly host: string; readonly port: number }>> =
-  {
-    identity: { host: "identity", port: 5010 },
-    order: { host: "order", port: 5011 },
-    payment: { host: "payment", port: 5012 },
-  };
+  Object.fromEntries(services.map(({ name, port }) => [name, { host: name, port }]));
 
 /**
  * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as

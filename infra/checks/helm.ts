@@ -47,7 +47,7 @@ export async function openCharts(): Promise<Charts> {
     recursive: true,
     filter: (path) => !PACKED.test(relative(ROOT, path)),
   });
-  await helm("dependency", "build", umbrella);
+  await helm("dependency", "build", "--skip-refresh", umbrella);
   const version = ["--kube-version", KUBERNETES];
   const files = (values: readonly string[]) => values.flatMap((file) => ["--values", file]);
   return {

@@ -1,6 +1,6 @@
 import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isInstalled, ROOT } from "@tercet/cli/repository";
+import { isInstalled, ROOT, serviceNames, services } from "@tercet/cli/repository";
 import { expect, test } from "vitest";
 import { installations, openCharts } from "./helm.ts";
 import { networkOf } from "./k8s-network.ts";
@@ -22,47 +22,48 @@ async function golden(folders = "{base,databases}"): Promise<K8sObject[]> {
 }
 
 const dns = (...names: string[]) => names.map((name) => `${name} -> [kube-system kube-dns]:53`);
-const services = ["identity:5010", "order:5011", "payment:5012"];
+const addresses = services.map(({ name, port }) => `${name}:${port}`);
+
+/** Every service fetches Identity's keys. */
+const calls = (suffix = "") => [
+  ...serviceNames
+    .filter((name) => name !== "identity")
+    .map((name) => `${name}${suffix} -> identity:5010`),
+  `order${suffix} -> payment:5012`,
+];
 
 /** Everything that may go over the network, where the databases are elsewhere. */
 const ways = [
   "anyone -> kong:8000",
   "anyone -> kong:9080",
-  ...services.map((service) => `kong -> ${service}`),
-  "order -> identity:5010",
-  "order -> payment:5012",
-  "payment -> identity:5010",
-  ...["identity", "order", "payment", "kong"].map((name) => `${name} -> collector:4318`),
+  ...addresses.map((address) => `kong -> ${address}`),
+  ...calls(),
+  ...[...serviceNames, "kong"].map((name) => `${name} -> collector:4318`),
   "collector -> [observability]:4317",
   "[observability] -> collector:8888",
   "[observability] -> collector:8889",
   "[observability] -> kong:8100",
-  ...dns("identity", "order", "payment", "kong", "collector"),
+  ...dns(...serviceNames, "kong", "collector"),
 ];
+const onPostgres = serviceNames.filter((name) => name !== "payment");
 const databasesElsewhere = (suffix = "") => [
-  `identity${suffix} -> [databases identity]:5432`,
-  `order${suffix} -> [databases order]:5432`,
+  ...onPostgres.map((name) => `${name}${suffix} -> [databases ${name}]:5432`),
   `payment${suffix} -> [databases payment-svc]:27017`,
 ];
 const databasesHere = [
-  "identity -> identity-postgres:5432",
-  "order -> order-postgres:5432",
+  ...onPostgres.map((name) => `${name} -> ${name}-postgres:5432`),
   "payment -> payment-mongodb:27017",
 ];
 /** Migrations are under the policy of their service, so they may call what it may call. */
 const migrations = [
   ...databasesElsewhere("-migrate"),
-  ...[
-    "order-migrate -> identity:5010",
-    "order-migrate -> payment:5012",
-    "payment-migrate -> identity:5010",
-  ],
-  ...["identity", "order", "payment"].map((name) => `${name}-migrate -> collector:4318`),
-  ...dns("identity-migrate", "order-migrate", "payment-migrate"),
+  ...calls("-migrate"),
+  ...serviceNames.map((name) => `${name}-migrate -> collector:4318`),
+  ...dns(...serviceNames.map((name) => `${name}-migrate`)),
 ];
 const tests = (...names: string[]) => [
   ...names.flatMap((name) =>
-    [...services, "kong:8000"].map((service) => `tercet-test-${name} -> ${service}`),
+    [...addresses, "kong:8000"].map((service) => `tercet-test-${name} -> ${service}`),
   ),
   ...dns(...names.map((name) => `tercet-test-${name}`)),
 ];

@@ -3,7 +3,7 @@ import { chmod, glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "n
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { execute, ROOT } from "@tercet/cli/repository";
+import { execute, ROOT, serviceNames } from "@tercet/cli/repository";
 import { hashClientSecret, envToConfig as identityConfig } from "@tercet/identity";
 import { envToConfig as orderConfig } from "@tercet/order";
 import { envToConfig as paymentConfig } from "@tercet/payment";
@@ -86,6 +86,12 @@ const inCluster = async (): Promise<K8sObject[]> => {
 };
 
 const DATABASES = {
+  ...Object.fromEntries(
+    serviceNames.map((name) => [
+      `${name.toUpperCase()}_DATABASE_URL`,
+      `postgres://${name}:pass@db:5432/${name}`,
+    ]),
+  ),
   IDENTITY_DATABASE_URL: "postgres://identity:p%40ss@db:5432/identity",
   ORDER_DATABASE_URL: "postgres://order:pass@db:5432/order",
   PAYMENT_DATABASE_URL: "mongodb://payment:pass@db:27017/payment?replicaSet=rs0&w=majority",

@@ -12,4 +12,6 @@ create database orders owner orders;
 create database payments owner payments;
 
 -- By default everybody may connect to every database.
-revoke all on database identity, orders, payments from public;
+revoke all on database identity from public;
+revoke all on database orders from public;
+revoke all on database payments from public;

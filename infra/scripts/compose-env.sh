@@ -58,6 +58,7 @@ draft="$file.new"
 cat >"$draft" <<TEXT
 # Made by infra/scripts/compose-env.sh; infra/.env.example says what each is for. Not for the
 # repository.
+SYSTEM_ID=compose-$(openssl rand -hex 8)
 POSTGRES_PASSWORD=$(secret)
 IDENTITY_DATABASE_PASSWORD=$(secret)
 ORDER_DATABASE_PASSWORD=$(secret)

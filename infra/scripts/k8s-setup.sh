@@ -15,6 +15,7 @@ Makes the namespace and the Secrets that are not there yet, with fresh keys and 
   prod  Secrets for databases that exist. Their addresses come from
           IDENTITY_DATABASE_URL, ORDER_DATABASE_URL   postgres://user:password@host:5432/database
           PAYMENT_DATABASE_URL                        mongodb://... or postgres://...
+          NAME_DATABASE_URL                           of each further service
 
 Options:
   --namespace NAME   tercet by default
@@ -45,6 +46,9 @@ done
 [[ $NAMESPACE =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || die "$NAMESPACE is no name of a namespace"
 command -v openssl >/dev/null || die "openssl is not installed"
 $DRY_RUN || command -v kubectl >/dev/null || die "kubectl is not installed"
+
+# Each has a database: Payment's is MongoDB, and PostgreSQL is the others'.
+SERVICES=(identity order payment)
 
 password() { openssl rand -hex 24; }
 
@@ -110,16 +114,19 @@ database_password() {
 seed_user() { printf '{"email":"%s@example.com","displayName":"%s","roles":["%s"],"password":"%s"}' "$1" "$1" "$2" "$3"; }
 
 dev() {
-  local identity order payment alice olivia admin
-  identity="$(database_password identity-postgres POSTGRES_PASSWORD)"
-  order="$(database_password order-postgres POSTGRES_PASSWORD)"
-  payment="$(database_password payment-mongodb MONGO_INITDB_ROOT_PASSWORD)"
-  secret identity-postgres POSTGRES_USER=identity POSTGRES_DB=identity "POSTGRES_PASSWORD=$identity"
-  secret order-postgres POSTGRES_USER=order POSTGRES_DB=order "POSTGRES_PASSWORD=$order"
-  secret payment-mongodb MONGO_INITDB_ROOT_USERNAME=payment "MONGO_INITDB_ROOT_PASSWORD=$payment"
-  IDENTITY_DATABASE_URL="postgres://identity:$identity@identity-postgres:5432/identity"
-  ORDER_DATABASE_URL="postgres://order:$order@order-postgres:5432/order"
-  PAYMENT_DATABASE_URL="mongodb://payment:$payment@payment-mongodb:27017/payment?authSource=admin"
+  local name password url alice olivia admin
+  for name in "${SERVICES[@]}"; do
+    if [[ $name == payment ]]; then
+      password="$(database_password payment-mongodb MONGO_INITDB_ROOT_PASSWORD)"
+      secret payment-mongodb MONGO_INITDB_ROOT_USERNAME=payment "MONGO_INITDB_ROOT_PASSWORD=$password"
+      url="mongodb://payment:$password@payment-mongodb:27017/payment?authSource=admin"
+    else
+      password="$(database_password "$name-postgres" POSTGRES_PASSWORD)"
+      secret "$name-postgres" "POSTGRES_USER=$name" "POSTGRES_DB=$name" "POSTGRES_PASSWORD=$password"
+      url="postgres://$name:$password@$name-postgres:5432/$name"
+    fi
+    printf -v "${name^^}_DATABASE_URL" %s "$url"
+  done
   alice="$(password)" olivia="$(password)" admin="$(password)"
   secret tercet-users "alice=$alice" "olivia=$olivia" "admin=$admin"
   if has_secret tercet-users; then
@@ -130,13 +137,14 @@ dev() {
 
 prod() {
   local name
-  for name in IDENTITY_DATABASE_URL ORDER_DATABASE_URL PAYMENT_DATABASE_URL; do
+  for name in "${SERVICES[@]}"; do
+    name="${name^^}_DATABASE_URL"
     [[ -n ${!name:-} ]] || $DRY_RUN || die "$name is not set; see --help"
   done
 }
 
 services() {
-  local client hash keys
+  local client hash keys name url
   if has_secret order; then
     client="$(value_of order SERVICE_CLIENT_SECRET)"
   elif has_secret identity; then
@@ -149,7 +157,10 @@ services() {
   secret order "DATABASE_URL=${ORDER_DATABASE_URL:-}" "SERVICE_CLIENT_SECRET=$client"
   secret identity "DATABASE_URL=${IDENTITY_DATABASE_URL:-}" "TOKEN_SIGNING_KEYS=$keys" \
     "SERVICE_CLIENTS=[{\"id\":\"order\",\"secretHash\":\"$hash\",\"audiences\":[\"payment\"]}]" ${SEED_USERS:+"SEED_USERS=$SEED_USERS"}
-  secret payment "DATABASE_URL=${PAYMENT_DATABASE_URL:-}"
+  for name in "${SERVICES[@]}"; do
+    url="${name^^}_DATABASE_URL"
+    [[ $name == identity || $name == order ]] || secret "$name" "DATABASE_URL=${!url:-}"
+  done
 }
 
 SEED_USERS=''

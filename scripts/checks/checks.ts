@@ -12,6 +12,7 @@ import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkGoldenGrowth } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
 import { checkLanguage } from "./language.ts";
+import { checkServices } from "./services.ts";
 import { checkShellScripts } from "./shell.ts";
 import { checkWorkflows } from "./workflows.ts";
 
@@ -67,6 +68,11 @@ export const checks: readonly Check[] = [
     KONG,
   ),
   check("imports", "imports point one way", checkImports),
+  check(
+    "services",
+    "charts, Compose, images and alerts name every service of packages/cli/src/services.ts",
+    checkServices,
+  ),
   check("docs", "links, files, tests and commands named in documents exist", checkDocs),
   check(
     "observability",

@@ -1,5 +1,6 @@
 import { matchesGlob, posix } from "node:path";
 import { failedWith, listFiles, type Outcome, readTexts } from "@tercet/cli/repository";
+import { renamed, spellingOf } from "../new/spelling.ts";
 
 /** `packages/x/test/y.test.ts` › "one title"; "another" */
 const NAMED_TESTS = /`([\w./-]+\.test\.ts)` › ("[^"]+"(?:; "[^"]+")*)/g;
@@ -30,10 +31,11 @@ export function docProblems(files: ReadonlyMap<string, string>): string[] {
   const there = [...files.keys(), ...folders];
   const problems = [...files].flatMap(([path, text]) => {
     if (!path.endsWith(".md")) return [];
+    const known = asTemplate(text);
     const missing = [
       ...missingLinks(path, text, new Set(there)),
-      ...missingPaths(text, there),
-      ...missingRpcs(text, files),
+      ...missingPaths(known, there),
+      ...missingRpcs(known, files),
       ...missingScripts(namesIn(text, NAMED_SCRIPTS), files).map((name) => `pnpm ${name}`),
     ];
     return [
@@ -42,6 +44,23 @@ export function docProblems(files: ReadonlyMap<string, string>): string[] {
     ];
   });
   return [...new Set(problems)];
+}
+
+/**
+ * What a page has its reader create with `pnpm new service NAME --resource NOUN` is looked for in
+ * the template: returns the text with the template's names and folders.
+ */
+function asTemplate(text: string): string {
+  const [, name, resource] = /pnpm new service ([a-z]\w*) --resource ([a-z]\w*)/.exec(text) ?? [];
+  if (name === undefined || resource === undefined) return text;
+  const renamedText = renamed(
+    renamed(text, name, spellingOf("acme")),
+    resource,
+    spellingOf("widget"),
+  );
+  return renamedText
+    .replaceAll("packages/acme", "scripts/templates/service/package")
+    .replaceAll("proto/acme/v1", "scripts/templates/service/proto");
 }
 
 /** Returns the first group of each match. */

@@ -9,6 +9,14 @@ export { liveLine } from "./live-line.ts";
 export { onPath } from "./on-path.ts";
 export { type ProgressListener, silentListener } from "./progress.ts";
 export { ROOT } from "./root.ts";
+export {
+  recordOf,
+  type ServiceEntry,
+  type ServiceName,
+  serviceEntry,
+  serviceNames,
+  services,
+} from "./services.ts";
 export { type Distribution, distribution, quantile } from "./statistics.ts";
 export { table } from "./table.ts";
 export { type TemporaryFolder, temporaryFolder } from "./temporary-folder.ts";

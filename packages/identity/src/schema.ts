@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
 
-export { requests } from "@tercet/service";
+export { requests, system } from "@tercet/service";
 
 export const users = pgTable(
   "users",

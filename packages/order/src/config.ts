@@ -22,6 +22,8 @@ const shape = failpointsOnlyInTests(
     IDENTITY_URL: z.url(),
     /** Authenticates this service to Identity, which issues its tokens. */
     SERVICE_CLIENT_SECRET: z.string().min(16, "must be at least 16 characters"),
+    /** How often refunds are read from Payment. */
+    REFUND_FEED_INTERVAL_MS: integer(5_000, 50, 3_600_000),
     SAGA_DEADLINE_MS: integer(120_000, 1_000, DAY_MS),
     SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
     SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
@@ -46,6 +48,7 @@ export function envToConfig(env: Env) {
       stepTimeoutMs: parsed.SAGA_STEP_TIMEOUT_MS,
       leaseMs: parsed.SAGA_LEASE_MS,
     },
+    refundFeedIntervalMs: parsed.REFUND_FEED_INTERVAL_MS,
     failpoints: parsed.FAILPOINTS,
   };
 }

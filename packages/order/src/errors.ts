@@ -5,6 +5,7 @@ export type OrderReason =
   | "UNKNOWN_SKU"
   | "CURRENCY_MISMATCH"
   | "TOTAL_TOO_LARGE"
+  | "PRICE_CHANGED"
   | "OUT_OF_STOCK"
   | "ORDER_NOT_CANCELLABLE"
   | "SAGA_NOT_RETRYABLE"
@@ -16,6 +17,7 @@ export const orderErrorCodes: ErrorCodes<OrderReason> = {
   UNKNOWN_SKU: Code.InvalidArgument,
   CURRENCY_MISMATCH: Code.InvalidArgument,
   TOTAL_TOO_LARGE: Code.InvalidArgument,
+  PRICE_CHANGED: Code.FailedPrecondition,
   OUT_OF_STOCK: Code.FailedPrecondition,
   ORDER_NOT_CANCELLABLE: Code.FailedPrecondition,
   SAGA_NOT_RETRYABLE: Code.FailedPrecondition,

@@ -12,9 +12,10 @@ const methods = {
     "reflectMoves",
     "intervene",
     "cancelConfirmed",
+    "recordRefunds",
   ],
   sagas: ["heartbeat", "claimDue", "move", "release"],
-  payments: ["processPayment", "refundPayment"],
+  payments: ["processPayment", "refundPayment", "listRefundedPayments"],
 } as const satisfies {
   order: readonly (keyof OrderStore)[];
   sagas: readonly (keyof SagaStore)[];

@@ -28,6 +28,7 @@ export const toOrderMessage = (
   items: order.items.map(toItemMessage),
   total: order.total,
   paymentId: order.paymentId,
+  refunded: order.refunded,
   ...(order.failure && { failure: order.failure }),
   createTime: timestampFromDate(order.createTime),
   updateTime: timestampFromDate(order.updateTime),

@@ -26,7 +26,7 @@ import {
 import { v7 as uuidv7 } from "uuid";
 import { cancelPlacedOrder } from "./cancel.ts";
 import { fromStatusMessage, toEventMessage, toOrderMessage } from "./message.ts";
-import { paymentIdOf, priceItems } from "./order.ts";
+import { paymentIdOf, priceItems, requireTotal } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
 import { settledOrder, watchOrder } from "./watch-order.ts";
 
@@ -106,6 +106,7 @@ async function placeOrder(
   let priced: ReturnType<typeof priceItems>;
   try {
     priced = priceItems(message.items, catalog);
+    if (message.expectedTotal !== undefined) requireTotal(priced.total, message.expectedTotal);
   } catch (refusal) {
     // The catalog may have changed since the order was accepted: that must not refuse a replay.
     const placed = await findReplay(store, request);

@@ -21,8 +21,9 @@ import { createOrderChanges } from "./order-changes.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { type PaymentClient, paymentClient } from "./payment-client.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
+import { runRefundFeed } from "./refund-feed.ts";
+import { orderSagas } from "./saga-paths.ts";
 import { sagaRoutes } from "./saga-routes.ts";
-import { cancelOrderSaga, placeOrderSaga } from "./sagas.ts";
 
 const NAME = "order";
 
@@ -50,9 +51,8 @@ export async function createOrderService(
   );
   const changes = createOrderChanges(store, log);
   const sagaDeps = { orders: store, payments, times: config.saga };
-  const placeOrder = placeOrderSaga(sagaDeps);
-  const cancelOrder = cancelOrderSaga(sagaDeps);
-  const definitions = [placeOrder, cancelOrder];
+  const sagas = orderSagas(sagaDeps);
+  const definitions = Object.values(sagas);
   const subjectAttribute = "order.id";
   const engine = createSagaEngine({
     store: withFailpoints(failpoints, "sagas", postgresSagaStore(work, lease)),
@@ -77,13 +77,19 @@ export async function createOrderService(
     log,
     routes: (router: ConnectRouter) => {
       catalogRoutes({ store })(router);
-      orderRoutes({ sql, store, engine, changes, placeOrder, cancelOrder })(router);
+      orderRoutes({ sql, store, engine, changes, ...sagas })(router);
       sagaRoutes({ sql, store, engine, definitions })(router);
     },
     errors: orderErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),
     dependencies: { postgres: () => pingPostgres(sql) },
-    background: (stopping) => runSweeper({ sweep: store.sweepRequests, log }, stopping),
+    background: async (stopping) => {
+      const refundFeed = { store, payments, changes, log, intervalMs: config.refundFeedIntervalMs };
+      await Promise.all([
+        runSweeper({ sweep: store.sweepRequests, log }, stopping),
+        runRefundFeed(refundFeed, stopping),
+      ]);
+    },
     onReady: () => engine.start(),
     onDrain: async (force) => {
       await engine.stop(force);

@@ -42,6 +42,8 @@ export interface Order {
   readonly items: readonly OrderItem[];
   readonly total: Money;
   readonly paymentId: string;
+  /** How much of the payment was refunded, as far as this service knows. */
+  readonly refunded: Money;
   readonly failure: SagaFailure | undefined;
   readonly createTime: Date;
   readonly updateTime: Date;
@@ -52,6 +54,13 @@ export interface OrderWithTimeline extends Order {
   readonly timeline: readonly SagaEvent[];
   /** Differs after every change of the order or of one of its sagas. */
   readonly version: string;
+}
+
+/** How much of an order's payment was refunded until now. */
+export interface RefundedPayment {
+  readonly orderId: string;
+  readonly paymentId: string;
+  readonly refunded: Money;
 }
 
 export type NewOrder = Pick<Order, "id" | "customerId" | "items" | "total" | "paymentId">;
@@ -118,6 +127,22 @@ export function priceItems(
       max_minor_units: String(MAX_TOTAL),
     });
   return { items, total: { currencyCode, minorUnits } };
+}
+
+/** Throws OrderError PRICE_CHANGED if the total is not the one that the customer has seen. */
+export function requireTotal(total: Money, expected: Money): void {
+  if (total.minorUnits === expected.minorUnits && total.currencyCode === expected.currencyCode)
+    return;
+  throw new OrderError(
+    "PRICE_CHANGED",
+    `the order costs ${total.minorUnits} ${total.currencyCode} (minor units), not ${expected.minorUnits} ${expected.currencyCode}`,
+    {
+      expected_minor_units: String(expected.minorUnits),
+      expected_currency_code: expected.currencyCode,
+      total_minor_units: String(total.minorUnits),
+      total_currency_code: total.currencyCode,
+    },
+  );
 }
 
 export const itemTotal = ({ unitPrice, quantity }: OrderItem): Money => ({

@@ -15,12 +15,14 @@ import type { OrderFilter, OrderVersion } from "./store.ts";
 type OrderRow = typeof orders.$inferSelect;
 type Timeline = Pick<OrderWithTimeline, "timeline" | "version">;
 
-function toOrder({ items, currencyCode, minorUnits, failure, ...row }: OrderRow): Order {
+function toOrder(stored: OrderRow): Order {
+  const { items, currencyCode, minorUnits, refundedMinorUnits, failure, ...row } = stored;
   const money = (minorUnits: bigint): Money => ({ currencyCode, minorUnits });
   return {
     ...row,
     items: items.map((item) => ({ ...item, unitPrice: money(BigInt(item.unitPrice)) })),
     total: money(minorUnits),
+    refunded: money(refundedMinorUnits),
     failure: failure ?? undefined,
   };
 }
@@ -108,7 +110,7 @@ export async function restockOrders(sql: Sql, moves: readonly Move[]) {
       group by i.sku),
     held as (select sku from products where sku in (select sku from returned) order by sku for update),
     restocked as (update products p set stock = p.stock + r.quantity from held join returned r using (sku) where p.sku = held.sku),
-    cancelled as (update orders o set status = 'CANCELLED', update_time = now() from moved where o.id = moved.subject)
+    cancelled as (update orders o set status = 'CANCELLED', refunded_minor_units = minor_units, update_time = now() from moved where o.id = moved.subject)
     select saga_id from moved`;
   return toResults(moves, rows);
 }

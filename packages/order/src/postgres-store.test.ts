@@ -21,6 +21,7 @@ import {
   type Order,
   type OrderStatus,
   PLACE_ORDER,
+  type RefundedPayment,
   TRANSITIONS,
 } from "./order.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
@@ -49,7 +50,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await sql`insert into products (sku, name, description, currency_code, minor_units, stock) values ('TEA', 'Tea', '', 'EUR', 500, 10), ('POT', 'Pot', '', 'EUR', 900, 10)`;
 });
-afterEach(() => sql`truncate products, orders, sagas, requests`);
+afterEach(() => sql`truncate products, orders, sagas, requests, feeds`);
 afterAll(async () => {
   await sql.end();
   await database[Symbol.asyncDispose]();
@@ -128,6 +129,45 @@ test("confirming takes the stock; an order for more than the stock is refused an
   ]);
   expect([await stock("TEA"), await stock("POT")]).toEqual([6n, 8n]);
   expect([await status(enough.id), await status(short.id)]).toEqual(["CONFIRMED", "PENDING"]);
+});
+
+test("refunds are recorded once, never decrease, and never exceed the total", async () => {
+  const { id } = await placed(2);
+  const paymentId = (await store.findOrder(id))?.paymentId ?? "";
+  const record = (minorUnits: bigint, change: Partial<RefundedPayment> = {}) =>
+    store.recordRefunds("feed", `token-${minorUnits}`, [
+      { orderId: id, paymentId, refunded: EUR(minorUnits), ...change },
+    ]);
+  const refunded = async () => (await store.findOrder(id))?.refunded;
+  const before = (await store.findOrder(id))?.version;
+  expect(await store.findFeed("feed")).toBeUndefined();
+  const changed = await Promise.all(Array.from({ length: 10 }, () => record(300n)));
+  expect(changed.flat()).toEqual([id]);
+  expect(await refunded()).toEqual(EUR(300n));
+  expect((await store.findOrder(id))?.version).not.toBe(before);
+  expect(await record(200n)).toEqual([]);
+  expect(await record(400n, { paymentId: uuidv7() })).toEqual([]);
+  expect(await record(400n, { refunded: { currencyCode: "USD", minorUnits: 400n } })).toEqual([]);
+  expect(await refunded()).toEqual(EUR(300n));
+  expect(await record(5_000n)).toEqual([id]);
+  expect(await refunded()).toEqual(EUR(1_000n));
+  expect(await store.findFeed("feed")).toBe("token-5000");
+});
+
+test("concurrent pages of refunds, in any order of orders, do not deadlock", async () => {
+  const all = await Promise.all(Array.from({ length: 10 }, () => placed(1)));
+  const refunds = await Promise.all(
+    all.map(async ({ id }) => {
+      const paymentId = (await store.findOrder(id))?.paymentId ?? "";
+      return { orderId: id, paymentId, refunded: EUR(1n) };
+    }),
+  );
+  const changed = await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      store.recordRefunds("feed", "t", n % 2 === 0 ? refunds : refunds.toReversed()),
+    ),
+  );
+  expect(changed.flat().sort()).toEqual(all.map(({ id }) => id).sort());
 });
 
 test("orders confirmed by one statement take from the stock in turn", async () => {

@@ -1,6 +1,7 @@
 import { findRequest, type Sql, sweepRequests } from "@tercet/service";
 import * as orders from "./postgres-orders.ts";
 import * as products from "./postgres-products.ts";
+import * as refunds from "./postgres-refunds.ts";
 import type { OrderStore } from "./store.ts";
 
 /** The folder that drizzle-kit writes, seen from `src` and from `dist`. */
@@ -17,6 +18,8 @@ export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
     intervene: (request, move, kind) => orders.intervene(sql, request, move, kind),
     cancelConfirmed: (request, orderId, failure, saga) =>
       orders.cancelConfirmed(sql, request, orderId, failure, saga),
+    findFeed: (name) => refunds.findFeed(work, name),
+    recordRefunds: (feed, pageToken, all) => refunds.recordRefunds(work, feed, pageToken, all),
     findOrder: (id, customerId) => orders.findOrder(sql, id, customerId),
     listOrders: (filter, after, limit) => orders.listOrders(sql, filter, after, limit),
     listVersions: (ids) => orders.listVersions(work, ids),

@@ -5,7 +5,7 @@ import { bigint, char, check, index, jsonb, pgTable, text, uuid } from "drizzle-
 import { ORDER_STATUSES } from "./order.ts";
 
 export { sagas, workers } from "@tercet/saga";
-export { requests } from "@tercet/service";
+export { requests, system } from "@tercet/service";
 
 export const products = pgTable(
   "products",
@@ -43,6 +43,10 @@ export const orders = pgTable(
     currencyCode: char("currency_code", { length: 3 }).notNull(),
     minorUnits: bigint("minor_units", { mode: "bigint" }).notNull(),
     paymentId: uuid("payment_id").notNull(),
+    /** How much of the payment was refunded, as far as this service knows. */
+    refundedMinorUnits: bigint("refunded_minor_units", { mode: "bigint" })
+      .notNull()
+      .default(sql`0`),
     failure: jsonb("failure").$type<SagaFailure>(),
     createTime: timeDefaultNow("create_time"),
     updateTime: timeDefaultNow("update_time"),
@@ -50,5 +54,16 @@ export const orders = pgTable(
   (t) => [
     index("orders_by_customer").on(t.customerId, t.id.desc()),
     index("orders_by_status").on(t.status, t.id.desc()),
+    check(
+      "orders_refunded_within_total",
+      sql`0 <= ${t.refundedMinorUnits} and ${t.refundedMinorUnits} <= ${t.minorUnits}`,
+    ),
   ],
 );
+
+/** How far this service has read what another one publishes. */
+export const feeds = pgTable("feeds", {
+  name: text("name").primaryKey(),
+  pageToken: text("page_token").notNull(),
+  updateTime: timeDefaultNow("update_time"),
+});

@@ -7,6 +7,7 @@ import type {
   OrderStatus,
   OrderWithTimeline,
   Product,
+  RefundedPayment,
 } from "./order.ts";
 
 /**
@@ -24,7 +25,7 @@ export interface OrderStore extends RequestStore {
    * money ever moved, else CANCELLED.
    */
   readonly closeOrders: ApplyMoves;
-  /** Returns the stock and ends the cancellation. */
+  /** Returns the stock and ends the cancellation: the whole payment is refunded by then. */
   readonly restockOrders: ApplyMoves;
   /** Moves that belong to no step (compensate, park, resume): the order shows its saga's state. */
   reflectMoves(moves: readonly Move[], kind: string): Promise<readonly MoveResult[]>;
@@ -37,6 +38,18 @@ export interface OrderStore extends RequestStore {
     failure: SagaFailure,
     saga: NewSaga,
   ): Promise<boolean>;
+  /** How far a feed was read; undefined if it never was. */
+  findFeed(name: string): Promise<string | undefined>;
+  /**
+   * Records what was refunded of these orders, and how far the feed was read. What an order has
+   * refunded never decreases, so the same page may be recorded twice and by several replicas.
+   * Resolves to the ids of the orders that changed.
+   */
+  recordRefunds(
+    feed: string,
+    pageToken: string,
+    refunds: readonly RefundedPayment[],
+  ): Promise<readonly string[]>;
   /** An order with its timeline. With `customerId`, only if it belongs to this customer. */
   findOrder(id: string, customerId?: string): Promise<OrderWithTimeline | undefined>;
   /** At most `limit` orders, newest first, of those with an id less than `after`. */

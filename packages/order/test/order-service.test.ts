@@ -1,5 +1,6 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { SagaOutcome } from "@tercet/gen/order/v1/saga_event";
@@ -15,7 +16,10 @@ let service: Awaited<ReturnType<typeof startOrderService>>;
 let participant: typeof service.participant;
 
 beforeAll(async () => {
-  service = await startOrderService({ SAGA_COMPENSATION_BUDGET_MS: "1000" });
+  service = await startOrderService({
+    SAGA_COMPENSATION_BUDGET_MS: "1000",
+    REFUND_FEED_INTERVAL_MS: "50",
+  });
   participant = service.participant;
 });
 afterAll(() => service?.[Symbol.asyncDispose]());
@@ -108,6 +112,35 @@ describe("the catalog", () => {
   });
 });
 
+describe("a refund that an operator made at Payment", () => {
+  test("is shown on the order, which stays CONFIRMED; cancelling refunds the rest", async () => {
+    const client = await orders();
+    const { id: orderId, paymentId, refunded } = await client.createOrder(wanted("TEA", 2));
+    expect(refunded).toMatchObject({ currencyCode: "EUR", minorUnits: 0n });
+    const refundedNow = async () => (await client.getOrder({ orderId })).refunded?.minorUnits;
+    participant.refundInPart(paymentId, orderId, { ...EUR, minorUnits: 300n });
+    participant.refundInPart(paymentId, orderId, { ...EUR, minorUnits: 700n });
+    await vi.waitFor(async () => expect(await refundedNow()).toBe(700n));
+    expect(await client.getOrder({ orderId })).toMatchObject({ status: OrderStatus.CONFIRMED });
+    const requestId = crypto.randomUUID();
+    expect(await client.cancelOrder({ orderId, requestId })).toMatchObject({
+      status: OrderStatus.CANCELLED,
+      refunded: { ...EUR, minorUnits: 1_000n },
+    });
+  });
+
+  test("is learned of after Payment was down", async () => {
+    const client = await orders();
+    const { id: orderId, paymentId } = await client.createOrder(wanted());
+    participant.behave("is down");
+    participant.refundInPart(paymentId, orderId, { ...EUR, minorUnits: 1n });
+    participant.behave("works");
+    await vi.waitFor(async () =>
+      expect((await client.getOrder({ orderId })).refunded?.minorUnits).toBe(1n),
+    );
+  });
+});
+
 describe("placing an order", () => {
   test("returns CONFIRMED, at the catalog's price, with the timeline", async () => {
     const order = await (await orders()).createOrder(wanted("TEA", 3));
@@ -162,6 +195,49 @@ describe("placing an order", () => {
     );
     expect(new Set(placed.map((order) => order.id)).size).toBe(1);
     expect(placed.every((order) => order.status === OrderStatus.CONFIRMED)).toBe(true);
+  });
+
+  test("a total that is not the expected one is refused before anything happens, with both", async () => {
+    const client = await orders();
+    const request = { ...wanted("TEA", 2), expectedTotal: { ...EUR, minorUnits: 999n } };
+    const before = (await client.listOrders({})).orders.length;
+    const error = ConnectError.from(await client.createOrder(request).catch((error) => error));
+    expect([error.code, reasonOf(error)]).toEqual([Code.FailedPrecondition, "PRICE_CHANGED"]);
+    expect(error.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({
+      expected_minor_units: "999",
+      expected_currency_code: "EUR",
+      total_minor_units: "1000",
+      total_currency_code: "EUR",
+    });
+    expect((await client.listOrders({})).orders).toHaveLength(before);
+    const dollars = { ...request, expectedTotal: { currencyCode: "USD", minorUnits: 1_000n } };
+    expect(await failure(client.createOrder(dollars))).toMatchObject({ reason: "PRICE_CHANGED" });
+    // The refused id is unused.
+    const right = { ...request, expectedTotal: { ...EUR, minorUnits: 1_000n } };
+    expect(await client.createOrder(right)).toMatchObject({ status: OrderStatus.CONFIRMED });
+  });
+
+  test("a new price does not refuse the replay of an accepted order", async () => {
+    await putProduct("DEAR", EUR);
+    const request = { ...wanted("DEAR"), expectedTotal: EUR };
+    const placed = await (await orders()).createOrder(request);
+    await putProduct("DEAR", { ...EUR, minorUnits: 90_000n });
+    expect(await (await orders()).createOrder(request)).toMatchObject({
+      id: placed.id,
+      total: EUR,
+    });
+    expect(
+      await failure((await orders()).createOrder({ ...wanted("DEAR"), expectedTotal: EUR })),
+    ).toMatchObject({ reason: "PRICE_CHANGED" });
+  });
+
+  test("a request_id in upper case is the same id, and so is an order id", async () => {
+    const request = wanted();
+    const placed = await (await orders()).createOrder(request);
+    const upper = { ...request, requestId: request.requestId.toUpperCase() };
+    expect(await (await orders()).createOrder(upper)).toMatchObject({ id: placed.id });
+    const found = await (await orders()).getOrder({ orderId: placed.id.toUpperCase() });
+    expect(found.id).toBe(placed.id);
   });
 
   test("a request_id is scoped to its customer, who cannot use it for another request", async () => {

@@ -1,9 +1,13 @@
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { MoneySchema } from "@tercet/gen/common/v1/money";
 import {
   type Payment,
   PaymentService,
   PaymentStatus,
 } from "@tercet/gen/payment/v1/payment_service";
+
+import type { Money } from "@tercet/service";
 
 /** What the participant does with every call until `behave` is called again. */
 export type Behaviour = "works" | "declines" | "refuses" | "is down" | "cannot refund";
@@ -15,6 +19,8 @@ export type Behaviour = "works" | "declines" | "refuses" | "is down" | "cannot r
 export function createParticipant() {
   const payments = new Map<string, PaymentStatus>();
   const calls: string[] = [];
+  /** Refunded payments, in the order of their last change; a page is one of them. */
+  const feed: Pick<Payment, "id" | "orderId" | "refunded">[] = [];
   let behaviour: Behaviour = "works";
   const down = () => {
     if (behaviour === "is down") throw new ConnectError("down", Code.Unavailable);
@@ -43,8 +49,15 @@ export function createParticipant() {
           throw new ConnectError("refunds are down", Code.Unavailable);
         const settled = payments.get(paymentId);
         if (settled === undefined) payments.set(paymentId, PaymentStatus.VOIDED);
-        if (settled === PaymentStatus.SUCCEEDED) payments.set(paymentId, PaymentStatus.REFUNDED);
+        if (settled === PaymentStatus.SUCCEEDED || settled === PaymentStatus.PARTIALLY_REFUNDED)
+          payments.set(paymentId, PaymentStatus.REFUNDED);
         return paymentOf(paymentId);
+      },
+      listRefundedPayments({ pageToken }) {
+        down();
+        const from = Number(pageToken);
+        const page = feed.slice(from, from + 1);
+        return { payments: page, nextPageToken: String(from + page.length) };
       },
     }),
   );
@@ -54,6 +67,11 @@ export function createParticipant() {
     /** "charge" and "refund", in the order of the calls. */
     callsFor: (paymentId: string) =>
       calls.filter((call) => call.endsWith(paymentId)).map((call) => call.split(" ")[0]),
+    /** As an operator does at Payment. */
+    refundInPart(id: string, orderId: string, refunded: Money) {
+      payments.set(id, PaymentStatus.PARTIALLY_REFUNDED);
+      feed.push({ id, orderId, refunded: create(MoneySchema, refunded) });
+    },
     behave(next: Behaviour) {
       behaviour = next;
     },

@@ -28,6 +28,8 @@ const shape = failpointsOnlyInTests(
     PROVIDER_LIMIT_MINOR_UNITS: integer(100_000, 1, 1_000_000_000_000),
     /** Bound of one call of the provider. */
     PROVIDER_TIMEOUT_MS: integer(3_000, 50, 60_000),
+    /** A refund is listed after this time: longer than a statement may take. */
+    REFUND_FEED_DELAY_MS: integer(10_000, 0, 600_000),
     RECONCILE_INTERVAL_MS: integer(1_000, 50, 3_600_000),
     RECONCILE_AFTER_MS: integer(5_000, 100, 3_600_000),
     /** Longer than callers retry a charge: Order's SAGA_DEADLINE_MS. */
@@ -63,6 +65,7 @@ export function envToConfig(env: Env) {
       limitMinorUnits: BigInt(parsed.PROVIDER_LIMIT_MINOR_UNITS),
     },
     providerTimeoutMs: parsed.PROVIDER_TIMEOUT_MS,
+    refundFeedDelayMs: parsed.REFUND_FEED_DELAY_MS,
     reconciler: {
       intervalMs: parsed.RECONCILE_INTERVAL_MS,
       afterMs: parsed.RECONCILE_AFTER_MS,

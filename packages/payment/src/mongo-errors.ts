@@ -7,6 +7,8 @@ import {
   MongoWriteConcernError,
 } from "mongodb";
 
+export const DUPLICATE_KEY = 11_000;
+
 /** Interrupted, stepped down, shutting down, timed out, too few members for the write concern. */
 const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   6, 7, 50, 63, 64, 89, 91, 100, 189, 262, 9001, 10_107, 11_600, 11_602, 13_435, 13_436,

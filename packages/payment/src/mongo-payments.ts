@@ -15,7 +15,7 @@ import {
   toUpdate,
   type Write,
 } from "./mongo-document.ts";
-import { reach } from "./mongo-errors.ts";
+import { DUPLICATE_KEY, reach } from "./mongo-errors.ts";
 import {
   type Charge,
   type ChargeOutcome,
@@ -26,9 +26,13 @@ import {
   refundedStatus,
   settledStatus,
 } from "./payment.ts";
-import { type Change, type PageKey, type PaymentFilter, UnknownPaymentError } from "./store.ts";
-
-const DUPLICATE_KEY = 11_000;
+import {
+  type Change,
+  type ChangeKey,
+  type PageKey,
+  type PaymentFilter,
+  UnknownPaymentError,
+} from "./store.ts";
 
 /** By path: the driver's types cannot follow paths into `refunds`, which contain ids. */
 type Condition = Readonly<Record<string, unknown>>;
@@ -168,9 +172,36 @@ export async function listPayments(
       { createTime: after.createTime, _id: { $lt: after.id } },
     ];
   const cursor = paymentsIn(db).find(where).sort({ createTime: -1, _id: -1 }).limit(limit);
-  const documents = await reach(cursor.toArray());
-  return documents.map((document) => ({ ...fromDocument(document), events: [] }));
+  return withoutEvents(await reach(cursor.toArray()));
 }
+
+/** The condition of the partial index by which `listRefunded` reads. */
+export const REFUNDED = { refundedMinorUnits: { $gt: 0n } } as const;
+
+export async function listRefunded(
+  db: Db,
+  after: ChangeKey | undefined,
+  ageMs: number,
+  limit: number,
+): Promise<Payment[]> {
+  const settled = { $lt: await serverTime(db, -ageMs) };
+  const where: Filter<PaymentDocument> = {
+    ...REFUNDED,
+    // Not a tombstone: it belongs to no order.
+    orderId: { $exists: true },
+    updateTime: after === undefined ? settled : { ...settled, $gte: after.updateTime },
+  };
+  if (after !== undefined)
+    where.$or = [
+      { updateTime: { $gt: after.updateTime } },
+      { updateTime: after.updateTime, _id: { $gt: after.id } },
+    ];
+  const cursor = paymentsIn(db).find(where).sort({ updateTime: 1, _id: 1 }).limit(limit);
+  return withoutEvents(await reach(cursor.toArray()));
+}
+
+const withoutEvents = (documents: readonly PaymentDocument[]): Payment[] =>
+  documents.map((document) => ({ ...fromDocument(document), events: [] }));
 
 /** For `pendingSince` and `watchedSince`. */
 export async function unattended(

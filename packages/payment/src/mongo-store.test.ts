@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { migratePaymentStore } from "./connect-store.ts";
 import { findMongo } from "./mongo.testing.ts";
 import { openMongoStore } from "./mongo-store.ts";
-import { atomicityContract, functionalContract } from "./store.contract.ts";
+import { atomicityContract, functionalContract, ownershipContract } from "./store.contract.ts";
 
 const server = await findMongo();
 if (server === undefined) {
@@ -21,6 +21,9 @@ if (server === undefined) {
     });
     const open = async () => openMongoStore(url.href);
     functionalContract(open);
+    ownershipContract((systemId) =>
+      openMongoStore(url.href, systemId === undefined ? {} : { systemId }),
+    );
     test("without migrateAtStart, a database without indexes is refused until a job creates them", async () => {
       const fresh = new URL(server.url);
       fresh.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;

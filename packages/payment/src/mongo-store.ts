@@ -1,30 +1,33 @@
 import { type DatabaseConfig, SchemaBehindError } from "@tercet/service";
-import { type Collection, MongoClient, MongoServerError } from "mongodb";
+import { type Collection, type IndexDescription, MongoClient, MongoServerError } from "mongodb";
 import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
 import * as payments from "./mongo-payments.ts";
+import { claimDatabase, findSystem } from "./mongo-system.ts";
 import { observeMongo } from "./mongo-telemetry.ts";
 import type { PaymentStore } from "./store.ts";
 
 const TIMEOUT_MS = 2_000;
 const SLOW_TIMEOUT_MS = 5_000;
 const NAMESPACE_NOT_FOUND = 26;
-const INDEXES: readonly Readonly<Record<string, 1 | -1>>[] = [
-  { createTime: -1, _id: -1 },
-  { orderId: 1 },
-  { customerId: 1, createTime: -1, _id: -1 },
-  { openWork: 1, attemptTime: 1 },
-  { watched: 1, attemptTime: 1 },
+const INDEXES: readonly IndexDescription[] = [
+  { key: { createTime: -1, _id: -1 } },
+  { key: { orderId: 1 } },
+  { key: { customerId: 1, createTime: -1, _id: -1 } },
+  { key: { openWork: 1, attemptTime: 1 } },
+  { key: { watched: 1, attemptTime: 1 } },
+  { key: { updateTime: 1, _id: 1 }, partialFilterExpression: payments.REFUNDED },
 ];
 
 /**
  * Connects to the database that the URL names and creates its indexes; if `migrateAtStart` is
- * false, throws SchemaBehindError instead when one is missing. Rejects if the server does not
+ * false, throws SchemaBehindError instead when one is missing. Throws ForeignDatabaseError if the
+ * database belongs to another system than `systemId`. Rejects if the server does not
  * respond within 2 s.
  */
 export async function openMongoStore(
   url: string,
-  { migrateAtStart = true }: DatabaseConfig = {},
+  { migrateAtStart = true, systemId }: DatabaseConfig = {},
 ): Promise<PaymentStore> {
   const client = new MongoClient(url, {
     appName: "payment",
@@ -41,6 +44,7 @@ export async function openMongoStore(
   observeMongo(client);
   try {
     await (migrateAtStart ? createIndexes : requireIndexes)(payments.paymentsIn(client.db()));
+    if (systemId !== undefined) await claimDatabase(client.db(), systemId);
   } catch (error) {
     await client.close();
     throw error;
@@ -68,15 +72,17 @@ function mongoStore(client: MongoClient): PaymentStore {
     keepWatch: (id, forMs) => payments.keepWatch(db, id, forMs),
     get: (id) => payments.getPayment(db, id),
     list: (filter, after, limit) => payments.listPayments(db, filter, after, limit),
+    listRefunded: (after, ageMs, limit) => payments.listRefunded(db, after, ageMs, limit),
     pendingSince: (ageMs, limit) => payments.unattended(db, { openWork: { $gt: 0 } }, ageMs, limit),
     watchedSince: (ageMs, limit) => payments.unattended(db, { watched: true }, ageMs, limit),
+    findSystem: () => findSystem(db),
     ping: async () => void (await reach(db.command({ ping: 1 }))),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
 
 async function createIndexes(payments: Collection<PaymentDocument>): Promise<void> {
-  await payments.createIndexes(INDEXES.map((key) => ({ key })));
+  await payments.createIndexes([...INDEXES]);
 }
 
 async function requireIndexes(payments: Collection<PaymentDocument>): Promise<void> {
@@ -86,6 +92,6 @@ async function requireIndexes(payments: Collection<PaymentDocument>): Promise<vo
   });
   // As text: the order of an index's fields is part of it.
   const keys = new Set(existing.map(({ key }) => JSON.stringify(key)));
-  const missing = INDEXES.map((key) => JSON.stringify(key)).filter((key) => !keys.has(key));
+  const missing = INDEXES.map(({ key }) => JSON.stringify(key)).filter((key) => !keys.has(key));
   if (missing.length > 0) throw new SchemaBehindError(missing.map((key) => `the index ${key}`));
 }

@@ -16,4 +16,9 @@ export interface PaymentDeps {
    * `providerTimeoutMs`.
    */
   readonly idleMs: number;
+  /**
+   * A refunded payment is listed after this time. Longer than a statement may take, so that no
+   * change appears behind one that was listed.
+   */
+  readonly refundFeedDelayMs: number;
 }

@@ -33,8 +33,9 @@ export async function createPaymentService(
   const provider = observedProvider(withFailpoints(failpoints, "provider", simulated));
   const opened = await openPaymentStore(database.url, service);
   const store = withFailpoints(failpoints, "store", opened);
-  const { providerTimeoutMs } = config;
-  const deps = { store, provider, log, providerTimeoutMs, idleMs: schedule.afterMs };
+  const { providerTimeoutMs, refundFeedDelayMs } = config;
+  const idleMs = schedule.afterMs;
+  const deps = { store, provider, log, providerTimeoutMs, idleMs, refundFeedDelayMs };
   return createService({
     name: "payment",
     config: service,

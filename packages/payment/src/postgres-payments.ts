@@ -8,7 +8,13 @@ import {
   settledStatus,
 } from "./payment.ts";
 import { type Row, toPayment } from "./postgres-row.ts";
-import { type Change, type PageKey, type PaymentFilter, UnknownPaymentError } from "./store.ts";
+import {
+  type Change,
+  type ChangeKey,
+  type PageKey,
+  type PaymentFilter,
+  UnknownPaymentError,
+} from "./store.ts";
 
 export async function openPayment(sql: Sql, id: string, charge: Charge): Promise<Change> {
   const { orderId, customerId, amount, fingerprint } = charge;
@@ -140,9 +146,7 @@ export async function listPayments(
   limit: number,
 ): Promise<Payment[]> {
   const rows = await sql<Row[]>`
-    select id, status, order_id, customer_id, currency_code, minor_units, fingerprint, refunds,
-      decline_reason, provider_reference, '[]'::jsonb as events, create_time, update_time
-    from payments
+    ${selectWithoutEvents(sql)}
     where true
       ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
       ${customerId === undefined ? sql`` : sql`and customer_id = ${customerId}`}
@@ -152,6 +156,26 @@ export async function listPayments(
     limit ${limit}`;
   return rows.map(toPayment);
 }
+
+export async function listRefunded(
+  sql: Sql,
+  after: ChangeKey | undefined,
+  ageMs: number,
+  limit: number,
+): Promise<Payment[]> {
+  const rows = await sql<Row[]>`
+    ${selectWithoutEvents(sql)}
+    where refunded_minor_units > 0 and update_time < ${ago(sql, ageMs)}
+      ${after === undefined ? sql`` : sql`and (update_time, id) > (${after.updateTime}, ${after.id}::uuid)`}
+    order by update_time, id
+    limit ${limit}`;
+  return rows.map(toPayment);
+}
+
+const selectWithoutEvents = (sql: Sql) => sql`
+  select id, status, order_id, customer_id, currency_code, minor_units, fingerprint, refunds,
+    decline_reason, provider_reference, '[]'::jsonb as events, create_time, update_time
+  from payments`;
 
 export async function pendingSince(sql: Sql, ageMs: number, limit: number): Promise<Payment[]> {
   const rows = await sql<Row[]>`

@@ -1,8 +1,9 @@
 import { connectPostgres } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { afterAll, describe, expect, test } from "vitest";
+import { openPaymentStore } from "./connect-store.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
-import { atomicityContract, functionalContract } from "./store.contract.ts";
+import { atomicityContract, functionalContract, ownershipContract } from "./store.contract.ts";
 
 describe("the PostgreSQL store", async () => {
   const database = await testDatabase(MIGRATIONS);
@@ -10,6 +11,9 @@ describe("the PostgreSQL store", async () => {
   const open = async () => postgresStore(connectPostgres(database.url));
   functionalContract(open);
   atomicityContract(open);
+  ownershipContract((systemId) =>
+    openPaymentStore(database.url, systemId === undefined ? {} : { systemId }),
+  );
 
   test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });

@@ -1,4 +1,4 @@
-import { pingPostgres, type Sql } from "@tercet/service";
+import { findSystem, pingPostgres, type Sql } from "@tercet/service";
 import * as payments from "./postgres-payments.ts";
 import type { PaymentStore } from "./store.ts";
 
@@ -24,8 +24,10 @@ export function postgresStore(sql: Sql): PaymentStore {
     keepWatch: (id, forMs) => payments.keepWatch(work, id, forMs),
     get: (id) => payments.getPayment(sql, id),
     list: (filter, after, limit) => payments.listPayments(sql, filter, after, limit),
+    listRefunded: (after, ageMs, limit) => payments.listRefunded(work, after, ageMs, limit),
     pendingSince: (ageMs, limit) => payments.pendingSince(work, ageMs, limit),
     watchedSince: (ageMs, limit) => payments.watchedSince(work, ageMs, limit),
+    findSystem: () => findSystem(sql),
     ping: () => pingPostgres(sql),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   };

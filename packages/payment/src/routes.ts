@@ -2,6 +2,7 @@ import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import {
   type GetPaymentRequest,
   type ListPaymentsRequest,
+  type ListRefundedPaymentsRequest,
   PaymentService,
   type ProcessPaymentRequest,
   ProcessPaymentRequestSchema,
@@ -11,6 +12,7 @@ import {
 } from "@tercet/gen/payment/v1/payment_service";
 import {
   decodePageToken,
+  encodePageToken,
   fingerprint,
   invalidField,
   type Money,
@@ -24,7 +26,6 @@ import {
 import { toMessage } from "./message.ts";
 import type { Payment, PaymentStatus, RefundRequest } from "./payment.ts";
 import type { PaymentDeps } from "./payment-deps.ts";
-import type { PageKey } from "./store.ts";
 import { type ChargeRequest, type Outcome, processPayment, refundPayment } from "./use-cases.ts";
 
 /** The handlers of payment.v1.PaymentService. */
@@ -38,6 +39,7 @@ export function paymentRoutes(deps: PaymentDeps) {
       getPayment: async (request, context) =>
         toMessage(await getPayment(deps, request, visibleOwner(context))),
       listPayments: (request) => listPayments(deps, request),
+      listRefundedPayments: (request) => listRefundedPayments(deps, request),
     });
   };
 }
@@ -62,13 +64,27 @@ async function listPayments({ store }: PaymentDeps, request: ListPaymentsRequest
     customerId: request.customerId || undefined,
     status: statusOf(request.status),
   };
-  const found = await store.list(filter, toPageKey(request.pageToken), size + 1);
-  const { rows, nextPageToken } = toPage(
-    found,
-    size,
-    ({ createTime, id }) => `${createTime.toISOString()}/${id}`,
+  const key = toTimeKey(request.pageToken);
+  const after = key && { createTime: key.time, id: key.id };
+  const found = await store.list(filter, after, size + 1);
+  const { rows, nextPageToken } = toPage(found, size, ({ createTime, id }) =>
+    timeKey(createTime, id),
   );
   return { payments: rows.map(toMessage), nextPageToken };
+}
+
+async function listRefundedPayments(
+  { store, refundFeedDelayMs }: PaymentDeps,
+  request: ListRefundedPaymentsRequest,
+) {
+  const key = toTimeKey(request.pageToken);
+  const after = key && { updateTime: key.time, id: key.id };
+  const rows = await store.listRefunded(after, refundFeedDelayMs, pageSize(request.pageSize));
+  const last = rows.at(-1);
+  return {
+    payments: rows.map(toMessage),
+    nextPageToken: last ? encodePageToken(timeKey(last.updateTime, last.id)) : request.pageToken,
+  };
 }
 
 function reply({ payment, replayed }: Outcome, context: HandlerContext) {
@@ -106,14 +122,17 @@ function toMoney(amount: Money | undefined): Money {
 const statusOf = (status: WireStatus): PaymentStatus | undefined =>
   status === WireStatus.UNSPECIFIED ? undefined : (WireStatus[status] as PaymentStatus);
 
-const PAGE_KEY =
+const timeKey = (time: Date, id: string): string => `${time.toISOString()}/${id}`;
+
+const TIME_KEY =
   /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-function toPageKey(token: string): PageKey | undefined {
-  const [time, id] = decodePageToken(token, PAGE_KEY)?.split("/") ?? [];
-  if (time === undefined || id === undefined) return undefined;
-  const createTime = new Date(time);
-  if (Number.isNaN(createTime.getTime()))
+/** Parses the token of a page that begins after a time and an id. */
+function toTimeKey(token: string): { readonly time: Date; readonly id: string } | undefined {
+  const [text, id] = decodePageToken(token, TIME_KEY)?.split("/") ?? [];
+  if (text === undefined || id === undefined) return undefined;
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
     throw invalidField("page_token", "was not returned by this method");
-  return { createTime, id };
+  return { time, id };
 }

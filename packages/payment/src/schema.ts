@@ -18,6 +18,8 @@ import {
   type RefundStatus,
 } from "./payment.ts";
 
+export { system } from "@tercet/service";
+
 /** Whole milliseconds, as a Date holds: a page key made from a Date must find its row again. */
 const time = (name: string) => timeDefaultNow(name, 3);
 
@@ -80,6 +82,7 @@ export const payments = pgTable(
     // Only unfinished payments: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
     index("payments_watched").on(t.attemptTime).where(sql`watched`),
+    index("payments_refunded").on(t.updateTime, t.id).where(sql`refunded_minor_units > 0`),
     check("known_status", sql.raw(`status in (${quoted(PAYMENT_STATUSES)})`)),
     check(
       "whole_charge",

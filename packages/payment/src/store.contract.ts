@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Charge, ChargeOutcome, NewRefund, Payment } from "./payment.ts";
 import { type PaymentStore, UnknownPaymentError } from "./store.ts";
 
@@ -26,6 +26,41 @@ async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<strin
   await store.open(id, aCharge(minorUnits));
   await store.settle(id, APPROVED);
   return id;
+}
+
+async function reserved(store: PaymentStore, id: string, minorUnits = 10n): Promise<NewRefund> {
+  const refund = aRefund(minorUnits);
+  await store.reserveRefund(id, refund);
+  return refund;
+}
+
+/** A database belongs to the first system whose service opens it. */
+export function ownershipContract(
+  open: (systemId: string | undefined) => Promise<PaymentStore>,
+): void {
+  test("a database is one system's; a service of another one refuses it", async () => {
+    // From outside, a database is opened as no system.
+    await using outside = await open(undefined);
+    expect(await outside.findSystem()).toBeUndefined();
+    const first = await Promise.allSettled(["a", "b", "a", "b"].map(open));
+    const owner = await outside.findSystem();
+    const other = owner === "a" ? "b" : "a";
+    for (const opened of first) {
+      if (opened.status === "fulfilled") await opened.value[Symbol.asyncDispose]();
+      else
+        expect(opened.reason).toMatchObject({
+          name: "ForeignDatabaseError",
+          message: expect.stringMatching(
+            `the database belongs to the system "${owner}", and this service to "${other}": .*SYSTEM_ID=${owner}`,
+          ),
+        });
+    }
+    expect(first.map(({ status }) => status)).toEqual(
+      ["a", "b", "a", "b"].map((id) => (id === owner ? "fulfilled" : "rejected")),
+    );
+    await using again = await open(owner);
+    expect(await again.findSystem()).toBe(owner);
+  });
 }
 
 /** What every PaymentStore does in sequential calls. */
@@ -363,6 +398,43 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       expect(await find({ ...none, customerId, status: "SUCCEEDED" })).toEqual([id]);
       expect(await find({ ...none, customerId, status: "DECLINED" })).toEqual([]);
       expect(await find({ ...none, status: "SUCCEEDED" })).toContain(id);
+    });
+
+    test("refunded payments are listed in the order of their last change, in pages", async () => {
+      const seen = (await store.listRefunded(undefined, 0, 1_000)).at(-1);
+      const [a, b] = [await captured(store), await captured(store)];
+      await captured(store);
+      const refund = async (id: string) => {
+        const { id: refundId } = await reserved(store, id);
+        // Times are whole milliseconds.
+        await delay(5);
+        await store.settleRefund(id, refundId);
+      };
+      const listed = async (after: Payment | undefined, ids: readonly string[], limit = 10) =>
+        vi.waitFor(async () => {
+          const page = await store.listRefunded(after, 0, limit);
+          expect(page.map(({ id }) => id)).toEqual(ids);
+          return page;
+        });
+      await refund(a);
+      await refund(b);
+      const [first] = await listed(seen, [a], 1);
+      expect(first).toMatchObject({ status: "PARTIALLY_REFUNDED", events: [] });
+      const [second] = await listed(first, [b]);
+      await refund(a);
+      await listed(second, [a]);
+      expect(await store.listRefunded(second, 60_000, 10)).toEqual([]);
+    });
+
+    test("the refund of a tombstone is not listed: it belongs to no order", async () => {
+      const id = uuid();
+      await store.void(id, "");
+      const refund = aRefund(5n);
+      await store.recordLateCharge(id, "ch_1", refund);
+      await store.settleRefund(id, refund.id);
+      await delay(5);
+      const listed = await store.listRefunded(undefined, 0, 1_000);
+      expect(listed.map((payment) => payment.id)).not.toContain(id);
     });
 
     test("a ping succeeds", async () => {

@@ -27,6 +27,12 @@ export interface PageKey {
   readonly id: string;
 }
 
+/** Where the feed of refunded payments continues. */
+export interface ChangeKey {
+  readonly updateTime: Date;
+  readonly id: string;
+}
+
 /**
  * Stores payments. Each change is one atomic, conditional write of one payment that also appends to
  * its audit trail. All times are the database's. Every call is safe to repeat after a lost reply,
@@ -93,11 +99,21 @@ export interface PaymentStore extends AsyncDisposable {
   /** Newest first, without their events; at most `limit`. */
   list(filter: PaymentFilter, after: PageKey | undefined, limit: number): Promise<Payment[]>;
 
+  /**
+   * Payments of which something was refunded, in the order of their last change, without their
+   * events; at most `limit`. Leaves out those that changed within the last `ageMs`: a statement
+   * writes the time at which it began, so one that commits later may have an earlier time.
+   */
+  listRefunded(after: ChangeKey | undefined, ageMs: number, limit: number): Promise<Payment[]>;
+
   /** Payments with open work that were not attempted within the last `ageMs`; oldest first. */
   pendingSince(ageMs: number, limit: number): Promise<Payment[]>;
 
   /** Watched payments that were not attempted within the last `ageMs`; oldest first. */
   watchedSince(ageMs: number, limit: number): Promise<Payment[]>;
+
+  /** The system that the database belongs to; undefined before its first start. */
+  findSystem(): Promise<string | undefined>;
 
   /** Throws unless the database answers. */
   ping(signal: AbortSignal): Promise<void>;

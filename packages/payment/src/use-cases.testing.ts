@@ -44,6 +44,7 @@ export async function openSetting(): Promise<Setting> {
       log,
       providerTimeoutMs: PROVIDER_TIMEOUT_MS,
       idleMs: IDLE_MS,
+      refundFeedDelayMs: 0,
     },
     bookDir,
     lines,

@@ -243,13 +243,50 @@ describe("charging", () => {
     ).toEqual(["charge", "refund"]);
   });
 
-  test("an id has one spelling: upper case is refused", async () => {
-    const refused = client.getPayment(
-      { paymentId: aRequest().paymentId.toUpperCase() },
+  test("an id in upper case is the same id, and is shown in lower case", async () => {
+    const request = aRequest();
+    const { paymentId, orderId, customerId } = request;
+    const upper = {
+      paymentId: paymentId.toUpperCase(),
+      orderId: orderId.toUpperCase(),
+      customerId: customerId.toUpperCase(),
+    };
+    const charged = await client.processPayment({ ...request, ...upper }, await asOrder());
+    expect(charged).toMatchObject({ id: paymentId, orderId, customerId });
+    expect(await client.processPayment(request, await asOrder())).toEqual(charged);
+    const refund = { paymentId, refundId: uuid(), amount: EUR(1n) };
+    await client.refundPayment(refund, await asOrder());
+    const again = { paymentId: upper.paymentId, refundId: refund.refundId.toUpperCase() };
+    const refunded = await client.refundPayment({ ...refund, ...again }, await asOrder());
+    expect(refunded.refunds).toMatchObject([{ id: refund.refundId, amount: EUR(1n) }]);
+    expect(await client.getPayment({ paymentId: upper.paymentId }, await asOrder())).toEqual(
+      refunded,
+    );
+  });
+
+  test.each([
+    "pm_1NvQ8a2eZvKYlo2CQ8a2eZvK",
+    "cnon:CBASEFtd-x9PLqJ0",
+    `8f14e45f.${"Ab1-".repeat(60)}`,
+  ])("the token %s of a provider is accepted", async (token) => {
+    const charged = client.processPayment(
+      { ...aRequest(), paymentMethod: { token } },
       await asOrder(),
     );
-    expect(await failure(refused)).toEqual({ code: "InvalidArgument", reason: "INVALID_FIELD" });
+    // The simulator declines a token that it does not know.
+    expect((await charged).declineReason).toBe("CARD_DECLINED");
   });
+
+  test.each(["4111111111111111", "4111-1111-1111-1111", "pm_with space", `pm_${"x".repeat(253)}`])(
+    "%s is no token",
+    async (token) => {
+      const refused = client.processPayment(
+        { ...aRequest(), paymentMethod: { token } },
+        await asOrder(),
+      );
+      expect(await failure(refused)).toEqual({ code: "InvalidArgument", reason: "INVALID_FIELD" });
+    },
+  );
 
   test.each([
     ["amount", { amount: EUR(2_000n) }],

@@ -82,6 +82,15 @@ export const serviceEnv = (port: number) => ({
   /** Origins that may call from a browser, separated by commas; none by default. */
   CORS_ORIGINS: list.default([]),
   TOKEN_ISSUER: z.url(),
+  /**
+   * Names the system that this service is part of: the same for its services, different from any
+   * other system's. The first start writes it into the database; a service refuses the database of
+   * another system. Default: TOKEN_ISSUER.
+   */
+  SYSTEM_ID: z
+    .string()
+    .regex(/^[!-~]{1,200}$/, "must be 1 to 200 printable characters without spaces")
+    .optional(),
   TOKEN_AUDIENCE: z.string().min(1).default("tercet"),
   /** Default: /.well-known/jwks.json at TOKEN_ISSUER. */
   JWKS_URL: z.url().optional(),
@@ -114,8 +123,13 @@ type ServiceEnv = z.output<z.ZodObject<ReturnType<typeof serviceEnv>>>;
 /** The host's part of a service's configuration. */
 export type ServiceConfig = Readonly<ReturnType<typeof serviceConfig>>;
 
-/** Of the database of a service: 10 connections and a migration at start by default. */
-export type DatabaseConfig = Partial<Pick<ServiceConfig, "databasePoolSize" | "migrateAtStart">>;
+/**
+ * Of the database of a service: by default 10 connections, a migration at start, and the database
+ * of any system.
+ */
+export type DatabaseConfig = Partial<
+  Pick<ServiceConfig, "databasePoolSize" | "migrateAtStart" | "systemId">
+>;
 
 export function serviceConfig(env: ServiceEnv) {
   return {
@@ -129,6 +143,7 @@ export function serviceConfig(env: ServiceEnv) {
     },
     tls: readTls(env),
     corsOrigins: env.CORS_ORIGINS as readonly string[],
+    systemId: env.SYSTEM_ID ?? env.TOKEN_ISSUER,
     token: {
       issuer: env.TOKEN_ISSUER,
       audience: env.TOKEN_AUDIENCE,

@@ -63,7 +63,7 @@ export {
   useRequest,
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
-export { decodePageToken, pageSize, toPage } from "./paging.ts";
+export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
 export { time, timeDefaultNow } from "./postgres/columns.ts";
 export { migratePostgres, SchemaBehindError } from "./postgres/migrations.ts";
 export {
@@ -76,6 +76,7 @@ export {
   type Sql,
   violates,
 } from "./postgres/postgres.ts";
+export { ForeignDatabaseError, findSystem, system } from "./postgres/system.ts";
 export { runSweeper } from "./sweeper.ts";
 export { observeOperations } from "./telemetry/database-telemetry.ts";
 export { createLogger, type Logger } from "./telemetry/log.ts";

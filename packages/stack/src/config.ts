@@ -1,16 +1,12 @@
 import { resolve } from "node:path";
-import { ROOT } from "@tercet/cli";
-import { identitySettings } from "@tercet/identity";
-import { orderSettings } from "@tercet/order";
-import { paymentSettings } from "@tercet/payment";
+import { ROOT, recordOf, type ServiceName, serviceEntry, serviceNames } from "@tercet/cli";
 import { ConfigError, type Env, integer, parseEnv } from "@tercet/service";
 import { z } from "zod";
 
-export const serviceNames = ["identity", "order", "payment"] as const;
-export type ServiceName = (typeof serviceNames)[number];
+export { recordOf, type ServiceName, serviceEntry, serviceNames } from "@tercet/cli";
 
-export const portNames = [...serviceNames, "edge", "postgres"] as const;
-export type PortName = (typeof portNames)[number];
+export type PortName = ServiceName | "edge" | "postgres";
+export const portNames: readonly PortName[] = [...serviceNames, "edge", "postgres"];
 export type StackPorts = Readonly<Record<PortName, number>>;
 
 export interface StackConfig {
@@ -26,14 +22,14 @@ export interface StackConfig {
   readonly supervise: boolean;
 }
 
-const SETTINGS: Readonly<Record<ServiceName, readonly string[]>> = {
-  identity: identitySettings,
-  order: orderSettings,
-  payment: paymentSettings,
-};
+/** The variables that each service reads: `orderSettings` of @tercet/order. */
+const SETTINGS: ReadonlyMap<ServiceName, readonly string[]> = new Map(
+  await Promise.all(serviceNames.map(async (name) => [name, await settingsOf(name)] as const)),
+);
 /** Settings whose values the stack decides. */
 const DECIDED = new Set([
-  ...["HOST", "PORT", "NODE_ENV", "FAILPOINTS", "DATABASE_URL", "PAYMENT_URL", "IDENTITY_URL"],
+  ...["HOST", "PORT", "NODE_ENV", "FAILPOINTS", "DATABASE_URL"],
+  ...serviceNames.map(urlVariable),
   ...["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "JWKS_URL", "SERVICE_CLIENTS", "SEED_USERS"],
   ...["TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_SECRET", "TOKEN_SIGNING_KEYS"],
   "SERVICE_CLIENT_SECRET",
@@ -41,37 +37,48 @@ const DECIDED = new Set([
 /** Read by OpenTelemetry and by Node, in every service. */
 const READ_BY_LIBRARIES = /^(OTEL_[A-Z0-9_]+|NODE_EXTRA_CA_CERTS|TZ|PATH)$/;
 
-/** Returns a record with what is made of each name. */
-export const recordOf = <Name extends string, T>(
-  names: readonly Name[],
-  make: (name: Name) => T,
-): Record<Name, T> =>
-  Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, T>;
+async function settingsOf(name: ServiceName): Promise<readonly string[]> {
+  const service = `@tercet/${name}`;
+  const exported = (await import(service)) as Record<string, readonly string[] | undefined>;
+  const settings = exported[`${name}Settings`];
+  if (settings === undefined) throw new Error(`${service} exports no ${name}Settings`);
+  return settings;
+}
 
 const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
-export const portVariable = (name: PortName) => `${upper(name)}_PORT` as const;
-export const databaseVariable = (name: ServiceName) => `${upper(name)}_DATABASE_URL` as const;
+export const portVariable = <Name extends PortName>(name: Name) => `${upper(name)}_PORT` as const;
+export const databaseVariable = <Name extends ServiceName>(name: Name) =>
+  `${upper(name)}_DATABASE_URL` as const;
+/** Where its callers find a service. */
+export function urlVariable<Name extends ServiceName>(name: Name) {
+  return `${upper(name)}_URL` as const;
+}
 
 /** The variables of a stack that runs next to others: every port is any free one. */
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
 const port = (fallback: number) => integer(fallback, 0, 65_535);
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, "must begin with postgres://");
-const PAYMENT_URL = /^(postgres(ql)?|mongodb(\+srv)?):\/\//;
-const paymentUrl = z
+const EITHER_URL = /^(postgres(ql)?|mongodb(\+srv)?):\/\//;
+const eitherUrl = z
   .string()
-  .regex(PAYMENT_URL, "must begin with postgres://, mongodb:// or mongodb+srv://");
+  .regex(EITHER_URL, "must begin with postgres://, mongodb:// or mongodb+srv://");
+
+/** A variable for each name. */
+const variables = <Name extends string, Variable extends string, T>(
+  names: readonly Name[],
+  variable: (name: Name) => Variable,
+  make: (name: Name) => T,
+) => Object.fromEntries(names.map((name) => [variable(name), make(name)])) as Record<Variable, T>;
 
 const shape = z.object({
   DATA_DIR: z.string().default(resolve(ROOT, ".data")),
-  IDENTITY_PORT: port(5010),
-  ORDER_PORT: port(5011),
-  PAYMENT_PORT: port(5012),
+  ...variables(serviceNames, portVariable, (name) => port(serviceEntry(name).port)),
   EDGE_PORT: port(8000),
   POSTGRES_PORT: port(5433),
-  IDENTITY_DATABASE_URL: postgresUrl.optional(),
-  ORDER_DATABASE_URL: postgresUrl.optional(),
-  PAYMENT_DATABASE_URL: paymentUrl.optional(),
+  ...variables(serviceNames, databaseVariable, (name) =>
+    (serviceEntry(name).database.kinds.includes("mongodb") ? eitherUrl : postgresUrl).optional(),
+  ),
 });
 
 /** Throws ConfigError naming every problem. */
@@ -83,7 +90,8 @@ export function envToConfig(environment: Env): StackConfig {
     Object.fromEntries(
       Object.entries(environment).filter(
         ([name]) =>
-          READ_BY_LIBRARIES.test(name) || (SETTINGS[service].includes(name) && !DECIDED.has(name)),
+          READ_BY_LIBRARIES.test(name) ||
+          (SETTINGS.get(service)?.includes(name) === true && !DECIDED.has(name)),
       ),
     );
   return {

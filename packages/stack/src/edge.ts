@@ -1,14 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { DescService } from "@bufbuild/protobuf";
 import httpProxy from "@fastify/http-proxy";
 import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway";
-import { IdentityService } from "@tercet/gen/identity/v1/identity";
-import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
-import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { SagaService } from "@tercet/gen/order/v1/saga_service";
-import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { CORRELATION_HEADER } from "@tercet/service";
 import {
   type FastifyError,
@@ -17,22 +11,16 @@ import {
   type FastifyRequest,
   fastify,
 } from "fastify";
-import { type ServiceName, serviceNames } from "./config.ts";
+import { type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
 /**
- * The services behind the edge, which only this machine reaches: operators' ones too, for `pnpm
- * admin`. Reflection and grpc.health are only at the services' own ports.
+ * All of our services, operators' ones too, for `pnpm admin`: only this machine reaches the edge.
+ * Reflection and grpc.health are only at the services' own ports.
  */
-const routed: Readonly<Record<ServiceName, readonly DescService[]>> = {
-  identity: [IdentityService],
-  order: [CatalogService, OrderService, SagaService],
-  payment: [PaymentService],
-};
-
 const prefixes = (name: ServiceName): string[] => [
-  ...routed[name].map(({ typeName }) => `/${typeName}`),
+  ...serviceEntry(name).protoServices.map((service) => `/${service}`),
   ...(name === "identity" ? ["/.well-known"] : []),
 ];
 

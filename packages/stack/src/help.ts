@@ -1,9 +1,12 @@
+import { services } from "@tercet/cli";
+import { databaseVariable, portVariable, serviceNames } from "./config.ts";
+
 const VARIABLES = `Variables:
-  EDGE_PORT, IDENTITY_PORT, ORDER_PORT, PAYMENT_PORT, POSTGRES_PORT
-      ports on 127.0.0.1; 0 for any free one; default: 8000, 5010, 5011, 5012, 5433
+  EDGE_PORT, ${serviceNames.map(portVariable).join(", ")}, POSTGRES_PORT
+      ports on 127.0.0.1; 0 for any free one; default: 8000, ${services.map(({ port }) => port).join(", ")}, 5433
   DATA_DIR
       folder of the databases, logs, secrets and the provider's book; default: .data
-  IDENTITY_DATABASE_URL, ORDER_DATABASE_URL, PAYMENT_DATABASE_URL
+  ${serviceNames.map(databaseVariable).join(", ")}
       databases to use instead of the embedded PostgreSQL: postgres://, for payments also mongodb://
   LOG_LEVEL, LOKI_URL, SAGA_LEASE_MS, ...
       every other setting in a service's config.ts, and OTEL_*, is passed to the service
@@ -12,8 +15,8 @@ const VARIABLES = `Variables:
 
 export const startHelp = `Usage: pnpm start [--help]
 
-Starts the whole system on this machine: an embedded PostgreSQL, the services identity, order and
-payment, and the edge. Ctrl-C drains and stops it. The data is kept for the next start.
+Starts the whole system on this machine: an embedded PostgreSQL, the services (${serviceNames.join(", ")})
+and the edge. Ctrl-C drains and stops it. The data is kept for the next start.
 
 ${VARIABLES}`;
 

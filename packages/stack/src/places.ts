@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { recordOf, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
+import {
+  recordOf,
+  type ServiceName,
+  type StackConfig,
+  serviceEntry,
+  serviceNames,
+} from "./config.ts";
 import { databaseUrl } from "./postgres.ts";
 
 /** Where a stack keeps its durable state. */
@@ -10,11 +16,7 @@ export interface Places {
 }
 
 /** Names of the databases on the embedded server. */
-export const DATABASES: Readonly<Record<ServiceName, string>> = {
-  identity: "identity",
-  order: "orders",
-  payment: "payments",
-};
+export const DATABASES = recordOf(serviceNames, (name) => serviceEntry(name).database.name);
 
 /** Returns the places of a stack with this configuration, running or not. */
 export function placesOf({ databaseUrls, dataDir, ports, serviceEnv }: StackConfig): Places {

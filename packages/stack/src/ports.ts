@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, LOOPBACK, listenOnce } from "@tercet/cli";
-import { type PortName, portNames, portVariable, type StackPorts } from "./config.ts";
+import {
+  type PortName,
+  portNames,
+  portVariable,
+  recordOf,
+  type StackPorts,
+  serviceNames,
+} from "./config.ts";
 import { StackError } from "./errors.ts";
 
 const PURPOSES: Readonly<Record<PortName, string>> = {
-  identity: "the identity service",
-  order: "the order service",
-  payment: "the payment service",
+  ...recordOf(serviceNames, (name) => `the ${name} service`),
   edge: "the edge",
   postgres: "the embedded PostgreSQL",
 };

@@ -1,19 +1,23 @@
-import { watch } from "node:fs";
+import { readFileSync, watch } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "@tercet/cli";
 import { execa } from "execa";
-import { type ServiceName, serviceNames } from "./config.ts";
+import { recordOf, type ServiceName, serviceNames } from "./config.ts";
 
 /** The services that run the code of each package. */
 const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
   gen: serviceNames,
   service: serviceNames,
-  saga: ["order"],
-  identity: ["identity"],
-  order: ["order"],
-  payment: ["payment"],
+  saga: serviceNames.filter(usesSagas),
+  ...recordOf(serviceNames, (name) => [name]),
 };
+
+function usesSagas(name: ServiceName): boolean {
+  const file = join(ROOT, "packages", name, "package.json");
+  const { dependencies } = JSON.parse(readFileSync(file, "utf8")) as { dependencies: object };
+  return Object.hasOwn(dependencies, "@tercet/saga");
+}
 
 /**
  * An editor writes several times, and a branch many files: compilation starts when nothing was

@@ -1,4 +1,4 @@
-import { recordOf, type StackConfig, serviceNames } from "./config.ts";
+import { recordOf, type ServiceName, type StackConfig, serviceNames } from "./config.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 import type { Stack } from "./stack.ts";
@@ -9,5 +9,10 @@ export async function findRunning({
   dataDir,
 }: StackConfig): Promise<Pick<Stack, "urls" | "dataDir"> | undefined> {
   if (ports.edge === 0 || !(await isReady(urlOf(ports.edge)))) return undefined;
-  return { dataDir, urls: recordOf([...serviceNames, "edge"], (name) => urlOf(ports[name])) };
+  return {
+    dataDir,
+    urls: recordOf<ServiceName | "edge", string>([...serviceNames, "edge"], (name) =>
+      urlOf(ports[name]),
+    ),
+  };
 }

@@ -1,7 +1,8 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { generateSigningKey } from "@tercet/identity";
 import { z } from "zod";
+import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { StackError } from "./errors.ts";
 
 /** The users that exist from the first start on, for development. */
@@ -13,17 +14,37 @@ export const seededUsers = [
 export type SeededUserName = (typeof seededUsers)[number]["name"];
 
 const password = z.string().min(8);
+const clientSecret = z.string().min(16);
 const secrets = z.object({
   signingKeys: z.object({ keys: z.array(z.looseObject({ kid: z.string() })).min(1) }),
-  orderClientSecret: z.string().min(16),
+  orderClientSecret: clientSecret,
+  /** Of the other services that call one, by name. */
+  clientSecrets: z.record(z.string(), clientSecret).default({}),
   passwords: z.object({ alice: password, olivia: password, admin: password }),
 });
 /** What is generated at the first start, and must be the same at every later one. */
 export type Secrets = z.output<typeof secrets>;
 
-/** Reads the secrets of a file; generates them if there is none. Only the owner may read it. */
+/** The services that call others, with a token of their own. */
+export const clientNames: readonly ServiceName[] = serviceNames.filter(
+  (name) => serviceEntry(name).calls.length > 0,
+);
+
+/** Returns what a service shows Identity to get its tokens. */
+export const clientSecretOf = (secrets: Secrets, name: ServiceName): string | undefined =>
+  name === "order" ? secrets.orderClientSecret : secrets.clientSecrets[name];
+
+/**
+ * Reads the secrets of a file; generates those that are not in it. Only the owner may read the
+ * file.
+ */
 export async function loadSecrets(file: string): Promise<Secrets> {
-  return (await readSecrets(file)) ?? (await makeSecrets(file));
+  const found = await readSecrets(file);
+  const secrets = found ?? (await makeSecrets());
+  const missing = clientNames.filter((name) => clientSecretOf(secrets, name) === undefined);
+  if (found !== undefined && missing.length === 0) return found;
+  const clientSecrets = { ...secrets.clientSecrets, ...recordOf(missing, newClientSecret) };
+  return await writeSecrets(file, { ...secrets, clientSecrets });
 }
 
 /** Resolves to undefined if there is no file. Throws StackError if the file is damaged. */
@@ -38,17 +59,28 @@ export async function readSecrets(file: string): Promise<Secrets | undefined> {
   }
 }
 
-async function makeSecrets(file: string): Promise<Secrets> {
-  const made: Secrets = {
-    signingKeys: { keys: [await generateSigningKey()] },
-    orderClientSecret: randomBytes(32).toString("base64url"),
-    passwords: { alice: readablePassword(), olivia: readablePassword(), admin: readablePassword() },
-  };
-  // Renamed when complete: a stack that is killed here must not leave half a file.
-  await writeFile(`${file}.new`, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+const newClientSecret = (): string => randomBytes(32).toString("base64url");
+
+const makeSecrets = async (): Promise<Secrets> => ({
+  signingKeys: { keys: [await generateSigningKey()] },
+  orderClientSecret: newClientSecret(),
+  clientSecrets: {},
+  passwords: { alice: readablePassword(), olivia: readablePassword(), admin: readablePassword() },
+});
+
+/** Renamed when complete: a stack that is killed here must not leave half a file. */
+async function writeSecrets(file: string, secrets: Secrets): Promise<Secrets> {
+  await writeFile(`${file}.new`, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   await rename(`${file}.new`, file);
-  return made;
+  return secrets;
 }
+
+/**
+ * Returns the name of the system: from a secret that every start of it has, so that two stacks never
+ * share one.
+ */
+export const systemIdOf = ({ orderClientSecret }: Secrets): string =>
+  `stack-${createHash("sha256").update(`tercet:system:${orderClientSecret}`).digest("hex").slice(0, 16)}`;
 
 /** Without letters and digits that look alike. */
 const ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789";

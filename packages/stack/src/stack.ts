@@ -12,7 +12,7 @@ import { type EmbeddedPostgres, startPostgres, stopLeftOver } from "./postgres.t
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
 import { type Exit, type ServiceProcess, startServiceProcess } from "./service-process.ts";
-import { mainOf, serviceEnvs } from "./services.ts";
+import { calleesFirst, mainOf, serviceEnvs } from "./services.ts";
 import { type Supervised, Supervisor } from "./supervisor.ts";
 
 export interface StartOptions {
@@ -102,10 +102,11 @@ export async function startStack(
   const supervisors = recordOf(serviceNames, (name) =>
     superviseService(context, name, ports[name], envOf(name)),
   );
-  starting.defer(
-    async () => void (await Promise.all([supervisors.identity.stop(), supervisors.payment.stop()])),
-  );
-  starting.use(supervisors.order);
+  // Callers stop first: their calls in flight need those that they call.
+  for (const names of calleesFirst())
+    starting.defer(
+      async () => void (await Promise.all(names.map((name) => supervisors[name].stop()))),
+    );
   const replicas = starting.use(new AsyncDisposableStack());
   await Promise.all(
     serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))),

@@ -1,5 +1,8 @@
 import type { Terminal } from "@tercet/cli";
+import { serviceNames } from "./config.ts";
 import type { Stack } from "./stack.ts";
+
+const OWN_PORT = "each service's own port also has gRPC, health, reflection";
 
 type Shown = Pick<Stack, "urls" | "users" | "dataDir">;
 
@@ -13,9 +16,7 @@ export function welcome(
     "",
     title("Tercet is running"),
     row("edge", urls.edge, "Connect, gRPC-Web and plain HTTP to all services"),
-    row("identity", urls.identity, "each service's own port also has gRPC, health, reflection"),
-    row("order", urls.order, ""),
-    row("payment", urls.payment, ""),
+    ...serviceNames.map((name, index) => row(name, urls[name], index === 0 ? OWN_PORT : "")),
     row("logs", `${dataDir}/logs`, ""),
     "",
     title("Users"),

@@ -134,10 +134,14 @@ test(
     await stack[Symbol.asyncDispose]();
     expect(await replica.exited).toBe("exit code 0");
 
-    const stranger = await start({ ...env, DATA_DIR: join(other.path, "stranger") }).catch(
-      (error: Error) => error.message,
-    );
-    expect(stranger).toContain(
+    const SYSTEM_ID = stack.envOf("order")["SYSTEM_ID"] ?? "";
+    const stranger = (change: Record<string, string>) =>
+      start({ ...env, DATA_DIR: join(other.path, "stranger"), ...change }).then(
+        () => "started",
+        (error: Error) => error.message,
+      );
+    expect(await stranger({})).toContain(`the database belongs to the system "${SYSTEM_ID}", and`);
+    expect(await stranger({ SYSTEM_ID })).toContain(
       "olivia@example.com has another password in the database than in secrets.json",
     );
   },

@@ -1,8 +1,7 @@
 // Conventions of every package:
 //
-// - Ids are UUIDs in lower case. They are stored, compared and hashed as text, so each id must have
-//   exactly one spelling: upper-case digits are rejected (`pattern: "^[^A-Z]*$"`) instead of being
-//   converted silently. Ids of users, orders and sagas are UUIDv7.
+// - Ids are UUIDs. They are stored, compared and returned in lower case; in requests, upper-case
+//   digits are accepted (RFC 9562) and mean the same id. Ids of users, orders and sagas are UUIDv7.
 // - `request_id` is the idempotency key of a mutation. The client chooses it; it is scoped to the
 //   caller (in Register, to the email address) and kept for 7 days. Within that time, the same id
 //   with the same request has no second effect: the call returns what the first one made, in its

@@ -82,6 +82,15 @@ export declare type Order = Message<"order.v1.Order"> & {
    * @generated from field: repeated string saga_ids = 12;
    */
   sagaIds: string[];
+
+  /**
+   * How much of the payment was refunded, in part or in full: by a cancellation, or by an operator
+   * with PaymentService.RefundPayment. 0 if nothing was. Such a refund by an operator does not change
+   * `status`, and is shown within half a minute; cancelling the order then refunds the rest.
+   *
+   * @generated from field: common.v1.Money refunded = 14;
+   */
+  refunded?: Money | undefined;
 };
 
 /**
@@ -159,7 +168,8 @@ export declare const OrderFailureSchema: GenMessage<OrderFailure>;
  */
 export declare type PaymentMethod = Message<"order.v1.PaymentMethod"> & {
   /**
-   * Token of the payment provider. Never a card number.
+   * Token of the payment provider ("pm_1NvQ8a2eZvKYlo2C"): 1 to 255 letters, digits and `_-.:`, with
+   * at least one letter. Never a card number. Never logged.
    *
    * @generated from field: string token = 1;
    */
@@ -215,6 +225,15 @@ export declare type CreateOrderRequest = Message<"order.v1.CreateOrderRequest"> 
    * @generated from field: order.v1.PaymentMethod payment_method = 3;
    */
   paymentMethod?: PaymentMethod | undefined;
+
+  /**
+   * The total that the customer has seen. If the catalog's prices make another total, the order is
+   * refused with PRICE_CHANGED before anything happens. Absent: any total is accepted. A replay of an
+   * accepted order returns that order, whatever the prices are now.
+   *
+   * @generated from field: optional common.v1.Money expected_total = 4;
+   */
+  expectedTotal?: Money | undefined;
 };
 
 /**
@@ -448,6 +467,8 @@ export declare const OrderService: GenService<{
    * - UNKNOWN_SKU (invalid_argument)
    * - CURRENCY_MISMATCH (invalid_argument): all items must have the same currency
    * - TOTAL_TOO_LARGE (invalid_argument): the total exceeds 10^12 minor units
+   * - PRICE_CHANGED (failed_precondition; metadata `expected_minor_units`, `expected_currency_code`,
+   *   `total_minor_units`, `total_currency_code`): the total is not `expected_total`
    * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.OrderService.CreateOrder

@@ -166,7 +166,8 @@ export declare const PaymentEventSchema: GenMessage<PaymentEvent>;
  */
 export declare type PaymentMethod = Message<"payment.v1.PaymentMethod"> & {
   /**
-   * Token of the payment provider. Never a card number.
+   * Token of the payment provider ("pm_1NvQ8a2eZvKYlo2C"): 1 to 255 letters, digits and `_-.:`, with
+   * at least one letter. Never a card number. Never logged.
    *
    * @generated from field: string token = 1;
    */
@@ -342,6 +343,55 @@ export declare type ListPaymentsResponse = Message<"payment.v1.ListPaymentsRespo
 export declare const ListPaymentsResponseSchema: GenMessage<ListPaymentsResponse>;
 
 /**
+ * @generated from message payment.v1.ListRefundedPaymentsRequest
+ */
+export declare type ListRefundedPaymentsRequest = Message<"payment.v1.ListRefundedPaymentsRequest"> & {
+  /**
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the previous response; empty to begin with the oldest change.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message payment.v1.ListRefundedPaymentsRequest.
+ * Use `create(ListRefundedPaymentsRequestSchema)` to create a new message.
+ */
+export declare const ListRefundedPaymentsRequestSchema: GenMessage<ListRefundedPaymentsRequest>;
+
+/**
+ * @generated from message payment.v1.ListRefundedPaymentsResponse
+ */
+export declare type ListRefundedPaymentsResponse = Message<"payment.v1.ListRefundedPaymentsResponse"> & {
+  /**
+   * @generated from field: repeated payment.v1.Payment payments = 1;
+   */
+  payments: Payment[];
+
+  /**
+   * Where the feed continues. Never empty, except when nothing was ever refunded: keep it, and ask
+   * again later. The feed has been read to its end when `payments` is shorter than the page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message payment.v1.ListRefundedPaymentsResponse.
+ * Use `create(ListRefundedPaymentsResponseSchema)` to create a new message.
+ */
+export declare const ListRefundedPaymentsResponseSchema: GenMessage<ListRefundedPaymentsResponse>;
+
+/**
  * @generated from enum payment.v1.PaymentStatus
  */
 export enum PaymentStatus {
@@ -482,6 +532,18 @@ export declare const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof ListPaymentsRequestSchema;
     output: typeof ListPaymentsResponseSchema;
+  },
+  /**
+   * Lists refunded payments in the order of their last change, without audit trails: a feed from
+   * which another service learns of every refund, whoever requested it. A payment appears 10 s after
+   * its last change, and again after each further one.
+   *
+   * @generated from rpc payment.v1.PaymentService.ListRefundedPayments
+   */
+  listRefundedPayments: {
+    methodKind: "unary";
+    input: typeof ListRefundedPaymentsRequestSchema;
+    output: typeof ListRefundedPaymentsResponseSchema;
   },
 }>;
 

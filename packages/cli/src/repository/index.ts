@@ -1,6 +1,15 @@
 /** What checks and generators share; loads nothing of the services. */
 
 export { ROOT } from "../root.ts";
+export {
+  recordOf,
+  type ServiceDatabase,
+  type ServiceEntry,
+  type ServiceName,
+  serviceEntry,
+  serviceNames,
+  services,
+} from "../services.ts";
 export { temporaryFolder } from "../temporary-folder.ts";
 export { staleFiles } from "./differences.ts";
 export { execute, isInstalled, outcomeOf } from "./execute.ts";

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   countByStatus,
   findViolations,
+  isBehind,
   netCaptured,
   paymentOf,
   refundedStrays,
+  unknownSagas,
   withoutOpenOrders,
 } from "./invariants.ts";
-import { readSnapshot, type Snapshot, type Sources } from "./snapshot.ts";
+import { type PaymentRow, readSnapshot, type Snapshot, type Sources } from "./snapshot.ts";
 
 export interface AuditOptions {
   /** An order that has been open for longer is reported. */
@@ -28,6 +30,8 @@ export interface AuditReport {
   readonly parked: readonly string[];
   /** Refunded payments without an order. The money is right, but an order was lost. */
   readonly refundedStrays: readonly string[];
+  /** Sagas of a version that this program does not know; their steps are not checked. */
+  readonly unknownSagas: readonly string[];
 }
 
 /**
@@ -61,6 +65,7 @@ export async function auditMoney(
     refundedStrays: refundedStrays(snapshot).map(
       (paymentId) => `payment ${paymentId} belongs to no order; it was refunded in full`,
     ),
+    unknownSagas: unknownSagas(snapshot),
   };
 }
 
@@ -72,13 +77,16 @@ function brokenIn(snapshot: Snapshot): string[] {
 }
 
 /** I3, of a running system. */
-function overdue({ sagas, payments }: Snapshot, openForMs: number): string[] {
+function overdue({ orders, sagas, payments }: Snapshot, openForMs: number): string[] {
+  const isOld = ({ updateTime }: PaymentRow) => Date.now() - updateTime.getTime() > openForMs;
+  const settled = new Map(
+    payments.filter((payment) => isOld(payment)).map((payment) => [payment.id, payment]),
+  );
+  const behind = orders.filter((order) => isBehind(order, settled.get(order.paymentId)));
   const late = sagas.filter(
     ({ state, ageMs }) => ["RUNNING", "COMPENSATING"].includes(state) && ageMs > openForMs,
   );
-  const waiting = payments.filter(
-    ({ waits, updateTime }) => waits && Date.now() - updateTime.getTime() > openForMs,
-  );
+  const waiting = payments.filter((payment) => payment.waits && isOld(payment));
   return [
     ...late.map(
       ({ kind, subject, state, ageMs }) =>
@@ -87,6 +95,10 @@ function overdue({ sagas, payments }: Snapshot, openForMs: number): string[] {
     ...waiting.map(
       ({ id, status }) =>
         `I3: payment ${id} (${status}) has waited for the provider for more than ${openForMs / 1000} s`,
+    ),
+    ...behind.map(
+      ({ id }) =>
+        `I3: order ${id} has not shown a refund of its payment for more than ${openForMs / 1000} s`,
     ),
   ];
 }

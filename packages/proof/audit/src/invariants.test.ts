@@ -1,6 +1,8 @@
+import { sagaPaths } from "@tercet/order";
 import type { BookEntry } from "@tercet/payment";
+import { REQUEST_RETENTION_MS } from "@tercet/service";
 import { expect, test } from "vitest";
-import { findViolations, unfinished, withoutOpenOrders } from "./invariants.ts";
+import { findViolations, unfinished, unknownSagas, withoutOpenOrders } from "./invariants.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 const amount = { currencyCode: "EUR", minorUnits: 500n };
@@ -13,11 +15,11 @@ const charge = (key: string): BookEntry => ({
   refundsFail: false,
   time,
 });
-const refund = (chargeKey: string, key = `${chargeKey}.r`): BookEntry => ({
+const refund = (chargeKey: string, key = `${chargeKey}.r`, minorUnits = 500n): BookEntry => ({
   kind: "refund",
   key,
   chargeKey,
-  amount,
+  amount: { ...amount, minorUnits },
   reference: key,
   time,
 });
@@ -28,13 +30,22 @@ const order = (id: string, status: Status) => ({
   status,
   currencyCode: "EUR",
   minorUnits: 500n,
+  refundedMinorUnits: status === "CANCELLED" ? 500n : 0n,
+  customerId: `c${id}`,
   paymentId: `p${id}`,
+  ageMs: 0,
   updateTime: time,
 });
-const request = (id: string) => ({ requestId: `r${id}`, method: "CreateOrder", resourceId: id });
+const request = (id: string) => ({
+  caller: `c${id}`,
+  requestId: `r${id}`,
+  method: "CreateOrder",
+  resourceId: id,
+});
 const payment = (id: string, status: string) => ({
   id: `p${id}`,
   status,
+  refundedMinorUnits: status === "REFUNDED" ? 500n : 0n,
   waits: false,
   updateTime: time,
 });
@@ -42,7 +53,7 @@ const payment = (id: string, status: string) => ({
 /** "run create, undo charge" */
 function saga(
   subject: string,
-  kind: "place-order" | "cancel-order",
+  kind: string,
   state: string,
   path: string,
 ): Snapshot["sagas"][number] {
@@ -57,7 +68,7 @@ function saga(
       worker: "",
     };
   });
-  return { id: `${kind} ${subject}`, kind, subject, state, ageMs: 0, events };
+  return { id: `${kind} ${subject}`, kind, version: 1, subject, state, ageMs: 0, events };
 }
 
 const FORWARD = "run create, run charge, run allocate";
@@ -94,6 +105,7 @@ const world: Snapshot = {
     saga("4", "place-order", "COMPLETED", FORWARD),
   ],
   book: [charge("p1"), charge("p3"), refund("p3"), charge("p4"), refund("p4")],
+  systems: { order: "shop", payment: "shop" },
 };
 const found = (change: Partial<Snapshot>, acknowledged = new Map([["r1", "1"]])) =>
   findViolations({ ...world, ...change }, acknowledged);
@@ -181,6 +193,106 @@ test.each<[string, Partial<Snapshot>, string[]]>([
   ["an order without a saga", { sagas: world.sagas.slice(1) }, ["I8"]],
 ])("%s", (_, change, expected) => {
   expect(names(found(change))).toEqual(expected);
+});
+
+/** Order 1 is confirmed; an operator refunded this much of it, as the order shows. */
+const refundedByOperator = (minorUnits: bigint, shown = minorUnits): Partial<Snapshot> => ({
+  orders: [{ ...order("1", "CONFIRMED"), refundedMinorUnits: shown }, ...world.orders.slice(1)],
+  payments: [
+    {
+      ...payment("1", minorUnits === 500n ? "REFUNDED" : "PARTIALLY_REFUNDED"),
+      refundedMinorUnits: minorUnits,
+    },
+    ...world.payments.slice(1),
+  ],
+  book: [...world.book, refund("p1", "p1.operator", minorUnits)],
+});
+
+test("a refund by an operator, in part or in full, is no violation", () => {
+  expect(found(refundedByOperator(200n))).toEqual([]);
+  expect(found(refundedByOperator(500n))).toEqual([]);
+});
+
+test("two refunds by operators that are more than the charge", () => {
+  const { book = [], ...rest } = refundedByOperator(500n);
+  expect(names(found({ ...rest, book: [...book, refund("p1", "p1.x", 1n)] }))).toEqual([
+    "I1",
+    "I2",
+    "I5",
+  ]);
+});
+
+test("a refund that the order shows and the provider did not make", () => {
+  expect(names(found({ ...refundedByOperator(200n), book: world.book }))).toEqual(["I1", "I5"]);
+});
+
+test("an order that does not show a refund yet is unfinished", () => {
+  const snapshot = { ...world, ...refundedByOperator(200n, 100n) };
+  expect(unfinished(snapshot)).toEqual(["I3: order 1 does not show a refund of its payment yet"]);
+  expect(findViolations(withoutOpenOrders(snapshot))).toEqual([]);
+});
+
+test("confirmed orders that are not paid at their provider are named", () => {
+  const ids = Array.from({ length: 20 }, (_, n) => `${n + 10}`);
+  const violations = found({
+    orders: [...world.orders, ...ids.map((id) => order(id, "CONFIRMED"))],
+    requests: [...world.requests, ...ids.map(request)],
+    sagas: [...world.sagas, ...ids.map((id) => saga(id, "place-order", "COMPLETED", FORWARD))],
+  });
+  expect(names(violations)).toEqual(["I1", "I5"]);
+  for (const id of ids)
+    expect(violations).toContainEqual(
+      expect.stringContaining(`I5: order ${id} (CONFIRMED): 0 charges`),
+    );
+});
+
+test("databases of two systems", () => {
+  expect(found({ systems: { order: "shop", payment: "other" } })).toEqual([
+    'I5: the database of Order belongs to the system "shop", that of Payment to "other"',
+  ]);
+});
+
+test("two customers may use one request_id", () => {
+  const requests = world.requests.map((row) => ({ ...row, requestId: "r1" }));
+  expect(found({ requests })).toEqual([]);
+});
+
+test("an order that another customer requested", () => {
+  const requests = world.requests.map((row) => ({ ...row, caller: "c1" }));
+  expect(names(found({ requests }))).toEqual(["I4"]);
+});
+
+test("an order that is older than requests are kept needs none", () => {
+  const [first = order("1", "CONFIRMED"), ...rest] = world.orders;
+  const old = { ...first, ageMs: REQUEST_RETENTION_MS + 1 };
+  const change = { orders: [old, ...rest], requests: world.requests.slice(1) };
+  expect(found(change, new Map())).toEqual([]);
+});
+
+test.each(sagaPaths)("the steps of $kind version $version are those of its definition", (path) => {
+  const { kind, version, steps } = path;
+  const forward = steps.map(({ name }) => `run ${name}`);
+  const back = steps.filter(({ hasUndo }) => hasUndo).map(({ name }) => `undo ${name}`);
+  const of = (state: string, events: readonly string[]) =>
+    found({ sagas: [{ ...saga("9", kind, state, events.join(", ")), version }] }).filter((text) =>
+      text.startsWith("I6"),
+    );
+  expect(of("COMPLETED", forward)).toEqual([]);
+  expect(of("COMPLETED", forward.slice(0, -1))).not.toEqual([]);
+  if (back.length > 0) expect(of("COMPENSATED", [...forward, ...back.toReversed()])).toEqual([]);
+  if (back.length > 1) expect(of("COMPENSATED", [...forward, ...back.slice(0, 1)])).not.toEqual([]);
+});
+
+test("the steps of a version that is not known are not judged", () => {
+  const snapshot = {
+    ...world,
+    sagas: withSaga({
+      ...saga("1", "place-order", "COMPLETED", "run create, run charge, run insure, run allocate"),
+      version: 99,
+    }),
+  };
+  expect(findViolations(snapshot)).toEqual([]);
+  expect(unknownSagas(snapshot)).toEqual([expect.stringContaining("place-order version 99")]);
 });
 
 test("an acknowledged order that is not stored", () => {

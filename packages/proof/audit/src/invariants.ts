@@ -1,6 +1,7 @@
+import { CANCEL_ORDER, PLACE_ORDER, sagaPaths } from "@tercet/order";
 import type { BookEntry } from "@tercet/payment";
-import type { Money } from "@tercet/service";
-import type { OrderRow, SagaRow, Snapshot } from "./snapshot.ts";
+import { type Money, REQUEST_RETENTION_MS } from "@tercet/service";
+import type { OrderRow, PaymentRow, SagaRow, Snapshot } from "./snapshot.ts";
 
 /** Returns the number of orders in each status. */
 export const countByStatus = ({ orders }: Pick<Snapshot, "orders">): Record<string, number> =>
@@ -21,23 +22,38 @@ export function unfinished({ orders, sagas, payments }: Snapshot): string[] {
     ...sagas.map(({ kind, subject, state }) => ({ what: `${kind} of order ${subject}`, state })),
   ].filter(({ state }) => isOpen(state));
   const waiting = payments.filter(({ waits }) => waits);
+  const byId = new Map(payments.map((payment) => [payment.id, payment]));
+  const behind = orders.filter(
+    (order) => order.status === "CONFIRMED" && isBehind(order, byId.get(order.paymentId)),
+  );
   return [
     ...open.map(({ what, state }) => `I3: ${what} is ${state}`),
     ...waiting.map(({ id, status }) => `I3: payment ${id} waits for the provider (${status})`),
+    ...behind.map(({ id }) => `I3: order ${id} does not show a refund of its payment yet`),
   ];
 }
+
+/** Whether the order does not show yet all that was refunded of its payment. */
+export const isBehind = (order: OrderRow, payment: PaymentRow | undefined): boolean =>
+  payment !== undefined && payment.refundedMinorUnits > order.refundedMinorUnits;
 
 /** Removes open orders and all that belongs to them: the rest must hold at any time. */
 export function withoutOpenOrders(snapshot: Snapshot): Snapshot {
   const { orders, sagas, payments, requests, book } = snapshot;
   const waiting = new Set(payments.filter(({ waits }) => waits).map(({ id }) => id));
   const busy = new Set(sagas.filter(({ state }) => isOpen(state)).map(({ subject }) => subject));
+  const byId = new Map(payments.map((payment) => [payment.id, payment]));
   const underWay = orders.filter(
-    ({ id, status, paymentId }) => isOpen(status) || busy.has(id) || waiting.has(paymentId),
+    (order) =>
+      isOpen(order.status) ||
+      busy.has(order.id) ||
+      waiting.has(order.paymentId) ||
+      (order.status === "CONFIRMED" && isBehind(order, byId.get(order.paymentId))),
   );
   const open = new Set(underWay.map(({ id }) => id));
   const unpaid = new Set([...waiting, ...underWay.map(({ paymentId }) => paymentId)]);
   return {
+    ...snapshot,
     orders: orders.filter(({ id }) => !open.has(id)),
     sagas: sagas.filter(({ subject }) => !open.has(subject)),
     requests: requests.filter(({ resourceId }) => !open.has(resourceId)),
@@ -73,6 +89,7 @@ export function findViolations(
     ),
     ...lostRequests(snapshot, acknowledged),
     ...sagas.flatMap(illegalPath),
+    ...mixedSystems(snapshot),
     ...orders.flatMap((order) => tornOrder(order, ofOrder.get(order.id) ?? [])),
   ];
 }
@@ -95,9 +112,9 @@ export const movementsOf = (entries: readonly BookEntry[] = []) => ({
   refunds: entries.filter(({ kind }) => kind === "refund").map(({ amount }) => amount),
 });
 
-/** I1: in each currency, net captured is what the confirmed orders cost. */
+/** I1: in each currency, net captured is what the confirmed orders cost, less their refunds. */
 function booksThatDiffer({ orders, book }: Snapshot): string[] {
-  const sold = sums(orders.filter(({ status }) => status === "CONFIRMED"));
+  const sold = sums(orders.map((order) => ({ ...order, minorUnits: keptOf(order) })));
   const paid = netCaptured(book);
   return [...new Set([...sold.keys(), ...paid.keys()])].flatMap((currency) => {
     const [kept, cost] = [paid.get(currency) ?? 0n, sold.get(currency) ?? 0n];
@@ -105,6 +122,10 @@ function booksThatDiffer({ orders, book }: Snapshot): string[] {
     return kept === cost ? [] : [text];
   });
 }
+
+/** Returns what an order that has ended must have kept of its payment, in minor units. */
+const keptOf = ({ status, minorUnits, refundedMinorUnits }: OrderRow): bigint =>
+  status === "CONFIRMED" ? minorUnits - refundedMinorUnits : 0n;
 
 /** Returns charges less refunds, in minor units by currency. */
 export function netCaptured(book: readonly BookEntry[]): ReadonlyMap<string, bigint> {
@@ -133,90 +154,132 @@ function chargesWithoutOrder({ orders, book }: Snapshot): string[] {
 /** Payment refused to create it, or was never reached. */
 const MISSING = "missing";
 
-/** The payment statuses that an order's status allows; for any other status, NOT_KEPT. */
-const PAYMENT_STATUSES: Partial<Record<OrderRow["status"], readonly string[]>> = {
-  CONFIRMED: ["SUCCEEDED"],
-  REJECTED: ["DECLINED", MISSING],
-};
-const NOT_KEPT = ["REFUNDED", "VOIDED", "DECLINED"];
+/** Returns the payment statuses that an order's own state allows. */
+function paymentStatuses({ status, minorUnits, refundedMinorUnits }: OrderRow): readonly string[] {
+  if (status === "REJECTED") return ["DECLINED", MISSING];
+  if (status !== "CONFIRMED") return ["REFUNDED", "VOIDED", "DECLINED"];
+  if (refundedMinorUnits === 0n) return ["SUCCEEDED"];
+  return [refundedMinorUnits === minorUnits ? "REFUNDED" : "PARTIALLY_REFUNDED"];
+}
 
 /**
- * I2 and I5: a confirmed order was charged once and not refunded; any other was, if charged,
- * refunded once in full; and the payment's status agrees.
+ * I2 and I5: a confirmed order was charged once, and what was refunded of it is what it shows; any
+ * other was, if charged, charged once and refunded in full; and the payment's status agrees.
  */
 function wrongMoney(
-  { id, status, currencyCode, minorUnits }: OrderRow,
+  order: OrderRow,
   { charges, refunds }: ReturnType<typeof movementsOf>,
   paymentStatus: string,
 ): string[] {
+  const { id, status, currencyCode, minorUnits, refundedMinorUnits } = order;
   const text = `order ${id} (${status})`;
+  const [charged, back] = [sum(charges), sum(refunds)];
   const moved = `${text}: ${charges.length} charges, ${refunds.length} refunds`;
-  const inFull = [...charges, ...refunds].every(
-    (amount) => amount.currencyCode === currencyCode && amount.minorUnits === minorUnits,
-  );
-  const kept = charges.length - refunds.length;
-  const statuses = PAYMENT_STATUSES[status] ?? NOT_KEPT;
+  const amounts = `charged ${charged}, refunded ${back} ${currencyCode}, the order shows ${refundedMinorUnits} of ${minorUnits}`;
+  const legal =
+    charges.length <= 1 &&
+    charges.every((charge) => charge.minorUnits === minorUnits) &&
+    back <= charged &&
+    [...charges, ...refunds].every((amount) => amount.currencyCode === currencyCode);
   return [
-    ...(charges.length > 1 || refunds.length > 1 || !inFull ? [`I2: ${moved}`] : []),
-    ...(kept === (status === "CONFIRMED" ? 1 : 0) ? [] : [`I5: ${moved}`]),
-    ...(statuses.includes(paymentStatus) ? [] : [`I5: ${text}: its payment is ${paymentStatus}`]),
+    ...(legal ? [] : [`I2: ${moved}`]),
+    ...(charged - back === keptOf(order) ? [] : [`I5: ${moved} (${amounts})`]),
+    ...(paymentStatuses(order).includes(paymentStatus)
+      ? []
+      : [`I5: ${text}: its payment is ${paymentStatus}`]),
   ];
 }
 
-/** I4: acknowledged orders exist under their request_id; each order has one request. */
+const sum = (amounts: readonly Money[]): bigint =>
+  amounts.reduce((total, { minorUnits }) => total + minorUnits, 0n);
+
+/**
+ * I4: acknowledged orders exist under their request_id; each order has one request, by its customer,
+ * as long as requests are kept. Customers choose their ids without knowing of each other.
+ */
 function lostRequests(
   { orders, requests }: Snapshot,
   acknowledged: ReadonlyMap<string, string>,
 ): string[] {
   const placed = requests.filter(({ method }) => method === "CreateOrder");
-  const stored = new Map(placed.map(({ requestId, resourceId }) => [requestId, resourceId]));
+  const ofRequest = Map.groupBy(placed, ({ requestId }) => requestId);
   const ofOrder = Map.groupBy(placed, ({ resourceId }) => resourceId);
-  const count = (orderId: string) => ofOrder.get(orderId)?.length ?? 0;
   const known = new Set(orders.map(({ id }) => id));
   return [
-    ...[...acknowledged]
-      .filter(([requestId, orderId]) => stored.get(requestId) !== orderId)
-      .map(
-        ([requestId, orderId]) =>
-          `I4: request ${requestId} was answered with order ${orderId}, stored is ${stored.get(requestId)}`,
-      ),
-    ...orders
-      .filter(({ id }) => count(id) !== 1)
-      .map(({ id }) => `I4: order ${id} has ${count(id)} requests`),
+    ...[...acknowledged].flatMap(([requestId, orderId]) => {
+      const stored = (ofRequest.get(requestId) ?? []).map(({ resourceId }) => resourceId);
+      return stored.includes(orderId)
+        ? []
+        : [
+            `I4: request ${requestId} was answered with order ${orderId}, stored is ${stored.join(", ") || undefined}`,
+          ];
+    }),
+    ...orders.flatMap(({ id, customerId, ageMs }) => {
+      const own = ofOrder.get(id) ?? [];
+      const swept = own.length === 0 && ageMs > REQUEST_RETENTION_MS;
+      const fits = own.length === 1 && own[0]?.caller === customerId;
+      return fits || swept ? [] : [`I4: order ${id} has ${own.length} requests of its customer`];
+    }),
     ...[...ofOrder.keys()]
       .filter((id) => !known.has(id))
       .map((id) => `I4: there is no order ${id}`),
   ];
 }
 
-const STEPS = {
-  "place-order": ["create", "charge", "allocate"],
-  "cancel-order": ["request", "refund", "restock"],
-} as const;
+const pathOf = ({ kind, version }: Pick<SagaRow, "kind" | "version">) =>
+  sagaPaths.find((path) => path.kind === kind && path.version === version);
 
-/** I6: steps run once each, in order; then undos, if any, in reverse; and nothing after the end. */
-function illegalPath({ kind, subject, state, events }: SagaRow): string[] {
+/** Returns a sentence for each version of a saga that this program does not know. */
+export function unknownSagas({ sagas }: Snapshot): string[] {
+  const unknown = sagas.filter((saga) => pathOf(saga) === undefined);
+  const versions = Map.groupBy(unknown, ({ kind, version }) => `${kind} version ${version}`);
+  return [...versions].map(
+    ([name, some]) =>
+      `${some.length} sagas are ${name}, which this program does not know: their steps are not checked`,
+  );
+}
+
+/**
+ * I6: steps run once each, in order; then the undos of those that ran, if any, in reverse; and
+ * nothing after the end. The steps are those of Order's definitions.
+ */
+function illegalPath(saga: SagaRow): string[] {
+  const { kind, subject, state, events } = saga;
+  const path = pathOf(saga);
+  if (path === undefined) return [];
   const done = (action: string) =>
     events
       .filter((event) => event.action === action && event.outcome === "SUCCEEDED")
       .map(({ step }) => step);
-  const steps = STEPS[kind];
+  const steps = path.steps.map(({ name }) => name);
+  const undoable = path.steps.filter(({ hasUndo }) => hasUndo).map(({ name }) => name);
   const [ran, undone] = [done("RUN"), done("UNDO")];
   const turned = events.findIndex(({ action }) => action === "UNDO");
   const last = events.at(-1);
   const legal =
     ran.join() === steps.slice(0, ran.length).join() &&
-    undone.join() === steps.slice(0, undone.length).reverse().join() &&
+    undone.join() === undoable.slice(0, undone.length).reverse().join() &&
     (turned === -1 || events.slice(turned).every(({ action }) => action === "UNDO")) &&
     (state === "COMPLETED"
       ? ran.length === steps.length && undone.length === 0 && last?.step === steps.at(-1)
-      : undone.at(-1) === steps[0] && last?.step === steps[0]) &&
+      : undoable.every((step) => undone.includes(step) || !ran.includes(step)) &&
+        last?.step === undoable[0]) &&
     last?.outcome === "SUCCEEDED";
-  const path = events.map(({ step, action, outcome }) => `${action} ${step} ${outcome}`).join(", ");
-  return legal ? [] : [`I6: ${kind} of order ${subject} is ${state} by ${path}`];
+  const taken = events.map(({ step, action, outcome }) => `${action} ${step} ${outcome}`);
+  return legal ? [] : [`I6: ${kind} of order ${subject} is ${state} by ${taken.join(", ")}`];
 }
 
-/** I8: the order statuses that each combination of saga states allows. */
+/** I5: the databases belong to one system, or orders are charged in another one's books. */
+function mixedSystems({ systems: { order, payment } }: Snapshot): string[] {
+  return order === undefined || payment === undefined || order === payment
+    ? []
+    : [
+        `I5: the database of Order belongs to the system "${order}", that of Payment to "${payment}"`,
+      ];
+}
+
+/** I8: the order statuses that the states of its sagas allow: the one that places it, then the one
+ * that cancels it. */
 const ENDINGS: Readonly<Record<string, readonly OrderRow["status"][]>> = {
   COMPLETED: ["CONFIRMED"],
   COMPENSATED: ["REJECTED", "CANCELLED"],
@@ -224,9 +287,8 @@ const ENDINGS: Readonly<Record<string, readonly OrderRow["status"][]>> = {
 };
 
 function tornOrder({ id, status }: OrderRow, sagas: readonly SagaRow[]): string[] {
-  // place-order before cancel-order.
-  const states = [...sagas]
-    .sort((a, b) => b.kind.localeCompare(a.kind))
+  const states = [PLACE_ORDER, CANCEL_ORDER]
+    .flatMap((kind) => sagas.filter((saga) => saga.kind === kind))
     .map(({ state }) => state)
     .join(", ");
   return ENDINGS[states]?.includes(status)

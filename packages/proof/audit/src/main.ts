@@ -10,12 +10,14 @@ const help = `Usage: pnpm audit:money [--open-for SECONDS]
 Checks the invariants of orders and money on a system that runs or is at rest, and names
 each order that violates one:
 
-  I1  In each currency, the provider's net captured amount is what the confirmed orders cost.
-  I2  No order was charged twice, refunded twice, or refunded more than it was charged.
-  I3  No order has been open for longer than allowed.
-  I4  Each order has one request, and each request has its order.
+  I1  In each currency, the provider's net captured amount is what the confirmed orders cost,
+      less what was refunded of them.
+  I2  No order was charged twice, or refunded more than it was charged.
+  I3  No order has been open for longer than allowed, and none lacks a refund for longer.
+  I4  Each order has one request of its customer, and each request has its order.
   I5  Each charge belongs to an order or was refunded. A confirmed order has exactly one
-      charge that was not refunded; any other order has none.
+      charge, of which was refunded what the order shows; any other order keeps no money.
+      The databases of Order and Payment belong to one system.
   I6  Each saga's history is a legal path.
   I8  Orders, sagas and payments agree.
 
@@ -55,7 +57,7 @@ function print(report: AuditReport, { line, styled }: Terminal): void {
   line(`${total} orders${total === 0 ? "" : `: ${each.sort().join(", ")}`}`);
   for (const [currency, minorUnits] of report.netCaptured)
     line(`net captured by the provider: ${minorUnits} ${currency} (minor units)`);
-  for (const sentence of [...report.parked, ...report.refundedStrays])
+  for (const sentence of [...report.parked, ...report.refundedStrays, ...report.unknownSagas])
     line(`${styled("yellow", "!")} ${sentence}`);
   const violations = [...report.broken, ...report.overdue];
   for (const sentence of violations) line(`${styled("red", "✗")} ${sentence}`);

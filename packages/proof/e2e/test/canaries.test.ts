@@ -1,8 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { serviceEntry, serviceNames } from "@tercet/cli";
+import { ourServices } from "@tercet/gateway";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
-import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -115,16 +116,9 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   },
   GetPayment: () => ({ paymentId: id() }),
   ListPayments: () => ({}),
+  ListRefundedPayments: () => ({}),
 };
-const services = {
-  identity: [IdentityService],
-  order: [CatalogService, OrderService, SagaService],
-  payment: [PaymentService],
-};
-const serviceNames = ["identity", "order", "payment"] as const;
-const methods = serviceNames.flatMap((name) =>
-  services[name].flatMap((service): DescMethod[] => service.methods),
-);
+const methods = (await ourServices()).flatMap((service): DescMethod[] => service.methods);
 
 const order = (paymentToken: string): Json => ({
   requestId: id(),
@@ -147,9 +141,8 @@ function methodOf(
 }
 
 const serviceOf = ({ parent }: DescMethod) =>
-  serviceNames.find((name) =>
-    services[name].some(({ typeName }) => typeName === parent.typeName),
-  ) ?? "order";
+  serviceNames.find((name) => serviceEntry(name).protoServices.includes(parent.typeName)) ??
+  "order";
 
 /** Calls with Connect's JSON. A stream's response is an envelope. */
 function call(

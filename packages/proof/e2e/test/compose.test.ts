@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { access, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { ROOT } from "@tercet/cli";
+import { ROOT, services as serviceList, serviceNames } from "@tercet/cli";
 import * as identity from "@tercet/identity";
 import * as order from "@tercet/order";
 import * as payment from "@tercet/payment";
@@ -188,7 +188,7 @@ describe("infra/compose.yaml", () => {
       build === undefined ? [] : [[name, image, build.args]],
     );
     expect(built).toEqual(
-      ["identity", "order", "payment"].map((name) => [
+      serviceNames.map((name) => [
         name,
         `tercet-${name}:\${TERCET_VERSION:-dev}`,
         { SERVICE: name },
@@ -212,10 +212,7 @@ describe("infra/compose.yaml", () => {
       }),
     );
     expect(new Set(hosts.flat())).toEqual(
-      new Set([
-        ...["identity", "order", "payment", "kong"],
-        ...["collector", "jaeger", "loki", "prometheus"],
-      ]),
+      new Set([...[...serviceNames, "kong"], ...["collector", "jaeger", "loki", "prometheus"]]),
     );
     for (const host of hosts.flat()) expect(Object.keys(compose.services)).toContain(host);
   });
@@ -252,7 +249,7 @@ describe("infra/scripts/compose-env.sh", () => {
 });
 
 describe("infra/postgres/databases.sql", () => {
-  const owners = ["identity", "orders", "payments"];
+  const owners = serviceList.map(({ database }) => database.name);
 
   test.skipIf(psql === undefined)(
     "makes a database for each service, which no other service may enter",
@@ -270,13 +267,11 @@ describe("infra/postgres/databases.sql", () => {
           ])
         ).stdout.trim();
       const urlOf = (user: string, database: string) => {
-        // The user's own password, as in the services' addresses.
-        const service = user === "identity" ? "identity" : "order";
+        const owner = serviceList.find((one) => one.database.name === user)?.name ?? "";
+        const address = environmentOf(compose.services[owner] ?? {}, secrets)["DATABASE_URL"] ?? "";
+        // The user's own password, as in the services' addresses; Payment's is that of MongoDB.
         const password =
-          user === "payments"
-            ? secrets["PAYMENT_DATABASE_PASSWORD"]
-            : new URL(environmentOf(compose.services[service] ?? {}, secrets)["DATABASE_URL"] ?? "")
-                .password;
+          owner === "payment" ? secrets["PAYMENT_DATABASE_PASSWORD"] : new URL(address).password;
         return Object.assign(new URL(server), {
           username: user,
           password,

@@ -25,6 +25,8 @@ const SETTINGS = {
   RECONCILE_AFTER_MS: "1000",
   RECONCILE_INTERVAL_MS: "200",
   RECONCILE_ABANDONED_EVERY_MS: "1000",
+  REFUND_FEED_DELAY_MS: "500",
+  REFUND_FEED_INTERVAL_MS: "1000",
 };
 const NO_RECONCILER = { RECONCILE_AFTER_MS: "3600000", ABANDON_AFTER_MS: "3600000" };
 /** The deadline for orders whose charge gets no reply: they are PENDING by then. */
@@ -89,10 +91,17 @@ const answerLost: Scenario = { token: "tok_timeout_then_success", ending: OrderS
 /** The provider never replies: the order is PENDING until it is cancelled. */
 const unanswered: Scenario = { token: "tok_timeout", ending: OrderStatus.CANCELLED };
 
-/** `call`: what the victim is called for; `drain`: it is killed while it stops. */
-const orderScenarios: Readonly<
-  Record<string, Scenario & { readonly call?: "cancel"; readonly drain?: true }>
-> = {
+/** `call`: what the victim is called for; `drain`: it is killed while it stops; `env`: its own. */
+interface OrderScenario extends Scenario {
+  readonly call?: "cancel";
+  readonly drain?: true;
+  readonly env?: Env;
+}
+
+/** The victim reads a refund before the other replica does. */
+const EAGER = { REFUND_FEED_INTERVAL_MS: "50" };
+
+const orderScenarios: Readonly<Record<string, OrderScenario>> = {
   "order.insertOrder": confirmed,
   "order.confirmOrders": confirmed,
   "order.closeOrders": declined,
@@ -107,6 +116,9 @@ const orderScenarios: Readonly<
   "sagas.release": { ...confirmed, drain: true },
   "payments.processPayment": confirmed,
   "payments.refundPayment": soldOut,
+  // It reads the feed as soon as it starts; after this many hits it is ready.
+  "payments.listRefundedPayments": { ...confirmed, hit: 40, env: EAGER },
+  "order.recordRefunds": { ...soldOut, env: EAGER },
 };
 
 /**
@@ -260,6 +272,11 @@ async function expectEnding(order: AnOrder, { stock = 1n, ending }: Scenario): P
     const { charges, refunds } = await movedFor(stack, paymentId);
     expect(charges.length - refunds.length).toBe(ending === OrderStatus.CONFIRMED ? 1 : 0);
   }, PATIENCE);
+  await vi.waitFor(async () => {
+    const { refunds } = await movedFor(stack, paymentId);
+    const { refunded } = await alice.orders.getOrder({ orderId });
+    expect(refunded?.minorUnits).toBe(refunds[0]?.minorUnits ?? 0n);
+  }, PATIENCE);
   expect(await order.stock()).toBe(ending === OrderStatus.CONFIRMED ? stock - 1n : stock);
 }
 
@@ -279,7 +296,11 @@ describe("Order is killed", () => {
       call: (api: Api) => Promise<Order>;
       answer: Promise<string>;
     }[] = [];
-    const victim = await startVictim("order", `${failpoint}=kill@${scenario.hit ?? 1}`);
+    const victim = await startVictim(
+      "order",
+      `${failpoint}=kill@${scenario.hit ?? 1}`,
+      scenario.env,
+    );
     await untilKilled(victim, async () => {
       const order = await anOrder(scenario);
       const first = scenario.call === "cancel" ? await order.place(alice) : undefined;

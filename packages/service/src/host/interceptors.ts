@@ -6,6 +6,7 @@ import type { Logger } from "../telemetry/log.ts";
 import { inPresentContext, withLogContext } from "../telemetry/log-context.ts";
 import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
+import { lowerCaseUuids } from "./lower-case-uuids.ts";
 import { principalKey } from "./principal.ts";
 
 /**
@@ -13,8 +14,9 @@ import { principalKey } from "./principal.ts";
  * 1. the span of the call and the log context, which every log line of the call carries, also from
  * 2. the outcome: every failure, also one of what follows, is mapped to what the caller sees; that
  *    is logged and ends the span,
- * 3. the deadline, which ends a call even if its handler does not, and
- * 4. validation, so that handlers see valid messages only.
+ * 3. the deadline, which ends a call even if its handler does not,
+ * 4. validation, so that handlers see valid messages only, and
+ * 5. UUIDs in lower case, so that an id has one spelling.
  */
 export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
   return [
@@ -23,6 +25,7 @@ export function serverInterceptors(log: Logger, toConnectError: ToConnectError):
     outcome(log, toConnectError),
     deadline,
     createValidateInterceptor(),
+    lowerCaseUuids,
   ];
 }
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ConfigError, parseEnv, readEnv } from "../config.ts";
 import { ReasonError } from "../errors.ts";
 import { SchemaBehindError } from "../postgres/migrations.ts";
+import { ForeignDatabaseError } from "../postgres/system.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import { finishBeforeExit } from "./exit.ts";
 
@@ -71,6 +72,7 @@ function explain(error: unknown): string {
   if (
     error instanceof ConfigError ||
     error instanceof SchemaBehindError ||
+    error instanceof ForeignDatabaseError ||
     error instanceof ReasonError
   )
     return error.message;

@@ -3,6 +3,7 @@ import type { DatabaseConfig } from "../config.ts";
 import { prepareSchema } from "./migrations.ts";
 import { Pool, type Priority } from "./postgres-pool.ts";
 import type { Statement } from "./postgres-session.ts";
+import { claimDatabase } from "./system.ts";
 
 /** A pool of connections; statements are tagged templates, prepared once per connection. */
 export interface Sql extends postgres.Sql<{ bigint: bigint }> {
@@ -72,16 +73,24 @@ export function connectPostgres(
 
 /**
  * Opens the pool of a service once its schema is up to date. Throws SchemaBehindError if migrations
- * are missing and `migrateAtStart` is false.
+ * are missing and `migrateAtStart` is false, and ForeignDatabaseError if the database belongs to
+ * another system than `systemId`.
  */
 export async function openPostgres(
   applicationName: string,
   url: string,
   migrations: URL,
-  { databasePoolSize: max, migrateAtStart = true }: DatabaseConfig = {},
+  { databasePoolSize: max, migrateAtStart = true, systemId }: DatabaseConfig = {},
 ): Promise<Sql> {
   await prepareSchema(url, migrations, migrateAtStart);
-  return connectPostgres(url, { applicationName, max });
+  const sql = connectPostgres(url, { applicationName, max });
+  try {
+    if (systemId !== undefined) await claimDatabase(sql, systemId);
+    return sql;
+  } catch (error) {
+    await sql.end({ timeout: 1 });
+    throw error;
+  }
 }
 
 /** The driver's template function, whose statements run through the pool. */

@@ -25,7 +25,7 @@ export const SECRET_TEXTS = {
   /** A JSON Web Token, or the beginning of one. */
   jwt: /\beyJ[\w-]{8,}(?:\.[\w-]+){0,2}/,
   /** A token of the payment provider. */
-  paymentToken: /\btok_[a-z0-9_]+/,
+  paymentToken: /\b(?:tok_\w+|pm_\w{8,})/,
   email: /[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b/,
   /** 14 to 19 digits with a valid check digit; amounts of money have at most 13. */
   card: /(?<![\w.-])\d(?:[ -]?\d){13,18}(?![\w-])/,
@@ -40,7 +40,7 @@ const TEXT = new RegExp(
   "g",
 );
 /** Every secret text contains one of these: a cheap test that rules most texts out. */
-const SUSPICIOUS = /(?<![\w.-])\d(?:[ -]?\d){13}|@|eyJ|tok_|[Bb]earer |Basic /;
+const SUSPICIOUS = /(?<![\w.-])\d(?:[ -]?\d){13}|@|eyJ|tok_|pm_|[Bb]earer |Basic /;
 const MAX_DEPTH = 6;
 
 /**

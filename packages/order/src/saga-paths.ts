@@ -1,0 +1,36 @@
+import type { AnySaga } from "@tercet/saga";
+import { cancelOrderSaga, type OrderSagaDeps, placeOrderSaga } from "./sagas.ts";
+
+/** Returns every definition whose sagas this version of the service can continue. */
+export const orderSagas = (deps: OrderSagaDeps) => ({
+  placeOrder: placeOrderSaga(deps),
+  cancelOrder: cancelOrderSaga(deps),
+});
+
+/** The steps of one version of a saga, in order. */
+export interface SagaPath {
+  readonly kind: string;
+  readonly version: number;
+  readonly steps: readonly { readonly name: string; readonly hasUndo: boolean }[];
+}
+
+const toPath = ({ kind, version, steps }: AnySaga): SagaPath => ({
+  kind,
+  version,
+  steps: steps.map(({ name, undo }) => ({ name, hasUndo: undo !== undefined })),
+});
+
+/** The definitions hold functions of these, and none is called to describe them. */
+const notCalled = new Proxy(
+  {},
+  { get: (_, name) => () => Promise.reject(new Error(`${String(name)} is not called`)) },
+);
+
+/** The path of each definition, for those who read stored sagas and drive none. */
+export const sagaPaths: readonly SagaPath[] = Object.values(
+  orderSagas({
+    orders: notCalled as OrderSagaDeps["orders"],
+    payments: notCalled as OrderSagaDeps["payments"],
+    times: { deadlineMs: 0, compensationBudgetMs: 0 },
+  }),
+).map(toPath);

@@ -1,0 +1,8 @@
+CREATE TABLE "system" (
+	"only_row" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"id" text NOT NULL,
+	"create_time" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "system_has_one_row" CHECK ("system"."only_row")
+);
+--> statement-breakpoint
+CREATE INDEX "payments_refunded" ON "payments" USING btree ("update_time","id") WHERE refunded_minor_units > 0;

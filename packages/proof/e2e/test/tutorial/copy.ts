@@ -1,0 +1,55 @@
+import { cp, mkdir } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { ROOT, temporaryFolder } from "@tercet/cli";
+import { listFiles } from "@tercet/cli/repository";
+import { execa } from "execa";
+
+/** A copy of the repository that a test may change. */
+export interface Copy extends AsyncDisposable {
+  readonly path: string;
+  /** Runs a program of the copy. Throws with its output if it fails. */
+  run(program: string, ...args: readonly string[]): Promise<{ readonly stdout: string }>;
+}
+
+/** Copies all files that are not ignored, and installs what they need from pnpm's store. */
+export async function copyRepository(): Promise<Copy> {
+  await using making = new AsyncDisposableStack();
+  const folder = making.use(await temporaryFolder("copy"));
+  for (const file of await listFiles()) {
+    await mkdir(dirname(join(folder.path, file)), { recursive: true });
+    await cp(join(ROOT, file), join(folder.path, file), { verbatimSymlinks: true });
+  }
+  const run = async (program: string, ...args: readonly string[]) => {
+    const { stdout, all, exitCode } = await execa(program, args, {
+      cwd: folder.path,
+      env: copyEnv(folder.path),
+      stdin: "ignore",
+      all: true,
+      reject: false,
+    });
+    if (exitCode !== 0) throw new Error(`${program} ${args.join(" ")}: ${all}`);
+    return { stdout };
+  };
+  const git = (...args: readonly string[]) =>
+    run("git", "-c", "user.name=test", "-c", "user.email=test@example.com", ...args);
+  await git("init", "--quiet");
+  await git("add", "--all");
+  await git("commit", "--quiet", "--message", "Copy");
+  await run("npx", "-y", "pnpm", "install", "--prefer-offline");
+  const made = making.move();
+  return { path: folder.path, run, [Symbol.asyncDispose]: () => made.disposeAsync() };
+}
+
+/** The programs of the copy come first; Vitest's variables for its workers are not passed on. */
+export function copyEnv(path: string): NodeJS.ProcessEnv {
+  const others = Object.fromEntries(
+    Object.keys(process.env)
+      .filter((name) => /^(VITEST|NODE_ENV|CI$|DEV$|PROD$|MODE$|SSR$|BASE_URL$)/.test(name))
+      .map((name) => [name, undefined]),
+  );
+  return {
+    ...others,
+    PATH: [join(path, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
+    NO_COLOR: "1",
+  };
+}

@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, services } from "@tercet/cli/repository";
+import { copyTemplate, insertBefore } from "./copy.ts";
+import { renamed, spellingOf } from "./spelling.ts";
+
+export interface NewService {
+  /** "shipping" */
+  readonly name: string;
+  /** What it keeps, in the singular: "parcel". */
+  readonly resource: string;
+  readonly port: number;
+}
+
+const NAME = /^[a-z][a-z0-9]{1,29}$/;
+/** Of folders, of containers and of the stack's own ports. */
+const TAKEN = [
+  ...["service", "saga", "cli", "stack", "proof", "common", "grpc", "buf", "google", "gen"],
+  ...["postgres", "mongodb", "kong", "collector", "jaeger", "loki", "prometheus", "grafana"],
+  ...["edge", "alertmanager", "acme", "test", "infra", "scripts", "gateway", "perf"],
+];
+const FILES = [
+  ...["config", "errors", "events", "failpoints", "index", "main", "message", "migrate"],
+  ...["routes", "schema", "store", "widget"],
+];
+
+/** Returns what speaks against it, one sentence each. */
+export function serviceProblems({ name, resource, port }: NewService): string[] {
+  const unless = (holds: boolean, problem: string) => (holds ? [] : [problem]);
+  const other = services.find((one) => one.port === port);
+  return [
+    ...unless(NAME.test(name), `the name "${name}" must be 2 to 30 lower-case letters and digits`),
+    ...unless(!TAKEN.includes(name), `the name ${name} is used by something else`),
+    ...unless(
+      !existsSync(join(ROOT, "packages", name)) && !existsSync(join(ROOT, "proto", name)),
+      `packages/${name} or proto/${name} is there already`,
+    ),
+    ...unless(
+      NAME.test(resource) && resource !== name && !FILES.includes(resource),
+      `the resource "${resource}" must be 2 to 30 lower-case letters and digits, not ${name} and none of ${FILES.join(", ")}`,
+    ),
+    ...unless(
+      Number.isInteger(port) && port >= 1024 && port <= 65_535,
+      `the port ${port} must be from 1024 to 65535`,
+    ),
+    ...unless(other === undefined, `the port ${port} is ${other?.name}'s`),
+  ];
+}
+
+/** Writes the folder, the proto and the entry of a service. Resolves to the paths of new files. */
+export async function writeService({ name, resource, port }: NewService): Promise<string[]> {
+  const rename = (text: string) =>
+    renamed(renamed(text, "acme", spellingOf(name)), "widget", spellingOf(resource)).replace(
+      "serviceEnv(5019)",
+      `serviceEnv(${port})`,
+    );
+  const { pascal } = spellingOf(name);
+  const written = [
+    ...(await copyTemplate("service/proto", `proto/${name}/v1`, rename)),
+    ...(await copyTemplate("service/package", `packages/${name}`, rename)),
+  ];
+  await insertBefore(
+    "packages/cli/src/services.ts",
+    "] as const satisfies readonly ServiceEntry[];",
+    `  {
+    name: "${name}",
+    port: ${port},
+    protoServices: ["${name}.v1.${pascal}Service"],
+    database: { name: "${name}", kinds: ["postgres"] },
+    calls: [],
+  },
+`,
+  );
+  const noun = spellingOf(resource);
+  await insertBefore(
+    "packages/proof/e2e/test/canaries.test.ts",
+    "};\nconst methods = (await ourServices())",
+    `  Create${noun.pascal}: () => ({ name: "canary", requestId: id() }),
+  Get${noun.pascal}: () => ({ ${noun.camel}Id: id() }),
+`,
+  );
+  return written;
+}
