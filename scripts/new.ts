@@ -99,8 +99,12 @@ async function newSaga(saga: Parameters<typeof writeSaga>[0]): Promise<number> {
   return 0;
 }
 
-const run = (tool: string, ...args: readonly string[]) =>
-  execa(tool, args, { cwd: ROOT, preferLocal: true, stdio: ["ignore", "inherit", "inherit"] });
+async function run(tool: string, ...args: readonly string[]): Promise<void> {
+  await execa(tool, args, {
+    ...{ cwd: ROOT, preferLocal: true },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+}
 
 function report(written: readonly string[], next: readonly string[]): void {
   const files = written.map((path) => `  ${path}`).join("\n");

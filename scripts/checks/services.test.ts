@@ -24,8 +24,10 @@ test("every place names every service", () => {
 test("what lacks a service is named, with its file", () => {
   const last = services.at(-1) ?? first;
   for (const [file, text] of texts) {
-    const without = text.split("\n").filter((line) => !line.includes(last.name));
-    const problems = placeProblems(new Map([...texts, [file, without.join("\n")]]), [last]);
+    const without = text
+      .replaceAll(last.name, "another")
+      .replaceAll(last.name.toUpperCase(), "ANOTHER");
+    const problems = placeProblems(new Map([...texts, [file, without]]), [last]);
     expect(
       problems.map((problem) => problem.split(" ")[0]),
       file,

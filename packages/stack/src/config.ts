@@ -9,6 +9,13 @@ export type PortName = ServiceName | "edge" | "postgres";
 export const portNames: readonly PortName[] = [...serviceNames, "edge", "postgres"];
 export type StackPorts = Readonly<Record<PortName, number>>;
 
+const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
+export const portVariable = <Name extends PortName>(name: Name) => `${upper(name)}_PORT` as const;
+export const databaseVariable = <Name extends ServiceName>(name: Name) =>
+  `${upper(name)}_DATABASE_URL` as const;
+/** Where its callers find a service. */
+export const urlVariable = <Name extends ServiceName>(name: Name) => `${upper(name)}_URL` as const;
+
 export interface StackConfig {
   /** The folder of the databases, logs, secrets and the provider's book. */
   readonly dataDir: string;
@@ -43,15 +50,6 @@ async function settingsOf(name: ServiceName): Promise<readonly string[]> {
   const settings = exported[`${name}Settings`];
   if (settings === undefined) throw new Error(`${service} exports no ${name}Settings`);
   return settings;
-}
-
-const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
-export const portVariable = <Name extends PortName>(name: Name) => `${upper(name)}_PORT` as const;
-export const databaseVariable = <Name extends ServiceName>(name: Name) =>
-  `${upper(name)}_DATABASE_URL` as const;
-/** Where its callers find a service. */
-export function urlVariable<Name extends ServiceName>(name: Name) {
-  return `${upper(name)}_URL` as const;
 }
 
 /** The variables of a stack that runs next to others: every port is any free one. */

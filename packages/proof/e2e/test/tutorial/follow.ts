@@ -15,7 +15,6 @@ export interface FollowOptions {
 /** What the first terminal is for: it runs until Ctrl-C. */
 const START = "npx -y pnpm start";
 const STARTED = "Tercet is running";
-const STOP = "Press `Ctrl-C` in the first terminal.";
 const END = "-- end of block --";
 
 /**
@@ -27,11 +26,10 @@ export async function follow(page: string, options: FollowOptions): Promise<stri
   const text = await readFile(page, "utf8");
   await using shell = openShell(options);
   await using stack = new FirstTerminal(options);
-  const parts = /^```(sh|diff)\n(.*?)^```$|^.*Press `Ctrl-C` in the first terminal\.$/gms;
-  for (const [part, kind, block = ""] of text.matchAll(parts)) {
-    if (kind === undefined) {
-      if (part.endsWith(STOP)) await stack.stop();
-    } else if (kind === "diff") await change(options.cwd, block);
+  const parts = /^```(sh|diff)\n([\s\S]*?)^```$|Press `Ctrl-C` in the first terminal\./gm;
+  for (const [, kind, block = ""] of text.matchAll(parts)) {
+    if (kind === undefined) await stack.stop();
+    else if (kind === "diff") await change(options.cwd, block);
     else if (block.trim() === START) await stack.start();
     else await shell.paste(block);
   }

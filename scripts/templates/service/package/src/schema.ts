@@ -1,7 +1,7 @@
 import { timeDefaultNow } from "@tercet/service";
 import { pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
 
-export { requests } from "@tercet/service";
+export { requests, system } from "@tercet/service";
 
 export const widgets = pgTable(
   "widgets",
