@@ -17,6 +17,7 @@ Writes everything that is generated and committed:
   lines of a service in charts, Compose, images, alerts  from packages/cli/src/services.ts
   gen/src                            from proto/ (buf)
   gateway/kong.yml                   from the access rules in proto/
+  docs/sagas.md                      from the sagas of Order
   infra/grafana/dashboards           from infra/grafana/dashboards.ts
   charts/tercet/files                copies of files outside charts/
   infra/k8s/base, infra/k8s/databases  from charts/ (helm)
@@ -37,6 +38,7 @@ await writePlaces();
 await run("buf", ["generate"]);
 // In another process, as it loads what buf has just written.
 await run("node", ["--conditions=source", "gateway/src/main.ts"]);
+await run("node", ["--conditions=source", "scripts/saga-page.ts"]);
 await writeDashboards();
 await writeChartFiles();
 if (!(await generateManifests()))

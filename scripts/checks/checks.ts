@@ -67,6 +67,11 @@ export const checks: readonly Check[] = [
     "Kong exposes exactly the methods for the outside; gateway/kong.yml is generated",
     KONG,
   ),
+  check(
+    "sagas",
+    "docs/sagas.md is generated from the sagas of Order",
+    `${FROM_SOURCE} scripts/saga-page.ts --check`,
+  ),
   check("imports", "imports point one way", checkImports),
   check(
     "services",

@@ -50,15 +50,18 @@ async function cancelConfirmed(
 
 /** Resolves to false, and changes nothing, if the saga is not RUNNING or has just moved. */
 async function compensatePending(
-  { sql, store, engine, placeOrder }: OrderDeps,
+  { sql, store, engine, observer, placeOrder }: OrderDeps,
   request: RequestRecord,
   failure: SagaFailure,
 ): Promise<boolean> {
   const saga = await findSagaOf(sql, request.resourceId, placeOrder.kind);
   if (saga?.state !== "RUNNING") return false;
-  const move = compensateNow(saga, placeOrder, failure, engine.worker);
+  const author = { worker: engine.worker, principal: request.caller };
+  const move = compensateNow(saga, placeOrder, failure, author);
   if (move === undefined) return false;
   const compensating = await store.intervene(request, move, placeOrder.kind);
-  if (compensating) engine.wake();
-  return compensating;
+  if (!compensating) return false;
+  observer.onIntervened?.(saga, move);
+  engine.wake();
+  return true;
 }

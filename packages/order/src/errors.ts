@@ -9,7 +9,8 @@ export type OrderReason =
   | "OUT_OF_STOCK"
   | "ORDER_NOT_CANCELLABLE"
   | "SAGA_NOT_RETRYABLE"
-  | "SAGA_NOT_COMPENSATABLE";
+  | "SAGA_NOT_COMPENSATABLE"
+  | "SAGA_NOT_RESOLVABLE";
 
 export class OrderError extends ReasonError<OrderReason> {}
 
@@ -22,4 +23,5 @@ export const orderErrorCodes: ErrorCodes<OrderReason> = {
   ORDER_NOT_CANCELLABLE: Code.FailedPrecondition,
   SAGA_NOT_RETRYABLE: Code.FailedPrecondition,
   SAGA_NOT_COMPENSATABLE: Code.FailedPrecondition,
+  SAGA_NOT_RESOLVABLE: Code.FailedPrecondition,
 };

@@ -3,8 +3,20 @@ import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ProductSchema } from "@tercet/gen/order/v1/catalog_service";
 import { type OrderSchema, OrderStatus as WireStatus } from "@tercet/gen/order/v1/order_service";
 import { SagaAction, type SagaEventSchema, SagaOutcome } from "@tercet/gen/order/v1/saga_event";
-import { type SagaSchema, SagaState as WireState } from "@tercet/gen/order/v1/saga_service";
-import { isOpen, type SagaEvent, type SagaState, type SagaView } from "@tercet/saga";
+import {
+  SagaLateReason,
+  SagaResolutionOutcome,
+  type SagaSchema,
+  SagaState as WireState,
+} from "@tercet/gen/order/v1/saga_service";
+import {
+  isOpen,
+  type NewResolution,
+  RESOLUTION_OUTCOMES,
+  type SagaEvent,
+  type SagaState,
+  type SagaView,
+} from "@tercet/saga";
 import {
   itemTotal,
   type Order,
@@ -32,11 +44,15 @@ export const toOrderMessage = (
   ...(order.failure && { failure: order.failure }),
   createTime: timestampFromDate(order.createTime),
   updateTime: timestampFromDate(order.updateTime),
-  timeline: "timeline" in order ? order.timeline.map(toEventMessage) : [],
+  ...("timeline" in order && {
+    timeline: order.timeline.map(toEventMessage),
+    sagaIds: [...order.sagaIds],
+  }),
 });
 
 const toItemMessage = (item: OrderItem) => ({ ...item, total: itemTotal(item) });
 
+/** As customers see it too: without who intervened. */
 export const toEventMessage = (event: SagaEvent): MessageInitShape<typeof SagaEventSchema> => ({
   time: timestampFromDate(new Date(event.time)),
   step: event.step,
@@ -63,10 +79,25 @@ export const toSagaMessage = (
   fence: saga.fence,
   lastError: saga.lastError ?? "",
   orderId: saga.subject,
-  events: withEvents ? saga.events.map(toEventMessage) : [],
+  events: withEvents
+    ? saga.events.map((event) => ({ ...toEventMessage(event), principal: event.principal ?? "" }))
+    : [],
   createTime: timestampFromDate(saga.createTime),
   updateTime: timestampFromDate(saga.updateTime),
+  age: durationFromMs(Math.round(saga.ageMs)),
+  lateReason: SagaLateReason[saga.lateReason ?? "UNSPECIFIED"],
+  ...(saga.resolution && {
+    resolution: {
+      ...saga.resolution,
+      outcome: SagaResolutionOutcome[saga.resolution.outcome],
+      time: timestampFromDate(new Date(saga.resolution.time)),
+    },
+  }),
 });
+
+/** The schema allows no other value than these. */
+export const fromResolutionOutcome = (outcome: SagaResolutionOutcome): NewResolution["outcome"] =>
+  RESOLUTION_OUTCOMES.find((name) => SagaResolutionOutcome[name] === outcome) ?? "WRITTEN_OFF";
 
 /** A filter: unspecified is undefined, which matches all. */
 export const fromStatusMessage = (status: WireStatus): OrderStatus | undefined =>

@@ -1,4 +1,4 @@
-import type { SagaDefinition, SagaEngine } from "@tercet/saga";
+import type { SagaDefinition, SagaEngine, SagaObserver } from "@tercet/saga";
 import type { Sql } from "@tercet/service";
 import type { OrderChanges } from "./order-changes.ts";
 import type { CancelInput, PlaceInput } from "./sagas.ts";
@@ -8,6 +8,7 @@ export interface OrderDeps {
   readonly sql: Sql;
   readonly store: OrderStore;
   readonly engine: SagaEngine;
+  readonly observer: SagaObserver;
   readonly changes: OrderChanges;
   readonly placeOrder: SagaDefinition<PlaceInput>;
   readonly cancelOrder: SagaDefinition<CancelInput>;

@@ -54,10 +54,11 @@ export async function createOrderService(
   const sagas = orderSagas(sagaDeps);
   const definitions = Object.values(sagas);
   const subjectAttribute = "order.id";
+  const observer = sagaEvents({ log, definitions, subjectAttribute, notify: changes.publish });
   const engine = createSagaEngine({
     store: withFailpoints(failpoints, "sagas", postgresSagaStore(work, lease)),
     definitions,
-    observer: sagaEvents({ log, definitions, subjectAttribute, notify: changes.publish }),
+    observer,
     tracer: sagaTracer({
       subjectAttribute,
       origin: () => {
@@ -77,8 +78,8 @@ export async function createOrderService(
     log,
     routes: (router: ConnectRouter) => {
       catalogRoutes({ store })(router);
-      orderRoutes({ sql, store, engine, changes, ...sagas })(router);
-      sagaRoutes({ sql, store, engine, definitions })(router);
+      orderRoutes({ sql, store, engine, observer, changes, ...sagas })(router);
+      sagaRoutes({ sql, store, engine, observer, definitions })(router);
     },
     errors: orderErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),

@@ -49,8 +49,9 @@ export interface Order {
   readonly updateTime: Date;
 }
 
-/** An order with the events of its sagas. */
+/** An order with its sagas and their events, the oldest first. */
 export interface OrderWithTimeline extends Order {
+  readonly sagaIds: readonly string[];
   readonly timeline: readonly SagaEvent[];
   /** Differs after every change of the order or of one of its sagas. */
   readonly version: string;
@@ -75,7 +76,7 @@ export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> 
   REJECTED: [],
   CANCELLING: ["CANCELLED", "NEEDS_ATTENTION"],
   CANCELLED: [],
-  NEEDS_ATTENTION: ["PENDING", "CANCELLING"],
+  NEEDS_ATTENTION: ["PENDING", "CANCELLING", "CANCELLED"],
 };
 
 /**
@@ -89,16 +90,23 @@ export const PLACE_ORDER = "place-order";
 export const CANCEL_ORDER = "cancel-order";
 
 /**
- * The status of an order while its saga is in this state. The final statuses are written by the
- * saga's steps.
+ * The status of an order while its saga is in this state. The other final statuses are written by
+ * the saga's steps.
  */
 export function statusDuring(
   kind: string,
   state: Exclude<SagaState, "COMPLETED" | "COMPENSATED">,
 ): OrderStatus {
   if (state === "NEEDS_ATTENTION") return "NEEDS_ATTENTION";
+  if (state === "RESOLVED") return "CANCELLED";
   return state === "RUNNING" && kind === PLACE_ORDER ? "PENDING" : "CANCELLING";
 }
+
+/**
+ * Whether an order holds its stock while a saga of this kind is open: from its confirmation until
+ * the last step of its cancellation.
+ */
+export const holdsStockDuring = (kind: string): boolean => kind === CANCEL_ORDER;
 
 const MAX_TOTAL = 1_000_000_000_000n;
 

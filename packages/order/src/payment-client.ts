@@ -11,7 +11,13 @@ import {
   TerminalError,
   UnknownOutcomeError,
 } from "@tercet/saga";
-import { createServiceClient, type Money, reasonOf, serviceToken } from "@tercet/service";
+import {
+  createServiceClient,
+  isNotCalled,
+  type Money,
+  reasonOf,
+  serviceToken,
+} from "@tercet/service";
 import type { OrderConfig } from "./config.ts";
 
 export type PaymentClient = Client<typeof PaymentService>;
@@ -121,6 +127,8 @@ const NOT_DONE = new Set([
   Code.PermissionDenied,
   Code.Unimplemented,
 ]);
+/** Reasons of Payment, and of every service, that say the same. */
+const NOT_DONE_REASONS = new Set(["PAYMENT_IN_PROGRESS", "PROVIDER_REFUSED", "OVERLOADED"]);
 
 /** Any other error leaves the outcome unknown: without a response the call may have happened. */
 async function settled(
@@ -133,8 +141,9 @@ async function settled(
     const error = ConnectError.from(cause);
     const message = `${Code[error.code]}: ${error.rawMessage}`;
     if (DEFINITE.has(error.code)) throw refusal(message, cause);
-    if (NOT_DONE.has(error.code) || reasonOf(error) === "PAYMENT_IN_PROGRESS")
-      throw new RetryableError(message, { cause });
+    const notDone =
+      isNotCalled(error) || NOT_DONE.has(error.code) || NOT_DONE_REASONS.has(reasonOf(error) ?? "");
+    if (notDone) throw new RetryableError(message, { cause });
     throw new UnknownOutcomeError(message, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import {
   advance,
   beginSaga,
+  type Fragment,
   type Move,
   moveRows,
   type NewSaga,
@@ -8,12 +9,18 @@ import {
   toResults,
 } from "@tercet/saga";
 import { type Money, type RequestRecord, type Sql, useRequest } from "@tercet/service";
-import { type NewOrder, type Order, type OrderWithTimeline, statusDuring } from "./order.ts";
+import {
+  holdsStockDuring,
+  type NewOrder,
+  type Order,
+  type OrderWithTimeline,
+  statusDuring,
+} from "./order.ts";
 import type { ItemRow, orders } from "./schema.ts";
 import type { OrderFilter, OrderVersion } from "./store.ts";
 
 type OrderRow = typeof orders.$inferSelect;
-type Timeline = Pick<OrderWithTimeline, "timeline" | "version">;
+type Timeline = Pick<OrderWithTimeline, "timeline" | "sagaIds" | "version">;
 
 function toOrder(stored: OrderRow): Order {
   const { items, currencyCode, minorUnits, refundedMinorUnits, failure, ...row } = stored;
@@ -104,16 +111,23 @@ export async function restockOrders(sql: Sql, moves: readonly Move[]) {
   const rows = await sql<{ sagaId: string }[]>`
     with moves as (${moveRows(sql, moves)}),
     moved as (${advance(sql)}),
-    returned as (
-      select i.sku, sum(i.quantity) as quantity
-      from moved join orders o on o.id = moved.subject cross join lateral jsonb_to_recordset(o.items) as i(sku text, quantity bigint)
-      group by i.sku),
-    held as (select sku from products where sku in (select sku from returned) order by sku for update),
-    restocked as (update products p set stock = p.stock + r.quantity from held join returned r using (sku) where p.sku = held.sku),
+    ${returnedStock(sql, sql`true`)},
     cancelled as (update orders o set status = 'CANCELLED', refunded_minor_units = minor_units, update_time = now() from moved where o.id = moved.subject)
     select saga_id from moved`;
   return toResults(moves, rows);
 }
+
+/**
+ * Returns the common table expressions that return the stock of orders whose saga has `moved`, if
+ * the condition `only` on `moved` holds.
+ */
+const returnedStock = (sql: Sql, only: Fragment) => sql`
+    returned as (
+      select i.sku, sum(i.quantity) as quantity
+      from moved join orders o on o.id = moved.subject cross join lateral jsonb_to_recordset(o.items) as i(sku text, quantity bigint)
+      where ${only} group by i.sku),
+    held as (select sku from products where sku in (select sku from returned) order by sku for update),
+    restocked as (update products p set stock = p.stock + r.quantity from held join returned r using (sku) where p.sku = held.sku)`;
 
 export async function reflectMoves(sql: Sql, moves: readonly Move[], kind: string) {
   const rows = await sql<{ sagaId: string }[]>`
@@ -127,6 +141,7 @@ function reflected(sql: Sql, kind: string) {
       status = case moved.state
         when 'RUNNING' then ${statusDuring(kind, "RUNNING")}
         when 'COMPENSATING' then ${statusDuring(kind, "COMPENSATING")}
+        when 'RESOLVED' then ${statusDuring(kind, "RESOLVED")}
         else ${statusDuring(kind, "NEEDS_ATTENTION")} end,
       failure = coalesce(moved.failure, o.failure),
       update_time = now()
@@ -139,6 +154,7 @@ export async function intervene(sql: Sql, request: RequestRecord, move: Move, ki
     still as (select s.id from sagas s join moves m on s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" for update of s),
     request as (${useRequest(sql, request, sql`still`)}),
     moved as (${advance(sql, sql`exists (select from request)`)}),
+    ${returnedStock(sql, sql`moved.state = 'RESOLVED' and ${holdsStockDuring(kind)}`)},
     reflected as (${reflected(sql, kind)})
     select saga_id from moved`;
   return rows.length > 0;
@@ -167,9 +183,12 @@ export async function findOrder(sql: Sql, id: string, customerId: string | undef
     select o.*, (
       select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
       from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline,
+      (select coalesce(jsonb_agg(s.id order by s.create_time), '[]') from sagas s where s.subject = o.id) as saga_ids,
       concat(o.update_time, ' ', (select max(s.update_time) from sagas s where s.subject = o.id)) as version
     from orders o where o.id = ${id} and ${customerId === undefined ? sql`true` : sql`o.customer_id = ${customerId}`}`;
-  return row && { ...toOrder(row), timeline: row.timeline, version: row.version };
+  if (row === undefined) return undefined;
+  const { timeline, sagaIds, version } = row;
+  return { ...toOrder(row), timeline, sagaIds, version };
 }
 
 export async function listOrders(

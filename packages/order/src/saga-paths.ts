@@ -11,13 +11,21 @@ export const orderSagas = (deps: OrderSagaDeps) => ({
 export interface SagaPath {
   readonly kind: string;
   readonly version: number;
-  readonly steps: readonly { readonly name: string; readonly hasUndo: boolean }[];
+  readonly recovery: AnySaga["recovery"];
+  readonly steps: readonly StepPath[];
 }
 
-const toPath = ({ kind, version, steps }: AnySaga): SagaPath => ({
+export interface StepPath {
+  readonly name: string;
+  readonly kind: AnySaga["steps"][number]["kind"];
+  readonly hasUndo: boolean;
+}
+
+const toPath = ({ kind, version, recovery, steps }: AnySaga): SagaPath => ({
   kind,
   version,
-  steps: steps.map(({ name, undo }) => ({ name, hasUndo: undo !== undefined })),
+  recovery,
+  steps: steps.map(({ name, kind, undo }) => ({ name, kind, hasUndo: undo !== undefined })),
 });
 
 /** The definitions hold functions of these, and none is called to describe them. */

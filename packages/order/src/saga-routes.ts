@@ -1,15 +1,20 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import {
   CompensateSagaRequestSchema,
+  ResolveSagaRequestSchema,
   RetrySagaRequestSchema,
   SagaService,
 } from "@tercet/gen/order/v1/saga_service";
 import {
   type AnySaga,
+  type Author,
   compensateNow,
+  definitionOf,
   findSaga,
   listSagas,
   type Move,
+  resolveNow,
   retryNow,
   type SagaView,
 } from "@tercet/saga";
@@ -20,28 +25,30 @@ import {
   once,
   pageSize,
   type RequestRecord,
-  type Sql,
   toPage,
   toRequest,
 } from "@tercet/service";
 import { OrderError, type OrderReason } from "./errors.ts";
-import { fromStateMessage, toSagaMessage } from "./message.ts";
+import { fromResolutionOutcome, fromStateMessage, toSagaMessage } from "./message.ts";
 import type { OrderDeps } from "./order-deps.ts";
 
-export interface SagaDeps extends Pick<OrderDeps, "sql" | "store" | "engine"> {
+export interface SagaDeps extends Pick<OrderDeps, "sql" | "store" | "engine" | "observer"> {
   readonly definitions: readonly AnySaga[];
 }
 
 /** The handlers of order.v1.SagaService. */
 export function sagaRoutes(deps: SagaDeps) {
-  const { sql, engine } = deps;
+  const { sql, definitions } = deps;
   return (router: ConnectRouter): void => {
     router.service(SagaService, {
-      async listSagas({ pageSize: requested, pageToken, state, kind }) {
+      async listSagas({ pageSize: requested, pageToken, lateAfter, ...filter }) {
         const size = pageSize(requested);
+        const { kind, late } = filter;
+        const state = fromStateMessage(filter.state);
         const rows = await listSagas(
           sql,
-          { state: fromStateMessage(state), kind },
+          { state, kind, late, subject: filter.orderId || undefined },
+          { definitions, afterMs: lateAfter && durationMs(lateAfter) },
           decodePageToken(pageToken),
           size + 1,
         );
@@ -52,7 +59,7 @@ export function sagaRoutes(deps: SagaDeps) {
         };
       },
 
-      getSaga: async ({ sagaId }) => toSagaMessage(await existingSaga(sql, sagaId), true),
+      getSaga: async ({ sagaId }) => toSagaMessage(await existingSaga(deps, sagaId), true),
 
       retrySaga: (message, context) =>
         applyIntervention(
@@ -60,7 +67,7 @@ export function sagaRoutes(deps: SagaDeps) {
           context,
           toRequest(context, RetrySagaRequestSchema, message, message.sagaId),
           "SAGA_NOT_RETRYABLE",
-          (saga, definition) => retryNow(saga, definition, engine.worker),
+          (saga, definition, author) => definition && retryNow(saga, definition, author),
         ),
 
       compensateSaga: (message, context) =>
@@ -69,9 +76,23 @@ export function sagaRoutes(deps: SagaDeps) {
           context,
           toRequest(context, CompensateSagaRequestSchema, message, message.sagaId),
           "SAGA_NOT_COMPENSATABLE",
-          (saga, definition) => {
+          (saga, definition, author) => {
             const failure = { reason: "CANCELLED_BY_OPERATOR", message: message.reason };
-            return compensateNow(saga, definition, failure, engine.worker);
+            return definition && compensateNow(saga, definition, failure, author);
+          },
+        ),
+
+      resolveSaga: (message, context) =>
+        applyIntervention(
+          deps,
+          context,
+          toRequest(context, ResolveSagaRequestSchema, message, message.sagaId),
+          "SAGA_NOT_RESOLVABLE",
+          (saga, definition, { worker, principal }) => {
+            const { reference, reason } = message;
+            const outcome = fromResolutionOutcome(message.outcome);
+            const resolution = { outcome, reference, reason, principal };
+            return resolveNow(saga, definition, resolution, worker);
           },
         ),
     });
@@ -80,15 +101,16 @@ export function sagaRoutes(deps: SagaDeps) {
 
 /** Applies an operator's move; throws `refusal` if the saga does not allow it. */
 async function applyIntervention(
-  { sql, store, engine, definitions }: SagaDeps,
+  deps: SagaDeps,
   context: HandlerContext,
   request: RequestRecord,
   refusal: OrderReason,
-  decide: (saga: SagaView, definition: AnySaga) => Move | undefined,
+  decide: (saga: SagaView, definition: AnySaga | undefined, author: Author) => Move | undefined,
 ) {
-  const saga = await existingSaga(sql, request.resourceId);
-  const definition = definitions.find(({ kind }) => kind === saga.kind);
-  const move = definition && decide(saga, definition);
+  const { store, engine, observer } = deps;
+  const saga = await existingSaga(deps, request.resourceId);
+  const author = { worker: engine.worker, principal: request.caller };
+  const move = decide(saga, definitionOf(deps.definitions, saga), author);
   const result = await once(
     store,
     request,
@@ -98,15 +120,18 @@ async function applyIntervention(
   if (result.kind === "unchanged")
     throw new OrderError(
       refusal,
-      `a saga that is ${saga.state} does not allow this, or it has just changed`,
+      refusal === "SAGA_NOT_RESOLVABLE" && saga.state === "RUNNING"
+        ? "a saga that is RUNNING can still be undone: compensate it first"
+        : `a saga that is ${saga.state} does not allow this, or it has just changed`,
       { state: saga.state },
     );
+  if (result.kind === "done" && move !== undefined) observer.onIntervened?.(saga, move);
   engine.wake();
-  return toSagaMessage(await existingSaga(sql, saga.id), true);
+  return toSagaMessage(await existingSaga(deps, saga.id), true);
 }
 
-async function existingSaga(sql: Sql, id: string): Promise<SagaView> {
-  const saga = await findSaga(sql, id);
+async function existingSaga({ sql, definitions }: SagaDeps, id: string): Promise<SagaView> {
+  const saga = await findSaga(sql, id, { definitions });
   if (saga === undefined) throw notFound("saga");
   return saga;
 }

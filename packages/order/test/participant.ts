@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { MoneySchema } from "@tercet/gen/common/v1/money";
 import {
   type Payment,
@@ -10,7 +11,13 @@ import {
 import type { Money } from "@tercet/service";
 
 /** What the participant does with every call until `behave` is called again. */
-export type Behaviour = "works" | "declines" | "refuses" | "is down" | "cannot refund";
+export type Behaviour =
+  | "works"
+  | "declines"
+  | "refuses"
+  | "is down"
+  | "cannot refund"
+  | "refuses refunds";
 
 /**
  * A payment service reduced to what Order sees of it: the status of each payment by its id. It can
@@ -47,6 +54,10 @@ export function createParticipant() {
         down();
         if (behaviour === "cannot refund")
           throw new ConnectError("refunds are down", Code.Unavailable);
+        if (behaviour === "refuses refunds")
+          throw new ConnectError("refused by the payment provider: no", Code.Aborted, undefined, [
+            { desc: ErrorInfoSchema, value: { reason: "PROVIDER_REFUSED" } },
+          ]);
         const settled = payments.get(paymentId);
         if (settled === undefined) payments.set(paymentId, PaymentStatus.VOIDED);
         if (settled === PaymentStatus.SUCCEEDED || settled === PaymentStatus.PARTIALLY_REFUNDED)

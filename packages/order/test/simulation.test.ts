@@ -9,12 +9,12 @@ import {
 } from "./simulation/simulate.ts";
 import type { Invariant } from "./simulation/violation.ts";
 
+/** Enough for each event below to occur. */
+const WORLDS = 10_000;
 /** SIMULATION_SEED replays one world; SIMULATION_SEEDS is the number of worlds. */
 const replayed = process.env["SIMULATION_SEED"];
-const seeds =
-  replayed === undefined
-    ? seedsFrom(1, Number(process.env["SIMULATION_SEEDS"] ?? 10_000))
-    : [Number(replayed)];
+const worlds = Number(process.env["SIMULATION_SEEDS"] ?? WORLDS);
+const seeds = replayed === undefined ? seedsFrom(1, worlds) : [Number(replayed)];
 
 /** What must occur in some world: an invariant that was never at risk has not been tested. */
 const SIGHTS = [
@@ -28,6 +28,8 @@ const SIGHTS = [
   "compensated for the customer",
   "confirmed order cancelled",
   "cancellation parked",
+  "place-order resolved by an operator",
+  "cancel-order resolved by an operator",
   "statement executed late",
   "statement's reply lost",
   "message lost",
@@ -41,7 +43,8 @@ const SIGHTS = [
 
 test("nothing is lost, doubled or torn in any world", async () => {
   const sightings = await simulateAll(seeds);
-  if (replayed === undefined) expect([...sightings.keys()]).toEqual(expect.arrayContaining(SIGHTS));
+  if (replayed === undefined && worlds >= WORLDS)
+    expect([...sightings.keys()]).toEqual(expect.arrayContaining(SIGHTS));
 });
 
 describe.skipIf(replayed !== undefined)("the simulator", () => {
@@ -56,12 +59,13 @@ describe.skipIf(replayed !== undefined)("the simulator", () => {
     "undo registered after the step": "I1",
     "missing fence": "I7",
     "take-over keeps the fence": "I7",
-    "charge without key": "I2",
+    "charge without key": "I1",
     "lost tombstone": "I1",
     "refund marked done before the money moved": "I1",
     "order written without its saga": "I8",
     "refund without key": "I2",
     "stock returned without its saga": "stock",
+    "stock kept by a resolution": "stock",
   };
 
   test.each(DEFECTS)("sees the defect: %s", async (defect) => {

@@ -5,6 +5,7 @@ import { type ErrorCodes, ReasonError } from "@tercet/service";
 export type PaymentReason =
   | "PAYMENT_VOIDED"
   | "PAYMENT_IN_PROGRESS"
+  | "PROVIDER_REFUSED"
   | "PROVIDER_UNAVAILABLE"
   | "REFUND_EXCEEDS_CAPTURE"
   | "CURRENCY_MISMATCH";
@@ -14,6 +15,7 @@ export class PaymentError extends ReasonError<PaymentReason> {}
 export const paymentErrorCodes: ErrorCodes<PaymentReason> = {
   PAYMENT_VOIDED: Code.FailedPrecondition,
   PAYMENT_IN_PROGRESS: Code.Aborted,
+  PROVIDER_REFUSED: Code.Aborted,
   PROVIDER_UNAVAILABLE: Code.Unavailable,
   REFUND_EXCEEDS_CAPTURE: Code.FailedPrecondition,
   CURRENCY_MISMATCH: Code.InvalidArgument,

@@ -8,6 +8,7 @@ export {
   type PaymentProvider,
   type ProviderCharge,
   ProviderOutcomeUnknownError,
+  ProviderRefusedError,
   ProviderUnavailableError,
 } from "./provider.ts";
 export { REFUNDS_WORK } from "./simulator.ts";

@@ -2,6 +2,7 @@ import { metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   type PaymentProvider,
   ProviderOutcomeUnknownError,
+  ProviderRefusedError,
   ProviderUnavailableError,
 } from "./provider.ts";
 
@@ -50,5 +51,6 @@ export function observedProvider(provider: PaymentProvider): PaymentProvider {
 
 function outcomeOf(error: unknown): string {
   if (error instanceof ProviderOutcomeUnknownError) return "unknown";
+  if (error instanceof ProviderRefusedError) return "refused";
   return error instanceof ProviderUnavailableError ? "unavailable" : "error";
 }

@@ -19,8 +19,8 @@ export interface PaymentProvider {
   charge(key: string, amount: Money, token: string, signal: AbortSignal): Promise<ProviderCharge>;
 
   /**
-   * Refunds all or part of the charge with `chargeKey`. Throws ProviderOutcomeUnknownError and
-   * ProviderUnavailableError.
+   * Refunds all or part of the charge with `chargeKey`. Throws ProviderRefusedError,
+   * ProviderOutcomeUnknownError and ProviderUnavailableError.
    */
   refund(
     key: string,
@@ -42,6 +42,14 @@ export interface PaymentProvider {
 /** The provider did not respond: the money may have moved or not. Repeat with the same key. */
 export class ProviderOutcomeUnknownError extends Error {
   override readonly name = "ProviderOutcomeUnknownError";
+}
+
+/**
+ * The provider responded that it does not refund this charge, for now: no money moved. The message
+ * is shown to operators and customers. Repeat with the same key once the cause is removed.
+ */
+export class ProviderRefusedError extends Error {
+  override readonly name = "ProviderRefusedError";
 }
 
 /** The provider did nothing: no money moved. Repeat with the same key. */

@@ -3,7 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readBook } from "./book.ts";
-import { ProviderOutcomeUnknownError, ProviderUnavailableError } from "./provider.ts";
+import {
+  ProviderOutcomeUnknownError,
+  ProviderRefusedError,
+  ProviderUnavailableError,
+} from "./provider.ts";
 import { REFUNDS_WORK, Simulator } from "./simulator.ts";
 
 const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
@@ -129,7 +133,7 @@ describe("the simulated provider", () => {
 
   test("tok_refund_fails: refunds fail until the file REFUNDS_WORK exists", async () => {
     await provider.charge("a", EUR(10n), "tok_refund_fails", inTime());
-    await expect(provider.refund("r", "a", EUR(10n))).rejects.toThrow(ProviderUnavailableError);
+    await expect(provider.refund("r", "a", EUR(10n))).rejects.toThrow(ProviderRefusedError);
     await writeFile(join(bookDir, REFUNDS_WORK), "");
     await provider.refund("r", "a", EUR(10n));
     expect(await kinds()).toEqual(["charge", "refund"]);

@@ -8,6 +8,7 @@ import {
   type PaymentProvider,
   type ProviderCharge,
   ProviderOutcomeUnknownError,
+  ProviderRefusedError,
   ProviderUnavailableError,
 } from "./provider.ts";
 
@@ -90,7 +91,7 @@ export class Simulator implements PaymentProvider {
     const charge = await reach(book.findCharge(this.#dir, chargeKey));
     if (charge?.kind !== "charge") throw new Error("the provider has no such charge");
     if (charge.refundsFail && !(await this.#refundsWork()))
-      throw new ProviderUnavailableError("the provider does not refund this charge for now");
+      throw new ProviderRefusedError("it does not refund this charge for now");
     const reference = `re_${crypto.randomUUID()}`;
     const refund = { kind: "refund", key, chargeKey, amount, reference, time: new Date() } as const;
     const { entry } = await reach(book.append<book.RefundEntry>(this.#dir, refund));

@@ -351,7 +351,7 @@ describe("refundPayment of a payment that the provider charged and this database
     const refund = aRefundRequest();
     for (const request of [refund, refund, aRefundRequest()])
       await expect(refundPayment(deps, paymentId, request)).rejects.toThrow(
-        reason("PROVIDER_UNAVAILABLE"),
+        reason("PROVIDER_REFUSED"),
       );
     expect(await deps.store.get(paymentId)).toMatchObject({
       status: "VOIDED",
@@ -503,7 +503,7 @@ describe("refundPayment", () => {
   test("that the provider refuses keeps its amount reserved and continues on retry", async () => {
     const { id } = await charged(1_000n, "tok_refund_fails");
     const request = aRefundRequest();
-    await expect(refundPayment(deps, id, request)).rejects.toThrow(reason("PROVIDER_UNAVAILABLE"));
+    await expect(refundPayment(deps, id, request)).rejects.toThrow(reason("PROVIDER_REFUSED"));
     expect((await deps.store.get(id))?.refunds).toMatchObject([{ status: "PENDING" }]);
     await expect(refundPayment(deps, id, aRefundRequest())).rejects.toThrow(
       reason("PAYMENT_IN_PROGRESS"),

@@ -1,6 +1,6 @@
 import { noteLogContext } from "@tercet/service";
 import { v5 as uuidv5 } from "uuid";
-import { PaymentError } from "./errors.ts";
+import { PaymentError, type PaymentReason } from "./errors.ts";
 import * as events from "./events.ts";
 import {
   assertSameFingerprint,
@@ -17,6 +17,7 @@ import type { PaymentDeps } from "./payment-deps.ts";
 import {
   type ProviderCharge,
   ProviderOutcomeUnknownError,
+  ProviderRefusedError,
   ProviderUnavailableError,
 } from "./provider.ts";
 
@@ -62,7 +63,7 @@ export async function processPayment(deps: PaymentDeps, request: ChargeRequest):
  * Refunds once for each refund id. An unknown payment becomes a tombstone, VOIDED; a declined or
  * voided payment is returned as it is, once it is certain that no money is held. Throws what
  * `decideRefund` throws, PAYMENT_IN_PROGRESS while the outcome of the charge is unknown,
- * PROVIDER_UNAVAILABLE.
+ * PROVIDER_REFUSED, PROVIDER_UNAVAILABLE.
  */
 export async function refundPayment(
   deps: PaymentDeps,
@@ -265,8 +266,9 @@ async function reserveRefund(
 }
 
 /**
- * Bounds one call of the provider, whether or not it heeds its signal. A failure becomes
- * PROVIDER_UNAVAILABLE: the outcome is unknown, and the same call is safe to repeat.
+ * Bounds one call of the provider, whether or not it heeds its signal. A refusal becomes
+ * PROVIDER_REFUSED: no money moved. Any other failure becomes PROVIDER_UNAVAILABLE: the outcome is
+ * unknown. In both cases the same call is safe to repeat.
  */
 async function callProvider<T>(
   deps: PaymentDeps,
@@ -277,17 +279,29 @@ async function callProvider<T>(
   try {
     return await Promise.race([call(signal), rejectOnAbort(signal)]);
   } catch (error) {
-    const known =
-      error instanceof ProviderOutcomeUnknownError || error instanceof ProviderUnavailableError;
-    if (!known) throw error;
-    events.providerFailed(deps.log, payment, error);
-    throw new PaymentError(
+    const failure = toPaymentError(error);
+    if (failure === undefined) throw error;
+    events.providerFailed(deps.log, payment, error as Error);
+    throw failure;
+  }
+}
+
+function toPaymentError(cause: unknown): PaymentError | undefined {
+  const failure = (reason: PaymentReason, message: string) =>
+    new PaymentError(reason, message, {}, { cause, retryAfterMs: RETRY_AFTER_MS });
+  if (cause instanceof ProviderRefusedError)
+    return failure("PROVIDER_REFUSED", `refused by the payment provider: ${cause.message}`);
+  if (cause instanceof ProviderOutcomeUnknownError)
+    return failure(
       "PROVIDER_UNAVAILABLE",
       "the payment provider did not respond; retry with the same id",
-      {},
-      { cause: error, retryAfterMs: RETRY_AFTER_MS },
     );
-  }
+  if (cause instanceof ProviderUnavailableError)
+    return failure(
+      "PROVIDER_UNAVAILABLE",
+      "the payment provider is not available; retry with the same id",
+    );
+  return undefined;
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {

@@ -34,7 +34,7 @@ export async function attempt<T>(
       new UnknownOutcomeError(
         stopping.aborted
           ? "the process is stopping"
-          : `${step} did not answer in ${stepTimeoutMs} ms`,
+          : `${step} did not respond within ${stepTimeoutMs} ms`,
       ),
     );
     throw over.signal.reason;

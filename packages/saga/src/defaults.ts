@@ -31,5 +31,13 @@ export const BACKOFF: Readonly<Record<SagaAction, Backoff>> = {
   UNDO: { initialMs: 200, maxMs: 300_000 },
 };
 
+/** When `listSagas` calls an open saga late. */
+export const LATE = {
+  /** It is older than this. */
+  afterMs: 60_000,
+  /** Its current step has failed this often in a row. */
+  attempts: 5,
+} as const;
+
 /** A failure that is a defect of the code is retried this often before the saga is parked. */
 export const DEFECT_ATTEMPTS = 5;

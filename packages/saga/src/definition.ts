@@ -64,8 +64,9 @@ export interface SagaDefinition<Input = unknown> {
   /** "place-order" */
   readonly kind: string;
   /**
-   * Stored with each saga; a worker ignores sagas of a version that it does not know. Raise it when
-   * stored sagas could not continue with the changed steps.
+   * Stored with each saga; a worker leaves sagas of a version or at a step that it does not know to
+   * workers that do. Raise it when stored sagas could not continue with the changed steps, and keep
+   * the old definition beside the new one until no saga of the old version is open.
    */
   readonly version: number;
   readonly steps: readonly [InitialStep, ...Step<Input>[]];
@@ -105,3 +106,27 @@ export const local = (step: Omit<LocalStep, "kind">): LocalStep => ({ kind: "loc
 /** Returns -1 if this version of the code does not have the step. */
 export const stepIndex = (definition: AnySaga, name: string): number =>
   definition.steps.findIndex((step) => step.name === name);
+
+/** Where a stored saga can be: at a step of a version of a kind. */
+export interface Position {
+  readonly kind: string;
+  readonly version: number;
+  readonly step: string;
+}
+
+/** Returns every position from which these definitions can continue. */
+export const positionsOf = (definitions: readonly AnySaga[]): readonly Position[] =>
+  definitions.flatMap(({ kind, version, steps }) =>
+    steps.map(({ name }) => ({ kind, version, step: name })),
+  );
+
+/**
+ * Returns the definition that a stored saga began under; if this code does not know its version,
+ * the first one of its kind.
+ */
+export const definitionOf = (
+  definitions: readonly AnySaga[],
+  { kind, version }: Pick<Position, "kind" | "version">,
+): AnySaga | undefined =>
+  definitions.find((one) => one.kind === kind && one.version === version) ??
+  definitions.find((one) => one.kind === kind);

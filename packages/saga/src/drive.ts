@@ -92,16 +92,19 @@ class Drive {
   /** One step further; undefined when the saga has left this worker. */
   async next(progress: Progress): Promise<Progress | undefined> {
     const { saga } = progress;
-    const { state, overdue } = saga;
+    const { state, overdue, lastError } = saga;
     const input = this.#parse(saga);
     if ("error" in input) return this.#defect(progress, input.error);
     const step = this.#definition.steps[stepIndex(this.#definition, saga.step)];
-    if (step === undefined)
-      return this.#defect(progress, new Error(`there is no step ${saga.step}`));
+    // A worker claims a saga only at a step that it knows.
+    if (step === undefined) throw new Error(`${saga.kind} has no step ${saga.step}`);
     if (state === "RUNNING" && overdue)
       return this.#compensate(progress, this.#definition.deadlineFailure, saga.step);
     if (state === "COMPENSATING" && overdue)
-      return this.#park(progress, new Error("the compensation budget is spent"));
+      return this.#park(
+        progress,
+        new Error(`the compensation budget is spent${because(lastError)}`),
+      );
     return state === "RUNNING"
       ? this.#run(progress, step, input.value)
       : this.#undo(progress, step, input.value);
@@ -159,7 +162,7 @@ class Drive {
       attempt: 0,
       events: [this.#event(saga, action, "SUCCEEDED", at)],
     });
-    if ("defect" in result) return this.#retryLater(progress, action, result.defect, at);
+    if ("defect" in result) return this.#retryLater(progress, action, result.defect, at, false);
     const { refused } = result;
     if (refused === undefined) return result.progress;
     if (action === "UNDO") return this.#park(progress, new Error(refused.message));
@@ -181,7 +184,8 @@ class Drive {
       // Not awaited here: a failure of its write is not a failure of the step.
       return this.#onward(withEvent(progress, this.#event(saga, action, "SUCCEEDED", at)), action);
     } catch (error) {
-      if (!(error instanceof TerminalError)) return this.#retryLater(progress, action, error, at);
+      if (!(error instanceof TerminalError))
+        return this.#retryLater(progress, action, error, at, !(error instanceof RetryableError));
       const { reason, message } = error;
       const failed = withEvent(progress, this.#event(saga, action, "FAILED", at, message));
       if (action === "UNDO") return this.#park(failed, error);
@@ -218,19 +222,22 @@ class Drive {
     };
   }
 
-  /** Stores when to retry and how often it failed, so that a restart does not forget. */
+  /**
+   * Stores when to retry and how often it failed, so that a restart does not forget. `unknown`: the
+   * step may have taken effect nevertheless.
+   */
   async #retryLater(
     progress: Progress,
     action: SagaAction,
     error: unknown,
     at: number,
+    unknown: boolean,
   ): Promise<undefined> {
     const { saga } = progress;
     const { clock, observer, onReleased } = this.#context;
-    const retryable = error instanceof RetryableError;
-    const defect = !retryable && !(error instanceof UnknownOutcomeError);
-    observer.onAttemptFailed?.(saga, error, !retryable);
-    const outcome = retryable ? "RETRY_SCHEDULED" : "UNKNOWN";
+    const defect = !(error instanceof RetryableError || error instanceof UnknownOutcomeError);
+    observer.onAttemptFailed?.(saga, error, unknown);
+    const outcome = unknown ? "UNKNOWN" : "RETRY_SCHEDULED";
     const event = this.#event(saga, action, outcome, at, messageOf(error));
     const failures = saga.attempt + 1;
     if (defect && failures >= DEFECT_ATTEMPTS) return this.#park(withEvent(progress, event), error);
@@ -247,10 +254,10 @@ class Drive {
     if (moved) onReleased(delayMs);
   }
 
-  /** The stored input or the step is not understood. */
+  /** The stored input is not understood; nothing was attempted. */
   async #defect(progress: Progress, error: unknown): Promise<undefined> {
     const action = progress.saga.state === "RUNNING" ? "RUN" : "UNDO";
-    return this.#retryLater(progress, action, error, this.#context.clock.now());
+    return this.#retryLater(progress, action, error, this.#context.clock.now(), false);
   }
 
   async #park(progress: Progress, error: unknown): Promise<undefined> {
@@ -365,6 +372,9 @@ const withEvent = (progress: Progress, event: NewEvent): Progress => ({
   ...progress,
   events: [...progress.events, event],
 });
+
+const because = (lastError: string | null): string =>
+  lastError === null ? "" : `; last failure: ${lastError}`;
 
 const MAX_MESSAGE = 500;
 const messageOf = (error: unknown): string =>

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { v7 as uuidv7 } from "uuid";
 import { type Clock, systemClock } from "./clock.ts";
 import { DEFAULTS } from "./defaults.ts";
-import type { AnySaga, SagaDefinition } from "./definition.ts";
+import { type AnySaga, type Position, positionsOf, type SagaDefinition } from "./definition.ts";
 import { type DriveContext, drive } from "./drive.ts";
 import type { NewSaga } from "./moves.ts";
 import type { SagaObserver } from "./observer.ts";
@@ -57,6 +57,7 @@ class Engine implements SagaEngine {
   readonly worker: Worker;
   readonly #options: Required<EngineOptions>;
   readonly #definitions: ReadonlyMap<string, AnySaga>;
+  readonly #known: readonly Position[];
   /** What this process works on, by saga id. */
   readonly #held = new Map<string, Promise<void>>();
   /** What it worked on when the database failed: still ours in the database, but not driven. */
@@ -82,6 +83,8 @@ class Engine implements SagaEngine {
     this.#definitions = new Map(
       options.definitions.map((definition) => [definitionKey(definition), definition]),
     );
+    this.#known = positionsOf(options.definitions);
+    requireDistinct(this.#known);
   }
 
   async start(): Promise<void> {
@@ -103,6 +106,7 @@ class Engine implements SagaEngine {
       step: (second ?? first).name,
       attempt: 0,
       failure: null,
+      lastError: null,
       origin: this.#options.tracer.origin(),
       fence: 1n,
       overdue: false,
@@ -177,13 +181,12 @@ class Engine implements SagaEngine {
     const { store, leaseMs, maxHeld } = this.#options;
     const limit = maxHeld - this.#held.size;
     if (limit <= 0) return;
-    const known = [...this.#definitions.values()].map(({ kind, version }) => ({ kind, version }));
     const [held, orphaned] = [[...this.#held.keys()], [...this.#orphaned]];
     const claimed = await store.claimDue({
       worker: this.worker,
       limit,
       leaseMs,
-      known,
+      known: this.#known,
       held,
       orphaned,
     });
@@ -224,6 +227,16 @@ class Engine implements SagaEngine {
         if (this.#held.get(saga.id) === work) this.#held.delete(saga.id);
       });
     this.#held.set(saga.id, work);
+  }
+}
+
+/** A step is found, and its idempotency key made, by its name. */
+function requireDistinct(positions: readonly Position[]): void {
+  const seen = new Set<string>();
+  for (const { kind, version, step } of positions) {
+    const position = `${kind} version ${version}, step ${step}`;
+    if (seen.has(position)) throw new Error(`${position} is defined twice: rename one of them`);
+    seen.add(position);
   }
 }
 

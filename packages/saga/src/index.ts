@@ -1,10 +1,12 @@
 export { type Clock, systemClock } from "./clock.ts";
-export { BACKOFF, DEFAULTS } from "./defaults.ts";
+export { BACKOFF, DEFAULTS, LATE } from "./defaults.ts";
 export {
   type AnySaga,
   type ApplyMoves,
+  definitionOf,
   initial,
   local,
+  type Position,
   remote,
   type SagaDefinition,
   type StepCall,
@@ -18,7 +20,7 @@ export {
   TerminalError,
   UnknownOutcomeError,
 } from "./errors.ts";
-export { compensateNow, retryNow } from "./interventions.ts";
+export { type Author, compensateNow, resolveNow, retryNow } from "./interventions.ts";
 export {
   advance,
   beginSaga,
@@ -29,14 +31,23 @@ export {
 } from "./moves.ts";
 export type { SagaObserver } from "./observer.ts";
 export { postgresSagaStore, toResults } from "./postgres-store.ts";
-export { countSagas, findSaga, findSagaOf, listSagas, type SagaView } from "./queries.ts";
+export {
+  countSagas,
+  findSaga,
+  findSagaOf,
+  type LateReason,
+  listSagas,
+  type SagaView,
+} from "./queries.ts";
 export {
   createMove,
   type HeldSaga,
   isOpen,
   type Move,
   type MoveResult,
+  type NewResolution,
   type OpenState,
+  RESOLUTION_OUTCOMES,
   type SagaAction,
   type SagaEvent,
   type SagaFailure,

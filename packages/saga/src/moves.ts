@@ -20,7 +20,7 @@ export function moveRows(sql: SagaSql, moves: readonly Move[]): Fragment {
   return sql`
     select * from jsonb_to_recordset(${sql.json(rows as never)}) as m(
       "sagaId" uuid, fence bigint, "from" text, state text, step text, attempt int, "resumeState" text, failure jsonb, "lastError" text,
-      events jsonb, "delayMs" bigint, release boolean, "budgetMs" bigint, "bumpFence" boolean)`;
+      resolution jsonb, events jsonb, "delayMs" bigint, release boolean, "budgetMs" bigint, "bumpFence" boolean)`;
 }
 
 /**
@@ -37,6 +37,7 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
       attempt = m.attempt,
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),
+      resolution = coalesce(nullif(m.resolution, 'null') || jsonb_build_object('time', now()), s.resolution),
       events = s.events || (
         select coalesce(jsonb_agg((e - 'agoMs') || jsonb_build_object('time', now() - (e ->> 'agoMs')::float * interval '1 millisecond') order by n), '[]')
         from jsonb_array_elements(m.events) with ordinality as t(e, n)),

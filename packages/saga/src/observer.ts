@@ -1,4 +1,4 @@
-import type { HeldSaga, SagaState } from "./saga.ts";
+import type { HeldSaga, Move, SagaRecord, SagaState } from "./saga.ts";
 
 /** Callbacks for metrics and logs. Each is optional; none may throw. */
 export interface SagaObserver {
@@ -10,6 +10,8 @@ export interface SagaObserver {
   onMoved?(saga: HeldSaga, state: SagaState): void;
   /** An attempt failed; `unknown` if it may have happened nevertheless. */
   onAttemptFailed?(saga: HeldSaga, error: unknown, unknown: boolean): void;
+  /** An operator or customer moved the saga: `saga` is as it was before. */
+  onIntervened?(saga: SagaRecord, move: Move): void;
   onParked?(saga: HeldSaga, error: unknown): void;
   /** A write was refused because another worker has the saga now. */
   onFenced?(saga: HeldSaga): void;

@@ -45,7 +45,7 @@ async function claimDue(
       select s.id, s.owner is not null and s.owner <> ${worker.id} as taken_over
       from sagas s
       where s.state in ('RUNNING', 'COMPENSATING') and s.next_run_at <= now()
-        and (s.kind, s.version) in (select kind, version from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int))
+        and (s.kind, s.version, s.step) in (select kind, version, step from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int, step text))
         and case
           when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
             and (s.id in (select o::uuid from jsonb_array_elements_text(${sql.json(orphaned as never)}) as o)
@@ -65,7 +65,7 @@ async function claimDue(
           'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end))
         else s.events end
     from due where s.id = due.id
-    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.origin, s.fence,
+    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.last_error, s.origin, s.fence,
       s.deadline_at <= now() as overdue, due.taken_over`;
 }
 

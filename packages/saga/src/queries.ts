@@ -1,17 +1,59 @@
+import { LATE } from "./defaults.ts";
+import { type AnySaga, positionsOf } from "./definition.ts";
 import type { SagaSql } from "./moves.ts";
 import type { SagaRecord, SagaState } from "./saga.ts";
+
+/**
+ * Why a saga is late; of several reasons, the first of these:
+ * - NEEDS_ATTENTION: it is parked;
+ * - UNKNOWN_VERSION: it has been open for too long, and this code cannot continue it;
+ * - FAILING: its current step has failed LATE.attempts times in a row;
+ * - AGE: it has been open for too long.
+ */
+export type LateReason = "NEEDS_ATTENTION" | "UNKNOWN_VERSION" | "FAILING" | "AGE";
 
 /** A saga as operators see it. */
 export interface SagaView extends SagaRecord {
   /** The name of the worker that holds it. */
   readonly ownerName: string | null;
+  /** Since it began; of a closed saga, until it ended. By the database's clock. */
+  readonly ageMs: number;
+  /** Null if it is not late. */
+  readonly lateReason: LateReason | null;
 }
 
-const selectViews = (sql: SagaSql) =>
-  sql`select s.*, w.name as owner_name from sagas s left join workers w on w.id = s.owner`;
+export interface Lateness {
+  /** What this code can continue. */
+  readonly definitions: readonly AnySaga[];
+  /** The age from which an open saga is late; LATE.afterMs by default. */
+  readonly afterMs?: number | undefined;
+}
 
-export async function findSaga(sql: SagaSql, id: string): Promise<SagaView | undefined> {
-  const [saga] = await sql<SagaView[]>`${selectViews(sql)} where s.id = ${id}`;
+const age = (sql: SagaSql) =>
+  sql`(case when s.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED') then s.update_time else now() end - s.create_time)`;
+
+const lateReason = (sql: SagaSql, { definitions, afterMs = LATE.afterMs }: Lateness) => sql`
+  case
+    when s.state = 'NEEDS_ATTENTION' then 'NEEDS_ATTENTION'
+    when s.state not in ('RUNNING', 'COMPENSATING') then null
+    when ${age(sql)} > ${afterMs}::float * interval '1 millisecond' and (s.kind, s.version, s.step) not in (
+      select kind, version, step from jsonb_to_recordset(${sql.json(positionsOf(definitions) as never)}) as k(kind text, version int, step text))
+      then 'UNKNOWN_VERSION'
+    when s.attempt >= ${LATE.attempts}::int then 'FAILING'
+    when ${age(sql)} > ${afterMs}::float * interval '1 millisecond' then 'AGE'
+  end`;
+
+/** `source` is a table or common table expression of sagas. */
+const selectViews = (sql: SagaSql, lateness: Lateness, source = sql`sagas`) => sql`
+  select s.*, w.name as owner_name, (extract(epoch from ${age(sql)}) * 1000)::float8 as age_ms, ${lateReason(sql, lateness)} as late_reason
+  from ${source} s left join workers w on w.id = s.owner`;
+
+export async function findSaga(
+  sql: SagaSql,
+  id: string,
+  lateness: Lateness,
+): Promise<SagaView | undefined> {
+  const [saga] = await sql<SagaView[]>`${selectViews(sql, lateness)} where s.id = ${id}`;
   return saga;
 }
 
@@ -20,9 +62,9 @@ export async function findSagaOf(
   sql: SagaSql,
   subject: string,
   kind: string,
-): Promise<SagaView | undefined> {
-  const [saga] = await sql<SagaView[]>`
-    ${selectViews(sql)} where s.subject = ${subject} and s.kind = ${kind} order by s.id desc limit 1`;
+): Promise<SagaRecord | undefined> {
+  const [saga] = await sql<SagaRecord[]>`
+    select * from sagas s where s.subject = ${subject} and s.kind = ${kind} order by s.id desc limit 1`;
   return saga;
 }
 
@@ -30,19 +72,30 @@ export interface SagaFilter {
   readonly state: SagaState | undefined;
   /** Empty: any kind. */
   readonly kind: string;
+  readonly subject: string | undefined;
+  /** Only sagas that are late. */
+  readonly late: boolean;
 }
 
 /** Returns at most `limit` sagas, newest first, that are older than the one with id `after`. */
 export async function listSagas(
   sql: SagaSql,
-  { state, kind }: SagaFilter,
+  { state, kind, subject, late }: SagaFilter,
+  lateness: Lateness,
   after: string | undefined,
   limit: number,
 ): Promise<readonly SagaView[]> {
+  // Late sagas are searched among those that have not ended, by the partial indexes. Materialized:
+  // otherwise the order by id could make the database read all that have.
   return sql<SagaView[]>`
-    ${selectViews(sql)}
-    where ${state === undefined ? sql`true` : sql`s.state = ${state}`}
+    with unfinished as materialized (
+      select * from sagas where ${late} and state in ('RUNNING', 'COMPENSATING')
+      union all select * from sagas where ${late} and state = 'NEEDS_ATTENTION')
+    ${selectViews(sql, lateness, late ? sql`unfinished` : sql`sagas`)}
+    where ${late ? sql`${lateReason(sql, lateness)} is not null` : sql`true`}
+      and ${state === undefined ? sql`true` : sql`s.state = ${state}`}
       and ${kind === "" ? sql`true` : sql`s.kind = ${kind}`}
+      and ${subject === undefined ? sql`true` : sql`s.subject = ${subject}`}
       and ${after === undefined ? sql`true` : sql`s.id < ${after}`}
     order by s.id desc limit ${limit}`;
 }
@@ -51,7 +104,7 @@ export interface SagaCounts {
   /** By kind. */
   readonly parked: Readonly<Record<string, number>>;
   readonly open: number;
-  /** Open sagas whose kind or version is not among the known ones. */
+  /** Open sagas of a kind, of a version or at a step that is not among the known ones. */
   readonly unknownVersion: number;
   /** 0 when none is open. */
   readonly oldestOpenAgeSeconds: number;
@@ -62,16 +115,17 @@ export interface SagaCounts {
  */
 export async function countSagas(
   sql: SagaSql,
-  known: readonly { readonly kind: string; readonly version: number }[],
+  definitions: readonly AnySaga[],
 ): Promise<SagaCounts> {
-  const versions = known.map(({ kind, version }) => ({ kind, version }));
   const [counts] = await sql<SagaCounts[]>`
-    with known as (select kind, version from jsonb_to_recordset(${sql.json(versions)}) as k(kind text, version int)),
+    with known as (
+      select kind, version, step
+      from jsonb_to_recordset(${sql.json(positionsOf(definitions) as never)}) as k(kind text, version int, step text)),
     parked as (select kind, count(*) as sagas from sagas where state = 'NEEDS_ATTENTION' group by kind)
     select
       (select coalesce(jsonb_object_agg(kind, sagas), '{}') from parked) as parked,
       count(*)::int as open,
-      (count(*) filter (where (kind, version) not in (select kind, version from known)))::int as unknown_version,
+      (count(*) filter (where (kind, version, step) not in (select kind, version, step from known)))::int as unknown_version,
       coalesce(extract(epoch from now() - min(create_time)), 0)::float8 as oldest_open_age_seconds
     from sagas where state in ('RUNNING', 'COMPENSATING')`;
   if (counts === undefined) throw new Error("an aggregate query returned no row");

@@ -12,13 +12,19 @@
  *                  `------------------'       `--------------------'
  *       defect; or any lasting failure         undo refused, defect,
  *       of a saga that only goes forward       or budget spent
+ *
+ *     NEEDS_ATTENTION, COMPENSATING, or RUNNING if the saga only goes forward
+ *         --> RESOLVED   an operator settled it outside
  */
 
 /** In these states a worker may hold the saga. */
 export const OPEN_STATES = ["RUNNING", "COMPENSATING"] as const;
 
-/** COMPLETED and COMPENSATED are final; NEEDS_ATTENTION waits for an operator. */
-export const SAGA_STATES = [...OPEN_STATES, "COMPLETED", "COMPENSATED", "NEEDS_ATTENTION"] as const;
+/** These states are final. In RESOLVED, an operator settled the saga outside the system. */
+export const CLOSED_STATES = ["COMPLETED", "COMPENSATED", "RESOLVED"] as const;
+
+/** NEEDS_ATTENTION waits for an operator. */
+export const SAGA_STATES = [...OPEN_STATES, ...CLOSED_STATES, "NEEDS_ATTENTION"] as const;
 
 export type OpenState = (typeof OPEN_STATES)[number];
 export type SagaState = (typeof SAGA_STATES)[number];
@@ -29,7 +35,17 @@ export const isOpen = (state: SagaState): state is OpenState =>
 /** The direction in which a step is taken. */
 export type SagaAction = "RUN" | "UNDO";
 
-export type SagaOutcome = "STARTED" | "SUCCEEDED" | "FAILED" | "RETRY_SCHEDULED" | "UNKNOWN";
+/**
+ * RETRY_SCHEDULED: it was refused, for now, or did not begin; it had no effect. UNKNOWN: no
+ * response, or a defect of a remote step. RESOLVED: an operator settled the saga outside.
+ */
+export type SagaOutcome =
+  | "STARTED"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "RETRY_SCHEDULED"
+  | "UNKNOWN"
+  | "RESOLVED";
 
 /** Why a saga compensates. */
 export interface SagaFailure {
@@ -51,6 +67,26 @@ export interface SagaEvent {
   readonly durationMs: number;
   readonly message: string;
   readonly worker: string;
+  /** Who intervened. Absent for the engine's own attempts. */
+  readonly principal?: string;
+}
+
+/** What happened to what a saga had still to undo when an operator closed it. */
+export const RESOLUTION_OUTCOMES = ["SETTLED_OUTSIDE", "WRITTEN_OFF"] as const;
+
+/** How an operator closes a saga. */
+export interface NewResolution {
+  readonly outcome: (typeof RESOLUTION_OUTCOMES)[number];
+  /** Where the settlement can be found: a bank transfer, a ticket. */
+  readonly reference: string;
+  /** For people. */
+  readonly reason: string;
+  readonly principal: string;
+}
+
+export interface SagaResolution extends NewResolution {
+  /** By the database's clock, ISO 8601. */
+  readonly time: string;
 }
 
 /** An event that is not stored yet. */
@@ -73,6 +109,8 @@ export interface HeldSaga {
   /** How often that step has failed in this direction. */
   readonly attempt: number;
   readonly failure: SagaFailure | null;
+  /** The last failure of a step, for people. */
+  readonly lastError: string | null;
   /**
    * A number that each claim and each intervention raises. A holder writes only under the number
    * it was given, so that the writes of an earlier holder no longer match.
@@ -91,7 +129,8 @@ export interface SagaRecord extends Omit<HeldSaga, "state" | "overdue"> {
   readonly resumeState: OpenState | null;
   readonly owner: string | null;
   readonly nextRunAt: Date;
-  readonly lastError: string | null;
+  /** Present if the state is RESOLVED. */
+  readonly resolution: SagaResolution | null;
   readonly events: readonly SagaEvent[];
   readonly createTime: Date;
   readonly updateTime: Date;
@@ -111,6 +150,8 @@ export interface Move {
   readonly failure: SagaFailure | null;
   /** Null keeps the stored one. */
   readonly lastError: string | null;
+  /** Null keeps the stored one. */
+  readonly resolution: NewResolution | null;
   readonly events: readonly MoveEvent[];
   /** Due again after this time. */
   readonly delayMs: number;
@@ -143,6 +184,7 @@ export const createMove = (
   resumeState: null,
   failure: null,
   lastError: null,
+  resolution: null,
   events: [],
   delayMs: 0,
   release: false,

@@ -1,6 +1,12 @@
 import { sql } from "drizzle-orm";
 import { bigint, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
-import { OPEN_STATES, SAGA_STATES, type SagaEvent, type SagaFailure } from "./saga.ts";
+import {
+  OPEN_STATES,
+  SAGA_STATES,
+  type SagaEvent,
+  type SagaFailure,
+  type SagaResolution,
+} from "./saga.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true }).notNull().defaultNow();
 
@@ -20,6 +26,7 @@ export const sagas = pgTable(
     origin: jsonb("origin").$type<Record<string, string>>().notNull().default({}),
     failure: jsonb("failure").$type<SagaFailure>(),
     lastError: text("last_error"),
+    resolution: jsonb("resolution").$type<SagaResolution>(),
     owner: uuid("owner"),
     fence: bigint("fence", { mode: "bigint" }).notNull(),
     nextRunAt: time("next_run_at"),

@@ -1,3 +1,4 @@
+import type { Position } from "./definition.ts";
 import type { HeldSaga, Move, MoveResult } from "./saga.ts";
 
 /** A process that works on sagas. */
@@ -13,8 +14,8 @@ export interface Claim {
   readonly limit: number;
   /** A worker not seen for this long has lost its sagas. */
   readonly leaseMs: number;
-  /** The definitions that this worker can drive. */
-  readonly known: readonly { readonly kind: string; readonly version: number }[];
+  /** From where this worker can continue a saga; it leaves all others alone. */
+  readonly known: readonly Position[];
   /** The ids of the sagas it works on. */
   readonly held: readonly string[];
   /** The ids of the sagas it worked on when the database failed. */

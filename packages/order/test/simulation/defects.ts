@@ -9,6 +9,7 @@ export const DEFECTS = [
   "order written without its saga",
   "refund without key",
   "stock returned without its saga",
+  "stock kept by a resolution",
 ] as const;
 
 export type Defect = (typeof DEFECTS)[number];

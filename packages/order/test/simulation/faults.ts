@@ -13,6 +13,7 @@ export function scheduleFaults(world: World): void {
   schedule(profile.stops, stop);
   schedule(profile.compensations, compensate);
   schedule(profile.cancels, cancel);
+  schedule(profile.resolutions, resolve);
   schedule(profile.databaseOutages, (w) => {
     w.faults.downUntil = w.time.now + w.random.between(100, 3_000);
   });
@@ -56,6 +57,20 @@ function compensate(world: World): void {
     if (!(await worker.compensate(order.id))) return;
     world.journal.saw("compensated for the customer");
     world.journal.note(`${order.id} is cancelled by its customer`);
+  });
+}
+
+/** An operator closes the saga of an order that is being undone, under its worker's hands. */
+function resolve(world: World): void {
+  const worker = world.anyWorker();
+  const undone = [...world.database.orders.values()].filter(
+    ({ status }) => status === "CANCELLING",
+  );
+  const order = world.random.pick(undone);
+  if (worker === undefined || order === undefined) return;
+  worker.process.deliver(0, async () => {
+    if (await worker.resolve(order.id))
+      world.journal.note(`${order.id} is resolved by an operator`);
   });
 }
 

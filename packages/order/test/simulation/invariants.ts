@@ -12,12 +12,14 @@ const STATUSES_DURING: Readonly<Record<SagaState, readonly OrderStatus[]>> = {
   COMPLETED: ["CONFIRMED"],
   COMPENSATED: ["REJECTED", "CANCELLED"],
   NEEDS_ATTENTION: ["NEEDS_ATTENTION"],
+  RESOLVED: ["CANCELLED"],
 };
 
 /** The order's status, by the state of the saga that cancels it; that one only goes forward. */
 const STATUS_DURING_CANCELLATION: Readonly<Partial<Record<SagaState, OrderStatus>>> = {
   RUNNING: "CANCELLING",
   COMPLETED: "CANCELLED",
+  RESOLVED: "CANCELLED",
   NEEDS_ATTENTION: "NEEDS_ATTENTION",
 };
 
@@ -62,7 +64,8 @@ export class Invariants {
   checkEnd(): void {
     this.check();
     let kept = 0n;
-    for (const { captured, refunded } of this.#book.accounts.values()) kept += captured - refunded;
+    for (const [id, { captured, refunded }] of this.#book.accounts)
+      if (!this.#isResolved(id)) kept += captured - refunded;
     let confirmed = 0n;
     for (const { id, status, amount } of this.#database.orders.values()) {
       if (!isClosed(status)) throw new Violation("I3", `${id} is ${status} at the end`);
@@ -95,9 +98,17 @@ export class Invariants {
 
   /** From its confirmation until its cancellation has ended. */
   #holdsStock({ id, status }: OrderRow): boolean {
+    const cancelling = this.#database.cancellations.get(id)?.state;
     return (
       status === "CONFIRMED" ||
-      (this.#database.cancellations.get(id)?.state ?? "COMPLETED") !== "COMPLETED"
+      (cancelling !== undefined && cancelling !== "COMPLETED" && cancelling !== "RESOLVED")
+    );
+  }
+
+  /** What the provider still holds of it, an operator settled outside. */
+  #isResolved(id: string): boolean {
+    return [this.#database.sagas, this.#database.cancellations].some(
+      (sagas) => sagas.get(id)?.state === "RESOLVED",
     );
   }
 
@@ -110,7 +121,7 @@ export class Invariants {
     const kept = captured - refunded;
     if (captures > 1 || refunds > 1 || kept < 0n)
       throw new Violation("I2", `${id} has ${captures} captures and ${refunds} refunds`);
-    if (!isClosed(status)) return kept;
+    if (!isClosed(status) || this.#isResolved(id)) return kept;
     const due = status === "CONFIRMED" ? amount : 0n;
     if (kept < due)
       throw new Violation("I12", `${id} is ${status}, and ${kept} of ${due} is captured net`);

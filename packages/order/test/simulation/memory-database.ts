@@ -11,7 +11,7 @@ import {
   type SagaState,
   type Worker,
 } from "@tercet/saga";
-import { CANCEL_ORDER, type OrderStatus, statusDuring } from "../../src/order.ts";
+import { CANCEL_ORDER, holdsStockDuring, type OrderStatus, statusDuring } from "../../src/order.ts";
 import type { Defect } from "./defects.ts";
 import type { Journal } from "./journal.ts";
 import { Violation } from "./violation.ts";
@@ -29,6 +29,7 @@ export interface SagaRow extends Omit<HeldSaga, "state" | "overdue"> {
   step: string;
   attempt: number;
   failure: SagaFailure | null;
+  lastError: string | null;
   fence: bigint;
   resumeState: OpenState | null;
   owner: string | null;
@@ -85,7 +86,10 @@ export class MemoryDatabase {
         (saga) =>
           isOpen(saga.state) &&
           saga.nextRunAt <= now &&
-          known.some((k) => k.kind === saga.kind && k.version === saga.version),
+          known.some(
+            ({ kind, version, step }) =>
+              kind === saga.kind && version === saga.version && step === saga.step,
+          ),
       )
       .filter(mayTake);
     due.sort((a, b) => a.nextRunAt - b.nextRunAt);
@@ -190,14 +194,21 @@ export class MemoryDatabase {
     });
   }
 
-  /** Compensating, parking, resuming: the order shows what its saga is doing. */
+  /** Compensating, parking, resuming, resolving: the order shows what its saga is doing. */
   reflect(moves: readonly Move[], worker: Worker | undefined): readonly MoveResult[] {
-    return this.#changing(moves, worker, ({ kind, state }) => {
+    return this.#changing(moves, worker, ({ kind, state, subject }) => {
       // Sagas of Order end by their own steps.
       if (state === "COMPLETED" || state === "COMPENSATED")
         throw new Violation("I8", "a saga ended without its order");
+      if (state === "RESOLVED") this.#onResolved(kind, subject);
       return statusDuring(kind, state);
     });
+  }
+
+  #onResolved(kind: string, orderId: string): void {
+    this.#journal.saw(`${kind} resolved by an operator`);
+    if (!holdsStockDuring(kind) || this.#defect === "stock kept by a resolution") return;
+    this.stock += this.orders.get(orderId)?.quantity ?? 0;
   }
 
   #changing(
@@ -233,6 +244,7 @@ export class MemoryDatabase {
     saga.step = move.step;
     saga.attempt = move.attempt;
     saga.failure = move.failure ?? saga.failure;
+    saga.lastError = move.lastError ?? saga.lastError;
     if (move.budgetMs !== null) saga.deadlineAt = now + move.budgetMs;
     saga.nextRunAt = now + move.delayMs;
     if (move.state === "NEEDS_ATTENTION" && saga.kind === CANCEL_ORDER)

@@ -32,6 +32,7 @@ export interface Profile {
   readonly stops: number;
   readonly compensations: number;
   readonly cancels: number;
+  readonly resolutions: number;
   readonly databaseOutages: number;
   readonly paymentRestarts: number;
 }
@@ -62,6 +63,7 @@ export function randomProfile(random: Random): Profile {
     stops: times(2),
     compensations: times(3),
     cancels: times(3),
+    resolutions: random.chance(0.2) ? 2 : 0,
     databaseOutages: times(2),
     paymentRestarts: times(3),
   };

@@ -1,18 +1,17 @@
 import {
+  type AnySaga,
+  type Author,
   compensateNow,
   createSagaEngine,
+  definitionOf,
   type Move,
+  resolveNow,
   retryNow,
-  type SagaDefinition,
   type SagaEngine,
 } from "@tercet/saga";
 import { paymentIdOf } from "../../src/order.ts";
-import {
-  type CancelInput,
-  cancelOrderSaga,
-  type PlaceInput,
-  placeOrderSaga,
-} from "../../src/sagas.ts";
+import { orderSagas } from "../../src/saga-paths.ts";
+import type { PlaceInput } from "../../src/sagas.ts";
 import type { OrderStore } from "../../src/store.ts";
 import { Connection, memoryStore } from "./connection.ts";
 import type { MemoryDatabase, OrderRow, SagaRow } from "./memory-database.ts";
@@ -39,8 +38,7 @@ const RESTART_MS = 500;
 export class OrderWorker {
   readonly process: Process;
   readonly engine: SagaEngine;
-  readonly #placeOrder: SagaDefinition<PlaceInput>;
-  readonly #cancelOrder: SagaDefinition<CancelInput>;
+  readonly #sagas: ReturnType<typeof orderSagas>;
   readonly #connection: Connection;
 
   constructor(name: string, world: World) {
@@ -49,11 +47,10 @@ export class OrderWorker {
     this.#connection = new Connection(world, this.process);
     const payments = paymentClient({ ...world, process: this.process });
     const deps = { orders: this.#orderStore(), payments, times: TIMES };
-    this.#placeOrder = placeOrderSaga(deps);
-    this.#cancelOrder = cancelOrderSaga(deps);
+    this.#sagas = orderSagas(deps);
     this.engine = createSagaEngine({
       store: memoryStore(this.#connection, () => this.engine.worker),
-      definitions: [this.#placeOrder, this.#cancelOrder],
+      definitions: Object.values(this.#sagas),
       clock: this.process.clock,
       workerName: name,
       maxHeld: profile.maxHeld,
@@ -108,7 +105,7 @@ export class OrderWorker {
 
   /** Resolves to true when the order is stored, by this call or an earlier one; else unknown. */
   async place(order: OrderRow, input: PlaceInput, sagaId: string): Promise<boolean> {
-    const saga = { ...this.engine.prepare(this.#placeOrder, order.id, input), id: sagaId };
+    const saga = { ...this.engine.prepare(this.#sagas.placeOrder, order.id, input), id: sagaId };
     try {
       if (await this.#connection.query((database) => database.insertOrder(order, saga)))
         this.engine.drive(saga);
@@ -121,7 +118,7 @@ export class OrderWorker {
   /** A customer cancels a confirmed order through this worker. */
   async cancel(orderId: string, sagaId: string): Promise<void> {
     const input = { paymentId: paymentIdOf(orderId), reason: "CANCELLED_BY_CUSTOMER" };
-    const saga = { ...this.engine.prepare(this.#cancelOrder, orderId, input), id: sagaId };
+    const saga = { ...this.engine.prepare(this.#sagas.cancelOrder, orderId, input), id: sagaId };
     try {
       if (await this.#connection.query((database) => database.cancelConfirmed(orderId, saga)))
         this.engine.drive(saga);
@@ -137,7 +134,7 @@ export class OrderWorker {
       (database) => database.sagas.get(orderId),
       (saga) =>
         saga.state === "RUNNING"
-          ? compensateNow(saga, this.#placeOrder, failure, this.engine.worker)
+          ? compensateNow(saga, this.#sagas.placeOrder, failure, this.#author("customer"))
           : undefined,
     );
   }
@@ -146,24 +143,40 @@ export class OrderWorker {
   retry(orderId: string): Promise<boolean> {
     return this.#intervene(
       (database) => database.cancellations.get(orderId) ?? database.sagas.get(orderId),
-      (saga) => {
-        const { kind } = this.#cancelOrder;
-        const definition = saga.kind === kind ? this.#cancelOrder : this.#placeOrder;
-        return saga.state === "NEEDS_ATTENTION"
-          ? retryNow(saga, definition, this.engine.worker)
-          : undefined;
-      },
+      (saga, definition) =>
+        saga.state === "NEEDS_ATTENTION"
+          ? retryNow(saga, definition, this.#author("operator"))
+          : undefined,
     );
+  }
+
+  /** An operator closes a saga that is parked or being undone. */
+  resolve(orderId: string): Promise<boolean> {
+    const resolution = {
+      outcome: "SETTLED_OUTSIDE",
+      reference: "transfer",
+      reason: "refunded by hand",
+      principal: "operator",
+    } as const;
+    return this.#intervene(
+      (database) => database.cancellations.get(orderId) ?? database.sagas.get(orderId),
+      (saga, definition) => resolveNow(saga, definition, resolution, this.engine.worker),
+    );
+  }
+
+  #author(principal: string): Author {
+    return { worker: this.engine.worker, principal };
   }
 
   /** Reads the saga, and moves it if it is still the same. */
   async #intervene(
     find: (database: MemoryDatabase) => SagaRow | undefined,
-    decide: (saga: SagaRow) => Move | undefined,
+    decide: (saga: SagaRow, definition: AnySaga) => Move | undefined,
   ): Promise<boolean> {
     try {
       const found = await this.#connection.query((database) => structuredClone(find(database)));
-      const move = found && decide(found);
+      const definition = found && definitionOf(Object.values(this.#sagas), found);
+      const move = found && definition && decide(found, definition);
       if (move === undefined) return false;
       const [result] = await this.#connection.query((database) =>
         database.reflect([move], undefined),

@@ -124,25 +124,28 @@ export class World {
     return true;
   }
 
-  /** An operator repairs what failed for good, and retries the parked sagas. */
+  /**
+   * An operator repairs what failed for good, and retries the parked sagas; some are resolved
+   * instead.
+   */
   async #repair(): Promise<void> {
     const parked = [...this.database.orders.values()].filter(
       ({ status }) => status === "NEEDS_ATTENTION",
     );
     this.payment.refundsFail.clear();
-    for (const { id } of parked) this.#retry(id);
+    for (const { id } of parked) this.#operateOn(id, this.random.chance(0.3) ? "resolve" : "retry");
     await this.#until(() => this.#settled());
   }
 
-  #retry(id: string): void {
+  #operateOn(id: string, action: "retry" | "resolve"): void {
     if (this.database.orders.get(id)?.status !== "NEEDS_ATTENTION") return;
     this.waiting.add(id);
     const worker = this.anyWorker();
     worker?.process.deliver(0, async () => {
-      await worker.retry(id);
+      await worker[action](id);
       this.waiting.delete(id);
     });
-    this.time.after(OPERATOR_MS, () => this.#retry(id));
+    this.time.after(OPERATOR_MS, () => this.#operateOn(id, action));
   }
 
   #open(): readonly string[] {

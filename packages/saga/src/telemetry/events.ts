@@ -61,8 +61,20 @@ export function sagaEvents({
       if (unknown) instruments.unknownOutcomes.add(1, labels);
       log.warn(
         { ...fields("saga_step_failed", saga), unknown, err: error },
-        "saga step failed; it will be tried again",
+        unknown
+          ? "saga step has an unknown outcome; it will be tried again"
+          : "saga step had no effect; it will be tried again",
       );
+    },
+    onIntervened({ id, kind, subject, step, state: from }, { state, resolution, events }) {
+      const principal = events.at(-1)?.principal;
+      const fields = { saga_id: id, saga_kind: kind, [subjectField]: subject, step, from, state };
+      // Not the reference and the reason, which are free text; the saga stores them.
+      log.info(
+        { event: "saga_intervened", ...fields, principal, resolution: resolution?.outcome },
+        "an operator or customer moved the saga",
+      );
+      notify?.(subject);
     },
     onParked(saga, error) {
       log.error({ ...fields("saga_parked", saga), err: error }, "saga needs attention");

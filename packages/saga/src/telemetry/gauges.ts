@@ -24,7 +24,7 @@ export function observeSagas(
   );
   const unknownVersion = gauge(
     "unknown_version",
-    "Open sagas that this process leaves alone: it does not know their kind or version",
+    "Open sagas that this process leaves alone: it does not know their kind, version or step",
   );
   const open = gauge("open", "Sagas that have not ended");
   const oldest = gauge("oldest_open.age", "Age of the oldest open saga", "s");

@@ -144,11 +144,17 @@ async function timedCall<T>(
   }
 }
 
+/** Returns whether the other service was not called, so that the call had no effect. */
+export const isNotCalled = ({ cause }: ConnectError): boolean =>
+  cause instanceof BrokenCircuitError || cause instanceof BulkheadRejectedError;
+
 function toConnectError(error: unknown): unknown {
+  const notCalled = (message: string) =>
+    new ConnectError(message, Code.Unavailable, undefined, undefined, error);
   if (error instanceof BrokenCircuitError)
-    return new ConnectError("the other service keeps failing; not called", Code.Unavailable);
+    return notCalled("the other service keeps failing; not called");
   if (error instanceof BulkheadRejectedError)
-    return new ConnectError("too many calls to the other service in flight", Code.Unavailable);
+    return notCalled("too many calls to the other service in flight; not called");
   if (error instanceof TaskCancelledError)
     return new ConnectError("the other service did not respond in time", Code.DeadlineExceeded);
   return error;
