@@ -28,7 +28,8 @@ function build(program: string | undefined): number {
   const command = [turbo, "run", "build", "--output-logs=errors-only", ...filter];
   const { status, error } = spawnSync(process.execPath, command, {
     cwd: ROOT,
-    stdio: "inherit",
+    // Not to stdout, which is the program's.
+    stdio: ["inherit", process.stderr, "inherit"],
     // No telemetry, and no notices of it and of new versions.
     env: { ...process.env, DO_NOT_TRACK: "1", TURBO_NO_UPDATE_NOTIFIER: "1" },
   });

@@ -6,5 +6,5 @@ export {
   type KongService,
   parseKongConfig,
 } from "./kong-config.ts";
-export { exposedServices, ourContracts, ourServices } from "./our-services.ts";
+export { ourContracts, ourServices } from "./our-services.ts";
 export { normalized, type RoutableRequest, type Routed, routeOf } from "./router.ts";

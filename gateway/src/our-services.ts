@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { ROOT } from "@tercet/cli";
-import { isExposed } from "./exposure.ts";
 
 /** Copies of published contracts, which the host implements itself. */
 const published = /^(grpc|buf)\./;
@@ -24,11 +23,6 @@ export async function ourContracts(): Promise<DescFile[]> {
 export async function ourServices(): Promise<DescService[]> {
   const services = (await ourContracts()).flatMap((file) => file.services);
   return services.sort((a, b) => a.typeName.localeCompare(b.typeName));
-}
-
-/** Resolves to those with a method that is reachable from outside. */
-export async function exposedServices(): Promise<DescService[]> {
-  return (await ourServices()).filter(({ methods }) => methods.some(isExposed));
 }
 
 function isFile(value: unknown): value is DescFile {

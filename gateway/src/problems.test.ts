@@ -28,6 +28,8 @@ test("what customers may call is routed, and what only operators, administrators
   for (const name of [
     "ListUsers",
     "SetRoles",
+    "DisableUser",
+    "IssuePasswordReset",
     "PutProduct",
     "AdjustStock",
     "Saga",

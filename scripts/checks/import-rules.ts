@@ -23,6 +23,8 @@ const mayImport: Record<string, readonly string[]> = {
   ...recordOf(serviceNames, () => ["gen", "service", "saga"]),
   // What runs it on one machine.
   cli: ["service"],
+  // What operates it, wherever it runs: by its API alone.
+  admin: ["cli", "gen", "service"],
   gateway: ["cli", "gen", "service"],
   stack: ["cli", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
@@ -31,7 +33,18 @@ const mayImport: Record<string, readonly string[]> = {
   chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
-  e2e: ["cli", "gateway", "gen", "service", "saga", "audit", "chaos", "stack", ...serviceNames],
+  e2e: [
+    "cli",
+    "gateway",
+    "gen",
+    "service",
+    "saga",
+    "audit",
+    "chaos",
+    "stack",
+    "admin",
+    ...serviceNames,
+  ],
   perf: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
   // What a stranger would write.
   examples: ["gen"],

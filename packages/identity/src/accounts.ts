@@ -2,9 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { type RegisterRequest, RegisterRequestSchema } from "@tercet/gen/identity/v1/identity";
 import { fingerprint, notFound, once, type RequestRecord, requestIdReused } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
+import { lastAdmin } from "./errors.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
 import type { UserStore } from "./store.ts";
-import { accountKey, normalizeEmail, type User, type UserRole } from "./user.ts";
+import { accountKey, normalizeEmail, type User } from "./user.ts";
 
 export interface Outcome {
   /** In its current state. */
@@ -45,20 +46,20 @@ export async function register(
   return outcome;
 }
 
-/** Replaces the roles of the user `record.resourceId`. Throws NOT_FOUND, REQUEST_ID_REUSED. */
-export const setRoles = (
-  store: UserStore,
-  record: RequestRecord,
-  roles: readonly UserRole[],
-): Promise<Outcome> => changeOnce(store, record, () => store.setRoles(roles, record));
-
-async function changeOnce(
+/**
+ * Carries out an administrator's change of the user `record.resourceId`. Throws NOT_FOUND,
+ * LAST_ADMIN, REQUEST_ID_REUSED.
+ */
+export async function changeOnce(
   store: UserStore,
   record: RequestRecord,
   change: () => Promise<User | undefined>,
 ): Promise<Outcome> {
   const result = await once(store, record, async () => (await change()) !== undefined);
-  const user = result.kind === "unchanged" ? undefined : await store.findUser(result.resourceId);
+  const unchanged = result.kind === "unchanged";
+  const user = await store.findUser(unchanged ? record.resourceId : result.resourceId);
   if (user === undefined) throw notFound("user");
+  // The only reason for which a store leaves an existing user as it is.
+  if (unchanged) throw lastAdmin();
   return { user, replayed: result.kind === "replayed" };
 }

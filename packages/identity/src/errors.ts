@@ -5,6 +5,8 @@ import { type ErrorCodes, ReasonError } from "@tercet/service";
 export type IdentityReason =
   | "EMAIL_TAKEN"
   | "INVALID_CREDENTIALS"
+  | "USER_DISABLED"
+  | "LAST_ADMIN"
   | "TOKEN_REUSED"
   | "AUDIENCE_NOT_ALLOWED";
 
@@ -13,6 +15,8 @@ export class IdentityError extends ReasonError<IdentityReason> {}
 export const identityErrorCodes: ErrorCodes<IdentityReason> = {
   EMAIL_TAKEN: Code.AlreadyExists,
   INVALID_CREDENTIALS: Code.Unauthenticated,
+  USER_DISABLED: Code.PermissionDenied,
+  LAST_ADMIN: Code.FailedPrecondition,
   TOKEN_REUSED: Code.Unauthenticated,
   AUDIENCE_NOT_ALLOWED: Code.PermissionDenied,
 };
@@ -23,6 +27,15 @@ export const emailTaken = (): IdentityError =>
 /** One message for every cause, so that it does not reveal which accounts or clients exist. */
 export const invalidCredentials = (): IdentityError =>
   new IdentityError("INVALID_CREDENTIALS", "the credentials are not valid");
+
+export const userDisabled = (): IdentityError =>
+  new IdentityError("USER_DISABLED", "this user is disabled; ask an administrator");
+
+export const lastAdmin = (): IdentityError =>
+  new IdentityError(
+    "LAST_ADMIN",
+    "this is the last enabled administrator; give another user the role first",
+  );
 
 export const tokenReused = (): IdentityError =>
   new IdentityError(

@@ -19,6 +19,22 @@ export function rolesChanged(
   log.info({ event: "roles_changed", user_id: userId, roles, by }, "roles changed");
 }
 
+export function userDisabled(log: Logger, userId: string, by: string): void {
+  log.info({ event: "user_disabled", user_id: userId, by }, "user disabled; sessions revoked");
+}
+
+export function userEnabled(log: Logger, userId: string, by: string): void {
+  log.info({ event: "user_enabled", user_id: userId, by }, "user enabled");
+}
+
+export function passwordResetIssued(log: Logger, userId: string, by: string): void {
+  log.info({ event: "password_reset_issued", user_id: userId, by }, "password reset issued");
+}
+
+export function passwordReset(log: Logger, userId: string): void {
+  log.info({ event: "password_reset", user_id: userId }, "password reset; sessions revoked");
+}
+
 export function loggedIn(log: Logger, userId: string): void {
   log.info({ event: "login_succeeded", user_id: userId }, "login succeeded");
 }

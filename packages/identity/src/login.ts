@@ -1,9 +1,9 @@
 import { RequestError } from "@tercet/service";
-import { invalidCredentials } from "./errors.ts";
+import { invalidCredentials, userDisabled } from "./errors.ts";
 import * as events from "./events.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
-import type { ThrottlePolicy } from "./store.ts";
-import { accountKey, normalizeEmail, type User } from "./user.ts";
+import type { Credentials, ThrottlePolicy } from "./store.ts";
+import { accountKey, normalizeEmail } from "./user.ts";
 
 /**
  * ASVS 5 section 6.3.1 requires a bound on guessing. This one is 5 attempts, then one after 10, 20
@@ -19,13 +19,14 @@ const LOGIN_THROTTLE: ThrottlePolicy = {
 
 /**
  * Returns the user with this address and password. An unknown address takes as long as a wrong
- * password and throws the same. Throws INVALID_CREDENTIALS, RATE_LIMITED, OVERLOADED.
+ * password and throws the same. Throws INVALID_CREDENTIALS, USER_DISABLED, RATE_LIMITED,
+ * OVERLOADED.
  */
 export async function authenticate(
   deps: IdentityDeps,
   credentials: { email: string; password: string },
   signal?: AbortSignal,
-): Promise<User> {
+): Promise<Pick<Credentials, "user" | "sessionEpoch">> {
   const { store, passwords, log } = deps;
   const account = accountKey(credentials.email);
   await admit(deps, account);
@@ -45,7 +46,11 @@ export async function authenticate(
   await store.forgetFailures(account);
   if (rehash !== undefined)
     await store.replacePasswordHash(known.user.id, known.passwordHash, rehash);
-  return known.user;
+  if (known.user.disableTime !== undefined) {
+    events.loginFailed(log, known.user.id);
+    throw userDisabled();
+  }
+  return known;
 }
 
 /** Runs before the password is hashed, so that guessing does not even cost the time. */

@@ -3,6 +3,7 @@ import { emailTaken } from "./errors.ts";
 import {
   EXPIRY,
   type IdentityStore,
+  type NewPasswordReset,
   type SessionStore,
   type ThrottlePolicy,
   type ThrottleStore,
@@ -19,10 +20,10 @@ interface Sweepable {
 /** Keeps everything in this process for as long as it runs: for trying things out, one replica. */
 export function memoryStore(): IdentityStore {
   const users = memoryUsers();
-  const sessions = memorySessions((id) => users.findUser(id));
+  const sessions = memorySessions(users.find);
   const throttle = memoryThrottle();
   return {
-    ...users,
+    ...users.store,
     ...sessions,
     ...throttle,
     async sweep(limit, expiry = EXPIRY) {
@@ -32,7 +33,7 @@ export function memoryStore(): IdentityStore {
         return stale.length;
       };
       return Math.max(
-        ...[users, sessions, throttle].map((part) => part.sweep(deleteStale, expiry)),
+        ...[users.store, sessions, throttle].map((part) => part.sweep(deleteStale, expiry)),
       );
     },
     ping: async () => {},
@@ -41,8 +42,11 @@ export function memoryStore(): IdentityStore {
 }
 
 /** No method awaits between its first read and its last change, so each is atomic. */
-function memoryUsers(): UserStore & Sweepable {
-  const users = new Map<string, { user: User; passwordHash: string }>();
+function memoryUsers(): {
+  readonly store: UserStore & Sweepable;
+  find(id: string): MemoryUser | undefined;
+} {
+  const users = new Map<string, MemoryUser>();
   const requests = new Map<string, { record: RequestRecord; createTime: number }>();
   const keyOf = ({ caller, requestId }: Pick<RequestRecord, "caller" | "requestId">) =>
     `${caller}/${requestId}`;
@@ -50,27 +54,76 @@ function memoryUsers(): UserStore & Sweepable {
   const record = (request: RequestRecord) =>
     requests.set(keyOf(request), { record: request, createTime: Date.now() });
   const byEmail = (email: string) => [...users.values()].find(({ user }) => user.email === email);
-  return {
+  const isAdmin = ({ user }: MemoryUser) => user.roles.includes("admin") && !user.disableTime;
+  /** Changes the user unless no enabled admin would be left. */
+  const change = (
+    request: RequestRecord,
+    changes: (user: User) => User,
+    revokes = false,
+  ): User | undefined => {
+    const kept = users.get(request.resourceId);
+    if (kept === undefined || isRecorded(request)) return undefined;
+    const user = changes(kept.user);
+    const others = [...users.values()].filter((one) => one !== kept && isAdmin(one));
+    if (isAdmin(kept) && !isAdmin({ ...kept, user }) && others.length === 0) return undefined;
+    record(request);
+    kept.user = user;
+    if (revokes) revokeSessions(kept);
+    return user;
+  };
+  const openReset = (kept: MemoryUser, { tokenHash, lifetimeMs }: NewPasswordReset) => {
+    kept.reset = { tokenHash, expireTime: Date.now() + lifetimeMs };
+  };
+  const byReset = (tokenHash: string) =>
+    [...users.values()].find(
+      ({ reset }) => reset?.tokenHash === tokenHash && reset.expireTime > Date.now(),
+    );
+  const store: UserStore & Sweepable = {
     async createUser({ passwordHash, ...fields }, request) {
       if (isRecorded(request)) return undefined;
       if (byEmail(fields.email)) throw emailTaken();
       record(request);
       const user: User = { id: request.resourceId, ...fields, createTime: new Date() };
-      users.set(user.id, { user, passwordHash });
+      users.set(user.id, { user, passwordHash, sessionEpoch: 0 });
       return user;
     },
-    async setRoles(roles, request) {
-      const kept = users.get(request.resourceId);
-      if (kept === undefined || isRecorded(request)) return undefined;
-      record(request);
-      kept.user = { ...kept.user, roles };
+    setRoles: async (roles, request) => change(request, (user) => ({ ...user, roles })),
+    disableUser: async (disableReason, request) =>
+      change(request, (user) => ({ disableTime: new Date(), ...user, disableReason }), true),
+    enableUser: async (request) => change(request, enabled),
+    async openPasswordReset(userId, reset) {
+      const kept = users.get(userId);
+      if (kept === undefined) return undefined;
+      openReset(kept, reset);
+      return new Date(Date.now() + reset.lifetimeMs);
+    },
+    findPasswordReset: async (tokenHash) => byReset(tokenHash)?.user,
+    async resetPassword(tokenHash, passwordHash) {
+      const kept = byReset(tokenHash);
+      if (kept === undefined) return undefined;
+      kept.passwordHash = passwordHash;
+      revokeSessions(kept);
+      return kept.user;
+    },
+    async recoverAdmin(email, reset) {
+      const kept = byEmail(email);
+      if (kept === undefined) return undefined;
+      const { roles } = kept.user;
+      kept.user = {
+        ...enabled(kept.user),
+        roles: roles.includes("admin") ? roles : [...roles, "admin"],
+      };
+      revokeSessions(kept);
+      openReset(kept, reset);
       return kept.user;
     },
     findRequest: async (caller, requestId) => requests.get(keyOf({ caller, requestId }))?.record,
     findUser: async (id) => users.get(id)?.user,
     async findCredentials(email) {
       const kept = byEmail(email);
-      return kept && { ...kept };
+      if (kept === undefined) return undefined;
+      const { user, passwordHash, sessionEpoch } = kept;
+      return { user, passwordHash, sessionEpoch };
     },
     async replacePasswordHash(userId, from, to) {
       const kept = users.get(userId);
@@ -88,47 +141,64 @@ function memoryUsers(): UserStore & Sweepable {
     sweep: (deleteStale, { requestsAfterMs }) =>
       deleteStale(requests, ({ createTime }) => createTime <= Date.now() - requestsAfterMs),
   };
+  return { store, find: (id) => users.get(id) };
+}
+
+interface MemoryUser {
+  user: User;
+  passwordHash: string;
+  sessionEpoch: number;
+  reset?: { readonly tokenHash: string; readonly expireTime: number } | undefined;
+}
+
+const enabled = ({ disableTime: _time, disableReason: _reason, ...user }: User): User => user;
+
+/** Revokes an open password reset, too. */
+function revokeSessions(kept: MemoryUser): void {
+  kept.sessionEpoch++;
+  kept.reset = undefined;
 }
 
 interface Session {
   readonly userId: string;
+  readonly epoch: number;
   readonly expireTime: number;
   readonly tokens: Map<string, { used?: { readonly time: number; readonly nonce: string } }>;
   revoked: boolean;
 }
 
 function memorySessions(
-  findUser: (id: string) => Promise<User | undefined>,
+  findUser: (id: string) => MemoryUser | undefined,
 ): SessionStore & Sweepable {
   const sessions = new Map<string, Session>();
   const find = (hash: string) => {
     const session = [...sessions.values()].find(({ tokens }) => tokens.has(hash));
     const token = session?.tokens.get(hash);
-    return (
-      session &&
-      token && { session, token, live: !session.revoked && session.expireTime > Date.now() }
-    );
+    const kept = session && findUser(session.userId);
+    if (!session || !token || !kept) return undefined;
+    const live =
+      !session.revoked && session.expireTime > Date.now() && session.epoch === kept.sessionEpoch;
+    return { session, token, live, user: kept.user };
   };
   return {
-    async createSession({ id, userId, tokenHash, lifetimeMs }) {
+    async createSession({ id, userId, epoch, tokenHash, lifetimeMs }) {
       const tokens = new Map([[tokenHash, {}]]);
-      sessions.set(id, { userId, expireTime: Date.now() + lifetimeMs, tokens, revoked: false });
+      const expireTime = Date.now() + lifetimeMs;
+      sessions.set(id, { userId, epoch, expireTime, tokens, revoked: false });
     },
     async rotateToken({ tokenHash, successorHash, nonce }) {
       const found = find(tokenHash);
       if (!found?.live || found.token.used) return undefined;
       found.token.used = { time: Date.now(), nonce };
       found.session.tokens.set(successorHash, {});
-      return findUser(found.session.userId);
+      return found.user;
     },
     async traceToken(tokenHash, graceMs) {
       const found = find(tokenHash);
       if (!found?.live || !found.token.used) return { kind: "invalid" };
-      const { session, token } = found;
-      if (token.used && token.used.time > Date.now() - graceMs) {
-        const user = await findUser(session.userId);
-        return user ? { kind: "retried", nonce: token.used.nonce, user } : { kind: "invalid" };
-      }
+      const { session, token, user } = found;
+      if (token.used && token.used.time > Date.now() - graceMs)
+        return { kind: "retried", nonce: token.used.nonce, user };
       session.revoked = true;
       return { kind: "reused", userId: session.userId };
     },

@@ -15,10 +15,21 @@ export function toRole(role: Role): UserRole {
 
 const toWireRole = (role: UserRole): Role => Role[role.toUpperCase() as Uppercase<UserRole>];
 
-export const toMessage = (user: User): MessageInitShape<typeof UserSchema> => ({
+export const toMessage = ({
+  disableTime,
+  disableReason: _,
+  ...user
+}: User): MessageInitShape<typeof UserSchema> => ({
   ...user,
   roles: user.roles.map(toWireRole),
   createTime: timestampFromDate(user.createTime),
+  ...(disableTime && { disableTime: timestampFromDate(disableTime) }),
+});
+
+/** With what only administrators may read. */
+export const toAdminMessage = (user: User): MessageInitShape<typeof UserSchema> => ({
+  ...toMessage(user),
+  disableReason: user.disableReason ?? "",
 });
 
 export const toTokenResponse = ({

@@ -1,13 +1,12 @@
 import type { Sql } from "@tercet/service";
-import { columns } from "./postgres-users.ts";
+import { columns, toUser, type UserRow } from "./postgres-users.ts";
 import type { NewSession, SessionStore, TokenTrace } from "./store.ts";
-import type { User } from "./user.ts";
 
 export async function createSession(sql: Sql, session: NewSession): Promise<void> {
   await sql`
     with session as (
-      insert into sessions (id, user_id, expire_time)
-      values (${session.id}, ${session.userId}, now() + ${session.lifetimeMs}::float8 * interval '1 millisecond')
+      insert into sessions (id, user_id, epoch, expire_time)
+      values (${session.id}, ${session.userId}, ${session.epoch}, now() + ${session.lifetimeMs}::float8 * interval '1 millisecond')
       returning id
     )
     insert into refresh_tokens (hash, session_id) select ${session.tokenHash}, id from session`;
@@ -18,10 +17,10 @@ export async function rotateToken(
   sql: Sql,
   { tokenHash, successorHash, nonce }: Parameters<SessionStore["rotateToken"]>[0],
 ) {
-  const [user] = await sql<User[]>`
+  const [user] = await sql<UserRow[]>`
     with used as (
       update refresh_tokens set rotate_time = now(), successor_nonce = ${nonce}
-      from sessions
+      from sessions join users on users.id = sessions.user_id and users.session_epoch = sessions.epoch
       where refresh_tokens.hash = ${tokenHash} and refresh_tokens.rotate_time is null
         and sessions.id = refresh_tokens.session_id and sessions.revoke_time is null and sessions.expire_time > now()
       returning sessions.id, sessions.user_id
@@ -29,7 +28,7 @@ export async function rotateToken(
       insert into refresh_tokens (hash, session_id) select ${successorHash}, id from used
     )
     select ${columns(sql)} from users join used on used.user_id = users.id`;
-  return user;
+  return user && toUser(user);
 }
 
 export async function traceToken(
@@ -37,11 +36,12 @@ export async function traceToken(
   tokenHash: string,
   graceMs: number,
 ): Promise<TokenTrace> {
-  const [row] = await sql<(User & { nonce: string | null; reused: boolean })[]>`
+  const [row] = await sql<(UserRow & { nonce: string | null; reused: boolean })[]>`
     with presented as (
       select sessions.id, sessions.user_id, successor_nonce,
         rotate_time > now() - ${graceMs}::float8 * interval '1 millisecond' as retried
       from refresh_tokens join sessions on sessions.id = refresh_tokens.session_id
+        join users on users.id = sessions.user_id and users.session_epoch = sessions.epoch
       where hash = ${tokenHash} and rotate_time is not null and revoke_time is null and expire_time > now()
     ), revoked as (
       update sessions set revoke_time = now() from presented where sessions.id = presented.id and not retried
@@ -51,7 +51,7 @@ export async function traceToken(
   const { nonce, reused, ...user } = row;
   return reused || nonce === null
     ? { kind: "reused", userId: user.id }
-    : { kind: "retried", nonce, user };
+    : { kind: "retried", nonce, user: toUser(user) };
 }
 
 export async function revokeSession(sql: Sql, tokenHash: string): Promise<string | undefined> {

@@ -11,6 +11,12 @@ export function postgresStore(sql: Sql): IdentityStore {
   return {
     createUser: (user, request) => users.createUser(sql, user, request),
     setRoles: (roles, request) => users.setRoles(sql, roles, request),
+    disableUser: (reason, request) => users.disableUser(sql, reason, request),
+    enableUser: (request) => users.enableUser(sql, request),
+    openPasswordReset: (userId, reset) => users.openPasswordReset(sql, userId, reset),
+    findPasswordReset: (tokenHash) => users.findPasswordReset(sql, tokenHash),
+    resetPassword: (tokenHash, passwordHash) => users.resetPassword(sql, tokenHash, passwordHash),
+    recoverAdmin: (email, reset) => users.recoverAdmin(sql, email, reset),
     findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
     findUser: (id) => users.findUser(sql, id),
     findCredentials: (email) => users.findCredentials(sql, email),

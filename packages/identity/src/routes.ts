@@ -1,6 +1,11 @@
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { IdentityService, SetRolesRequestSchema } from "@tercet/gen/identity/v1/identity";
+import {
+  DisableUserRequestSchema,
+  EnableUserRequestSchema,
+  IdentityService,
+  SetRolesRequestSchema,
+} from "@tercet/gen/identity/v1/identity";
 import {
   decodePageToken,
   markReplayed,
@@ -11,11 +16,12 @@ import {
   toRequest,
 } from "@tercet/service";
 import { validate as isUuid } from "uuid";
-import { register, setRoles } from "./accounts.ts";
+import { changeOnce, register } from "./accounts.ts";
 import * as events from "./events.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
 import { authenticate } from "./login.ts";
-import { toMessage, toRole, toTokenResponse } from "./message.ts";
+import { toAdminMessage, toMessage, toRole, toTokenResponse } from "./message.ts";
+import { issuePasswordReset, resetPassword } from "./password-reset.ts";
 import { issueServiceToken } from "./service-clients.ts";
 import { closeSession, openSession, refresh } from "./sessions.ts";
 import type { IdentityStore } from "./store.ts";
@@ -33,9 +39,9 @@ export const identityRoutes = (deps: IdentityDeps) => (router: ConnectRouter) =>
     },
 
     async login(request, context) {
-      const user = await authenticate(deps, request, context.signal);
-      events.loggedIn(log, user.id);
-      return toTokenResponse(await openSession(deps, user));
+      const credentials = await authenticate(deps, request, context.signal);
+      events.loggedIn(log, credentials.user.id);
+      return toTokenResponse(await openSession(deps, credentials));
     },
 
     async refresh({ refreshToken }) {
@@ -65,15 +71,45 @@ export const identityRoutes = (deps: IdentityDeps) => (router: ConnectRouter) =>
         emailPrefix: normalizeEmail(filter),
       };
       const { rows, nextPageToken } = toPage(await store.listUsers(page), size, ({ id }) => id);
-      return { users: rows.map(toMessage), nextPageToken };
+      return { users: rows.map(toAdminMessage), nextPageToken };
     },
 
     async setRoles(request, context) {
       const record = toRequest(context, SetRolesRequestSchema, request, request.userId);
-      const { user, replayed } = await setRoles(store, record, request.roles.map(toRole));
+      const roles = request.roles.map(toRole);
+      const change = () => store.setRoles(roles, record);
+      const { user, replayed } = await changeOnce(store, record, change);
       if (replayed) markReplayed(context);
       else events.rolesChanged(log, user.id, user.roles, record.caller);
-      return toMessage(user);
+      return toAdminMessage(user);
+    },
+
+    async disableUser(request, context) {
+      const record = toRequest(context, DisableUserRequestSchema, request, request.userId);
+      const change = () => store.disableUser(request.reason, record);
+      const { user, replayed } = await changeOnce(store, record, change);
+      if (replayed) markReplayed(context);
+      else events.userDisabled(log, user.id, record.caller);
+      return toAdminMessage(user);
+    },
+
+    async enableUser(request, context) {
+      const record = toRequest(context, EnableUserRequestSchema, request, request.userId);
+      const { user, replayed } = await changeOnce(store, record, () => store.enableUser(record));
+      if (replayed) markReplayed(context);
+      else events.userEnabled(log, user.id, record.caller);
+      return toAdminMessage(user);
+    },
+
+    async issuePasswordReset({ userId }, context) {
+      const { resetToken, expireTime } = await issuePasswordReset(deps, userId);
+      events.passwordResetIssued(log, userId, principal(context).subject);
+      return { resetToken, expireTime: timestampFromDate(expireTime) };
+    },
+
+    async resetPassword(request, context) {
+      await resetPassword(deps, request, context.signal);
+      return {};
     },
   });
 };

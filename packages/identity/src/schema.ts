@@ -1,4 +1,5 @@
 import { time, timeDefaultNow } from "@tercet/service/schema";
+import { sql } from "drizzle-orm";
 import { index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { UserRole } from "./user.ts";
 
@@ -14,10 +15,20 @@ export const users = pgTable(
     // jsonb, not text[]: to read arrays, the driver needs a round trip for types per connection.
     roles: jsonb().$type<UserRole[]>().notNull(),
     createTime: timeDefaultNow("create_time"),
+    disableTime: time("disable_time"),
+    disableReason: text("disable_reason"),
+    /** Incrementing it revokes every session of the user: see `sessions.epoch`. */
+    sessionEpoch: integer("session_epoch").notNull().default(0),
+    resetTokenHash: text("reset_token_hash"),
+    resetExpireTime: time("reset_expire_time"),
   },
   (table) => [
     uniqueIndex("users_email_key").on(table.email),
     index("users_email_prefix_idx").on(table.email.op("text_pattern_ops")),
+    uniqueIndex("users_reset_token_hash_key").on(table.resetTokenHash),
+    index("users_admins_idx")
+      .on(table.id)
+      .where(sql`${table.roles} @> '["admin"]'::jsonb and ${table.disableTime} is null`),
   ],
 );
 
@@ -31,6 +42,8 @@ export const sessions = pgTable(
     createTime: timeDefaultNow("create_time"),
     expireTime: time("expire_time").notNull(),
     revokeTime: time("revoke_time"),
+    /** The user's `sessionEpoch` when the password was checked. With another the session is dead. */
+    epoch: integer().notNull().default(0),
   },
   (table) => [index("sessions_expire_time_idx").on(table.expireTime)],
 );

@@ -3,6 +3,7 @@ import { invalidCredentials, tokenReused } from "./errors.ts";
 import * as events from "./events.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
 import { hashRefreshToken, newRandom, successorOf } from "./refresh-token.ts";
+import type { Credentials } from "./store.ts";
 import type { AccessToken } from "./tokens.ts";
 import type { User } from "./user.ts";
 
@@ -20,11 +21,11 @@ export interface SessionTokens {
 
 export async function openSession(
   { store, tokens, sessionLifetimeMs: lifetimeMs }: IdentityDeps,
-  user: User,
+  { user, sessionEpoch: epoch }: Pick<Credentials, "user" | "sessionEpoch">,
 ): Promise<SessionTokens> {
   const refreshToken = newRandom();
   const tokenHash = hashRefreshToken(refreshToken);
-  await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetimeMs });
+  await store.createSession({ id: uuidv7(), userId: user.id, epoch, tokenHash, lifetimeMs });
   return { user, access: await tokens.forUser(user), refreshToken };
 }
 

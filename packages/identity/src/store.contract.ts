@@ -45,6 +45,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.findCredentials(user.email)).toEqual({
         user,
         passwordHash: "$argon2id$1",
+        sessionEpoch: 0,
       });
       expect(user).not.toHaveProperty("passwordHash");
     });
@@ -117,6 +118,68 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
     });
 
+    test("a disabled user is marked, and as before once enabled", async () => {
+      const user = await createUser();
+      const disable = newRequest({ method: "DisableUser", resourceId: user.id });
+      const disabled = await store.disableUser("a reason", disable);
+      expect(disabled).toEqual({
+        ...user,
+        disableTime: expect.any(Date),
+        disableReason: "a reason",
+      });
+      expect(await store.findUser(user.id)).toEqual(disabled);
+      expect(await store.disableUser("another", disable)).toBeUndefined();
+      const again = newRequest({ method: "DisableUser", resourceId: user.id });
+      expect(await store.disableUser("another", again)).toEqual({
+        ...disabled,
+        disableReason: "another",
+      });
+      const enable = newRequest({ method: "EnableUser", resourceId: user.id });
+      expect(await store.enableUser(enable)).toEqual(user);
+      expect(await store.enableUser(enable)).toBeUndefined();
+    });
+
+    test("disabling and enabling an unknown user is not recorded", async () => {
+      const request = newRequest();
+      expect(await store.disableUser("", request)).toBeUndefined();
+      expect(await store.enableUser(request)).toBeUndefined();
+      expect(await store.findRequest(request.caller, request.requestId)).toBeUndefined();
+    });
+
+    test("a password is reset once, by the newest token", async () => {
+      const user = await createUser();
+      const reset = (lifetimeMs = HOUR_MS) => ({
+        tokenHash: hashRefreshToken(randomUUID()),
+        lifetimeMs,
+      });
+      const [replaced, current] = [reset(), reset()];
+      await store.openPasswordReset(user.id, replaced);
+      const expireTime = await store.openPasswordReset(user.id, current);
+      expect((expireTime?.getTime() ?? 0) - Date.now()).toBeGreaterThan(0.9 * HOUR_MS);
+      expect(await store.resetPassword(replaced.tokenHash, "$argon2id$2")).toBeUndefined();
+      expect(await store.findPasswordReset(current.tokenHash)).toEqual(user);
+      const uses = await Promise.all(
+        ["$argon2id$3", "$argon2id$4"].map((hash) => store.resetPassword(current.tokenHash, hash)),
+      );
+      expect(uses.filter((one) => one !== undefined)).toEqual([user]);
+      expect((await store.findCredentials(user.email))?.passwordHash).toMatch(/[34]$/);
+      expect(await store.findPasswordReset(current.tokenHash)).toBeUndefined();
+
+      const expired = reset(0);
+      await store.openPasswordReset(user.id, expired);
+      expect(await store.findPasswordReset(expired.tokenHash)).toBeUndefined();
+      expect(await store.resetPassword(expired.tokenHash, "$argon2id$5")).toBeUndefined();
+      expect(await store.openPasswordReset(uuidv7(), reset())).toBeUndefined();
+    });
+
+    test("disabling a user ends an open password reset", async () => {
+      const user = await createUser();
+      const reset = { tokenHash: hashRefreshToken(randomUUID()), lifetimeMs: HOUR_MS };
+      await store.openPasswordReset(user.id, reset);
+      await store.disableUser("", newRequest({ resourceId: user.id }));
+      expect(await store.findPasswordReset(reset.tokenHash)).toBeUndefined();
+    });
+
     test("a password hash is replaced only while it is the one that was read", async () => {
       const user = await createUser();
       await store.replacePasswordHash(user.id, "$argon2id$1", "$argon2id$2");
@@ -146,11 +209,75 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     });
   });
 
+  describe("the last enabled admin", () => {
+    /** A store of its own, so that the admins of other tests do not count. */
+    const withAdmins = async (count: number) => {
+      const own = await open();
+      const admins: User[] = [];
+      for (let n = 0; n < count; n++) {
+        const user = { ...newUser(), roles: ["admin" as const] };
+        const created = await own.createUser(user, newRequest());
+        if (created !== undefined) admins.push(created);
+      }
+      return { own, admins };
+    };
+    const enabledAdmins = async (own: IdentityStore) =>
+      (await own.listUsers({ limit: 100, emailPrefix: "" })).filter(
+        ({ roles, disableTime }) => roles.includes("admin") && disableTime === undefined,
+      );
+
+    test("cannot be demoted or disabled, and the request may be repeated", async () => {
+      const { own, admins } = await withAdmins(2);
+      await using _ = own;
+      const [one = "", two = ""] = admins.map(({ id }) => id);
+      const request = newRequest({ resourceId: one });
+      expect(await own.disableUser("", newRequest({ resourceId: two }))).toBeDefined();
+      expect(await own.disableUser("", request)).toBeUndefined();
+      expect(await own.setRoles(["operator"], request)).toBeUndefined();
+      expect(await own.findRequest(request.caller, request.requestId)).toBeUndefined();
+      // A disabled admin counts for nothing, and loses the role freely.
+      expect(await own.setRoles(["operator", "admin"], request)).toBeDefined();
+      expect(await own.setRoles(["customer"], newRequest({ resourceId: two }))).toBeDefined();
+      expect((await enabledAdmins(own)).map(({ id }) => id)).toEqual([one]);
+    });
+
+    test("is left by any number of concurrent changes", async () => {
+      const { own, admins } = await withAdmins(4);
+      await using _ = own;
+      for (let round = 0; round < 25; round++) {
+        const changes = admins.flatMap(({ id }) => [
+          own.disableUser("", newRequest({ resourceId: id })),
+          own.setRoles(["customer"], newRequest({ resourceId: id })),
+          own.enableUser(newRequest({ resourceId: id })),
+        ]);
+        await Promise.all(changes);
+        expect((await enabledAdmins(own)).length).toBeGreaterThan(0);
+        for (const { id } of admins) {
+          await own.setRoles(["admin"], newRequest({ resourceId: id }));
+          await own.enableUser(newRequest({ resourceId: id }));
+        }
+      }
+    });
+
+    test("is made again with access to the database, with a password reset", async () => {
+      const { own } = await withAdmins(0);
+      await using _ = own;
+      const reset = { tokenHash: hashRefreshToken(randomUUID()), lifetimeMs: HOUR_MS };
+      const user = await own.createUser(newUser(), newRequest());
+      await own.disableUser("by mistake", newRequest({ resourceId: user?.id ?? "" }));
+      const recovered = await own.recoverAdmin(user?.email ?? "", reset);
+      expect(recovered).toEqual({ ...user, roles: ["customer", "admin"] });
+      expect(await own.findPasswordReset(reset.tokenHash)).toEqual(recovered);
+      expect(await own.recoverAdmin(user?.email ?? "", reset)).toEqual(recovered);
+      expect(await own.recoverAdmin("nobody@example.com", reset)).toBeUndefined();
+    });
+  });
+
   describe("sessions", () => {
-    const openSession = async (lifetimeMs = HOUR_MS) => {
-      const user = await createUser();
+    const openSession = async (lifetimeMs = HOUR_MS, known?: User, epoch = 0) => {
+      const user = known ?? (await createUser());
       const tokenHash = hashRefreshToken(randomUUID());
-      await store.createSession({ id: uuidv7(), userId: user.id, tokenHash, lifetimeMs });
+      await store.createSession({ id: uuidv7(), userId: user.id, epoch, tokenHash, lifetimeMs });
       return { user, tokenHash };
     };
     const rotate = (
@@ -213,6 +340,32 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.revokeSession(successorHash)).toBeUndefined();
       expect(await rotate(successorHash)).toBeUndefined();
       expect(await store.traceToken(successorHash, HOUR_MS)).toEqual({ kind: "invalid" });
+    });
+
+    const reset = async (user: User) => {
+      const tokenHash = hashRefreshToken(randomUUID());
+      await store.openPasswordReset(user.id, { tokenHash, lifetimeMs: HOUR_MS });
+      await store.resetPassword(tokenHash, "$argon2id$2");
+    };
+    test.each([
+      ["disabling", (user: User) => store.disableUser("", newRequest({ resourceId: user.id }))],
+      ["a new password", reset],
+    ])("%s ends all sessions of a user, also those of logins in flight", async (_, end) => {
+      const { user, tokenHash } = await openSession();
+      const successorHash = hashRefreshToken(randomUUID());
+      await rotate(tokenHash, successorHash);
+      const before = await store.findCredentials(user.email);
+      await end(user);
+      // The password was checked before, the session created after.
+      const late = await openSession(HOUR_MS, user, before?.sessionEpoch);
+      expect(await rotate(successorHash)).toBeUndefined();
+      expect(await rotate(late.tokenHash)).toBeUndefined();
+      expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({ kind: "invalid" });
+      await store.enableUser(newRequest({ resourceId: user.id }));
+      expect(await rotate(successorHash)).toBeUndefined();
+      const after = await store.findCredentials(user.email);
+      const renewed = await openSession(HOUR_MS, user, after?.sessionEpoch);
+      expect(await rotate(renewed.tokenHash)).toEqual(user);
     });
 
     test("an expired token is invalid, and so is an unknown one", async () => {

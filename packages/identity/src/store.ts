@@ -9,6 +9,19 @@ export interface NewUser {
   readonly roles: readonly UserRole[];
 }
 
+export interface Credentials {
+  readonly user: User;
+  readonly passwordHash: string;
+  /** For `createSession`: a session that is created with an older epoch than the user's is dead. */
+  readonly sessionEpoch: number;
+}
+
+/** A token with which its holder sets a user's password once. */
+export interface NewPasswordReset {
+  readonly tokenHash: string;
+  readonly lifetimeMs: number;
+}
+
 export interface UserStore extends RequestStore {
   /**
    * Creates the user `request.resourceId` and records the request, both or neither. Undefined if
@@ -17,13 +30,30 @@ export interface UserStore extends RequestStore {
   createUser(user: NewUser, request: RequestRecord): Promise<User | undefined>;
   /**
    * Replaces the roles of the user `request.resourceId` and records the request. Undefined if it
-   * was recorded before, or there is no such user.
+   * was recorded before, there is no such user, or no enabled admin would be left: also not by
+   * several calls at once.
    */
   setRoles(roles: readonly UserRole[], request: RequestRecord): Promise<User | undefined>;
+  /**
+   * Disables the user `request.resourceId`, revokes all sessions and an open password reset, and
+   * records the request. Undefined as for `setRoles`.
+   */
+  disableUser(reason: string, request: RequestRecord): Promise<User | undefined>;
+  /** Undefined if the request was recorded before, or there is no such user. */
+  enableUser(request: RequestRecord): Promise<User | undefined>;
+  /** Replaces an open reset. Returns when it expires; undefined if there is no such user. */
+  openPasswordReset(userId: string, reset: NewPasswordReset): Promise<Date | undefined>;
+  /** Returns the user of an open reset. */
+  findPasswordReset(tokenHash: string): Promise<User | undefined>;
+  /** Uses the reset up and revokes all sessions. Undefined if the reset is not open. */
+  resetPassword(tokenHash: string, passwordHash: string): Promise<User | undefined>;
+  /**
+   * Makes the user with this address an enabled admin with an open password reset, and revokes all
+   * sessions. Undefined if there is no such user.
+   */
+  recoverAdmin(email: string, reset: NewPasswordReset): Promise<User | undefined>;
   findUser(id: string): Promise<User | undefined>;
-  findCredentials(
-    email: string,
-  ): Promise<{ readonly user: User; readonly passwordHash: string } | undefined>;
+  findCredentials(email: string): Promise<Credentials | undefined>;
   /** Only if it is still `from`. */
   replacePasswordHash(userId: string, from: string, to: string): Promise<void>;
   /**
@@ -40,6 +70,8 @@ export interface NewSession {
   readonly id: string;
   readonly userId: string;
   readonly tokenHash: string;
+  /** As `findCredentials` returned it. */
+  readonly epoch: number;
   /** No rotation extends it (RFC 9700 section 4.14.2 wants refresh tokens to end). */
   readonly lifetimeMs: number;
 }

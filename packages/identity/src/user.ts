@@ -13,6 +13,9 @@ export interface User {
   readonly displayName: string;
   readonly roles: readonly UserRole[];
   readonly createTime: Date;
+  /** Undefined while the user is enabled. */
+  readonly disableTime?: Date;
+  readonly disableReason?: string;
 }
 
 /**

@@ -154,6 +154,113 @@ describe("SetRoles", () => {
   });
 });
 
+describe("DisableUser and EnableUser", () => {
+  test("end the user's sessions, and refuse logins until the user is enabled", async () => {
+    const account = newAccount();
+    const { id: userId } = await client.register(account);
+    const { accessToken, refreshToken } = await client.login(account);
+    const options = bearer(await adminToken(client));
+    const request = { userId, reason: "left the company", requestId: randomUUID() };
+    const disabled = await client.disableUser(request, options);
+    expect(disabled).toMatchObject({ id: userId, disableReason: "left the company" });
+    expect(disabled.disableTime).toBeDefined();
+    expect(await client.disableUser(request, options)).toEqual(disabled);
+    expect(await replayed((more) => client.disableUser(request, { ...options, ...more }))).toBe(
+      true,
+    );
+
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({
+      reason: "INVALID_CREDENTIALS",
+    });
+    expect(await refusal(client.login(account))).toMatchObject({
+      code: "PermissionDenied",
+      reason: "USER_DISABLED",
+    });
+    // Only the right password shows that the user exists and is disabled.
+    const wrong = await refusal(client.login({ ...account, password: "wrong password" }));
+    expect(wrong).toMatchObject({ reason: "INVALID_CREDENTIALS" });
+    // The access token lives on; its holder does not read the administrator's reason.
+    const me = await client.getMe({}, bearer(accessToken));
+    expect(me).toMatchObject({ id: userId, disableReason: "" });
+
+    const enable = { userId, requestId: randomUUID() };
+    const enabled = await client.enableUser(enable, options);
+    expect(enabled).toMatchObject({ id: userId, disableReason: "" });
+    expect(enabled.disableTime).toBeUndefined();
+    expect(await client.enableUser(enable, options)).toEqual(enabled);
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({
+      reason: "INVALID_CREDENTIALS",
+    });
+    await client.login(account);
+  });
+
+  test("return not_found for an unknown user", async () => {
+    const options = bearer(await adminToken(client));
+    const request = () => ({ userId: randomUUID(), requestId: randomUUID() });
+    expect(await refusal(client.disableUser(request(), options))).toMatchObject({
+      code: "NotFound",
+    });
+    expect(await refusal(client.enableUser(request(), options))).toMatchObject({
+      code: "NotFound",
+    });
+  });
+});
+
+test("the last admin can neither demote nor disable himself", async () => {
+  await using own = await startIdentity();
+  const token = await adminToken(own.client);
+  const options = bearer(token);
+  const { id: userId } = await own.client.getMe({}, options);
+  const refused = { code: "FailedPrecondition", reason: "LAST_ADMIN" };
+  const roles = [Role.OPERATOR];
+  const setRoles = { userId, roles, requestId: randomUUID() };
+  expect(await refusal(own.client.setRoles(setRoles, options))).toMatchObject(refused);
+  const disable = { userId, requestId: randomUUID() };
+  expect(await refusal(own.client.disableUser(disable, options))).toMatchObject(refused);
+
+  const account = newAccount();
+  const { id } = await own.client.register(account);
+  await own.client.setRoles({ userId: id, roles: [Role.ADMIN], requestId: randomUUID() }, options);
+  expect((await own.client.setRoles(setRoles, options)).roles).toEqual(roles);
+  const heir = bearer((await own.client.login(account)).accessToken);
+  const last = { userId: id, requestId: randomUUID() };
+  expect(await refusal(own.client.disableUser(last, heir))).toMatchObject(refused);
+});
+
+describe("a password reset", () => {
+  test("lets the holder of its token set a password once, and ends the sessions", async () => {
+    const account = newAccount();
+    const { id: userId } = await client.register(account);
+    const { refreshToken } = await client.login(account);
+    const options = bearer(await adminToken(client));
+    const replaced = await client.issuePasswordReset({ userId }, options);
+    const { resetToken, expireTime } = await client.issuePasswordReset({ userId }, options);
+    expect(Number(expireTime?.seconds) * 1000 - Date.now()).toBeGreaterThan(50 * 60_000);
+    await client.login(account);
+
+    const newPassword = "a better password";
+    const invalid = { code: "Unauthenticated", reason: "INVALID_CREDENTIALS" };
+    const reset = (token: string) => client.resetPassword({ resetToken: token, newPassword });
+    expect(await refusal(reset(replaced.resetToken))).toMatchObject(invalid);
+    expect(await refusal(reset("nothing-that-was-issued"))).toMatchObject(invalid);
+    for (let n = 0; n < 5; n++) await refusal(client.login({ ...account, password: "forgotten" }));
+    await reset(resetToken);
+    expect(await refusal(reset(resetToken))).toMatchObject(invalid);
+    // Not throttled by the attempts with the forgotten one.
+    await client.login({ ...account, password: newPassword });
+    expect(await refusal(client.login(account))).toMatchObject(invalid);
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject(invalid);
+    for (const secret of [resetToken, replaced.resetToken, newPassword])
+      expect(identity.lines.join("")).not.toContain(secret);
+  });
+
+  test("returns not_found for an unknown user", async () => {
+    const options = bearer(await adminToken(client));
+    const refused = await refusal(client.issuePasswordReset({ userId: randomUUID() }, options));
+    expect(refused).toMatchObject({ code: "NotFound" });
+  });
+});
+
 describe("administration is for admins", () => {
   test.each<[string, (headers: { headers?: Record<string, string> }) => Promise<unknown>]>([
     ["ListUsers", (options) => client.listUsers({}, options)],
@@ -164,6 +271,18 @@ describe("administration is for admins", () => {
           { userId: randomUUID(), roles: [Role.ADMIN], requestId: randomUUID() },
           options,
         ),
+    ],
+    [
+      "DisableUser",
+      (options) => client.disableUser({ userId: randomUUID(), requestId: randomUUID() }, options),
+    ],
+    [
+      "EnableUser",
+      (options) => client.enableUser({ userId: randomUUID(), requestId: randomUUID() }, options),
+    ],
+    [
+      "IssuePasswordReset",
+      (options) => client.issuePasswordReset({ userId: randomUUID() }, options),
     ],
   ])("%s", async (_, call) => {
     const account = newAccount();

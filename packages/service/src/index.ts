@@ -50,7 +50,7 @@ export {
   roleName,
   visibleOwner,
 } from "./host/principal.ts";
-export { runMigration, runService } from "./host/run.ts";
+export { runDatabaseProgram, runMigration, runService } from "./host/run.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";
 export {
   findReplay,

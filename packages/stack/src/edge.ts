@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway/auth-routes";
-import { exposedServices } from "@tercet/gateway/our-services";
+import { ourServices } from "@tercet/gateway/our-services";
 import { CORRELATION_HEADER, correlationId, createHttpHost, hardenedLimits } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
@@ -15,10 +15,12 @@ import { Upstream } from "./edge-upstream.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
 
-/** The proto services that are reachable from outside: those with a method for the outside. */
-const routed = await exposedServices();
+const routed = await ourServices();
 
-/** SagaService, reflection and grpc.health are only at the services' own ports. */
+/**
+ * All methods of our services, operators' ones too, for `pnpm admin`: only this machine reaches the
+ * edge. Reflection and grpc.health are only at the services' own ports.
+ */
 const paths = (name: ServiceName): string[] => [
   ...routed
     .filter(({ typeName }) => serviceEntry(name).protoServices.includes(typeName))

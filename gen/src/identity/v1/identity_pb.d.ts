@@ -44,6 +44,20 @@ export declare type User = Message<"identity.v1.User"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * When an administrator disabled the user; absent while the user is enabled.
+   *
+   * @generated from field: google.protobuf.Timestamp disable_time = 6;
+   */
+  disableTime?: Timestamp | undefined;
+
+  /**
+   * Why the user was disabled, as text for people. Only in responses of methods for administrators.
+   *
+   * @generated from field: string disable_reason = 7;
+   */
+  disableReason: string;
 };
 
 /**
@@ -354,6 +368,135 @@ export declare type SetRolesRequest = Message<"identity.v1.SetRolesRequest"> & {
 export declare const SetRolesRequestSchema: GenMessage<SetRolesRequest>;
 
 /**
+ * @generated from message identity.v1.DisableUserRequest
+ */
+export declare type DisableUserRequest = Message<"identity.v1.DisableUserRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Free text for people, stored with the user. At most 500 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message identity.v1.DisableUserRequest.
+ * Use `create(DisableUserRequestSchema)` to create a new message.
+ */
+export declare const DisableUserRequestSchema: GenMessage<DisableUserRequest>;
+
+/**
+ * @generated from message identity.v1.EnableUserRequest
+ */
+export declare type EnableUserRequest = Message<"identity.v1.EnableUserRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Idempotency key: a UUID chosen by the client. See the conventions in common/v1/access.proto.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message identity.v1.EnableUserRequest.
+ * Use `create(EnableUserRequestSchema)` to create a new message.
+ */
+export declare const EnableUserRequestSchema: GenMessage<EnableUserRequest>;
+
+/**
+ * @generated from message identity.v1.IssuePasswordResetRequest
+ */
+export declare type IssuePasswordResetRequest = Message<"identity.v1.IssuePasswordResetRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message identity.v1.IssuePasswordResetRequest.
+ * Use `create(IssuePasswordResetRequestSchema)` to create a new message.
+ */
+export declare const IssuePasswordResetRequestSchema: GenMessage<IssuePasswordResetRequest>;
+
+/**
+ * @generated from message identity.v1.IssuePasswordResetResponse
+ */
+export declare type IssuePasswordResetResponse = Message<"identity.v1.IssuePasswordResetResponse"> & {
+  /**
+   * Opaque; valid for one use. Anyone who has it can set the user's password.
+   *
+   * @generated from field: string reset_token = 1;
+   */
+  resetToken: string;
+
+  /**
+   * One hour after it was issued.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message identity.v1.IssuePasswordResetResponse.
+ * Use `create(IssuePasswordResetResponseSchema)` to create a new message.
+ */
+export declare const IssuePasswordResetResponseSchema: GenMessage<IssuePasswordResetResponse>;
+
+/**
+ * @generated from message identity.v1.ResetPasswordRequest
+ */
+export declare type ResetPasswordRequest = Message<"identity.v1.ResetPasswordRequest"> & {
+  /**
+   * @generated from field: string reset_token = 1;
+   */
+  resetToken: string;
+
+  /**
+   * 8 to 128 characters, without composition rules (NIST SP 800-63B).
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message identity.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export declare const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest>;
+
+/**
+ * @generated from message identity.v1.ResetPasswordResponse
+ */
+export declare type ResetPasswordResponse = Message<"identity.v1.ResetPasswordResponse"> & {
+};
+
+/**
+ * Describes the message identity.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export declare const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse>;
+
+/**
  * Manages users and issues the tokens that authenticate callers to the other services.
  *
  * It also serves `/.well-known/jwks.json` (the public keys that verify access tokens) and
@@ -382,6 +525,8 @@ export declare const IdentityService: GenService<{
    *
    * Reasons:
    * - INVALID_CREDENTIALS (unauthenticated)
+   * - USER_DISABLED (permission_denied): the password is right, but an administrator has disabled
+   *   this user
    * - RATE_LIMITED (resource_exhausted): too many failed attempts for this account
    * - OVERLOADED (unavailable): too many logins at once
    *
@@ -459,6 +604,7 @@ export declare const IdentityService: GenService<{
    *
    * Reasons:
    * - NOT_FOUND (not_found): no such user
+   * - LAST_ADMIN (failed_precondition): no other enabled user would have the role ADMIN
    * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc identity.v1.IdentityService.SetRoles
@@ -467,6 +613,70 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof SetRolesRequestSchema;
     output: typeof UserSchema;
+  },
+  /**
+   * Disables a user: logins fail with USER_DISABLED, every refresh token of the user is revoked at
+   * once, and so is an open password reset. An access token issued earlier is accepted until it
+   * expires: for 10 minutes by default, never for more than 15. Orders that run are not affected.
+   * Disabling a disabled user replaces the reason. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): no such user
+   * - LAST_ADMIN (failed_precondition): no other enabled user has the role ADMIN
+   * - REQUEST_ID_REUSED (invalid_argument)
+   *
+   * @generated from rpc identity.v1.IdentityService.DisableUser
+   */
+  disableUser: {
+    methodKind: "unary";
+    input: typeof DisableUserRequestSchema;
+    output: typeof UserSchema;
+  },
+  /**
+   * Enables a disabled user, who must log in again: revoked refresh tokens stay revoked. Returns an
+   * enabled user unchanged. Idempotent by `request_id`.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): no such user
+   * - REQUEST_ID_REUSED (invalid_argument)
+   *
+   * @generated from rpc identity.v1.IdentityService.EnableUser
+   */
+  enableUser: {
+    methodKind: "unary";
+    input: typeof EnableUserRequestSchema;
+    output: typeof UserSchema;
+  },
+  /**
+   * Issues a token with which a user sets a new password by ResetPassword, for an administrator to
+   * hand over. Nothing else changes: the old password works until the token is used, and a disabled
+   * user stays disabled. A user has at most one such token: repeating the call replaces it, so a
+   * lost response needs nothing else.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): no such user
+   *
+   * @generated from rpc identity.v1.IdentityService.IssuePasswordReset
+   */
+  issuePasswordReset: {
+    methodKind: "unary";
+    input: typeof IssuePasswordResetRequestSchema;
+    output: typeof IssuePasswordResetResponseSchema;
+  },
+  /**
+   * Sets a new password with a token of IssuePasswordReset, and revokes every refresh token of the
+   * user. The token can be used once. If the response is lost, log in with the new password.
+   *
+   * Reasons:
+   * - INVALID_CREDENTIALS (unauthenticated): unknown, used, replaced, expired or revoked
+   * - OVERLOADED (unavailable): too many logins at once
+   *
+   * @generated from rpc identity.v1.IdentityService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof ResetPasswordResponseSchema;
   },
 }>;
 

@@ -182,6 +182,8 @@ const json = async (answer: Response): Promise<Record<string, string>> => {
 test.each([
   "/identity.v1.IdentityService/ListUsers",
   "/identity.v1.IdentityService/SetRoles",
+  "/identity.v1.IdentityService/DisableUser",
+  "/identity.v1.IdentityService/IssuePasswordReset",
   "/order.v1.CatalogService/PutProduct",
   "/order.v1.CatalogService/AdjustStock",
   "/order.v1.SagaService/ListSagas",

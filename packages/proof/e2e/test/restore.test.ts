@@ -1,9 +1,8 @@
 import { execFile } from "node:child_process";
 import { chown, rm, stat, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { auditMoney, readSnapshot, unfinished } from "@tercet/audit";
-import { ROOT } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { readBook } from "@tercet/payment";
 import { connectPostgres } from "@tercet/service";
@@ -11,12 +10,11 @@ import { logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PATIENCE } from "./calls.ts";
 import { movedFor } from "./expect-invariants.ts";
-import { followRunbook, missingPrograms } from "./runbook.ts";
+import { followRunbook, logInAsReader, missingPrograms } from "./runbook.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
 const run = promisify(execFile);
-const AUDIT = resolve(ROOT, "packages/proof/audit/dist/main.js");
 const OPEN_FOR = { openForMs: 60_000 };
 
 const missing = await missingPrograms();
@@ -106,14 +104,16 @@ test.skipIf(missing.length > 0)(
         .toSorted(),
     );
 
-    await followRunbook(stack, "Restore", {
-      AUDIT: `${process.execPath} ${AUDIT}`,
+    const env = {
       ORDER_DATABASE_URL: stack.databaseUrls.order,
       PAYMENT_DATABASE_URL: stack.databaseUrls.payment,
       PROVIDER_BOOK_DIR: stack.bookDir,
-    }).catch((error) => {
+    };
+    const reader = { stack, configDir: join(folder.path, "config"), env };
+    await logInAsReader(reader);
+    await followRunbook(reader, ["Restore"]).catch((error) => {
       // The audit finds something, so its exit code is 1, and pipefail passes it on at the end.
-      if (error.code !== 1) throw error;
+      if (error.exitCode !== 1) throw error;
     });
     for (const { paymentId } of lost) {
       const { charges, refunds } = await movedFor(stack, paymentId);

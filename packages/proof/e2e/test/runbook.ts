@@ -1,13 +1,15 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { promisify } from "node:util";
 import { ROOT } from "@tercet/cli";
+import type { Env } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
+import { execa } from "execa";
 import { onPath } from "./tool.ts";
 
 const RUNBOOK = resolve(ROOT, "docs/runbook.md");
-const PROGRAMS = ["bash", "curl", "jq"];
+const PROGRAMS = ["bash", "jq", "npx"];
+/** The heading whose first block defines `admin`, and whose second logs in. */
+const BEGIN = "Before you begin";
 
 /** The programs that the runbook's commands need and this machine lacks. */
 export async function missingPrograms(): Promise<string[]> {
@@ -15,40 +17,67 @@ export async function missingPrograms(): Promise<string[]> {
   return PROGRAMS.filter((_, index) => paths[index] === undefined);
 }
 
-/**
- * Returns the blocks of shell commands under a heading of the runbook, in order. Throws if there
- * are none.
- */
-async function commandsOf(heading: string): Promise<string> {
-  const [, section = ""] = (await readFile(RUNBOOK, "utf8")).split(`\n## ${heading}\n`);
-  const [text = ""] = section.split("\n## ");
-  const blocks = [...text.matchAll(/^( *)```sh\n(.*?)^ *```$/gms)].map(([, , block = ""]) => block);
-  if (blocks.length === 0) throw new Error(`the runbook has no commands under "${heading}"`);
-  return blocks.join("");
+/** Returns the blocks of shell commands under a heading of the runbook, up to the next heading. */
+async function blocksUnder(heading: string): Promise<string[]> {
+  const lines = (await readFile(RUNBOOK, "utf8")).split("\n");
+  const start = lines.findIndex((line) => /^#{2,3} /.test(line) && line.endsWith(` ${heading}`));
+  const text = lines.slice(start + 1).join("\n");
+  const section = text.slice(0, text.search(/^#{2,3} /m));
+  const blocks = [...section.matchAll(/^( *)```sh\n(.*?)^ *```$/gms)].map(
+    ([, , block = ""]) => block,
+  );
+  if (start < 0 || blocks.length === 0)
+    throw new Error(`the runbook has no commands under "${heading}"`);
+  return blocks;
+}
+
+export interface Reader {
+  readonly stack: Stack;
+  /** The reader's configuration folder: it has the login. */
+  readonly configDir: string;
+  /** What the reader exported before, as the runbook says. */
+  readonly env?: Env;
+}
+
+/** Pastes what logs in, and types the operator's password. */
+export async function logInAsReader(reader: Reader): Promise<void> {
+  await paste(reader, await blocksUnder(BEGIN), `${reader.stack.users.olivia.password}\n`);
 }
 
 /**
- * Runs the commands under a heading of the runbook in a shell, and resolves to their output. Throws
- * with the output if one fails.
+ * Pastes the blocks under each heading into a new shell, in which a reader who is logged in has
+ * defined `admin`. Resolves to what they print. Throws, with it, if one fails.
  */
-export async function followRunbook(
-  stack: Stack,
+export async function followRunbook(reader: Reader, headings: readonly string[]): Promise<string> {
+  const blocks = await Promise.all(headings.map(blocksUnder));
+  return await paste(reader, [await definition(), ...blocks.flat()], "");
+}
+
+/** Pastes one block under a heading, the first being 0, and types at its questions. */
+export async function followBlock(
+  reader: Reader,
   heading: string,
-  env: Readonly<Record<string, string>> = {},
+  index: number,
+  typed = "",
 ): Promise<string> {
-  const script = [await commandsOf("Before you begin"), await commandsOf(heading)].join("\n");
-  const { olivia } = stack.users;
-  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], {
+  const { [index]: block = "" } = await blocksUnder(heading);
+  return await paste(reader, [await definition(), block], typed);
+}
+
+const definition = async (): Promise<string> => (await blocksUnder(BEGIN))[0] ?? "";
+
+/** The shell has what every shell has, and the address of the system. */
+async function paste(
+  { stack, configDir, env = {} }: Reader,
+  blocks: readonly string[],
+  typed: string,
+): Promise<string> {
+  const { PATH, HOME } = process.env;
+  const { stdout } = await execa("bash", ["-euo", "pipefail", "-c", blocks.join("\n")], {
     cwd: ROOT,
-    env: {
-      PATH: process.env["PATH"],
-      IDENTITY: stack.urls.identity,
-      ORDER: stack.urls.order,
-      PAYMENT: stack.urls.payment,
-      OPERATOR_EMAIL: olivia.email,
-      OPERATOR_PASSWORD: olivia.password,
-      ...env,
-    },
+    extendEnv: false,
+    env: { PATH, HOME, XDG_CONFIG_HOME: configDir, TERCET_URL: stack.urls.edge, ...env },
+    input: typed,
   });
   return stdout;
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseEnv, readEnv, StartError } from "../config.ts";
-import { createLogger } from "../telemetry/log.ts";
+import { ReasonError } from "../errors.ts";
+import { createLogger, type Logger } from "../telemetry/log.ts";
 import { postgresUrl } from "../urls.ts";
 import { finishBeforeExit } from "./exit.ts";
 
@@ -24,9 +25,24 @@ const TERMINATED = 128 + 15;
  * Runs a migration as a process, which exits with 0 on success. It needs DATABASE_URL only, so that
  * it can run before the secrets of the service exist. A signal ends it; the next run continues.
  */
-export async function runMigration(
+export const runMigration = (
   name: string,
   migrate: (databaseUrl: string) => Promise<void>,
+  databaseUrl?: z.ZodType<string>,
+): Promise<void> =>
+  runDatabaseProgram(
+    name,
+    async (url, log) => {
+      await migrate(url);
+      log.info("the schema is up to date");
+    },
+    databaseUrl,
+  );
+
+/** Runs any other work on a service's database in the same way. */
+export async function runDatabaseProgram(
+  name: string,
+  work: (databaseUrl: string, log: Logger) => Promise<void>,
   databaseUrl: z.ZodType<string> = postgresUrl,
 ): Promise<void> {
   // Without a listener, a signal does not end process 1 of a container.
@@ -34,10 +50,8 @@ export async function runMigration(
   await runToExit(async () => {
     const shape = z.object({ DATABASE_URL: databaseUrl, ENVIRONMENT: z.string().optional() });
     const { DATABASE_URL, ENVIRONMENT } = parseEnv(name, shape, readEnv());
-    await migrate(DATABASE_URL);
-    createLogger({ name, level: "info", ...(ENVIRONMENT && { environment: ENVIRONMENT }) }).info(
-      "the schema is up to date",
-    );
+    const environment = ENVIRONMENT && { environment: ENVIRONMENT };
+    await work(DATABASE_URL, createLogger({ name, level: "info", ...environment }));
   });
 }
 
@@ -60,7 +74,7 @@ function signalled(): Promise<undefined> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof StartError) return error.message;
+  if (error instanceof StartError || error instanceof ReasonError) return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE")
     return `port ${port} is in use; set PORT or GRPC_PORT to another one, or stop the process that listens there`;

@@ -1,0 +1,2 @@
+export type { CommandProcess } from "./context.ts";
+export { runAdmin } from "./program.ts";
