@@ -13,6 +13,8 @@ const NAMED_SCRIPTS = /`pnpm ([a-z][\w:-]*)/g;
 const PNPM_ITSELF = ["install", "deploy", "exec", "store", "pack", "publish"];
 /** Programs of the repository that `pnpm` also runs. */
 const PROGRAMS = ["buf", "vitest"];
+/** What a page has its reader write: "cat > FILE <<'END'". */
+const CREATED_FILES = /^cat > (\S+) <</gm;
 const SHELL_BLOCKS = /^ *```sh\n([\s\S]*?)^ *```$/gm;
 /** `verify --only docs` */
 const NAMED_CHECKS = /--only ([\w-]+)/g;
@@ -42,12 +44,13 @@ export function docProblems(files: ReadonlyMap<string, string>): string[] {
   const problems = [...files].flatMap(([path, text]) => {
     if (!path.endsWith(".md")) return [];
     const known = asTemplate(text);
+    const created = namesIn(text, CREATED_FILES);
     const missing = [
       ...missingLinks(path, text, new Set(there)),
-      ...missingPaths(known, there),
+      ...missingPaths(known, [...there, ...created]),
       ...missingRpcs(known, files),
       ...missingScripts(namesIn(text, NAMED_SCRIPTS), files).map((name) => `pnpm ${name}`),
-      ...missingInCommands(namesIn(known, SHELL_BLOCKS).join("\n"), files, there),
+      ...missingInCommands(namesIn(known, SHELL_BLOCKS).join("\n"), files, [...there, ...created]),
     ];
     return [
       ...missing.map((name) => `${path}: there is no ${name}`),

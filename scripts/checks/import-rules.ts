@@ -50,7 +50,7 @@ const mayImport: Record<string, readonly string[]> = {
   examples: ["gen"],
   // Programs of the repository, which run from source.
   infra: ["cli", "gateway", "service", ...serviceNames],
-  scripts: ["cli", "gateway", "service", "infra"],
+  scripts: ["cli", "gateway", "service", "infra", ...serviceNames],
 };
 
 /** Tests may also take a database from here, whatever package they are in. */

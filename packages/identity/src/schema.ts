@@ -42,7 +42,7 @@ export const sessions = pgTable(
     createTime: timeDefaultNow("create_time"),
     expireTime: time("expire_time").notNull(),
     revokeTime: time("revoke_time"),
-    /** The user's `sessionEpoch` when the password was checked. With another the session is dead. */
+    /** The user's `sessionEpoch` when the password was checked; with another it is revoked. */
     epoch: integer().notNull().default(0),
   },
   (table) => [index("sessions_expire_time_idx").on(table.expireTime)],

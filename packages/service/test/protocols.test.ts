@@ -168,7 +168,7 @@ describe("plain HTTP", () => {
     });
   });
 
-  test("curl without a content type is told which to add", async () => {
+  test("curl without a content type learns which to add", async () => {
     const { stdout } = await promisify(execFile)("curl", ["-s", "-d", "{}", shop.url + LIST]);
     expect(JSON.parse(stdout)).toEqual({
       code: "unknown",

@@ -23,7 +23,10 @@ export function endToEnd(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
   );
 }
 
-/** Returns the fields of a service's response, with the edge's own fields: those about origins replace the service's. */
+/**
+ * Returns the fields of a service's response, with the edge's own fields: those about origins
+ * replace the service's.
+ */
 export function responseHeaders(
   headers: IncomingHttpHeaders,
   own: OutgoingHttpHeaders,

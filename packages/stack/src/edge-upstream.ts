@@ -42,8 +42,8 @@ interface Session {
 }
 
 /**
- * The connections to one service. A call goes on in the version of HTTP in which it came: gRPC needs
- * the trailers of HTTP/2.
+ * The connections to one service. A call goes on in the version of HTTP in which it came: gRPC
+ * needs the trailers of HTTP/2.
  */
 export class Upstream {
   readonly #url: URL;

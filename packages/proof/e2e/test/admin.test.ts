@@ -189,7 +189,7 @@ describe("an operator", () => {
     expect(denied.exitCode).toBe(1);
   });
 
-  test("is told when the outcome is unknown, and how to repeat", async () => {
+  test("learns that the outcome is unknown, and how to repeat", async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const logins = JSON.parse(await readFile(loginFileOf("olivia"), "utf8"));
     logins[url] = logins[stack.urls.edge];
@@ -264,11 +264,11 @@ describe("an administrator", () => {
     }
   });
 
-  test("is told that no user has an address", async () => {
-    const said = await admin("admin", ["users", "roles", "nobody@example.com", "customer"]);
+  test("learns that no user has an address", async () => {
+    const said = await admin("admin", ["users", "roles", "missing@example.com", "customer"]);
     expect(said).toMatchObject({
       exitCode: 1,
-      stderr: "no user has the address nobody@example.com\n",
+      stderr: "no user has the address missing@example.com\n",
     });
   });
 });

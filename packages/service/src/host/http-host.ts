@@ -11,7 +11,7 @@ export interface HttpHostOptions {
   readonly tls?: TlsOptions | undefined;
   /** Origins whose pages may call; see `allowOrigins`. */
   readonly corsOrigins: readonly string[];
-  /** What is served: the bodies of their request streams may take longer than `requestTimeoutMs`. */
+  /** What is served. The bodies of request streams may take longer than `requestTimeoutMs`. */
   readonly services: readonly DescService[];
   /** Returns the URL to route by. */
   readonly rewriteUrl?: (request: IncomingMessage) => string;

@@ -79,7 +79,7 @@ function openShell({ cwd, env, replace }: FollowOptions): Shell {
         block,
       );
       const begin = output.length;
-      // By `eval`, as programs of the block would otherwise read the blocks after it as their input.
+      // By `eval`: programs of the block would otherwise read the blocks after it as their input.
       // What a block defines stays; a failed command is reported.
       const script = Buffer.from(`${TRAP}\n${commands}`).toString("base64");
       child.stdin?.write(`eval "$(base64 -d <<< ${script})" < /dev/null; echo "${END}"\n`);
