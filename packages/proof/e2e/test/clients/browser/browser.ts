@@ -56,7 +56,10 @@ export interface OpenPage extends AsyncDisposable {
 }
 
 /** Starts a browser with a fresh profile, and opens the site. */
-export async function openPage(executablePath: string, { origin }: Site): Promise<OpenPage> {
+export async function openPage(
+  executablePath: string,
+  { origin }: Pick<Site, "origin">,
+): Promise<OpenPage> {
   const args = [
     "--no-sandbox",
     "--disable-gpu",
