@@ -12,8 +12,8 @@ import {
 } from "@tercet/cli/repository";
 
 /**
- * Arguments of node for drizzle-kit, in the folder of a package: the schemas that it loads are those
- * of the sources, so that nothing has to be built.
+ * Arguments of node for drizzle-kit, in the folder of a package: the schemas that it loads are
+ * those of the sources, so that nothing has to be built.
  */
 export const DRIZZLE_KIT = ["--conditions=source", "node_modules/drizzle-kit/bin.cjs"] as const;
 
