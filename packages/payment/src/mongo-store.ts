@@ -1,4 +1,4 @@
-import { type DatabaseConfig, SchemaBehindError, StartError } from "@tercet/service";
+import { type DatabaseConfig, SchemaBehindError, unusableDatabase } from "@tercet/service";
 import { type Collection, MongoClient, type MongoClientOptions, MongoServerError } from "mongodb";
 import type { PaymentDocument } from "./mongo-document.ts";
 import { reach } from "./mongo-errors.ts";
@@ -44,7 +44,7 @@ export async function openMongoStore(
   } catch (error) {
     await client.close();
     if (error instanceof SchemaBehindError) throw error;
-    throw unusable(error);
+    throw unusableDatabase(error as Error);
   }
   return mongoStore(client);
 }
@@ -54,14 +54,9 @@ function clientOf(url: string, options: MongoClientOptions): MongoClient {
   try {
     return new MongoClient(url, options);
   } catch (error) {
-    throw unusable(error);
+    throw unusableDatabase(error as Error);
   }
 }
-
-const unusable = (error: unknown): StartError =>
-  new StartError(`the database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
-    cause: error,
-  });
 
 /**
  * Payments in MongoDB, one document each. Every change is one conditional update of one document,

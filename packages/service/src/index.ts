@@ -16,6 +16,7 @@ export {
   StartError,
   serviceConfig,
   serviceEnv,
+  unusableDatabase,
 } from "./config.ts";
 export {
   type CommonReason,
