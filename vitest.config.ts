@@ -23,7 +23,7 @@ interface Options {
   readonly crashes?: "sample" | "rest";
   /** False: files of one worker share modules, as they leave no global state behind. */
   readonly isolate?: boolean;
-  /** One file at a time, or two: files that start systems of several processes. */
+  /** How many files at a time; few if they start systems of several processes. */
   readonly maxWorkers?: number;
 }
 

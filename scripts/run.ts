@@ -21,7 +21,7 @@ if (program !== undefined) {
   await import(pathToFileURL(path).href);
 }
 
-/** Resolves to turbo's exit code. */
+/** Returns turbo's exit code. */
 function build(program: string | undefined): number {
   const turbo = createRequire(import.meta.url).resolve("turbo/bin/turbo");
   const filter = program === undefined ? [] : [`--filter=${packageOf(program)}`];

@@ -1,4 +1,9 @@
-import { type DatabaseConfig, SchemaBehindError, StartError } from "@tercet/service";
+import {
+  type DatabaseConfig,
+  SchemaBehindError,
+  StartError,
+  unusableDatabase,
+} from "@tercet/service";
 import {
   type Collection,
   type IndexDescription,
@@ -54,7 +59,7 @@ export async function openMongoStore(
   } catch (error) {
     await client.close();
     if (error instanceof StartError) throw error;
-    throw unusable(error);
+    throw unusableDatabase(error as Error);
   }
   return mongoStore(client);
 }
@@ -64,14 +69,9 @@ function clientOf(url: string, options: MongoClientOptions): MongoClient {
   try {
     return new MongoClient(url, options);
   } catch (error) {
-    throw unusable(error);
+    throw unusableDatabase(error as Error);
   }
 }
-
-const unusable = (error: unknown): StartError =>
-  new StartError(`the database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
-    cause: error,
-  });
 
 /**
  * Payments in MongoDB, one document each. Every change is one conditional update of one document,

@@ -17,6 +17,12 @@ export class StartError extends Error {
   }
 }
 
+/** Returns the error of a database that refuses its service. */
+export const unusableDatabase = (error: Error & { readonly code?: unknown }): StartError =>
+  new StartError(`the database of DATABASE_URL cannot be used: ${error.message || error.code}`, {
+    cause: error,
+  });
+
 /** An invalid configuration; the message names every problem at once. */
 export class ConfigError extends StartError {
   readonly problems: readonly string[];

@@ -18,6 +18,7 @@ export {
   StartError,
   serviceConfig,
   serviceEnv,
+  unusableDatabase,
 } from "./config.ts";
 export {
   type CommonReason,

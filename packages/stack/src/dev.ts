@@ -1,9 +1,11 @@
 import { runCommand, type Terminal, terminalListener } from "@tercet/cli";
 import { envToConfig, type ServiceName } from "./config.ts";
 import { devHelp } from "./help.ts";
-import { rebuild, sourceChanges } from "./rebuild.ts";
+import { type Changes, rebuild, sourceChanges } from "./rebuild.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { welcome } from "./welcome.ts";
+
+const NOTHING: Changes = { contracts: false, services: new Set() };
 
 await runCommand({
   help: devHelp,
@@ -13,11 +15,18 @@ await runCommand({
       signal,
     });
     terminal.line(welcome(stack, terminal));
+    let unbuilt = NOTHING;
     for await (const changes of sourceChanges(signal)) {
-      const problems = await rebuild(changes, signal);
-      if (problems === "")
-        for (const name of changes.services) await restart(stack, name, terminal);
-      else if (!signal.aborted) terminal.line(`${terminal.styled("red", "✗")} ${problems}`);
+      // What could not be built before is built with what repairs it.
+      unbuilt = {
+        contracts: unbuilt.contracts || changes.contracts,
+        services: new Set([...unbuilt.services, ...changes.services]),
+      };
+      const problems = await rebuild(unbuilt, signal);
+      if (problems === "") {
+        for (const name of unbuilt.services) await restart(stack, name, terminal);
+        unbuilt = NOTHING;
+      } else if (!signal.aborted) terminal.line(`${terminal.styled("red", "✗")} ${problems}`);
     }
     await stack[Symbol.asyncDispose]();
     return 0;

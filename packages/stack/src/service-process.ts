@@ -154,13 +154,14 @@ async function ready(
   if (ended) throw new StackError("");
 }
 
-/** Returns what a service reports as down: ": postgres is down". */
+/** Returns whether the service at this URL is ready. */
+export const isReady = async (url: string): Promise<boolean> =>
+  (await askReadiness(url))?.ok ?? false;
+
+/** Returns what a service reports as down: ": database down". */
 async function unreadyBecause(url: string): Promise<string> {
   try {
-    const response = await fetch(`${url}/health/ready`, {
-      signal: AbortSignal.timeout(READY_TIMEOUT_MS),
-    });
-    const { dependencies } = (await response.json()) as HealthReport;
+    const { dependencies } = JSON.parse((await askReadiness(url))?.body ?? "") as HealthReport;
     const down = Object.keys(dependencies).filter((name) => dependencies[name] === "down");
     return down.length === 0 ? "" : `: ${down.join(" and ")} down`;
   } catch {
@@ -168,16 +169,15 @@ async function unreadyBecause(url: string): Promise<string> {
   }
 }
 
-/** Returns whether the service at this URL is ready. */
-export async function isReady(url: string): Promise<boolean> {
+/** Resolves to undefined if there is no response. */
+async function askReadiness(url: string): Promise<{ ok: boolean; body: string } | undefined> {
   try {
     const response = await fetch(`${url}/health/ready`, {
       signal: AbortSignal.timeout(READY_TIMEOUT_MS),
       headers: { connection: "close" },
     });
-    await response.arrayBuffer();
-    return response.ok;
+    return { ok: response.ok, body: await response.text() };
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -9,7 +9,9 @@ if (BEHAVIOUR === "crash") {
   process.exit(3);
 }
 const server = createServer((_request, response) =>
-  response.writeHead(BEHAVIOUR === "never-ready" ? 503 : 200).end(JSON.stringify(process.env)),
+  response
+    .writeHead(BEHAVIOUR === "never-ready" ? 503 : 200)
+    .end(JSON.stringify({ ...process.env, dependencies: { database: "down", provider: "up" } })),
 );
 server.listen(Number(PORT), HOST, () =>
   process.stdout.write('{"level":"info","msg":"listening"}\n'),

@@ -59,37 +59,43 @@ test("one that does not end by itself is killed, and what it committed is there"
 });
 
 /** A process of the account that PostgreSQL runs as, so that PostgreSQL sees that it is alive. */
-async function stranger(command: string, args: readonly string[]): Promise<ChildProcess> {
+async function stranger(cwd: string, command: string, args: string[]): Promise<ChildProcess> {
   const { uid, gid } = await stat(folder);
-  const child = spawn(command, args, { cwd: "/", stdio: "ignore", uid, gid });
+  const child = spawn(command, args, { cwd, stdio: "ignore", uid, gid });
   onTestFinished(() => void child.kill("SIGKILL"));
   await once(child, "spawn");
   return child;
 }
 
-test("another process with the id that a crash left behind is left alone, and the server starts", async () => {
-  const first = await start();
-  const left = await readFile(pidFile, "utf8");
-  await first[Symbol.asyncDispose]();
-  // Named as the server is, with the folder among its arguments.
-  const program = join(temporary.path, "postgres_exporter");
-  await copyFile("/bin/sleep", program);
-  await chmod(program, 0o755);
-  const impostor = await stranger("/bin/sh", [
-    "-c",
-    `exec "${program}" 600 # postgres -D ${folder} -p 5433`,
-  ]);
-  await writeFile(pidFile, left.replace(/^\d+/, String(impostor.pid)));
+test.each([
+  ["elsewhere", () => "/"],
+  ["in the folder", () => folder],
+])(
+  "another process, %s, with the id that a crash left behind is left alone, and the server starts",
+  async (_where, cwd) => {
+    const first = await start();
+    const left = await readFile(pidFile, "utf8");
+    await first[Symbol.asyncDispose]();
+    // Named as the server is, with the folder among its arguments.
+    const program = join(temporary.path, "postgres_exporter");
+    await copyFile("/bin/sleep", program);
+    await chmod(program, 0o755);
+    const impostor = await stranger(cwd(), "/bin/sh", [
+      "-c",
+      `exec "${program}" 600 # postgres -D ${folder} -p 5433`,
+    ]);
+    await writeFile(pidFile, left.replace(/^\d+/, String(impostor.pid)));
 
-  const { notices, progress } = await notesOf((listener) => stopLeftOver(folder, listener));
-  expect(progress).toEqual([]);
-  expect(notices).toEqual([
-    `${pidFile} names process ${impostor.pid}, which is not known to be its PostgreSQL: it is left alone`,
-  ]);
-  await using again = await start();
-  expect(again.pid).toBeGreaterThan(0);
-  expect(impostor.exitCode ?? impostor.signalCode).toBeNull();
-});
+    const { notices, progress } = await notesOf((listener) => stopLeftOver(folder, listener));
+    expect(progress).toEqual([]);
+    expect(notices).toEqual([
+      `${pidFile} names process ${impostor.pid}, which is not known to be its PostgreSQL: it is left alone`,
+    ]);
+    await using again = await start();
+    expect(again.pid).toBeGreaterThan(0);
+    expect(impostor.exitCode ?? impostor.signalCode).toBeNull();
+  },
+);
 
 test("a server of another folder is left alone", async () => {
   await using other = await temporaryFolder("left-over");
@@ -104,4 +110,16 @@ test("a server of another folder is left alone", async () => {
   await using again = await start();
   expect(again.pid).not.toBe(server.pid);
   process.kill(server.pid, 0);
+});
+
+test("a server whose start time is not the one in the file is left alone", async () => {
+  await using server = await start();
+  const own = await readFile(pidFile, "utf8");
+  const earlier = Math.trunc(Date.now() / 1_000) - 3_600;
+  await writeFile(pidFile, own.replace(/(?<=^\d+\n.*\n)\d+/, String(earlier)));
+  const { notices, progress } = await notesOf((listener) => stopLeftOver(folder, listener));
+  expect({ notices: notices.length, progress }).toEqual({ notices: 1, progress: [] });
+  process.kill(server.pid, 0);
+  // Otherwise the server ends by itself, as the file is not its own.
+  await writeFile(pidFile, own);
 });

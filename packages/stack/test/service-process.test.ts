@@ -48,7 +48,7 @@ test("a service that does not become ready is killed", async () => {
   const port = await freePort();
   await expect(
     start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 }),
-  ).rejects.toThrow("fixture did not start (not ready in 0.5 s)");
+  ).rejects.toThrow("fixture did not start (not ready in 0.5 s: database down)");
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
 });
 

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { freePort, ROOT, silentListener, type TemporaryFolder, temporaryFolder } from "@tercet/cli";
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { testDatabase } from "@tercet/service/testing";
+import postgres from "postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { logIn } from "../src/api.ts";
 import { readSeed } from "../src/catalog.ts";
@@ -60,6 +61,11 @@ test(
     ]);
     processes.push(stack.services.order.pid ?? 0);
 
+    const sql = postgres(stack.databaseUrls.order, { max: 1 });
+    await sql`update products set name = 'Renamed' where sku = 'MUG-BLUE'`;
+    // As if they were so old that they have been swept.
+    await sql`delete from requests`;
+    await sql.end();
     await stack[Symbol.asyncDispose]();
     expect(processes.filter(isAlive)).toEqual([]);
 
@@ -68,6 +74,7 @@ test(
     const alice = await logIn(again.urls.edge, stack.users.alice);
     expect((await alice.orders.getOrder({ orderId: order.id })).status).toBe(OrderStatus.CONFIRMED);
     const { products } = await alice.catalog.listProducts({});
+    expect(products.find(({ sku }) => sku === "MUG-BLUE")?.name).toBe("Renamed");
     expect(products).toHaveLength(readSeed().length);
     const seeded =
       readSeed().find(({ product }) => product?.sku === "MUG-BLUE")?.product?.stock ?? 0n;

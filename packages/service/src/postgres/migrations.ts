@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { StartError } from "../config.ts";
+import { StartError, unusableDatabase } from "../config.ts";
 
 const CONNECT_TIMEOUT_S = 10;
 /** Any constant, the same in every replica. */
@@ -82,11 +82,6 @@ async function lastMigration(sql: postgres.Sql): Promise<number> {
   }
 }
 
-function refuse(error: Error & { readonly code?: string }): never {
-  const reason = error.message || error.code;
-  throw new StartError(`the database of DATABASE_URL cannot be used: ${reason}`, { cause: error });
-}
-
 async function withConnection<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, {
     max: 1,
@@ -95,7 +90,7 @@ async function withConnection<T>(url: string, work: (sql: postgres.Sql) => Promi
     onnotice: () => {},
   });
   try {
-    await sql`select 1`.catch(refuse);
+    await sql`select 1`.catch((error: Error) => Promise.reject(unusableDatabase(error)));
     return await work(sql);
   } finally {
     await sql.end({ timeout: 1 });

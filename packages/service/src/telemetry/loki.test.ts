@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { afterEach, beforeEach, expect, inject, onTestFinished, test, vi } from "vitest";
 import { createLogger, flushLog, type Logger } from "./log.ts";
 import { startTestLoki, type TestLoki } from "./loki.testing.ts";
 
@@ -10,11 +12,14 @@ beforeEach(async () => {
 });
 afterEach(() => loki[Symbol.asyncDispose]());
 
-const logTo = (lokiUrl: string): Logger =>
-  createLogger(
+function logTo(lokiUrl: string): Logger {
+  // A log whose Loki is away goes on while the next test runs.
+  const own = written;
+  return createLogger(
     { name: "shop", level: "debug", environment: "staging", lokiUrl },
-    { write: (line) => void written.push(line) },
+    { write: (line) => void own.push(line) },
   );
+}
 const taken = () => loki.entries.map(({ line }) => line);
 const lines = () => written.map((line) => line.trimEnd());
 const messages = (all: readonly string[]): string[] => all.map((line) => JSON.parse(line).msg);
@@ -42,6 +47,18 @@ test("after a flush Loki has all lines, however many", async () => {
   await flushLog(log);
   expect(taken()).toEqual(lines());
   expect(taken()).toHaveLength(3_001);
+});
+
+test("a Loki that is suspended does not hold a flush", async () => {
+  const suspended = createServer(() => {});
+  await once(suspended.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void suspended.close());
+  const log = logTo(`http://127.0.0.1:${(suspended.address() as AddressInfo).port}`);
+  log.info("hello");
+  const began = performance.now();
+  await flushLog(log);
+  // The limit for one that is there is 2 s.
+  expect(performance.now() - began).toBeLessThan(1_900);
 });
 
 test("credentials of the address are sent as basic authentication, and are in no line", async () => {
