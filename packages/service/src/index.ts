@@ -52,6 +52,7 @@ export {
   visibleOwner,
 } from "./host/principal.ts";
 export { runDatabaseProgram, runMigration, runService } from "./host/run.ts";
+export { openSecondPort, type SecondPort } from "./host/second-port.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";
 export {
   findReplay,

@@ -13,9 +13,9 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { freePort } from "@tercet/cli";
+import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
-import { SagaService } from "@tercet/gen/order/v1/saga_service";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { edgeBefore, serve } from "./edge.testing.ts";
 import { type Edge, startEdge } from "./edge.ts";
@@ -101,8 +101,8 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
     await expect(orders.getOrder({})).rejects.toMatchObject(down);
     const watched = orders.watchOrder({ orderId: ORDER_ID })[Symbol.asyncIterator]();
     await expect(watched.next()).rejects.toMatchObject(down);
-    const sagas = createClient(SagaService, transport(edge.url));
-    await expect(sagas.listSagas({})).rejects.toMatchObject({
+    const health = createClient(Health, transport(edge.url));
+    await expect(health.check({})).rejects.toMatchObject({
       code: Code.Unimplemented,
       rawMessage: expect.stringContaining("at the services' own ports"),
     });

@@ -5,7 +5,13 @@ import { Code } from "@connectrpc/connect";
 import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway/auth-routes";
 import { ourServices } from "@tercet/gateway/our-services";
-import { CORRELATION_HEADER, correlationId, createHttpHost, hardenedLimits } from "@tercet/service";
+import {
+  CORRELATION_HEADER,
+  correlationId,
+  createHttpHost,
+  hardenedLimits,
+  openSecondPort,
+} from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { forward } from "./edge-forward.ts";
@@ -30,6 +36,8 @@ const paths = (name: ServiceName): string[] => [
 
 export interface EdgeOptions {
   readonly port: number;
+  /** A second port of the same server; none by default. */
+  readonly grpcPort?: number;
   readonly upstreams: Readonly<Record<ServiceName, string>>;
   /** Origins whose pages may call from a browser, as in CORS_ORIGINS. */
   readonly corsOrigins?: readonly string[];
@@ -47,6 +55,7 @@ export interface Edge extends AsyncDisposable {
 
 export async function startEdge({
   port: number,
+  grpcPort,
   upstreams: urls,
   corsOrigins = [],
 }: EdgeOptions): Promise<Edge> {
@@ -64,8 +73,7 @@ export async function startEdge({
   app.setNotFoundHandler((request, reply) =>
     refuseCall(request, reply, {
       code: Code.Unimplemented,
-      message:
-        "there is no such method here; those for operators, reflection and health are at the services' own ports",
+      message: "there is no such method here; reflection and health are at the services' own ports",
     }),
   );
   app.setErrorHandler(refuseError);
@@ -75,12 +83,22 @@ export async function startEdge({
     for (const path of paths(name))
       app.all(path, (request, reply) => proxy(request, reply, { path, name, upstreams }));
   await app.listen({ host: LOOPBACK, port: number });
-  let closed: Promise<void> | undefined;
+  const { maxConnections } = hardenedLimits;
+  const second =
+    grpcPort === undefined
+      ? undefined
+      : await openSecondPort(app.server, { host: LOOPBACK, port: grpcPort, maxConnections }).catch(
+          async (error: unknown) => {
+            await app.close();
+            throw error;
+          },
+        );
+  let closed: Promise<unknown> | undefined;
   const drain = () => {
     if (closed !== undefined) return;
     port.retire();
     port.drain();
-    closed = app.close();
+    closed = Promise.all([app.close(), second?.close()]);
   };
   return {
     url: urlOf((app.server.address() as AddressInfo).port),

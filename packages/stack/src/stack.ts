@@ -15,7 +15,6 @@ import { type Edge, startEdge } from "./edge.ts";
 import { stopLeftOver } from "./left-over.ts";
 import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
-import { startPortAlias } from "./port-alias.ts";
 import { settlePorts, urlOf } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
@@ -110,9 +109,11 @@ export async function startStack(
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: responses to calls in flight pass it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
-  const aliases = starting.use(new AsyncDisposableStack());
   const supervisors = recordOf(serviceNames, (name) =>
-    superviseService(context, name, ports[name], envOf(name)),
+    superviseService(context, name, ports[name], {
+      ...envOf(name),
+      ...(name === "payment" && { GRPC_PORT: String(ports.payment_grpc) }),
+    }),
   );
   // Callers stop first: their calls in flight need those that they call.
   for (const names of calleesFirst())
@@ -125,14 +126,15 @@ export async function startStack(
   );
 
   const front = await listener.progress("edge", () =>
-    startEdge({ port: ports.edge, upstreams: urls, corsOrigins: config.corsOrigins }),
+    startEdge({
+      port: ports.edge,
+      grpcPort: ports.edge_grpc,
+      upstreams: urls,
+      corsOrigins: config.corsOrigins,
+    }),
   );
   edge = front;
   starting.defer(() => front.drain());
-  for (const name of ["edge", "payment"] as const) {
-    const alias = aliases.use(await startPortAlias(ports[`${name}_grpc`], ports[name]));
-    starting.defer(() => alias.drain());
-  }
   const users = Object.fromEntries(
     seededUsers.map(({ name, email, roles }): [SeededUserName, StackUser] => [
       name,

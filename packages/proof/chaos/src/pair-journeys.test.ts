@@ -9,10 +9,11 @@ const named = (service: string) =>
   new Set(pairs.filter(({ first }) => first.service === service).map(({ first }) => first.name));
 
 /**
- * Those that an idle process reaches, or that only a stop, a give-up or a late charge leads to.
+ * Those that an idle process reaches, or that only a stop, a give-up, a late charge or an
+ * operator's refund leads to.
  */
 const ALONE =
-  /:(sagas\.(heartbeat|claimDue|release)|store\.(void|recordLateCharge|markAttempted|keepWatch))$/;
+  /:(sagas\.(heartbeat|claimDue|release)|order\.recordRefunds|payments\.listRefundedPayments|store\.(void|recordLateCharge|markAttempted|keepWatch))$/;
 
 test("every failpoint that an order can reach is in pairs, and no other", () => {
   expect(named("order")).toEqual(new Set(orderFailpoints.filter((name) => !ALONE.test(name))));
