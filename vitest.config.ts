@@ -77,8 +77,6 @@ const slowestFiles: Reporter = {
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["source"] } },
-  // Of vitest.global.ts: a clone that was not built yet runs tests too.
-  environments: { __vitest__: { resolve: { conditions: ["source"] } } },
   resolve: { conditions: ["source"] },
   test: {
     globalSetup: ["./vitest.global.ts"],
