@@ -100,7 +100,9 @@ async function newSaga(saga: Parameters<typeof writeSaga>[0]): Promise<number> {
 }
 
 /** Tests start processes, which run what is built. */
-const build = (): Promise<void> => run("node", "scripts/run.ts");
+async function build(): Promise<void> {
+  await run("node", "scripts/run.ts");
+}
 
 async function run(tool: string, ...args: readonly string[]): Promise<void> {
   await execa(tool, args, {
