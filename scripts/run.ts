@@ -24,8 +24,8 @@ if (program !== undefined) {
 }
 
 /**
- * Resolves to turbo's exit code. What it prints goes to stderr, as stdout is the program's, and only
- * if the build takes a while or fails.
+ * Resolves to turbo's exit code. What it prints goes to stderr, as stdout is the program's, and
+ * only if the build takes a while or fails.
  */
 async function build(program: string | undefined): Promise<number> {
   const turbo = createRequire(import.meta.url).resolve("turbo/bin/turbo");

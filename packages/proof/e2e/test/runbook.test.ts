@@ -80,7 +80,7 @@ test.skipIf(missing.length > 0)(
     const { alice, order } = await placeStuckOrder();
     const said = await followRunbook(reader, ["A saga is stuck", "Settle a saga outside"]);
     expect(said).toMatch(/^state +RESOLVED$/m);
-    expect(said).toMatch(/^outcome +SETTLED_OUTSIDE$/m);
+    expect(said).toMatch(/^resolved +SETTLED_OUTSIDE$/m);
     expect(said).toMatch(/^reference +transfer 2026-11-28\/17$/m);
     await becomes(alice, order, OrderStatus.CANCELLED);
     // The customer sees it in the timeline. The provider moved nothing.

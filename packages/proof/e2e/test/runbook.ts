@@ -66,6 +66,9 @@ export async function followBlock(
 
 const definition = async (): Promise<string> => (await blocksUnder(BEGIN))[0] ?? "";
 
+/** How this machine reaches npm's registry, through which `npx` finds pnpm. */
+const NETWORK = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy)$/i;
+
 /** The shell has what every shell has, and the address of the system. */
 async function paste(
   { stack, configDir, env = {} }: Reader,
@@ -73,10 +76,15 @@ async function paste(
   typed: string,
 ): Promise<string> {
   const { PATH, HOME } = process.env;
+  const network = Object.entries(process.env).filter(([name]) => NETWORK.test(name));
   const { stdout } = await execa("bash", ["-euo", "pipefail", "-c", blocks.join("\n")], {
     cwd: ROOT,
     extendEnv: false,
-    env: { PATH, HOME, XDG_CONFIG_HOME: configDir, TERCET_URL: stack.urls.edge, ...env },
+    env: {
+      ...{ PATH, HOME, ...Object.fromEntries(network) },
+      ...{ XDG_CONFIG_HOME: configDir, TERCET_URL: stack.urls.edge },
+      ...env,
+    },
     input: typed,
   });
   return stdout;
