@@ -127,7 +127,7 @@ class Drive {
   ): Promise<Progress | undefined> {
     if (step.kind === "initial") return this.#onward(progress, "RUN");
     if (step.kind === "local") return this.#local(progress, "RUN", step.run);
-    // Compensation begins with the stored step, so a step with an undo is stored before it is called.
+    // Compensation begins with the stored step: one with an undo is stored before it is called.
     if (step.undo !== undefined && progress.storedStep !== step.name)
       return (await this.#apply(this.#sagaOnly, progress, { state: "RUNNING" })).progress;
     return this.#remote(progress, "RUN", (signal) =>
