@@ -4,6 +4,7 @@ import { ROOT } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { execa } from "execa";
+import { networkEnv } from "./network-env.ts";
 import { onPath } from "./tool.ts";
 
 const RUNBOOK = resolve(ROOT, "docs/runbook.md");
@@ -66,22 +67,18 @@ export async function followBlock(
 
 const definition = async (): Promise<string> => (await blocksUnder(BEGIN))[0] ?? "";
 
-/** How this machine reaches npm's registry, through which `npx` finds pnpm. */
-const NETWORK = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy)$/i;
-
-/** The shell has what every shell has, and the address of the system. */
+/** The shell has what every shell has, and the address of the system. `npx` needs the network. */
 async function paste(
   { stack, configDir, env = {} }: Reader,
   blocks: readonly string[],
   typed: string,
 ): Promise<string> {
   const { PATH, HOME } = process.env;
-  const network = Object.entries(process.env).filter(([name]) => NETWORK.test(name));
   const { stdout } = await execa("bash", ["-euo", "pipefail", "-c", blocks.join("\n")], {
     cwd: ROOT,
     extendEnv: false,
     env: {
-      ...{ PATH, HOME, ...Object.fromEntries(network) },
+      ...{ PATH, HOME, ...networkEnv() },
       ...{ XDG_CONFIG_HOME: configDir, TERCET_URL: stack.urls.edge },
       ...env,
     },
