@@ -73,6 +73,8 @@ async function newService(service: Parameters<typeof writeService>[0]): Promise<
   // In other processes: the list of services has changed.
   await run("npx", "-y", "pnpm", "install", "--no-frozen-lockfile");
   await run("node", "--conditions=source", "scripts/generate.ts");
+  // The stack depends on it now.
+  await run("npx", "-y", "pnpm", "install", "--no-frozen-lockfile");
   await run("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "accept");
   await run("biome", "check", "--write", `packages/${name}`, "packages/cli/src/services.ts");
   await build();
