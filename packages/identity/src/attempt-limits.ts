@@ -25,8 +25,8 @@ const EVERYONE = "everyone";
 
 /**
  * Limits the attempts under one key, such as an address, and those under all keys together. They
- * are counted in memory, so that a refusal costs microseconds and no query: what bounds guessing for
- * good is the throttle of the account, in the database. A key is kept only for an attempt that
+ * are counted in memory, so that a refusal costs microseconds and no query: what bounds guessing
+ * for good is the throttle of the account, in the database. A key is kept only for an attempt that
  * counts for all, whose limit bounds how many are kept.
  */
 export function attemptLimits({ perKey, inAll, windowMs }: AttemptPolicy): AttemptLimits {
