@@ -18,6 +18,14 @@ export const issuer = "http://identity.test";
 export const clientSecret = "the-order-service-has-this-secret";
 const admin = { email: "admin@example.com", password: "the admin's password" };
 
+/** Tests share one address. What has limits of its own sets these to undefined. */
+const NO_LIMITS = {
+  LOGIN_FAILURES_PER_ADDRESS: "1000000",
+  LOGIN_FAILURES_IN_ALL: "1000000",
+  REGISTRATIONS_PER_ADDRESS: "1000000",
+  REGISTRATIONS_IN_ALL: "1000000",
+};
+
 export type IdentityClient = Client<typeof IdentityService>;
 
 export interface Harness extends AsyncDisposable {
@@ -44,6 +52,7 @@ export async function startIdentity(
     SERVICE_CLIENTS: JSON.stringify([
       { id: "order", secretHash: hashClientSecret(clientSecret), audiences: ["payment"] },
     ]),
+    ...NO_LIMITS,
     SEED_USERS: JSON.stringify([{ ...admin, displayName: "Admin", roles: ["admin"] }]),
     ...env,
   });

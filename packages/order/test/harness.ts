@@ -40,8 +40,9 @@ export async function startOrderService(env: Env = {}) {
     definition: S,
     sub: string,
     role: string,
+    expiresIn = 600,
   ): Promise<Client<S>> => {
-    const token = await tokens.sign({ sub, roles: [role] });
+    const token = await tokens.sign({ sub, roles: [role], expiresIn });
     const transport = createConnectTransport({
       baseUrl: service.url,
       httpVersion: "2",

@@ -352,6 +352,20 @@ describe("watching", () => {
     expect(steps.at(-1)).toBe("allocate");
   });
 
+  test("WatchOrder ends with the token that opened it", async () => {
+    participant.behave("is down");
+    const { id: orderId } = await (await orders()).createOrder(wanted(), { timeoutMs: 500 });
+    // Tokens are accepted for 5 s after they expire: clocks differ.
+    const client = await service.as(OrderService, alice, "customer", 1);
+    const watched = (async () => {
+      for await (const _ of client.watchOrder({ orderId }));
+    })();
+    expect(await failure(watched)).toEqual({
+      code: "Unauthenticated",
+      reason: "UNAUTHENTICATED",
+    });
+  });
+
   test("a settled order is sent once", async () => {
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted());

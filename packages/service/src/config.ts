@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { z } from "zod";
 import { originProblem } from "./host/cors.ts";
 import { hardenedLimits, type TlsOptions } from "./host/one-port.ts";
@@ -80,6 +81,23 @@ export const originList = list.superRefine((origins, issues) => {
     if (message !== undefined) issues.addIssue({ code: "custom", message });
 });
 
+/** Names of address ranges that Fastify knows, besides addresses and CIDR blocks. */
+const NAMED_RANGES = ["loopback", "linklocal", "uniquelocal"];
+
+function proxyProblem(proxy: string): string | undefined {
+  const [address = "", bits = "0", ...rest] = proxy.split("/");
+  const family = isIP(address);
+  if (NAMED_RANGES.includes(proxy)) return undefined;
+  if (family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits))
+    if (Number(bits) <= (family === 4 ? 32 : 128)) return undefined;
+  return `${proxy} is not an address, a block of them like 10.0.0.0/8, or one of ${NAMED_RANGES.join(", ")}`;
+}
+
+const proxyList = list.superRefine((proxies, issues) => {
+  for (const message of proxies.map(proxyProblem))
+    if (message !== undefined) issues.addIssue({ code: "custom", message });
+});
+
 /** The variables of every service. Spread them into the service's own schema. */
 export const serviceEnv = (port: number) => ({
   HOST: z.string().default("0.0.0.0"),
@@ -110,6 +128,12 @@ export const serviceEnv = (port: number) => ({
    * "http://localhost:*" is any port.
    */
   CORS_ORIGINS: originList.default([]),
+  /**
+   * Proxies whose `x-forwarded-for` names the caller, separated by commas: addresses, blocks like
+   * 10.0.0.0/8, or loopback, linklocal, uniquelocal. None by default. Behind a proxy that is not
+   * named, all callers have the proxy's address, and share its limits.
+   */
+  TRUSTED_PROXIES: proxyList.default([]),
   TOKEN_ISSUER: httpUrl,
   /**
    * Names the system that this service is part of: the same for its services, different from any
@@ -123,6 +147,11 @@ export const serviceEnv = (port: number) => ({
   TOKEN_AUDIENCE: z.string().min(1).default("tercet"),
   /** Default: /.well-known/jwks.json at TOKEN_ISSUER. */
   JWKS_URL: httpUrl.optional(),
+  /**
+   * The list of revoked tokens; default: /revocations where JWKS_URL is. "none" for an issuer that
+   * publishes none: then a revoked token is accepted until it expires.
+   */
+  REVOCATIONS_URL: z.union([z.literal("none"), httpUrl]).optional(),
   /** The shared secret of the issuer (HS256), instead of JWKS_URL. */
   TOKEN_SECRET: z.string().min(32, "must be at least 32 characters").optional(),
   DEFAULT_TIMEOUT_MS: integer(10_000, 100, 30_000),
@@ -173,11 +202,13 @@ export function serviceConfig(env: ServiceEnv) {
     },
     tls: readTls(env),
     corsOrigins: env.CORS_ORIGINS as readonly string[],
+    trustedProxies: env.TRUSTED_PROXIES as readonly string[],
     systemId: env.SYSTEM_ID ?? env.TOKEN_ISSUER,
     token: {
       issuer: env.TOKEN_ISSUER,
       audience: env.TOKEN_AUDIENCE,
       jwksUrl: env.JWKS_URL,
+      revocationsUrl: revocationsUrl(env),
       secret: env.TOKEN_SECRET,
     },
     defaultTimeoutMs: env.DEFAULT_TIMEOUT_MS,
@@ -189,6 +220,11 @@ export function serviceConfig(env: ServiceEnv) {
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
     limits: { ...hardenedLimits, maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS },
   };
+}
+
+function revocationsUrl({ REVOCATIONS_URL, JWKS_URL, TOKEN_ISSUER }: ServiceEnv) {
+  if (REVOCATIONS_URL === "none") return undefined;
+  return REVOCATIONS_URL ?? new URL("/revocations", JWKS_URL ?? TOKEN_ISSUER).href;
 }
 
 function readGrpcPort({ PORT, GRPC_PORT }: ServiceEnv): number | undefined {

@@ -39,6 +39,7 @@ export {
   withFailpoints,
 } from "./failpoints.ts";
 export { accessOf, methodsWithoutAccess } from "./host/access.ts";
+export { callerAddress, networkOf } from "./host/address.ts";
 export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
 export { CORRELATION_HEADER, correlationId, markReplayed, remainingMs } from "./host/call.ts";
 export type { DependencyCheck, HealthReport } from "./host/health.ts";
@@ -51,6 +52,11 @@ export {
   roleName,
   visibleOwner,
 } from "./host/principal.ts";
+export {
+  REVOCATIONS_TYPE,
+  type RevocationList,
+  type RevocationSource,
+} from "./host/revocations.ts";
 export { runDatabaseProgram, runMigration, runService } from "./host/run.ts";
 export { openSecondPort, type SecondPort } from "./host/second-port.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";

@@ -47,7 +47,15 @@ const SETTINGS: ReadonlyMap<ServiceName, readonly string[]> = new Map(
 const DECIDED = new Set([
   ...["HOST", "PORT", "GRPC_PORT", "NODE_ENV", "FAILPOINTS", "DATABASE_URL"],
   ...serviceNames.map(urlVariable),
-  ...["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "JWKS_URL", "SERVICE_CLIENTS", "SEED_USERS"],
+  ...[
+    "TLS_CERT",
+    "TLS_KEY",
+    "TLS_CLIENT_CA",
+    "JWKS_URL",
+    "REVOCATIONS_URL",
+    "SERVICE_CLIENTS",
+    "SEED_USERS",
+  ],
   ...["TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_SECRET", "TOKEN_SIGNING_KEYS"],
   "SERVICE_CLIENT_SECRET",
 ]);

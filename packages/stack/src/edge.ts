@@ -6,6 +6,7 @@ import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway/auth-routes";
 import { ourServices } from "@tercet/gateway/our-services";
 import {
+  accessOf,
   CORRELATION_HEADER,
   correlationId,
   createHttpHost,
@@ -24,13 +25,17 @@ import { isReady } from "./service-process.ts";
 const routed = await ourServices();
 
 /**
- * All methods of our services, operators' ones too, for `pnpm admin`: only this machine reaches the
- * edge. Reflection and grpc.health are only at the services' own ports.
+ * All methods of our services but internal ones; operators' ones too, for `pnpm admin`: only this
+ * machine reaches the edge. Reflection and grpc.health are only at the services' own ports.
  */
 const paths = (name: ServiceName): string[] => [
   ...routed
     .filter(({ typeName }) => serviceEntry(name).protoServices.includes(typeName))
-    .flatMap(({ typeName, methods }) => methods.map((method) => `/${typeName}/${method.name}`)),
+    .flatMap(({ typeName, methods }) =>
+      methods
+        .filter((method) => accessOf(method)?.internal !== true)
+        .map((method) => `/${typeName}/${method.name}`),
+    ),
   ...(name === "identity" ? ["/.well-known/jwks.json", "/.well-known/openid-configuration"] : []),
 ];
 

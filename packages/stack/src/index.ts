@@ -6,7 +6,7 @@ export { StackError } from "./errors.ts";
 export { placesOf } from "./places.ts";
 export { startPostgres } from "./postgres.ts";
 export { findRunning } from "./running.ts";
-export { readSecrets } from "./secrets.ts";
+export { loadSecrets, readSecrets } from "./secrets.ts";
 export {
   isReady,
   type ServiceProcess,

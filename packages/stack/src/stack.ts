@@ -17,7 +17,7 @@ import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts, urlOf } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
-import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
+import { loadSecrets, type Secrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
 import { type Exit, type ServiceProcess, startServiceProcess } from "./service-process.ts";
 import { calleesFirst, mainOf, serviceEnvs } from "./services.ts";
@@ -92,11 +92,13 @@ export async function startStack(
   const context: Context = { config, folder, listener, signal };
 
   const postgres =
-    embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
+    embedded.length === 0
+      ? undefined
+      : starting.use(supervisePostgres(context, ports.postgres, secrets));
   const databases = provideDatabases(context, postgres, embedded);
   // Its failure is reported where the services are started.
   databases.catch(() => {});
-  const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
+  const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports }, secrets);
   const urls = recordOf(serviceNames, (name) => urlOf(ports[name]));
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
   const envOf = (name: ServiceName): Env => ({
@@ -192,6 +194,7 @@ async function provideDatabases(
 function supervisePostgres(
   { config, folder, listener }: Context,
   port: number,
+  { postgresPassword: password }: Secrets,
 ): Supervisor<EmbeddedPostgres> {
   const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" });
   // A full disk must not stop the database.
@@ -199,6 +202,7 @@ function supervisePostgres(
   const options = {
     folder: folder.file("postgres"),
     port,
+    password,
     onLog: (line: string) => void file.write(`${line}\n`),
   };
   return new Supervisor<EmbeddedPostgres>({

@@ -43,7 +43,8 @@ Options:
 
 Variables, with --url:
   OPERATOR_EMAIL, OPERATOR_PASSWORD   of who stocks the products; default olivia@example.com
-  PAYMENT_URL, ORDER_CLIENT_SECRET    for grpc: Payment's own address, and Order's secret at Identity
+  IDENTITY_URL, PAYMENT_URL, ORDER_CLIENT_SECRET
+                                      for grpc: their own addresses, and Order's secret at Identity
   EDGE_PORT, DATA_DIR and the others of pnpm start find the running stack; see pnpm start --help`;
 
 await runCommand({

@@ -62,6 +62,13 @@ export declare type Access = Message<"common.v1.Access"> & {
    * @generated from field: bool owner = 4;
    */
   owner: boolean;
+
+  /**
+   * In addition: only for callers inside the system's own network. Gateways do not route it.
+   *
+   * @generated from field: bool internal = 5;
+   */
+  internal: boolean;
 };
 
 /**

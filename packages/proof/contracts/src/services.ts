@@ -77,7 +77,11 @@ async function databases(
   folder: string,
 ): Promise<(name: Provider) => string> {
   const embedded = async () => {
-    const options = { folder: join(folder, "postgres"), port: await freePort() };
+    const options = {
+      folder: join(folder, "postgres"),
+      port: await freePort(),
+      password: crypto.randomUUID(),
+    };
     return starting.use(await startPostgres(options)).databaseUrl("postgres");
   };
   const server = readEnv()["TEST_POSTGRES_URL"] ?? (await embedded());

@@ -11,6 +11,8 @@ export interface HttpHostOptions {
   readonly tls?: TlsOptions | undefined;
   /** Origins whose pages may call; see `allowOrigins`. */
   readonly corsOrigins: readonly string[];
+  /** Their `x-forwarded-for` names the caller; none by default. See TRUSTED_PROXIES. */
+  readonly trustedProxies?: readonly string[];
   /** What is served. The bodies of request streams may take longer than `requestTimeoutMs`. */
   readonly services: readonly DescService[];
   /** Returns the URL to route by. */
@@ -25,7 +27,7 @@ export interface HttpHost {
 
 /** Creates the application, with the limits on connections and bodies, and CORS. */
 export async function createHttpHost(options: HttpHostOptions): Promise<HttpHost> {
-  const { corsOrigins, limits, rewriteUrl, services, tls } = options;
+  const { corsOrigins, limits, rewriteUrl, services, tls, trustedProxies = [] } = options;
   const { promise: created, resolve } = Promise.withResolvers<OnePort>();
   const app = fastify({
     serverFactory: (handler) => {
@@ -33,6 +35,7 @@ export async function createHttpHost(options: HttpHostOptions): Promise<HttpHost
       resolve(port);
       return port.server;
     },
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     routerOptions: { maxParamLength: 128 },
     // While the port closes, requests on open connections are still served.
     return503OnClosing: false,

@@ -1,16 +1,17 @@
 import type { AddressInfo } from "node:net";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ServiceConfig } from "../config.ts";
 import type { ErrorCodes } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
+import { addressKey } from "./address.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
 import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
@@ -20,6 +21,12 @@ import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
 import { createHttpHost } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import {
+  pollRevocations,
+  type RevocationSource,
+  Revocations,
+  remoteRevocations,
+} from "./revocations.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
 
 export interface ServiceOptions {
@@ -32,6 +39,11 @@ export interface ServiceOptions {
   readonly errors: ErrorCodes;
   /** Default: the keys that the configuration names. For the service that signs the tokens. */
   readonly keys?: TokenKeys;
+  /**
+   * Default: the list that the configuration names, or none if `keys` replaces its keys. For the
+   * service that revokes tokens.
+   */
+  readonly revocations?: RevocationSource;
   /** What the service needs to be ready; each is checked once a second. */
   readonly dependencies?: Readonly<Record<string, DependencyCheck>>;
   /** Routes that are not RPCs. */
@@ -87,7 +99,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
-  const rpc = rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal });
+  const revocations = new Revocations();
+  const mounted = { declared, open, monitor, revocations, shutdown: shutdown.signal };
+  const { keys, rpc } = rpcOptions(options, mounted);
   refuseContentTypes(app, handlersOf(rpc.routes));
   await app.register(fastifyConnectPlugin, rpc);
   await app.listen({ host: config.host, port: config.port });
@@ -108,7 +122,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   log.info({ url, grpc_port: config.grpcPort, services }, "listening");
 
   const stopping = new AbortController();
-  const background = options.background?.(stopping.signal);
+  const source = options.revocations ?? (options.keys ? undefined : configuredList(config, keys));
+  const background = Promise.all([
+    options.background?.(stopping.signal),
+    source && pollRevocations({ source, revocations, log }, stopping.signal),
+  ]);
   const onDrain = async (force: AbortSignal) => {
     stopping.abort();
     await Promise.all([background, options.onDrain?.(force)]);
@@ -158,17 +176,18 @@ interface Mounted {
   readonly declared: readonly DescService[];
   readonly open: ReadonlySet<DescService>;
   readonly monitor: HealthMonitor;
+  readonly revocations: Revocations;
   readonly shutdown: AbortSignal;
 }
 
 function rpcOptions(
-  { name, config, log, routes, errors, keys }: ServiceOptions,
-  { declared, open, monitor, shutdown }: Mounted,
+  { name, config, log, routes, errors, keys = configuredKeys(config) }: ServiceOptions,
+  { declared, open, monitor, revocations, shutdown }: Mounted,
 ) {
   const toConnectError = createErrorMapping(errors, log);
   const policy = { issuer: config.token.issuer, audiences: [config.token.audience, name] };
-  const authenticate = createAuthenticate(keys ?? configuredKeys(config), policy);
-  return {
+  const authenticate = createAuthenticate(keys, policy, revocations);
+  const rpc = {
     routes: (router: ConnectRouter) => {
       routes(router);
       healthRoutes(monitor, new Set(declared.map((s) => s.typeName)))(router);
@@ -181,13 +200,22 @@ function rpcOptions(
       toConnectError,
       observe: observeServer(),
     }),
-    interceptors: serverInterceptors(log, toConnectError),
+    contextValues: ({ ip }: FastifyRequest) =>
+      // A connection that has closed has no address.
+      createContextValues().set(addressKey, (ip as string | undefined) ?? "unknown"),
+    interceptors: serverInterceptors(log, toConnectError, revocations),
     // To write the content of a google.protobuf.Any as JSON.
     jsonOptions: { registry: createRegistry(...declared.map((service) => service.file)) },
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,
     shutdownSignal: shutdown,
   };
+  return { keys, rpc };
+}
+
+function configuredList({ token }: ServiceConfig, keys: TokenKeys): RevocationSource | undefined {
+  const { issuer, revocationsUrl: url } = token;
+  return url === undefined ? undefined : remoteRevocations(url, keys, issuer);
 }
 
 function configuredKeys({ token }: ServiceConfig): TokenKeys {
