@@ -78,7 +78,7 @@ describe("a claim", () => {
       from jsonb_array_elements(${db.sql.json(keys)}) with ordinality as t(k, n)`;
   };
 
-  test("gives keys a turn each, whoever has waited longest", async () => {
+  test("gives each key a turn before any gets a second one", async () => {
     await due("a", "a", "a", "a", "a", "b", "c", "");
     expect(await claim({ limit: 4 })).toEqual(["", "a", "b", "c"]);
     expect(await claim({ limit: 4 })).toEqual(["a", "a", "a"]);

@@ -52,6 +52,7 @@ export {
   roleName,
   visibleOwner,
 } from "./host/principal.ts";
+export { breakOff, type Refusal, refuse } from "./host/refusal.ts";
 export { runDatabaseProgram, runMigration, runService } from "./host/run.ts";
 export { openSecondPort, type SecondPort } from "./host/second-port.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";

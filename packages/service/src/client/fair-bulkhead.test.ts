@@ -3,7 +3,7 @@ import { BulkheadFullError, FairBulkhead } from "./fair-bulkhead.ts";
 
 const NEVER = new AbortController().signal;
 
-/** Starts calls that end when they are told to; `running` lists those in flight, oldest first. */
+/** Starts calls that end on request; `running` lists those in flight, oldest first. */
 function calls(bulkhead: FairBulkhead) {
   const running: { name: string; end: () => void }[] = [];
   const start = (name: string, keys: string[], signal = NEVER) =>

@@ -40,7 +40,9 @@ export class FairBulkhead {
     this.#maxQueuedPerKey = Math.max(1, Math.floor(options.maxQueued * options.share));
   }
 
-  /** Runs the call once there is room. Throws BulkheadFullError; a queued call ends with `signal`. */
+  /**
+   * Runs the call once there is room; until then it ends with `signal`. Throws BulkheadFullError.
+   */
   async run<T>(keys: readonly string[], signal: AbortSignal, call: () => Promise<T>): Promise<T> {
     if (this.#mayStart(keys)) this.#start(keys);
     else await this.#wait(keys, signal);

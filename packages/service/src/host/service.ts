@@ -11,7 +11,8 @@ import type { ErrorCodes } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
-import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { Admission } from "./admission.ts";
+import { createAuthenticate, knownCaller, remoteKeys, type TokenKeys } from "./authenticate.ts";
 import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
 import { createErrorMapping } from "./error-mapping.ts";
@@ -21,6 +22,7 @@ import { createHttpHost } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
 
 export interface ServiceOptions {
   /** In the audience of tokens and in the log: "payment". */
@@ -87,12 +89,22 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
-  const rpc = rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal });
+  const verified = new VerifiedTokens();
+  const admission = new Admission({
+    limits: config.admission,
+    knownCaller: (authorization) => knownCaller(verified, authorization),
+  });
+  const mounted = { declared, open, monitor, verified, admission, shutdown: shutdown.signal };
+  const rpc = rpcOptions(options, mounted);
+  admission.guard(app, handlersOf(options.routes));
   refuseContentTypes(app, handlersOf(rpc.routes));
   await app.register(fastifyConnectPlugin, rpc);
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
-  const close = async () => void (await Promise.all([app.close(), grpcPort?.close()]));
+  const close = async () => {
+    await Promise.all([app.close(), grpcPort?.close()]);
+    admission[Symbol.dispose]();
+  };
   try {
     grpcPort = await openGrpcPort(app, config);
     await options.onReady?.();
@@ -158,15 +170,21 @@ interface Mounted {
   readonly declared: readonly DescService[];
   readonly open: ReadonlySet<DescService>;
   readonly monitor: HealthMonitor;
+  readonly verified: VerifiedTokens;
+  readonly admission: Admission;
   readonly shutdown: AbortSignal;
 }
 
 function rpcOptions(
   { name, config, log, routes, errors, keys }: ServiceOptions,
-  { declared, open, monitor, shutdown }: Mounted,
+  { declared, open, monitor, verified, admission, shutdown }: Mounted,
 ) {
   const toConnectError = createErrorMapping(errors, log);
-  const policy = { issuer: config.token.issuer, audiences: [config.token.audience, name] };
+  const policy = {
+    issuer: config.token.issuer,
+    audiences: [config.token.audience, name],
+    verified,
+  };
   const authenticate = createAuthenticate(keys ?? configuredKeys(config), policy);
   return {
     routes: (router: ConnectRouter) => {
@@ -180,6 +198,7 @@ function rpcOptions(
       defaultTimeoutMs: config.defaultTimeoutMs,
       toConnectError,
       observe: observeServer(),
+      admission,
     }),
     interceptors: serverInterceptors(log, toConnectError),
     // To write the content of a google.protobuf.Any as JSON.
