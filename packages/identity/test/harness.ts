@@ -46,6 +46,9 @@ export async function startIdentity(
   const config = envToConfig({
     HOST: "127.0.0.1",
     PORT: "0",
+    CALLER_CALLS_PER_SECOND: "0",
+    ADDRESS_CALLS_PER_SECOND: "0",
+    MIN_WORKING_CALLS: "1000",
     TOKEN_ISSUER: issuer,
     DATABASE_URL: database.url,
     TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key] }),

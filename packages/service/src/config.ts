@@ -156,6 +156,19 @@ export const serviceEnv = (port: number) => ({
   TOKEN_SECRET: z.string().min(32, "must be at least 32 characters").optional(),
   DEFAULT_TIMEOUT_MS: integer(10_000, 100, 30_000),
   MAX_TIMEOUT_MS: integer(30_000, 1_000, 600_000),
+  /**
+   * Calls per second of one user. A call that changes something counts five times, and twice as
+   * many may come at once. 0: no limit.
+   */
+  CALLER_CALLS_PER_SECOND: integer(50, 0, 1_000_000),
+  /** The same for one address, of calls without a token that is known to be valid. */
+  ADDRESS_CALLS_PER_SECOND: integer(200, 0, 1_000_000),
+  /**
+   * Calls that may work at once: at least the first while the event loop is late, up to the second
+   * while it is not. Calls above are refused as OVERLOADED.
+   */
+  MIN_WORKING_CALLS: integer(32, 1, 100_000),
+  MAX_WORKING_CALLS: integer(1_024, 1, 100_000),
   /** Of one message, after decompression. */
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
   /** Connections of this process to PostgreSQL; some are reserved for background work. */
@@ -213,6 +226,12 @@ export function serviceConfig(env: ServiceEnv) {
     },
     defaultTimeoutMs: env.DEFAULT_TIMEOUT_MS,
     maxTimeoutMs: env.MAX_TIMEOUT_MS,
+    admission: {
+      minWorking: env.MIN_WORKING_CALLS,
+      maxWorking: env.MAX_WORKING_CALLS,
+      callerPerSecond: env.CALLER_CALLS_PER_SECOND,
+      addressPerSecond: env.ADDRESS_CALLS_PER_SECOND,
+    },
     readMaxBytes: env.READ_MAX_BYTES,
     databasePoolSize: env.DATABASE_POOL_SIZE,
     migrateAtStart: env.MIGRATE_AT_START,

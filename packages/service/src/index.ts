@@ -4,6 +4,7 @@ export {
   createServiceClient,
   type ServiceClientOptions,
 } from "./client/client.ts";
+export { onBehalfOf } from "./client/on-behalf-of.ts";
 export { isNotCalled } from "./client/resilience.ts";
 export { type ServiceTokenOptions, serviceToken } from "./client/service-token.ts";
 export {
@@ -52,6 +53,7 @@ export {
   roleName,
   visibleOwner,
 } from "./host/principal.ts";
+export { breakOff, type Refusal, refuse } from "./host/refusal.ts";
 export {
   REVOCATIONS_TYPE,
   type RevocationList,

@@ -73,6 +73,13 @@ async function settingsOf(name: ServiceName): Promise<readonly string[]> {
 /** The variables of a stack that runs next to others: every port is any free one. */
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
 
+/** The variables of a stack whose few clients may make many calls: in tests and measurements. */
+export const MANY_CALLS: Env = {
+  CALLER_CALLS_PER_SECOND: "0",
+  ADDRESS_CALLS_PER_SECOND: "0",
+  MIN_WORKING_CALLS: "1000",
+};
+
 /** Pages under development, at any port of this machine. */
 const LOCAL_ORIGINS = "http://localhost:*,http://127.0.0.1:*,http://[::1]:*";
 

@@ -12,12 +12,13 @@ import {
   createHttpHost,
   hardenedLimits,
   openSecondPort,
+  type Refusal,
+  refuse,
 } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { forward } from "./edge-forward.ts";
 import { endToEnd } from "./edge-headers.ts";
-import { type Refusal, refuse } from "./edge-refusal.ts";
 import { Upstream } from "./edge-upstream.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";

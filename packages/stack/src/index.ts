@@ -1,5 +1,11 @@
 export { type Api, createApi, logIn } from "./api.ts";
-export { ANY_PORT, envToConfig, type ServiceName, type StackConfig } from "./config.ts";
+export {
+  ANY_PORT,
+  envToConfig,
+  MANY_CALLS,
+  type ServiceName,
+  type StackConfig,
+} from "./config.ts";
 export { ensureDatabases } from "./databases.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";

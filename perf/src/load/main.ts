@@ -7,7 +7,7 @@ import {
   temporaryFolder,
   terminalListener,
 } from "@tercet/cli";
-import { ANY_PORT, envToConfig, findRunning, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, findRunning, MANY_CALLS, startStack } from "@tercet/stack";
 import { requireK6 } from "./k6.ts";
 import { runLoad } from "./load.ts";
 import { keep, loadLine, loadTable } from "./report.ts";
@@ -86,7 +86,7 @@ async function onOwnStack(context: CommandContext, scenario: ScenarioName): Prom
   cleanup.defer(async () => {
     if (!crossed) await folder[Symbol.asyncDispose]();
   });
-  const config = envToConfig({ ...env, ...ANY_PORT, DATA_DIR: folder.path });
+  const config = envToConfig({ ...env, ...ANY_PORT, ...MANY_CALLS, DATA_DIR: folder.path });
   // Orders that are declined on purpose make the services warn.
   const stack = cleanup.use(
     await startStack(config, {

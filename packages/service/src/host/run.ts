@@ -4,6 +4,7 @@ import { ReasonError } from "../errors.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import { postgresUrl } from "../urls.ts";
 import { finishBeforeExit } from "./exit.ts";
+import { requireNode } from "./node-floor.ts";
 
 /**
  * Runs a service as a process: starts it, waits for SIGTERM or SIGINT, and drains it. A signal also
@@ -12,6 +13,7 @@ import { finishBeforeExit } from "./exit.ts";
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {
   const stopped = signalled();
   await runToExit(async () => {
+    requireNode();
     const service = await Promise.race([start(), stopped]);
     await stopped;
     await service?.[Symbol.asyncDispose]();

@@ -12,7 +12,8 @@ import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
 import { addressKey } from "./address.ts";
-import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { Admission } from "./admission.ts";
+import { createAuthenticate, knownCaller, remoteKeys, type TokenKeys } from "./authenticate.ts";
 import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
 import { createErrorMapping } from "./error-mapping.ts";
@@ -28,6 +29,7 @@ import {
   remoteRevocations,
 } from "./revocations.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
 
 export interface ServiceOptions {
   /** In the audience of tokens and in the log: "payment". */
@@ -99,14 +101,26 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
+  const verified = new VerifiedTokens();
+  const admission = new Admission({
+    limits: config.admission,
+    knownCaller: (authorization) => knownCaller(verified, authorization),
+  });
   const revocations = new Revocations();
-  const mounted = { declared, open, monitor, revocations, shutdown: shutdown.signal };
+  const mounted = {
+    ...{ declared, open, monitor, verified, admission, revocations },
+    shutdown: shutdown.signal,
+  };
   const { keys, rpc } = rpcOptions(options, mounted);
+  admission.guard(app, handlersOf(options.routes));
   refuseContentTypes(app, handlersOf(rpc.routes));
   await app.register(fastifyConnectPlugin, rpc);
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
-  const close = async () => void (await Promise.all([app.close(), grpcPort?.close()]));
+  const close = async () => {
+    await Promise.all([app.close(), grpcPort?.close()]);
+    admission[Symbol.dispose]();
+  };
   try {
     grpcPort = await openGrpcPort(app, config);
     await options.onReady?.();
@@ -177,15 +191,21 @@ interface Mounted {
   readonly open: ReadonlySet<DescService>;
   readonly monitor: HealthMonitor;
   readonly revocations: Revocations;
+  readonly verified: VerifiedTokens;
+  readonly admission: Admission;
   readonly shutdown: AbortSignal;
 }
 
 function rpcOptions(
   { name, config, log, routes, errors, keys = configuredKeys(config) }: ServiceOptions,
-  { declared, open, monitor, revocations, shutdown }: Mounted,
+  { declared, open, monitor, verified, admission, revocations, shutdown }: Mounted,
 ) {
   const toConnectError = createErrorMapping(errors, log);
-  const policy = { issuer: config.token.issuer, audiences: [config.token.audience, name] };
+  const policy = {
+    issuer: config.token.issuer,
+    audiences: [config.token.audience, name],
+    verified,
+  };
   const authenticate = createAuthenticate(keys, policy, revocations);
   const rpc = {
     routes: (router: ConnectRouter) => {
@@ -199,6 +219,7 @@ function rpcOptions(
       defaultTimeoutMs: config.defaultTimeoutMs,
       toConnectError,
       observe: observeServer(),
+      admission,
     }),
     contextValues: ({ ip }: FastifyRequest) =>
       // A connection that has closed has no address.
