@@ -6,6 +6,7 @@ import type { ObserveCall, ObservedCall } from "../telemetry/rpc-telemetry.ts";
 import { accessOf, authorize } from "./access.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
+import { connectionKey } from "./connections.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
 
@@ -66,5 +67,6 @@ async function admit(
   if (rule?.public || openServices.has(context.service)) return;
   const caller = await authenticate(context.requestHeader.get("authorization"));
   context.values.set(principalKey, caller);
+  context.values.get(connectionKey)?.recognize();
   authorize(rule, caller);
 }

@@ -1,5 +1,4 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { createValidateInterceptor } from "@connectrpc/validate";
 import { context as telemetry } from "@opentelemetry/api";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -8,6 +7,7 @@ import { callKey } from "./call.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { lowerCaseUuids } from "./lower-case-uuids.ts";
 import { principalKey } from "./principal.ts";
+import { validation } from "./validation.ts";
 
 /**
  * Returns what every call passes through after its body is read, outermost first:
@@ -24,7 +24,7 @@ export function serverInterceptors(log: Logger, toConnectError: ToConnectError):
     inLogContext,
     outcome(log, toConnectError),
     deadline,
-    createValidateInterceptor(),
+    validation,
     lowerCaseUuids,
   ];
 }

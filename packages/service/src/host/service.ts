@@ -1,7 +1,10 @@
 import type { AddressInfo } from "node:net";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import {
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+} from "@connectrpc/connect";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
@@ -12,14 +15,16 @@ import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { COMPRESS_MIN_BYTES, compressions } from "./compression.ts";
 import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
 import { createErrorMapping } from "./error-mapping.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
-import { createHttpHost } from "./http-host.ts";
+import { createHttpHost, refuseInOurForm } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import { rpcRoutes } from "./rpc-routes.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
 
 export interface ServiceOptions {
@@ -87,9 +92,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
+  app.setErrorHandler(refuseInOurForm);
   const rpc = rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal });
-  refuseContentTypes(app, handlersOf(rpc.routes));
-  await app.register(fastifyConnectPlugin, rpc);
+  const handlers = handlersOf(rpc.routes, rpc);
+  refuseContentTypes(app, handlers);
+  await rpcRoutes(app, { ...rpc, handlers, compressions, log });
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
   const close = async () => void (await Promise.all([app.close(), grpcPort?.close()]));
@@ -126,13 +133,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 /** Opens GRPC_PORT if the configuration names it. */
 async function openGrpcPort(
   { server }: FastifyInstance,
-  { host, grpcPort: port, limits: { maxConnections } }: ServiceConfig,
+  { host, grpcPort: port }: ServiceConfig,
 ): Promise<SecondPort | undefined> {
-  return port === undefined ? undefined : openSecondPort(server, { host, port, maxConnections });
+  return port === undefined ? undefined : openSecondPort(server, { host, port });
 }
 
-function handlersOf(routes: (router: ConnectRouter) => void): ConnectRouter["handlers"] {
-  const router = createConnectRouter();
+function handlersOf(
+  routes: (router: ConnectRouter) => void,
+  options?: ConnectRouterOptions,
+): ConnectRouter["handlers"] {
+  const router = createConnectRouter(options);
   routes(router);
   return router.handlers;
 }
@@ -184,6 +194,8 @@ function rpcOptions(
     interceptors: serverInterceptors(log, toConnectError),
     // To write the content of a google.protobuf.Any as JSON.
     jsonOptions: { registry: createRegistry(...declared.map((service) => service.file)) },
+    acceptCompression: [...compressions],
+    compressMinBytes: COMPRESS_MIN_BYTES,
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,
     shutdownSignal: shutdown,
