@@ -33,7 +33,7 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
     update sagas s set
       state = m.state,
       resume_state = m."resumeState",
-      step = m.step,
+      step = coalesce(m.step, s.step),
       -- Nothing reads the input of a closed saga, and it may contain secrets.
       input = case when m.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED') then '{}' else s.input end,
       attempt = m.attempt,
