@@ -96,6 +96,23 @@ describe("the catalog", () => {
     });
   });
 
+  test("refuses a stock above the limit, also by concurrent calls, and leaves the request_id unused", async () => {
+    const catalog = await as(CatalogService, olivia, "operator");
+    const price = { currencyCode: "EUR", minorUnits: 1n };
+    const product = { sku: "SAND", name: "Sand", price, stock: 999_999_000n };
+    await catalog.putProduct({ product, requestId: crypto.randomUUID() });
+    const requestId = crypto.randomUUID();
+    const add = (delta: bigint, id = crypto.randomUUID()) =>
+      catalog.adjustStock({ sku: "SAND", delta, requestId: id });
+    expect(await failure(add(1_001n, requestId))).toEqual({
+      code: "FailedPrecondition",
+      reason: "STOCK_TOO_LARGE",
+    });
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => add(100n)));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(10);
+    expect((await add(-1_000n, requestId)).stock).toBe(999_999_000n);
+  });
+
   test("refuses a stock below 0 and a change of currency", async () => {
     const catalog = await as(CatalogService, olivia, "operator");
     expect(

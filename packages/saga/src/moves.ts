@@ -34,6 +34,8 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
       state = m.state,
       resume_state = m."resumeState",
       step = coalesce(m.step, s.step),
+      -- Nothing reads the input of a closed saga, and it may contain secrets.
+      input = case when m.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED') then '{}' else s.input end,
       attempt = m.attempt,
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),

@@ -183,6 +183,8 @@ export const serviceEnv = (port: number) => ({
     .default(true),
   /** See `PortLimits`. */
   MAX_CONNECTION_AGE_MS: integer(hardenedLimits.maxConnectionAgeMs, 1_000, 86_400_000),
+  /** See `PortLimits`. More for a gateway that keeps many connections from one address. */
+  MAX_CONNECTIONS_PER_ADDRESS: integer(hardenedLimits.maxConnectionsPerAddress, 1, 100_000),
   /** The time for load balancers to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
   /** The time for calls in flight to finish and for background work to be handed over. */
@@ -237,7 +239,11 @@ export function serviceConfig(env: ServiceEnv) {
     migrateAtStart: env.MIGRATE_AT_START,
     drainDelayMs: env.DRAIN_DELAY_MS,
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
-    limits: { ...hardenedLimits, maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS },
+    limits: {
+      ...hardenedLimits,
+      maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS,
+      maxConnectionsPerAddress: env.MAX_CONNECTIONS_PER_ADDRESS,
+    },
   };
 }
 

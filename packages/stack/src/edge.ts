@@ -59,6 +59,13 @@ export interface Edge extends AsyncDisposable {
   drain(): void;
 }
 
+/** The edge verifies no token, and all its callers are of this machine. */
+const EDGE_LIMITS = {
+  ...hardenedLimits,
+  maxConnectionsPerAddress: hardenedLimits.maxConnections,
+  anonymous: hardenedLimits,
+};
+
 export async function startEdge({
   port: number,
   grpcPort,
@@ -66,7 +73,7 @@ export async function startEdge({
   corsOrigins = [],
 }: EdgeOptions): Promise<Edge> {
   const { app, port } = await createHttpHost({
-    limits: hardenedLimits,
+    limits: EDGE_LIMITS,
     corsOrigins,
     services: routed,
     // `/auth/login` and the like, as Kong rewrites them.
@@ -89,11 +96,10 @@ export async function startEdge({
     for (const path of paths(name))
       app.all(path, (request, reply) => proxy(request, reply, { path, name, upstreams }));
   await app.listen({ host: LOOPBACK, port: number });
-  const { maxConnections } = hardenedLimits;
   const second =
     grpcPort === undefined
       ? undefined
-      : await openSecondPort(app.server, { host: LOOPBACK, port: grpcPort, maxConnections }).catch(
+      : await openSecondPort(app.server, { host: LOOPBACK, port: grpcPort }).catch(
           async (error: unknown) => {
             await app.close();
             throw error;

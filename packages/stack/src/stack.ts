@@ -103,6 +103,8 @@ export async function startStack(
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
   const envOf = (name: ServiceName): Env => ({
     DRAIN_TIMEOUT_MS,
+    // All connections come from the loopback interface.
+    MAX_CONNECTIONS_PER_ADDRESS: "2000",
     ENVIRONMENT,
     CORS_ORIGINS: config.corsOrigins.join(","),
     OTEL_SERVICE_NAME: name,

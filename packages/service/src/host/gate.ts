@@ -7,6 +7,7 @@ import { accessOf, authorize } from "./access.ts";
 import type { Admission } from "./admission.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
+import { connectionKey } from "./connections.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
 
@@ -87,6 +88,7 @@ async function admit(
   if (rule?.public || openServices.has(context.service)) return;
   const caller = await authenticate(context.requestHeader.get("authorization"));
   context.values.set(principalKey, caller);
+  context.values.get(connectionKey)?.recognize();
   authorize(rule, caller);
   if (context.method.methodKind !== "unary") admission.openStream(caller, context.signal);
 }

@@ -1,5 +1,4 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { createValidateInterceptor } from "@connectrpc/validate";
 import { context as telemetry } from "@opentelemetry/api";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -10,6 +9,7 @@ import type { ToConnectError } from "./error-mapping.ts";
 import { lowerCaseUuids } from "./lower-case-uuids.ts";
 import { principalKey } from "./principal.ts";
 import type { Revocations } from "./revocations.ts";
+import { validation } from "./validation.ts";
 
 /**
  * Returns what every call passes through after its body is read, outermost first:
@@ -32,7 +32,7 @@ export function serverInterceptors(
     outcome(log, toConnectError),
     deadline,
     endWithToken(revocations),
-    createValidateInterceptor(),
+    validation,
     lowerCaseUuids,
   ];
 }

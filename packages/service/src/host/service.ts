@@ -1,25 +1,28 @@
 import type { AddressInfo } from "node:net";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
-import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import {
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+} from "@connectrpc/connect";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { ServiceConfig } from "../config.ts";
 import type { ErrorCodes } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
-import { addressKey } from "./address.ts";
 import { Admission } from "./admission.ts";
 import { createAuthenticate, knownCaller, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { COMPRESS_MIN_BYTES, compressions } from "./compression.ts";
 import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
 import { createErrorMapping } from "./error-mapping.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
-import { createHttpHost } from "./http-host.ts";
+import { createHttpHost, refuseInOurForm } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import {
@@ -28,6 +31,7 @@ import {
   Revocations,
   remoteRevocations,
 } from "./revocations.ts";
+import { rpcRoutes } from "./rpc-routes.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 
@@ -101,6 +105,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
+  app.setErrorHandler(refuseInOurForm);
   const verified = new VerifiedTokens();
   const admission = new Admission({
     limits: config.admission,
@@ -113,8 +118,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   };
   const { keys, rpc } = rpcOptions(options, mounted);
   admission.guard(app, handlersOf(options.routes));
-  refuseContentTypes(app, handlersOf(rpc.routes));
-  await app.register(fastifyConnectPlugin, rpc);
+  const handlers = handlersOf(rpc.routes, rpc);
+  refuseContentTypes(app, handlers);
+  await rpcRoutes(app, { ...rpc, handlers, compressions, log });
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
   const close = async () => {
@@ -158,13 +164,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 /** Opens GRPC_PORT if the configuration names it. */
 async function openGrpcPort(
   { server }: FastifyInstance,
-  { host, grpcPort: port, limits: { maxConnections } }: ServiceConfig,
+  { host, grpcPort: port }: ServiceConfig,
 ): Promise<SecondPort | undefined> {
-  return port === undefined ? undefined : openSecondPort(server, { host, port, maxConnections });
+  return port === undefined ? undefined : openSecondPort(server, { host, port });
 }
 
-function handlersOf(routes: (router: ConnectRouter) => void): ConnectRouter["handlers"] {
-  const router = createConnectRouter();
+function handlersOf(
+  routes: (router: ConnectRouter) => void,
+  options?: ConnectRouterOptions,
+): ConnectRouter["handlers"] {
+  const router = createConnectRouter(options);
   routes(router);
   return router.handlers;
 }
@@ -221,12 +230,11 @@ function rpcOptions(
       observe: observeServer(),
       admission,
     }),
-    contextValues: ({ ip }: FastifyRequest) =>
-      // A connection that has closed has no address.
-      createContextValues().set(addressKey, (ip as string | undefined) ?? "unknown"),
     interceptors: serverInterceptors(log, toConnectError, revocations),
     // To write the content of a google.protobuf.Any as JSON.
     jsonOptions: { registry: createRegistry(...declared.map((service) => service.file)) },
+    acceptCompression: [...compressions],
+    compressMinBytes: COMPRESS_MIN_BYTES,
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,
     shutdownSignal: shutdown,
