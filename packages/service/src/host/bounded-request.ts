@@ -194,7 +194,7 @@ const unreadable = (error: unknown): ConnectError =>
     error,
   );
 
-/** Also decodes, since a decoder knows best what is damaged. That costs 1% of a call. */
+/** Also decodes, since a decoder knows best what is damaged. */
 function checkOf(
   desc: DescMessage,
   isJson: boolean,
