@@ -325,7 +325,10 @@ test("a table is locked: calls beyond the queue are refused at once, and the rep
   const replica = await stack.startReplica("order", { DATABASE_POOL_SIZE: String(POOL_SIZE) });
   const api = createApi(replica.url, aliceToken);
   const list = () => recorder.call((options) => api.catalog.listProducts({}, options));
-  const lock = direct.unsafe(`lock table products; select pg_sleep(${patient(2)})`).then(() => {});
+  // Held for longer than the services' limit of a statement, if this machine is that slow.
+  const lock = direct
+    .unsafe(`set local statement_timeout = 0; lock table products; select pg_sleep(${patient(2)})`)
+    .then(() => {});
   await vi.waitFor(
     async () =>
       expect(
