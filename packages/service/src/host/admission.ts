@@ -9,7 +9,7 @@ import { commonErrorCodes, RequestError, reasonToConnectError } from "../errors.
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { watchLoopDelay } from "./loop-delay.ts";
 import type { Principal } from "./principal.ts";
-import { refuse } from "./refusal.ts";
+import { afterRequest, refuse } from "./refusal.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 /** Rates are calls per second; 0: no limit. Twice as many may come at once. */
@@ -159,7 +159,8 @@ export class Admission implements Disposable {
     this.#refused.add(1, { reason: refusal.reason });
     reply.hijack();
     const error = reasonToConnectError(refusal, commonErrorCodes[refusal.reason]);
-    refuse(request.raw, reply.raw, error, reply.getHeaders() as Record<string, string>);
+    const headers = reply.getHeaders() as Record<string, string>;
+    afterRequest(request.raw, () => refuse(request.raw, reply.raw, error, headers));
   }
 }
 
