@@ -318,7 +318,7 @@ describe("a full port", () => {
     await shop[Symbol.asyncDispose]();
   });
 
-  test("nobody keeps the room for health checks", async () => {
+  test("no one keeps the room for health checks", async () => {
     const { shop, idle } = await filled({ healthConnectionMs: 200 });
     const squatters = await Promise.all(
       Array.from({ length: limits.healthConnections }, () => open(shop.port, PREFACE)),

@@ -241,7 +241,7 @@ function decideProtocol(
   };
   const drop = () => void socket.destroy();
   let late: NodeJS.Immediate | undefined;
-  // Timers run before the sockets are read: bytes may have arrived while the event loop was blocked.
+  // Timers run before sockets are read: bytes may have come while the event loop was blocked.
   const timer = setTimeout(() => {
     late = setImmediate(drop);
   }, timeoutMs);
