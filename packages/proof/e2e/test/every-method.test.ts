@@ -222,7 +222,9 @@ const owned: Readonly<Record<string, (owner: Record<string, string>) => Promise<
 const ownersMethods = () =>
   methods.flatMap((method) => {
     const field = method.input.fields.find(({ jsonName }) => /^(?!request).*Id$/.test(jsonName));
-    return getOption(method, access).owner && field ? [[method, field.jsonName] as const] : [];
+    if (!getOption(method, access).owner || field === undefined) return [];
+    // A list is filtered by ids, and shows what is its caller's.
+    return method.name.startsWith("List") ? [] : [[method, field.jsonName] as const];
   });
 
 const made = async (name: string, owner: Record<string, string>): Promise<Json> => {
@@ -291,6 +293,22 @@ test("what belongs to another customer is answered as if it did not exist", asyn
     expect(foreign).toContain('"not_found"');
     expect(foreign).toBe(await answer(id(), another));
     if (method.methodKind === "unary") expect(await answer(own, owner)).toMatch(/^200 /);
+  }
+});
+
+test("every method with an idempotency key refuses a request without a valid one", async () => {
+  const keyed = methods.filter(({ input }) => input.field["requestId"] !== undefined);
+  expect(keyed.length).toBeGreaterThan(8);
+  for (const method of keyed) {
+    const request = (await requests[method.name]?.()) ?? {};
+    for (const requestId of [undefined, "", "7", "x".repeat(300), `${id()}\n`]) {
+      const answer = await call(method, { ...request, requestId });
+      expect([method.name, requestId, await codeOf(answer)]).toEqual([
+        method.name,
+        requestId,
+        "invalid_argument",
+      ]);
+    }
   }
 });
 
