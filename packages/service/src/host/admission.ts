@@ -6,6 +6,7 @@ import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-g
 import { metrics } from "@opentelemetry/api";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { commonErrorCodes, RequestError, reasonToConnectError } from "../errors.ts";
+import { networkOf } from "./address.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { watchLoopDelay } from "./loop-delay.ts";
 import type { Principal } from "./principal.ts";
@@ -121,7 +122,7 @@ export class Admission implements Disposable {
     admitted: () => void,
   ): void {
     const known = this.#knownCaller(request.headers.authorization);
-    const key = known?.subject ?? request.ip ?? "unknown";
+    const key = known?.subject ?? networkOf(request.ip ?? "unknown");
     const { raw } = reply;
     if (known?.roles.has("service")) {
       raw.once("close", this.#working.enter(key));
