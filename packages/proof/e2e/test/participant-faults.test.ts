@@ -85,7 +85,7 @@ const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Or
 /** Places orders at once, of many customers and cards: one alone has only a share. */
 const placeByMany = (count: number): Promise<Order[]> =>
   Promise.all(
-    Array.from({ length: count }, (_, n) => place(MANY, `tok_of_${n}`, crowd[n % crowd.length])),
+    Array.from({ length: count }, (_, n) => place(MANY, `tok_visa_${n}`, crowd[n % crowd.length])),
   );
 
 /** The outcome of each attempt at the charge, and at its refund. */
