@@ -6,6 +6,7 @@ import { checkObservability } from "../../infra/checks/observability.ts";
 import { checkOverlays } from "../../infra/checks/overlays.ts";
 import { checkPrometheus } from "../../infra/checks/promtool.ts";
 import { checkBreaking } from "./breaking.ts";
+import { checkConsoleSize } from "./console-size.ts";
 import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
@@ -44,6 +45,7 @@ export const checks: readonly Check[] = [
   check("types", "types of everything, tests and scripts too", "tsc -p tsconfig.tests.json"),
   check("perf-types", "types of the k6 scripts", "tsc -p perf/k6/tsconfig.json"),
   check("web-types", "types of examples/web", "tsc -p examples/web"),
+  check("console-types", "types of packages/console", "tsc -p packages/console"),
   check("biome", "format, lint, and no multi-statement transactions", BIOME),
   check("unused", "no unused files, exports or dependencies, no import cycles", KNIP),
   check("migrations", "migrations match the schemas", checkMigrations),
@@ -72,6 +74,17 @@ export const checks: readonly Check[] = [
     "sagas",
     "docs/sagas.md is generated from the sagas of Order",
     `${FROM_SOURCE} scripts/saga-page.ts --check`,
+  ),
+  check(
+    "console-size",
+    "the console's JavaScript is within its budget, compressed",
+    checkConsoleSize,
+  ),
+  check(
+    "openapi",
+    "packages/console/public/openapi.json is generated from proto/",
+    `${FROM_SOURCE} scripts/openapi.ts --check`,
+    "protoc-gen-connect-openapi",
   ),
   check("imports", "imports point one way", checkImports),
   check(

@@ -26,11 +26,14 @@ const mayImport: Record<string, readonly string[]> = {
   // What operates it, wherever it runs: by its API alone.
   admin: ["cli", "gen", "service"],
   gateway: ["cli", "gen", "service"],
-  stack: ["cli", "gateway", "gen", "service", "saga", ...serviceNames],
+  // In the browser: it knows the contracts alone.
+  console: ["gen"],
+  stack: ["cli", "console", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
   // independent; nothing here depends on perf.
   audit: ["cli", "gen", "service", "stack", ...serviceNames],
   chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
+  lab: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: [
@@ -41,6 +44,7 @@ const mayImport: Record<string, readonly string[]> = {
     "saga",
     "audit",
     "chaos",
+    "lab",
     "stack",
     "admin",
     ...serviceNames,

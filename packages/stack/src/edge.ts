@@ -14,6 +14,7 @@ import {
 } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
+import { type ConsoleSettings, consoleFolder, serveConsole } from "./console-site.ts";
 import { forward } from "./edge-forward.ts";
 import { endToEnd } from "./edge-headers.ts";
 import { type Refusal, refuse } from "./edge-refusal.ts";
@@ -41,6 +42,10 @@ export interface EdgeOptions {
   readonly upstreams: Readonly<Record<ServiceName, string>>;
   /** Origins whose pages may call from a browser, as in CORS_ORIGINS. */
   readonly corsOrigins?: readonly string[];
+  /** For the console, which is served at `/`. */
+  readonly console?: ConsoleSettings;
+  /** Adds routes of this machine alone: those of the crash lab. */
+  readonly extend?: (app: FastifyInstance) => void | Promise<void>;
 }
 
 /**
@@ -58,6 +63,8 @@ export async function startEdge({
   grpcPort,
   upstreams: urls,
   corsOrigins = [],
+  console: settings = {},
+  extend,
 }: EdgeOptions): Promise<Edge> {
   const { app, port } = await createHttpHost({
     limits: hardenedLimits,
@@ -70,14 +77,17 @@ export async function startEdge({
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.addHook("onRequest", correlate);
-  app.setNotFoundHandler((request, reply) =>
+  const respondWithPage = await serveConsole(app, consoleFolder(), settings);
+  app.setNotFoundHandler((request, reply) => {
+    if (respondWithPage(request, reply)) return;
     refuseCall(request, reply, {
       code: Code.Unimplemented,
       message: "there is no such method here; reflection and health are at the services' own ports",
-    }),
-  );
+    });
+  });
   app.setErrorHandler(refuseError);
   healthPages(app, urls);
+  await extend?.(app);
   const upstreams = recordOf(serviceNames, (name) => new Upstream(urls[name]));
   for (const name of serviceNames)
     for (const path of paths(name))

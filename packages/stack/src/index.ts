@@ -1,6 +1,7 @@
 export { type Api, createApi, logIn } from "./api.ts";
 export { ANY_PORT, envToConfig, type ServiceName, type StackConfig } from "./config.ts";
 export { ensureDatabases } from "./databases.ts";
+export { type DemoResult, type DemoTarget, runDemo } from "./demo-run.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { placesOf } from "./places.ts";
@@ -14,3 +15,8 @@ export {
   startServiceProcess,
 } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
+export {
+  type StackExtension,
+  type StartCommandOptions,
+  startCommand,
+} from "./start-command.ts";

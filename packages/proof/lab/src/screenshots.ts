@@ -1,0 +1,157 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  CommandError,
+  onPath,
+  ROOT,
+  runCommand,
+  type Terminal,
+  temporaryFolder,
+  terminalListener,
+} from "@tercet/cli";
+import { ANY_PORT, envToConfig, runDemo, type Stack, startStack } from "@tercet/stack";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { Lab } from "./lab.ts";
+
+const FOLDER = join(ROOT, "reports/console");
+
+const help = `Usage: pnpm console:screenshots [--help]
+
+Starts a system of its own, places the orders of the demo, breaks things in the crash lab, and
+writes pictures of every page to reports/console: light and dark, 1440 and 390 pixels wide.
+Needs chromium in PATH.`;
+
+/** How long orders are placed before something is broken, and until it has recovered. */
+const WARM_UP_MS = 15_000;
+const RECOVERY_MS = 9_000;
+/** Data that arrives after a page is there. */
+const SETTLED_MS = 1_200;
+const TIMEOUT_MS = 60_000;
+
+interface Shot {
+  readonly name: string;
+  readonly user: "alice" | "olivia" | undefined;
+  readonly path: string;
+  readonly prepare?: (page: Page) => Promise<void>;
+}
+
+const open = (text: string) => async (page: Page) => {
+  await page.getByRole("row").filter({ hasText: text }).first().locator(".row-link").click();
+};
+
+const shots: readonly Shot[] = [
+  { name: "sign-in", user: undefined, path: "/" },
+  {
+    name: "shop",
+    user: "alice",
+    path: "/",
+    prepare: async (page) => {
+      await page.getByRole("button", { name: "Add Blue mug" }).click();
+      await page.getByRole("button", { name: "Add Gooseneck kettle" }).click();
+    },
+  },
+  { name: "my-orders", user: "alice", path: "/orders" },
+  { name: "order-retried", user: "alice", path: "/orders", prepare: open("Sencha, 100 g") },
+  { name: "order-refunded", user: "alice", path: "/orders", prepare: open("First pressing") },
+  { name: "order-cancelled", user: "alice", path: "/orders", prepare: open("Kitchen scale") },
+  { name: "overview", user: "olivia", path: "/overview" },
+  { name: "orders", user: "olivia", path: "/orders" },
+  { name: "sagas", user: "olivia", path: "/sagas" },
+  { name: "saga", user: "olivia", path: "/sagas?state=COMPENSATED", prepare: open("place-order") },
+  { name: "payments", user: "olivia", path: "/payments" },
+  { name: "payment", user: "olivia", path: "/payments?status=REFUNDED", prepare: open("Refunded") },
+  { name: "money", user: "olivia", path: "/money" },
+  { name: "stock", user: "olivia", path: "/stock" },
+  { name: "crash-lab", user: "olivia", path: "/lab" },
+  { name: "api", user: "olivia", path: "/docs" },
+];
+
+await runCommand({
+  help,
+  run: async ({ terminal, signal }) => {
+    const executablePath = await onPath("chromium");
+    if (executablePath === undefined) throw new CommandError("chromium is not in PATH: install it");
+    await using folder = await temporaryFolder("screenshots");
+    const lab = new Lab();
+    const users = ["alice", "olivia", "admin"].map((name) => ({
+      name,
+      roles: [name === "alice" ? "customer" : name === "olivia" ? "operator" : "admin"],
+    }));
+    await using stack = await startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder.path }), {
+      listener: { ...terminalListener(terminal), notice: () => {} },
+      signal,
+      site: { console: { ...lab.settings, users }, extend: (app) => lab.routes(app) },
+    });
+    lab.attach(stack);
+    await using _ = lab;
+    await fillWithOrders(stack, lab, terminal, signal);
+    await mkdir(FOLDER, { recursive: true });
+    const browser = await chromium.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-gpu"],
+      timeout: TIMEOUT_MS,
+    });
+    try {
+      for (const theme of ["light", "dark"] as const)
+        for (const width of [1440, 390]) await takeAll(browser, stack, theme, width);
+    } finally {
+      await browser.close();
+    }
+    terminal.line(`${shots.length * 4} pictures in ${FOLDER}`);
+    return 0;
+  },
+});
+
+async function fillWithOrders(
+  stack: Stack,
+  lab: Lab,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const passwords = {
+    alice: stack.users.alice.password,
+    olivia: stack.users.olivia.password,
+  };
+  terminal.line("placing the orders of the demo");
+  await runDemo({ url: stack.urls.edge, passwords }, () => {}, signal);
+  terminal.line("breaking things");
+  await lab.setReplica(true);
+  lab.setOrdering(true);
+  await sleep(WARM_UP_MS, undefined, { signal });
+  await lab.inject("kill-payment");
+  await sleep(RECOVERY_MS, undefined, { signal });
+  await lab.inject("kill-order");
+  await sleep(RECOVERY_MS, undefined, { signal });
+}
+
+async function takeAll(
+  browser: Browser,
+  stack: Stack,
+  theme: "light" | "dark",
+  width: number,
+): Promise<void> {
+  const viewport = { width, height: width > 600 ? 900 : 844 };
+  let context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: 2 });
+  let user: Shot["user"];
+  for (const shot of shots) {
+    if (shot.user !== user) {
+      await context.close();
+      context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: 2 });
+      context.setDefaultTimeout(TIMEOUT_MS);
+    }
+    const page = await context.newPage();
+    await page.goto(stack.urls.edge);
+    if (shot.user !== user && shot.user !== undefined) {
+      await page.getByRole("button", { name: new RegExp(`^\\W*${shot.user}`, "i") }).click();
+      await page.getByRole("navigation", { name: "Main" }).waitFor();
+    }
+    user = shot.user;
+    await page.goto(stack.urls.edge + shot.path);
+    await shot.prepare?.(page);
+    await page.waitForTimeout(SETTLED_MS);
+    await page.screenshot({ path: join(FOLDER, `${shot.name}-${theme}-${width}.png`) });
+    await page.close();
+  }
+  await context.close();
+}
