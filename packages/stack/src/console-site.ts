@@ -15,6 +15,12 @@ export interface ConsoleSettings {
   readonly users?: readonly { readonly name: string; readonly roles: readonly string[] }[];
 }
 
+export interface ConsoleSite {
+  /** The folder of the built console; undefined if it is not built. */
+  readonly folder: string | undefined;
+  readonly settings: ConsoleSettings;
+}
+
 /**
  * Only files of this origin: no inline script or style, no other host, no frame. Scripts cannot
  * turn text into markup.
@@ -60,8 +66,7 @@ export function consoleFolder(): string | undefined {
  */
 export async function serveConsole(
   app: FastifyInstance,
-  folder: string | undefined,
-  settings: ConsoleSettings,
+  { folder, settings }: ConsoleSite,
 ): Promise<(request: FastifyRequest, reply: FastifyReply) => boolean> {
   app.get("/console.json", (_request, reply) =>
     reply.headers(HEADERS).header("cache-control", "no-store").send(settings),

@@ -14,7 +14,7 @@ import {
 } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
-import { type ConsoleSettings, consoleFolder, serveConsole } from "./console-site.ts";
+import { type ConsoleSite, serveConsole } from "./console-site.ts";
 import { forward } from "./edge-forward.ts";
 import { endToEnd } from "./edge-headers.ts";
 import { type Refusal, refuse } from "./edge-refusal.ts";
@@ -42,8 +42,8 @@ export interface EdgeOptions {
   readonly upstreams: Readonly<Record<ServiceName, string>>;
   /** Origins whose pages may call from a browser, as in CORS_ORIGINS. */
   readonly corsOrigins?: readonly string[];
-  /** For the console, which is served at `/`. */
-  readonly console?: ConsoleSettings;
+  /** The console, which is served at `/`; none by default. */
+  readonly console?: ConsoleSite;
   /** Adds routes of this machine alone: those of the crash lab. */
   readonly extend?: (app: FastifyInstance) => void | Promise<void>;
 }
@@ -63,7 +63,7 @@ export async function startEdge({
   grpcPort,
   upstreams: urls,
   corsOrigins = [],
-  console: settings = {},
+  console: site,
   extend,
 }: EdgeOptions): Promise<Edge> {
   const { app, port } = await createHttpHost({
@@ -77,7 +77,7 @@ export async function startEdge({
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.addHook("onRequest", correlate);
-  const respondWithPage = await serveConsole(app, consoleFolder(), settings);
+  const respondWithPage = site === undefined ? () => false : await serveConsole(app, site);
   app.setNotFoundHandler((request, reply) => {
     if (respondWithPage(request, reply)) return;
     refuseCall(request, reply, {

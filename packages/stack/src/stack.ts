@@ -9,6 +9,7 @@ import {
   type StackPorts,
   serviceNames,
 } from "./config.ts";
+import { type ConsoleSettings, consoleFolder } from "./console-site.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
@@ -27,8 +28,8 @@ export interface StartOptions {
   readonly listener?: ProgressListener;
   /** Aborts the start. */
   readonly signal?: AbortSignal;
-  /** What the edge serves besides the services. */
-  readonly site?: Pick<EdgeOptions, "console" | "extend">;
+  /** What the edge serves besides the services and the console. */
+  readonly site?: Pick<EdgeOptions, "extend"> & { readonly console?: ConsoleSettings };
 }
 
 export interface StackUser {
@@ -133,7 +134,8 @@ export async function startStack(
       grpcPort: ports.edge_grpc,
       upstreams: urls,
       corsOrigins: config.corsOrigins,
-      ...site,
+      console: { folder: consoleFolder(), settings: site.console ?? {} },
+      ...(site.extend && { extend: site.extend }),
     }),
   );
   edge = front;

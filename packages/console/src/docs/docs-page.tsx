@@ -123,7 +123,9 @@ function MethodView({ method, api }: { readonly method: Method; readonly api: Op
             <thead>
               <tr>
                 <th scope="col">Reason</th>
-                <th scope="col">Code</th>
+                <th scope="col" className="wide-only">
+                  Code
+                </th>
                 <th scope="col">When</th>
               </tr>
             </thead>
@@ -132,8 +134,9 @@ function MethodView({ method, api }: { readonly method: Method; readonly api: Op
                 <tr key={reason}>
                   <td>
                     <code>{reason}</code>
+                    <small className="beneath narrow-only">{code}</small>
                   </td>
-                  <td className="muted">{code}</td>
+                  <td className="wide-only muted">{code}</td>
                   <td>
                     <Text text={when} />
                   </td>

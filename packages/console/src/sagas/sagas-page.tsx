@@ -117,7 +117,9 @@ const SagaTable = ({ sagas }: { readonly sagas: readonly Saga[] }) => (
       <tr>
         <th scope="col">Saga</th>
         <th scope="col">State</th>
-        <th scope="col">Step</th>
+        <th scope="col" className="wide-only">
+          Step
+        </th>
         <th scope="col" className="wide-only">
           Order
         </th>
@@ -152,7 +154,10 @@ function SagaRow({ saga }: { readonly saga: Saga }) {
         <Link to="/sagas/$sagaId" params={{ sagaId: id }} className="row-link mono">
           {shortId(id)}
         </Link>
-        <small className="beneath">{kind}</small>
+        <small className="beneath">
+          {kind}
+          <span className="narrow-only">, {step}</span>
+        </small>
       </td>
       <td>
         <SagaBadge state={state} />
@@ -160,7 +165,7 @@ function SagaRow({ saga }: { readonly saga: Saga }) {
           <small className="beneath late">{LATE_REASONS[lateReason]}</small>
         )}
       </td>
-      <td>{step}</td>
+      <td className="wide-only">{step}</td>
       <td className="wide-only">
         <Link to="/orders/$orderId" params={{ orderId }} className="over mono">
           {shortId(orderId)}

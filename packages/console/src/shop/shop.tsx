@@ -7,7 +7,7 @@ import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { Minus, Plus, ShoppingBasket } from "lucide-react";
 import { useRef, useState } from "react";
 import { Button } from "../ui/button.tsx";
-import { formatMoney } from "../ui/format.ts";
+import { formatMoney, plural } from "../ui/format.ts";
 import { Page, Panel } from "../ui/page.tsx";
 import { Empty, ErrorPanel, Skeleton } from "../ui/states.tsx";
 import { Money } from "../ui/values.tsx";
@@ -114,6 +114,12 @@ function BasketPanel({ products }: { readonly products: readonly Product[] }) {
   const total = totalOf(lines);
   return (
     <div className="basket" id="basket">
+      {lines.length > 0 && (
+        <a href="#basket" className="basket-jump">
+          <span>{plural(lines.length, "product")} in the basket</span>
+          <Money value={total} />
+        </a>
+      )}
       <Panel title="Basket">
         {lines.length === 0 ? (
           <Empty icon={ShoppingBasket} title="Nothing in it yet">
