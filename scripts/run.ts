@@ -2,16 +2,18 @@
  * `node scripts/run.ts PROGRAM [ARGUMENT]...`: builds the package of a program in dist/, and what
  * the package depends on, and runs the program in this process. Without a program it builds all.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createRequire, enableCompileCache } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const ROOT = resolve(import.meta.dirname, "..");
+const QUIET_MS = 1_000;
 
 const [program, ...args] = process.argv.slice(2);
-const code = build(program);
+const code = await build(program);
 if (code !== 0) process.exit(code);
 if (program !== undefined) {
   const path = resolve(ROOT, program);
@@ -21,20 +23,37 @@ if (program !== undefined) {
   await import(pathToFileURL(path).href);
 }
 
-/** Returns turbo's exit code. */
-function build(program: string | undefined): number {
+/**
+ * Resolves to turbo's exit code. What it prints goes to stderr, as stdout is the program's, and
+ * only if the build takes a while or fails.
+ */
+async function build(program: string | undefined): Promise<number> {
   const turbo = createRequire(import.meta.url).resolve("turbo/bin/turbo");
   const filter = program === undefined ? [] : [`--filter=${packageOf(program)}`];
   const command = [turbo, "run", "build", "--output-logs=errors-only", ...filter];
-  const { status, error } = spawnSync(process.execPath, command, {
+  const child = spawn(process.execPath, command, {
     cwd: ROOT,
-    // Not to stdout, which is the program's.
-    stdio: ["inherit", process.stderr, "inherit"],
-    // No telemetry, and no notices of it and of new versions.
-    env: { ...process.env, DO_NOT_TRACK: "1", TURBO_NO_UPDATE_NOTIFIER: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      ...(process.stderr.isTTY && { FORCE_COLOR: "1" }),
+      // No telemetry, and no notices of it and of new versions.
+      DO_NOT_TRACK: "1",
+      TURBO_NO_UPDATE_NOTIFIER: "1",
+    },
   });
-  if (error !== undefined) throw error;
-  return status ?? 1;
+  let held: Buffer[] | undefined = [];
+  const show = () => {
+    for (const chunk of held ?? []) process.stderr.write(chunk);
+    held = undefined;
+  };
+  for (const output of [child.stdout, child.stderr])
+    output.on("data", (chunk: Buffer) => held?.push(chunk) ?? process.stderr.write(chunk));
+  const timer = setTimeout(show, QUIET_MS);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
+  if (code !== 0) show();
+  return code ?? 1;
 }
 
 /** Returns the name of the package that a path "<folder>/dist/..." is in. */

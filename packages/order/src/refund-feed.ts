@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Payment } from "@tercet/gen/payment/v1/payment_service";
-import type { Logger } from "@tercet/service";
+import { type Logger, withLogContext } from "@tercet/service";
 import type { RefundedPayment } from "./order.ts";
 import type { OrderChanges } from "./order-changes.ts";
 import type { PaymentClient } from "./payment-client.ts";
@@ -28,7 +28,10 @@ export async function runRefundFeed(deps: RefundFeedDeps, signal: AbortSignal): 
   let failing = false;
   while (!signal.aborted) {
     try {
-      while (!signal.aborted && (await readPage(deps, signal)) === PAGE_SIZE);
+      const round = { correlationId: crypto.randomUUID() };
+      await withLogContext(round, async () => {
+        while (!signal.aborted && (await readPage(deps, signal)) === PAGE_SIZE);
+      });
       failing = false;
     } catch (error) {
       if (!failing && !signal.aborted)

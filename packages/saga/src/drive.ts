@@ -39,11 +39,12 @@ type Target = Partial<Omit<Move, "events">> & {
 /**
  * A saga on its way through this worker: its state in memory, and in the database. The success of a
  * remote step is not written by itself: repeating the step is safe, so its event is written
- * together with the next change.
+ * together with the next change, at the latest before a remote step that can be undone.
  */
 interface Progress {
   readonly saga: HeldSaga;
   readonly storedState: OpenState;
+  readonly storedStep: string;
   readonly events: readonly NewEvent[];
   /** No one can have got further: this worker wrote the stored state, or began the saga. */
   readonly first: boolean;
@@ -74,6 +75,7 @@ export async function drive(
   let progress: Progress | undefined = {
     saga,
     storedState: saga.state,
+    storedStep: saga.step,
     events: [],
     first: context.isNew,
   };
@@ -125,6 +127,9 @@ class Drive {
   ): Promise<Progress | undefined> {
     if (step.kind === "initial") return this.#onward(progress, "RUN");
     if (step.kind === "local") return this.#local(progress, "RUN", step.run);
+    // Compensation begins with the stored step: one with an undo is stored before it is called.
+    if (step.undo !== undefined && progress.storedStep !== step.name)
+      return (await this.#apply(this.#sagaOnly, progress, { state: "RUNNING" })).progress;
     return this.#remote(progress, "RUN", (signal) =>
       step.run({ ...this.#call(progress, "RUN"), input, signal }),
     );
@@ -299,13 +304,15 @@ class Drive {
       return { moved: false };
     }
     const { state, step, attempt, release } = move;
+    const storedStep = step ?? saga.step;
     this.#context.observer.onMoved?.(saga, state);
     if (release || !isOpen(state)) return { moved: true };
     return {
       moved: true,
       progress: {
-        saga: { ...saga, state, step, attempt },
+        saga: { ...saga, state, step: storedStep, attempt },
         storedState: state,
+        storedStep,
         events: [],
         first: true,
       },

@@ -32,7 +32,7 @@ test("a running saga, or one parked while running, can be compensated, with a ne
       fence: 3n,
       from: stored.state,
       state: "COMPENSATING",
-      step: "call",
+      step: null,
       failure,
       budgetMs: 2_000,
       release: true,

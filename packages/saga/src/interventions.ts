@@ -104,5 +104,11 @@ function intervention(
     principal,
     agoMs: 0,
   } as const;
-  return createMove(saga, { ...change, events: [event], release: true, bumpFence: true });
+  return createMove(saga, {
+    ...change,
+    step: null,
+    events: [event],
+    release: true,
+    bumpFence: true,
+  });
 }

@@ -33,7 +33,7 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
     update sagas s set
       state = m.state,
       resume_state = m."resumeState",
-      step = m.step,
+      step = coalesce(m.step, s.step),
       attempt = m.attempt,
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),

@@ -143,7 +143,8 @@ export interface Move {
   readonly fence: bigint;
   readonly from: SagaState;
   readonly state: SagaState;
-  readonly step: string;
+  /** Null keeps the stored one, which the saga's worker may have changed since it was read. */
+  readonly step: string | null;
   readonly attempt: number;
   readonly resumeState: OpenState | null;
   /** Null keeps the stored one. */

@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
+  compensateNow,
   postgresSagaStore,
   RefusedError,
   RetryableError,
+  remote,
   type SagaDefinition,
   type SagaEngine,
   TerminalError,
@@ -44,6 +46,21 @@ async function run(options: ThingOptions, engineOptions = {}) {
   const engine = await started(definition, engineOptions);
   return { ...(await begin(db.sql, engine, definition)), definition, engine };
 }
+
+/** With a remote step that needs no undo before the one that does. */
+function checkedSaga(
+  options: ThingOptions,
+  check: () => Promise<void> = async () => {},
+): SagaDefinition<Input> {
+  const { steps, ...definition } = thingSaga(db.sql, options);
+  const [make, ...others] = steps;
+  return { ...definition, steps: [make, remote({ name: "check", run: check }), ...others] };
+}
+
+const hangAfter = (called: { resolve(): void }) => () => {
+  called.resolve();
+  return new Promise<never>(() => {});
+};
 
 const until = (saga: string, state: string) =>
   vi.waitFor(async () => expect((await db.saga(saga))?.state).toBe(state), {
@@ -239,6 +256,17 @@ describe("when a worker is gone", () => {
     ]);
   });
 
+  test("what it was doing is undone, also if a step without an undo came before", async () => {
+    const called = gate();
+    const undo = vi.fn(async () => {});
+    const definition = checkedSaga({ deadlineMs: 300, run: hangAfter(called) });
+    const { saga } = await begin(db.sql, await started(definition, frozen), definition);
+    await called.promise;
+    await started(checkedSaga({ undo }));
+    await until(saga, "COMPENSATED");
+    expect(undo).toHaveBeenCalledOnce();
+  });
+
   test("a living worker's saga is left alone", async () => {
     const thaw = gate();
     const { saga } = await run({ run: () => thaw.promise });
@@ -340,6 +368,22 @@ describe("defects", () => {
     await until(later.saga, "COMPLETED");
     expect(await db.saga(saga)).toMatchObject({ state: "RUNNING", owner: null, fence: 1n });
   });
+});
+
+test("an operator who read the saga before its last move compensates it from where it is", async () => {
+  const [checked, called] = [gate(), gate()];
+  const undo = vi.fn(async () => {});
+  const definition = checkedSaga({ run: hangAfter(called), undo }, () => checked.promise);
+  const engine = await started(definition);
+  const { saga } = await begin(db.sql, engine, definition);
+  const read = await db.saga(saga);
+  checked.resolve();
+  await called.promise;
+  const author = { worker: engine.worker, principal: "olivia" };
+  const move = read && compensateNow(read, definition, definition.deadlineFailure, author);
+  await postgresSagaStore(db.sql).move(move === undefined ? [] : [move]);
+  await until(saga, "COMPENSATED");
+  expect(undo).toHaveBeenCalledOnce();
 });
 
 test("a saga that begins while its own worker polls is driven once", async () => {

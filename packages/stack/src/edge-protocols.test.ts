@@ -17,6 +17,7 @@ import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import { recordOf, serviceNames } from "./config.ts";
 import { edgeBefore, serve } from "./edge.testing.ts";
 import { type Edge, startEdge } from "./edge.ts";
 
@@ -91,7 +92,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
 
   test("a service that is down, and a method that is not here, in words", async () => {
     const nowhere = `http://127.0.0.1:${await freePort()}`;
-    const upstreams = { identity: nowhere, order: nowhere, payment: nowhere };
+    const upstreams = recordOf(serviceNames, () => nowhere);
     const edge = opened.use(await startEdge({ port: 0, upstreams }));
     const orders = createClient(OrderService, transport(edge.url));
     const down = {
@@ -128,7 +129,7 @@ describe("a deadline, where the client itself does not end the call,", () => {
     const order = `http://127.0.0.1:${port}`;
     const edge = await startEdge({
       port: 0,
-      upstreams: { identity: order, order, payment: order },
+      upstreams: recordOf(serviceNames, () => order),
     });
     return opened.use(edge);
   }
@@ -360,7 +361,7 @@ describe("over HTTP/2", () => {
     const start = () => serve("order", (_request, response) => response.end(), number);
     let service = await start();
     const edge = opened.use(
-      await startEdge({ port: 0, upstreams: { identity: url, order: url, payment: url } }),
+      await startEdge({ port: 0, upstreams: recordOf(serviceNames, () => url) }),
     );
     const session = sessionTo(edge);
     const status = async () =>
@@ -444,7 +445,7 @@ describe("a page of an allowed origin", () => {
 
   test("reads the edge's own errors, and one answer about origins though the service gives its own", async () => {
     const nowhere = `http://127.0.0.1:${await freePort()}`;
-    const upstreams = { identity: nowhere, order: nowhere, payment: nowhere };
+    const upstreams = recordOf(serviceNames, () => nowhere);
     const down = opened.use(await startEdge({ port: 0, upstreams, ...allowed }));
     const call = (url: string) =>
       fetch(url + ORDER, { method: "POST", headers: { origin: PAGE }, body: "" });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { freePort } from "@tercet/cli";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { recordOf, serviceNames } from "./config.ts";
 import { edgeBefore as startTestEdge } from "./edge.testing.ts";
 import { type Edge, startEdge } from "./edge.ts";
 
@@ -136,7 +137,7 @@ test("a service that is down is unavailable, in Connect's terms", async () => {
   const edge = opened.use(
     await startEdge({
       port: 0,
-      upstreams: { identity: nowhere, order: nowhere, payment: nowhere },
+      upstreams: recordOf(serviceNames, () => nowhere),
     }),
   );
   const answer = await fetch(`${edge.url}${ORDER}`, {

@@ -96,7 +96,9 @@ export async function startStack(
 
   const postgres =
     embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
-  await provideDatabases(context, postgres, embedded);
+  const databases = provideDatabases(context, postgres, embedded);
+  // Its failure is reported where the services are started.
+  databases.catch(() => {});
   const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
   const urls = recordOf(serviceNames, (name) => urlOf(ports[name]));
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
@@ -112,21 +114,22 @@ export async function startStack(
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: responses to calls in flight pass it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
-  const supervisors = recordOf(serviceNames, (name) =>
-    superviseService(context, name, ports[name], {
-      ...envOf(name),
-      ...(name === "payment" && { GRPC_PORT: String(ports.payment_grpc) }),
-    }),
-  );
+  const supervisors = recordOf(serviceNames, (name) => {
+    const grpcPort = name === "payment" && { GRPC_PORT: String(ports.payment_grpc) };
+    const env = { ...envOf(name), ...grpcPort };
+    return superviseService(context, { name, port: ports[name], env, after: databases });
+  });
   // Callers stop first: their calls in flight need those that they call.
   for (const names of calleesFirst())
     starting.defer(
       async () => void (await Promise.all(names.map((name) => supervisors[name].stop()))),
     );
   const replicas = starting.use(new AsyncDisposableStack());
-  await Promise.all(
-    serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))),
-  );
+  // First, so that its failure is the one reported.
+  await Promise.all([
+    databases,
+    ...serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))),
+  ]);
 
   const front = await listener.progress("edge", () =>
     startEdge({
@@ -210,15 +213,11 @@ function supervisePostgres(
   });
 }
 
-function superviseService(
-  context: Context,
-  name: ServiceName,
-  port: number,
-  env: Env,
-): Supervisor<ServiceProcess> {
+function superviseService(context: Context, service: Starting): Supervisor<ServiceProcess> {
+  const { name } = service;
   const isUp = () => supervisor.current !== undefined;
   const supervisor: Supervisor<ServiceProcess> = new Supervisor<ServiceProcess>({
-    start: (signal) => startService({ ...context, signal }, name, { name, port, env, isUp }),
+    start: (signal) => startService({ ...context, signal }, name, { ...service, isUp }),
     restart: context.config.supervise,
     ...notices(name, context.listener),
   });
@@ -229,13 +228,15 @@ interface Starting {
   readonly name: ServiceName;
   readonly port: number;
   readonly env: Env;
+  /** What it needs: until this resolves, the process only loads its code. */
+  readonly after?: Promise<unknown>;
   readonly isUp?: () => boolean;
 }
 
 function startService(
   { folder, listener, signal }: Context,
   label: string,
-  { name, port, env, isUp = () => true }: Starting,
+  { name, port, env, after, isUp = () => true }: Starting,
 ): Promise<ServiceProcess> {
   const onLine = (line: string) => {
     // Until it is up, its stderr is in the error of the start.
@@ -247,6 +248,7 @@ function startService(
     main: mainOf(name),
     port,
     env,
+    after,
     logFile: folder.file("logs", `${label}.log`),
     onLine,
     signal,

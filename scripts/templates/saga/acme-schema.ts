@@ -1,4 +1,4 @@
-import { timeDefaultNow } from "@tercet/service";
+import { timeDefaultNow } from "@tercet/service/schema";
 import { pgTable, text, uuid } from "drizzle-orm/pg-core";
 
 export const ACME_STATUSES = ["OPEN", "DONE", "CANCELLED"] as const;

@@ -241,7 +241,7 @@ export class MemoryDatabase {
     const now = this.#time.now;
     saga.state = move.state;
     saga.resumeState = move.resumeState;
-    saga.step = move.step;
+    saga.step = move.step ?? saga.step;
     saga.attempt = move.attempt;
     saga.failure = move.failure ?? saga.failure;
     saga.lastError = move.lastError ?? saga.lastError;

@@ -73,7 +73,7 @@ function rows(result: StormResult): [string, string][] {
   ];
 }
 
-const COLOURS: Readonly<Record<FaultKind, string>> = {
+const COLOURS: Readonly<Partial<Record<FaultKind, string>>> = {
   "identity killed": "#7b5ea7",
   "order killed": "#c0392b",
   "payment killed": "#e08e0b",
@@ -84,6 +84,8 @@ const COLOURS: Readonly<Record<FaultKind, string>> = {
   "network slow": "#f7dc6f",
   "black hole": "#2c3e50",
 };
+/** Of a service that was added. */
+const OTHER_COLOUR = "#95a5a6";
 const BANDS: ReadonlySet<FaultKind> = new Set(["PostgreSQL down", "network slow", "black hole"]);
 
 /** Draws the orders that ended in each second, and the faults. */
@@ -107,12 +109,16 @@ function stormChart({ startedAt, endings, faults, seed }: StormResult): string {
       .filter(({ kind }) => BANDS.has(kind))
       .map(({ kind, from, to = from }) => ({
         label: kind,
-        colour: COLOURS[kind],
+        colour: COLOURS[kind] ?? OTHER_COLOUR,
         fromMs: at(from),
         toMs: at(to),
       })),
     marks: faults
       .filter(({ kind }) => !BANDS.has(kind))
-      .map(({ kind, from }) => ({ label: kind, colour: COLOURS[kind], atMs: at(from) })),
+      .map(({ kind, from }) => ({
+        label: kind,
+        colour: COLOURS[kind] ?? OTHER_COLOUR,
+        atMs: at(from),
+      })),
   });
 }

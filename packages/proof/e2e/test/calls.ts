@@ -6,7 +6,7 @@ import { expect, vi } from "vitest";
 import { patient } from "./patience.ts";
 
 /** How long clients retry. */
-export const PATIENCE = { timeout: 20_000, interval: 100 };
+export const PATIENCE = { timeout: patient(15_000), interval: 100 };
 
 /** Resolves to "ok", or to the code with which the call failed. */
 export const outcome = (call: Promise<unknown>): Promise<string> =>

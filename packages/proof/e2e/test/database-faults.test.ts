@@ -316,7 +316,7 @@ test("a table is locked: calls beyond the queue are refused at once, and the rep
   const replica = await stack.startReplica("order", { DATABASE_POOL_SIZE: String(POOL_SIZE) });
   const api = createApi(replica.url, aliceToken);
   const list = () => recorder.call((options) => api.catalog.listProducts({}, options));
-  const lock = direct.unsafe("lock table products; select pg_sleep(3)").then(() => {});
+  const lock = direct.unsafe(`lock table products; select pg_sleep(${patient(2)})`).then(() => {});
   await vi.waitFor(
     async () =>
       expect(

@@ -39,7 +39,7 @@ test(
 test(
   "the skeleton of a saga passes its test",
   async () => {
-    await copy.run("node", "--conditions=source", "scripts/new.ts", "saga", "return-goods");
+    await copy.run("npx", "-y", "pnpm", "new", "saga", "return-goods");
     const { stdout } = await copy.run(
       ...(["vitest", "run", "packages/order/src/return-goods-saga.test.ts"] as const),
     );

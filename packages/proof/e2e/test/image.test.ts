@@ -2,7 +2,14 @@ import { type ChildProcess, execFile } from "node:child_process";
 import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, ROOT, type TemporaryFolder, temporaryFolder } from "@tercet/cli";
+import {
+  freePort,
+  ROOT,
+  recordOf,
+  serviceNames,
+  type TemporaryFolder,
+  temporaryFolder,
+} from "@tercet/cli";
 import { readBook } from "@tercet/payment";
 import type { Env } from "@tercet/service";
 import { type TestDatabase, testDatabase } from "@tercet/service/testing";
@@ -233,7 +240,7 @@ describe.skipIf(why !== undefined)("what infra/docker/Dockerfile makes", () => {
     });
     await using edge = await startEdge({
       port: await freePort(),
-      upstreams: { identity: urlOf("identity"), order: urlOf("order"), payment: urlOf("payment") },
+      upstreams: recordOf(serviceNames, urlOf),
     });
     const { stdout } = await run(join(ROOT, "infra/scripts/smoke.sh"), [edge.url], {
       env: { PATH: process.env["PATH"], GRPC_TARGET: "" },

@@ -49,6 +49,7 @@ beforeAll(async () => {
   stack = await startStack({
     ...config,
     serviceEnv: {
+      ...config.serviceEnv,
       identity: { ...identity, ...TOKEN_LIVES, ...DRAIN },
       order: { ...order, ...keys, ...DRAIN, IDENTITY_URL: proxies.identity.url },
       payment: { ...payment, ...keys },

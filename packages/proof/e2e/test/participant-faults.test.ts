@@ -289,10 +289,14 @@ test("Payment is down for a while: the breaker opens, orders wait, and soon afte
     placed.map(({ id: orderId }) => alice.orders.getOrder({ orderId })),
   );
   expect(new Set(orders.map(({ status }) => OrderStatus[status]))).toEqual(new Set(["CONFIRMED"]));
+  const failures = [SagaOutcome.UNKNOWN, SagaOutcome.RETRY_SCHEDULED];
   const failed = orders.flatMap(({ timeline }) =>
-    timeline.filter((event) => event.outcome === SagaOutcome.UNKNOWN),
+    timeline.filter(({ outcome }) => failures.includes(outcome)),
   );
   const spared = failed.filter(({ message }) => message.includes("not called"));
+  expect(new Set(spared.map(({ outcome }) => outcome))).toEqual(
+    new Set([SagaOutcome.RETRY_SCHEDULED]),
+  );
   // Each order two or three times before the breaker opens, and a probe now and then; without a
   // breaker there are five hundred.
   expect(failed.length - spared.length).toBeLessThan(5 * WAITING);

@@ -4,6 +4,7 @@ import { ROOT } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { execa } from "execa";
+import { networkEnv } from "./network-env.ts";
 import { onPath } from "./tool.ts";
 
 const RUNBOOK = resolve(ROOT, "docs/runbook.md");
@@ -66,7 +67,7 @@ export async function followBlock(
 
 const definition = async (): Promise<string> => (await blocksUnder(BEGIN))[0] ?? "";
 
-/** The shell has what every shell has, and the address of the system. */
+/** The shell has what every shell has, and the address of the system. `npx` needs the network. */
 async function paste(
   { stack, configDir, env = {} }: Reader,
   blocks: readonly string[],
@@ -76,7 +77,11 @@ async function paste(
   const { stdout } = await execa("bash", ["-euo", "pipefail", "-c", blocks.join("\n")], {
     cwd: ROOT,
     extendEnv: false,
-    env: { PATH, HOME, XDG_CONFIG_HOME: configDir, TERCET_URL: stack.urls.edge, ...env },
+    env: {
+      ...{ PATH, HOME, ...networkEnv() },
+      ...{ XDG_CONFIG_HOME: configDir, TERCET_URL: stack.urls.edge },
+      ...env,
+    },
     input: typed,
   });
   return stdout;

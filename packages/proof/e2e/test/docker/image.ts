@@ -3,6 +3,7 @@ import { chown, cp, link, mkdir, readFile, realpath, rename, symlink } from "nod
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "@tercet/cli";
+import { networkEnv } from "../network-env.ts";
 import {
   assignments,
   execForm,
@@ -179,23 +180,12 @@ async function buildStep(
       user: layer.user,
       workdir: layer.workdir,
       // Some distributions change npm's own setting.
-      env: { HOME: "/root", npm_config_prefix: "/usr/local", ...passedOn(), ...layer.env },
+      env: { HOME: "/root", npm_config_prefix: "/usr/local", ...networkEnv(), ...layer.env },
     },
     ["sh", "-c", command],
   );
   const { code, said } = await finished(child);
   if (code !== 0) throw new Error(`RUN ${command}\n${said}`);
-}
-
-/** This machine's certificates and registries. */
-function passedOn(): Record<string, string> {
-  const names =
-    /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) =>
-      names.test(name) && value !== undefined ? [[name, value]] : [],
-    ),
-  );
 }
 
 /**

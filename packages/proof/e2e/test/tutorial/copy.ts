@@ -40,11 +40,15 @@ export async function copyRepository(): Promise<Copy> {
   return { path: folder.path, run, [Symbol.asyncDispose]: () => made.disposeAsync() };
 }
 
-/** The programs of the copy come first; Vitest's variables for its workers are not passed on. */
+/** The programs of the copy come first; variables of Vitest and pnpm are not passed on. */
 export function copyEnv(path: string): NodeJS.ProcessEnv {
   const others = Object.fromEntries(
     Object.keys(process.env)
-      .filter((name) => /^(VITEST|NODE_ENV|CI$|DEV$|PROD$|MODE$|SSR$|BASE_URL$)/.test(name))
+      .filter((name) =>
+        /^(VITEST|NODE_ENV|CI$|DEV$|PROD$|MODE$|SSR$|BASE_URL$|npm_lifecycle|npm_package|pnpm_config)/.test(
+          name,
+        ),
+      )
       .map((name) => [name, undefined]),
   );
   return {

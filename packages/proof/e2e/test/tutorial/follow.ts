@@ -40,7 +40,7 @@ export async function follow(page: string, options: FollowOptions): Promise<stri
 
 /** Applies a block whose first line names a file. Its other lines are in the file exactly once. */
 async function change(cwd: string, block: string): Promise<void> {
-  const [, file = "", body = ""] = /^--- (.*)\n(.*)$/s.exec(block) ?? [];
+  const [, file = "", body = ""] = /^--- ([^\n]*)\n(.*)$/s.exec(block) ?? [];
   const lines = body.split("\n").filter((line) => line !== "");
   const side = (skipped: string) =>
     lines

@@ -1,7 +1,7 @@
-import { timeDefaultNow } from "@tercet/service";
+import { timeDefaultNow } from "@tercet/service/schema";
 import { pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
 
-export { requests, system } from "@tercet/service";
+export { requests, system } from "@tercet/service/schema";
 
 export const widgets = pgTable(
   "widgets",
