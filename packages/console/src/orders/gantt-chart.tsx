@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<Bar["kind"], string>> = {
   unknown: "outcome unknown",
   retry: "failed, repeated later",
   resolved: "settled by an operator",
+  lost: "cut off with its worker",
   running: "running",
 };
 
@@ -25,7 +26,8 @@ export function GanttChart(input: Omit<GanttInput, "nowMs"> & { readonly skewMs:
   const axis = axisOf(gantt);
   const [chosen, setChosen] = useState<string>();
   const all = gantt.rows.flatMap((row) => row.bars.map((bar) => ({ row, bar })));
-  const shown = all.find(({ bar }) => bar.key === chosen) ?? all.at(-1);
+  const latest = all.toSorted((a, b) => a.bar.endMs - b.bar.endMs).at(-1);
+  const shown = all.find(({ bar }) => bar.key === chosen) ?? latest;
   const firstBack = gantt.rows.findIndex(({ back }) => back);
   return (
     <figure className="gantt" aria-label="Timeline">

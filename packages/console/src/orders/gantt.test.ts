@@ -105,7 +105,12 @@ test("a take-over is marked with both workers and the time that it took", () => 
     ran("allocate", 5_200, 0, { outcome: STARTED, worker: "b:2" }),
     ran("allocate", 5_200, 4, { worker: "b:2" }),
   ]);
-  expect(chart.takeOvers).toEqual([{ atMs: 5_200, from: "a:1", to: "b:2", afterMs: 5_100 }]);
+  expect(chart.takeOvers).toMatchObject([{ atMs: 5_200, from: "a:1", to: "b:2", afterMs: 5_100 }]);
+  expect(bars("allocate", chart)).toEqual([
+    ["lost", 100, 5_200],
+    ["done", 5_200, 5_204],
+  ]);
+  expect(row("allocate", chart)?.waits).toEqual([]);
 });
 
 test("a cancellation that another worker drives is no take-over", () => {

@@ -2,8 +2,8 @@ import { SagaAction, type SagaEvent, SagaOutcome } from "@tercet/gen/order/v1/sa
 import { pathOf, undoName } from "../sagas/saga-paths.ts";
 import { msOf, spanOf } from "../ui/format.ts";
 
-/** What an attempt looks like. `running` and `waiting` are the present. */
-export type BarKind = "done" | "refused" | "unknown" | "retry" | "resolved" | "running";
+/** What an attempt looks like. `lost`: its worker died or was cut off. `running`: the present. */
+export type BarKind = "done" | "refused" | "unknown" | "retry" | "resolved" | "lost" | "running";
 
 export interface Bar {
   readonly key: string;
@@ -37,6 +37,9 @@ export interface TakeOver {
   readonly to: string;
   /** Since the last sign of the old worker in the timeline. */
   readonly afterMs: number;
+  /** The row of the step at which it happened. */
+  readonly row: string;
+  readonly attempt: number;
 }
 
 export interface Gantt {
@@ -72,6 +75,8 @@ const KINDS: Readonly<Partial<Record<SagaOutcome, BarKind>>> = {
   [SagaOutcome.RESOLVED]: "resolved",
 };
 
+/** After these the step is attempted again. */
+const REPEATED: ReadonlySet<BarKind> = new Set(["unknown", "retry"]);
 const FORWARD = pathOf("place-order")?.steps.map(({ name }) => name) ?? [];
 const CANCEL = pathOf("cancel-order")?.steps.map(({ name }) => name) ?? [];
 const CANCEL_NAMES: Readonly<Record<string, string>> = { request: "cancel asked" };
@@ -97,13 +102,16 @@ export function ganttOf({
   });
   const attempts = seen.filter(({ event }) => event.outcome !== SagaOutcome.STARTED);
   const current = open ? currentOf(seen, planned[0] ?? "", createMs, nowMs) : undefined;
-  const rows = rowKeys(planned, attempts, current).map((key) => rowFor(key, attempts, current));
+  const takeOvers = takeOversOf(seen);
+  const rows = rowKeys(planned, attempts, current).map((key) =>
+    rowFor(key, attempts, takeOvers, current),
+  );
   const ends = [...seen.map(({ endMs }) => endMs), createMs + 1, ...(open ? [nowMs] : [])];
   return {
     startMs: createMs,
     endMs: Math.max(...ends),
     rows,
-    takeOvers: takeOversOf(seen),
+    takeOvers,
   };
 }
 
@@ -185,9 +193,15 @@ function rowKeys(
   return [...new Set([...forward, ...found])];
 }
 
-function rowFor(key: string, attempts: readonly Seen[], current: Current | undefined): Row {
+function rowFor(
+  key: string,
+  attempts: readonly Seen[],
+  takeOvers: readonly TakeOver[],
+  current: Current | undefined,
+): Row {
   const own = attempts.filter(({ row }) => row === key);
-  const bars = own.map(
+  const lost = takeOvers.filter(({ row }) => row === key).map(lostBar);
+  const recorded = own.map(
     ({ event, startMs, endMs }, index): Bar => ({
       key: `${key} ${index}`,
       kind: KINDS[event.outcome] ?? "done",
@@ -198,10 +212,11 @@ function rowFor(key: string, attempts: readonly Seen[], current: Current | undef
       message: event.message,
     }),
   );
+  const bars = [...lost, ...recorded].sort((a, b) => a.startMs - b.startMs);
   const here = current?.row === key ? current : undefined;
   const waits = bars.flatMap((bar, index): Wait[] => {
     const next = bars[index + 1] ?? here?.bar;
-    return next === undefined || bar.kind === "done" || bar.kind === "refused"
+    return next === undefined || !REPEATED.has(bar.kind)
       ? []
       : [{ startMs: bar.endMs, endMs: next.startMs }];
   });
@@ -216,6 +231,17 @@ function rowFor(key: string, attempts: readonly Seen[], current: Current | undef
   };
 }
 
+/** What the old worker was doing is not known: it is drawn until the new one came. */
+const lostBar = ({ atMs, afterMs, attempt, from, to, row }: TakeOver): Bar => ({
+  key: `${row} lost ${atMs}`,
+  kind: "lost",
+  startMs: atMs - afterMs,
+  endMs: atMs,
+  attempt,
+  worker: from,
+  message: `${from} was gone; ${to} took over, with the same key`,
+});
+
 function takeOversOf(seen: readonly Seen[]): TakeOver[] {
   const found: TakeOver[] = [];
   let last: Seen | undefined;
@@ -228,6 +254,8 @@ function takeOversOf(seen: readonly Seen[]): TakeOver[] {
         from: last.event.worker,
         to: worker,
         afterMs: Math.max(MIN_TAKE_OVER_MS, one.startMs - last.endMs),
+        row: one.row,
+        attempt: one.event.attempt,
       });
     last = one;
   }

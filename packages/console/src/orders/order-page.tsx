@@ -94,6 +94,7 @@ const Legend = () => (
     <li data-kind="unknown">unknown</li>
     <li data-kind="retry">repeated</li>
     <li data-kind="refused">refused</li>
+    <li data-kind="lost">cut off</li>
     <li data-kind="back">gives back</li>
   </ul>
 );
