@@ -59,7 +59,7 @@ export async function enterAs(page: Page, name: "Alice" | "Olivia"): Promise<voi
 export async function buy(page: Page, product: string, card: string): Promise<string> {
   await page.getByRole("link", { name: "Shop" }).click();
   await page.getByRole("button", { name: `Add ${product}` }).click();
-  await page.getByRole("radio", { name: card }).check();
+  await page.getByRole("radio", { name: new RegExp(`^${card}`) }).check();
   await page.getByRole("button", { name: /^Place the order/ }).click();
   await page.waitForURL("**/orders/*");
   return page.url().split("/").at(-1) ?? "";
