@@ -77,7 +77,7 @@ function ParkedCount() {
   const count = data?.sagas.length ?? 0;
   if (count === 0) return null;
   return (
-    <span className="count" role="status">
+    <span className="count" aria-live="polite">
       {count}
       {data?.nextPageToken === "" ? "" : "+"}
       <span className="visually-hidden"> need attention</span>
