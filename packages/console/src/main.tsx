@@ -11,7 +11,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { SignIn } from "./frame/sign-in.tsx";
-import { router } from "./router.tsx";
+import { createConsoleRouter } from "./router.tsx";
 import { connection } from "./session/connection.ts";
 import { createQueryClient } from "./session/queries.ts";
 import { type Account, resume } from "./session/session.ts";
@@ -40,12 +40,15 @@ function App() {
   }
 }
 
-const SignedIn = ({ account }: { readonly account: Account }) => (
-  <Data>
-    <RouterProvider router={router} context={{ account }} />
-    <Toasts />
-  </Data>
-);
+function SignedIn({ account }: { readonly account: Account }) {
+  const [router] = useState(() => createConsoleRouter(account));
+  return (
+    <Data>
+      <RouterProvider router={router} />
+      <Toasts />
+    </Data>
+  );
+}
 
 /** What is cached belongs to one user: the next one must not see it. */
 function Data({ children }: { readonly children: React.ReactNode }) {

@@ -136,28 +136,32 @@ const docs = createRoute({
   component: lazyRouteComponent(() => import("./docs/docs-page.tsx"), "DocsPage"),
 });
 
-export const router = createRouter({
-  routeTree: root.addChildren([
-    shop,
-    orders,
-    order,
-    overview,
-    sagas,
-    saga,
-    payments,
-    payment,
-    money,
-    stock,
-    lab,
-    docs,
-  ]),
-  context: { account: { id: "", email: "", displayName: "", roles: [] } },
-  defaultPreload: "intent",
-  scrollRestoration: false,
-});
+const routeTree = root.addChildren([
+  shop,
+  orders,
+  order,
+  overview,
+  sagas,
+  saga,
+  payments,
+  payment,
+  money,
+  stock,
+  lab,
+  docs,
+]);
+
+/** Creates the router of one user: what it has matched for one is not for the next. */
+export const createConsoleRouter = (account: Account) =>
+  createRouter({
+    routeTree,
+    context: { account },
+    defaultPreload: "intent",
+    scrollRestoration: false,
+  });
 
 declare module "@tanstack/react-router" {
   interface Register {
-    readonly router: typeof router;
+    readonly router: ReturnType<typeof createConsoleRouter>;
   }
 }

@@ -17,18 +17,12 @@ export function AccountMenu({ account }: { readonly account: Account }) {
   const { displayName, email, roles } = account;
   return (
     <>
-      <button
-        type="button"
-        className="account"
-        popoverTarget={id}
-        aria-label={`Account of ${displayName}`}
-      >
+      <button type="button" className="account" popoverTarget={id}>
         <span className="avatar" aria-hidden>
           {displayName.slice(0, 1).toUpperCase()}
         </span>
-        <span className="account-name" aria-hidden>
-          {displayName}
-        </span>
+        <span className="visually-hidden">Account of </span>
+        <span className="account-name">{displayName}</span>
         <ChevronDown aria-hidden size={14} />
       </button>
       <div id={id} popover="auto" className="menu">
