@@ -92,6 +92,16 @@ test("sold out and refunded", () => {
   );
 });
 
+test("what the saga has given back is named before the order shows it", () => {
+  const timeline = [...charged, undid("charge", 110, 5)];
+  expect(story(OrderStatus.CANCELLED, timeline, ["OUT_OF_STOCK", ""], 0n)).toBe(
+    "The stock was gone; €12.50 refunded.",
+  );
+  expect(story(OrderStatus.CANCELLED, charged, ["OUT_OF_STOCK", ""], 0n)).toBe(
+    "The stock was gone; €0.00 refunded.",
+  );
+});
+
 test("settled by an operator", () => {
   const timeline = [...charged, undid("charge", 100, 0, { outcome: RESOLVED })];
   expect(story(OrderStatus.CANCELLED, timeline, ["OUT_OF_STOCK", ""])).toBe(

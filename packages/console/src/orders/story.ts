@@ -51,8 +51,18 @@ function cancelled(order: Told, charged: boolean): string {
   if (timeline.at(-1)?.outcome === SagaOutcome.RESOLVED)
     return "an operator settled it outside the system and closed it";
   if (!charged) return `${reasonOf(order)}; nothing was charged`;
-  return `${reasonOf(order)}; ${formatMoney(refunded)} refunded`;
+  // The order shows the sum a little later than its saga has given it back.
+  const shown = refunded !== undefined && refunded.minorUnits > 0n;
+  const amount = shown || !gaveBackAll(timeline) ? refunded : order.total;
+  return `${reasonOf(order)}; ${formatMoney(amount)} refunded`;
 }
+
+const gaveBackAll = (timeline: readonly SagaEvent[]): boolean =>
+  timeline.some(
+    ({ step, action, outcome }) =>
+      outcome === SagaOutcome.SUCCEEDED &&
+      (step === "refund" || (step === "charge" && action === SagaAction.UNDO)),
+  );
 
 interface Charge {
   readonly done: boolean;
