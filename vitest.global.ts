@@ -17,6 +17,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   const server = await startPostgres({
     folder: join(folder.path, "postgres"),
     port: await freePort(),
+    password: crypto.randomUUID(),
   });
   process.env["TEST_POSTGRES_URL"] = server.databaseUrl("postgres");
   return async () => {

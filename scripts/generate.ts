@@ -42,7 +42,11 @@ await run("buf", ["generate"]);
 await run("node", ["--conditions=source", "gateway/src/main.ts"]);
 await run("node", ["--conditions=source", "scripts/saga-page.ts"]);
 if (await isInstalled("protoc-gen-connect-openapi"))
-  await run("node", ["--conditions=source", "scripts/openapi.ts"]);
+  await run("node", [
+    "--conditions=source",
+    "--import=./scripts/tools-on-path.ts",
+    "scripts/openapi.ts",
+  ]);
 else
   process.stderr.write(
     "WITHOUT protoc-gen-connect-openapi: packages/console/public/openapi.json is left as it is\n",

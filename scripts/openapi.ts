@@ -73,12 +73,17 @@ async function generate(): Promise<string> {
     cwd: ROOT,
     preferLocal: true,
   });
-  const made = JSON.parse(await readFile(join(folder.path, "openapi.json"), "utf8")) as Document;
+  const written = await readFile(join(folder.path, "openapi.json"), "utf8");
+  // RE2 writes a code point as `\x{2028}`; ECMA-262, which JSON Schema names, as `\u2028`.
+  const made = JSON.parse(written.replaceAll(/\\\\x\{([0-9a-f]{4})\}/g, "\\\\u$1")) as Document;
   return `${JSON.stringify(await completed(made), null, 1)}\n`;
 }
 
 async function completed(document: Document): Promise<Document> {
-  const methods = (await ourServices()).flatMap(({ methods }) => methods);
+  // No gateway routes internal methods.
+  const methods = (await ourServices())
+    .flatMap(({ methods }) => methods)
+    .filter((method) => accessOf(method)?.internal !== true);
   const paths = Object.fromEntries(
     methods.map((method) => {
       const name = `${method.parent.typeName}/${method.name}`;

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { pathOf } from "./exposure.ts";
 
-const { register, login, refresh, logout, issueServiceToken, getMe } = IdentityService.method;
+const { register, login, refresh, logout, getMe } = IdentityService.method;
 
 export interface AuthRoute {
   readonly method: "GET" | "POST";
@@ -19,7 +19,6 @@ export const authRoutes: readonly AuthRoute[] = [
   { method: "POST", path: "/auth/login", rpc: login },
   { method: "POST", path: "/auth/refresh", rpc: refresh },
   { method: "POST", path: "/auth/logout", rpc: logout },
-  { method: "POST", path: "/auth/token", rpc: issueServiceToken },
   { method: "GET", path: "/auth/me", rpc: getMe },
 ];
 

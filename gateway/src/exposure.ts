@@ -5,12 +5,13 @@ import { accessOf } from "@tercet/service";
 
 /**
  * Returns whether a method is reachable from outside: it is public or for customers. Methods for
- * operators, administrators and services only are not.
+ * operators, administrators and services only are not, and neither are internal ones.
  */
 export function isExposed(method: DescMethod): boolean {
   const rule = accessOf(method);
   return (
     rule !== undefined &&
+    !rule.internal &&
     (rule.public || rule.authenticated || rule.owner || rule.roles.includes(Role.CUSTOMER))
   );
 }

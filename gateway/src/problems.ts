@@ -26,6 +26,8 @@ const INSIDE = [
   "/health/live",
   "/health/ready",
   "/metrics",
+  "/revocations",
+  "/auth/token",
   "/grpc.health.v1.Health/Check",
   "/grpc.health.v1.Health/Watch",
   "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

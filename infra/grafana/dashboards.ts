@@ -119,6 +119,12 @@ const red: readonly Panel[] = [
     ],
   ),
   panel(
+    "Calls refused before their body was read",
+    "reqps",
+    "RATE_LIMITED: a caller or an address calls too often. OVERLOADED: more work than the event loop can do.",
+    [rate("tercet_rpc_server_refused_total", "service_name, reason")],
+  ),
+  panel(
     "Spans per second by kind and status",
     "reqps",
     "What arrives of traces. None while there are calls: tracing is off or broken.",

@@ -1,6 +1,6 @@
 import { onPath, type TemporaryFolder, temporaryFolder } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, MANY_CALLS, type Stack, startStack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LoadOptions, type LoadResult, runLoad } from "../src/load/load.ts";
 import { targetOf } from "../src/load/target.ts";
@@ -19,10 +19,10 @@ const testFolder = (): Promise<TemporaryFolder> => temporaryFolder("load");
 
 /** The whole system at free ports. */
 const startTestStack = ({ path }: TemporaryFolder, env: Env = {}): Promise<Stack> =>
-  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env }));
+  startStack(envToConfig({ ...ANY_PORT, ...MANY_CALLS, DATA_DIR: path, ...env }));
 
 function startWithShortTokens({ path }: TemporaryFolder): Promise<Stack> {
-  const config = envToConfig({ ...ANY_PORT, DATA_DIR: path });
+  const config = envToConfig({ ...ANY_PORT, ...MANY_CALLS, DATA_DIR: path });
   const identity = { ...config.serviceEnv.identity, ACCESS_TOKEN_SECONDS: TOKEN_SECONDS };
   return startStack({ ...config, serviceEnv: { ...config.serviceEnv, identity } });
 }

@@ -13,8 +13,10 @@ import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
 import { checkGoldenGrowth } from "./golden.ts";
 import { checkImports } from "./import-rules.ts";
 import { checkLanguage } from "./language.ts";
+import { checkSecrets } from "./secrets.ts";
 import { checkServices } from "./services.ts";
 import { checkShellScripts } from "./shell.ts";
+import { checkAdvisories, checkLicences, checkSignatures } from "./supply-chain.ts";
 import { checkWorkflows } from "./workflows.ts";
 
 /** A command line has no quotes: it is split at its spaces. */
@@ -132,6 +134,10 @@ export const checks: readonly Check[] = [
     checkLanguage,
   ),
   check("texts", "README's length; no registry host, no path of one machine", checkTexts),
+  check("secrets", "no key and no token is in the tree", checkSecrets),
+  check("licences", "the licence of every package is allowed", checkLicences),
+  check("advisories", "no package has a known vulnerability; needs network", checkAdvisories),
+  check("signatures", "packages have their registry's signature; needs network", checkSignatures),
   check("dockerfile", "infra/docker/Dockerfile passes hadolint", HADOLINT, "hadolint"),
   check("workflows", "GitHub's workflows follow our rules; what they name exists", checkWorkflows),
   check(

@@ -21,7 +21,12 @@ export function subscribe(listener: () => void): () => void {
 }
 
 export async function logIn(email: string, password: string): Promise<void> {
-  keep(await identity.login({ email, password }));
+  const device = `device-token ${email.toLowerCase()}`;
+  // Shows that this browser has logged in before: guessing by others does not delay it.
+  const deviceToken = localStorage.getItem(device) ?? "";
+  const tokens = await identity.login({ email, password, deviceToken });
+  localStorage.setItem(device, tokens.deviceToken);
+  keep(tokens);
 }
 
 export async function logOut(): Promise<void> {

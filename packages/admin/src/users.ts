@@ -78,7 +78,7 @@ export function userCommands(process: CommandProcess): Command {
   withRequestId(
     users
       .command("disable")
-      .description("end a user's sessions and refuse new ones; access tokens live 10 minutes more")
+      .description("end a user's sessions within 5 s, and refuse new ones")
       .argument("<user>", WHO)
       .requiredOption("--reason <text>", "why, stored with the user"),
   ).action(async (who, options, command) => {

@@ -129,6 +129,11 @@ const lab = createRoute({
   path: "/lab",
   component: lazyRouteComponent(() => import("./lab/lab-page.tsx"), "LabPage"),
 });
+const account = createRoute({
+  ...parent,
+  path: "/account",
+  component: lazyRouteComponent(() => import("./account/account-page.tsx"), "AccountPage"),
+});
 const docs = createRoute({
   ...parent,
   path: "/docs",
@@ -148,6 +153,7 @@ const routeTree = root.addChildren([
   money,
   stock,
   lab,
+  account,
   docs,
 ]);
 

@@ -1,9 +1,19 @@
 import { create } from "@bufbuild/protobuf";
 import { type RegisterRequest, RegisterRequestSchema } from "@tercet/gen/identity/v1/identity";
-import { fingerprint, notFound, once, type RequestRecord, requestIdReused } from "@tercet/service";
+import {
+  findReplay,
+  fingerprint,
+  networkOf,
+  notFound,
+  once,
+  type RequestRecord,
+  requestIdReused,
+} from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
-import { lastAdmin } from "./errors.ts";
+import { emailTaken, lastAdmin } from "./errors.ts";
+import * as events from "./events.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
+import { rateLimited } from "./login.ts";
 import type { UserStore } from "./store.ts";
 import { accountKey, normalizeEmail, type User } from "./user.ts";
 
@@ -14,11 +24,29 @@ export interface Outcome {
   readonly replayed: boolean;
 }
 
-/** Creates a customer. Throws EMAIL_TAKEN, REQUEST_ID_REUSED, OVERLOADED. */
+/**
+ * Creates a customer, once. A taken address is refused before a core is spent on a hash. Throws
+ * EMAIL_TAKEN, REQUEST_ID_REUSED, RATE_LIMITED, OVERLOADED.
+ */
 export async function register(
+  deps: IdentityDeps,
+  request: RegisterRequest,
+  address: string,
+  signal?: AbortSignal,
+): Promise<Outcome> {
+  const attempt = await deps.limits.registrations.count(networkOf(address));
+  if (attempt.waitMs > 0) {
+    const limit = attempt.limit === "all" ? "all" : "address";
+    events.registrationThrottled(deps.log, address, limit, attempt.waitMs);
+    throw rateLimited("too many registrations", attempt.waitMs);
+  }
+  return await deps.passwords.admit(() => createAccount(deps, request, signal));
+}
+
+async function createAccount(
   { store, passwords }: IdentityDeps,
   request: RegisterRequest,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Outcome> {
   const { displayName, password } = request;
   const email = normalizeEmail(request.email);
@@ -34,6 +62,8 @@ export async function register(
     ),
     resourceId: uuidv7(),
   };
+  const isReplay = (await findReplay(store, record)) !== undefined;
+  if (!isReplay && (await store.findCredentials(email)) !== undefined) throw emailTaken();
   const passwordHash = await passwords.hash(password, signal);
   const newUser = { email, displayName, passwordHash, roles: ["customer"] } as const;
   const outcome = await changeOnce(store, record, () => store.createUser(newUser, record));

@@ -49,6 +49,12 @@ const shape = z.object({
   SEED_USERS: json(z.array(seedUser)).default([]),
   /** How many logins may wait for a CPU core. */
   PASSWORD_QUEUE: integer(64, 0, 10_000),
+  /** Failed logins in 15 minutes, of one address and of all, at one replica. */
+  LOGIN_FAILURES_PER_ADDRESS: integer(50, 1, 1_000_000),
+  LOGIN_FAILURES_IN_ALL: integer(2_000, 1, 1_000_000),
+  /** Attempts to register in an hour, of one address and of all, at one replica. */
+  REGISTRATIONS_PER_ADDRESS: integer(60, 1, 1_000_000),
+  REGISTRATIONS_IN_ALL: integer(1_000, 1, 1_000_000),
 });
 type IdentityEnv = z.output<typeof shape>;
 
@@ -107,6 +113,18 @@ export function envToConfig(env: Env) {
     clients: parsed.SERVICE_CLIENTS,
     seedUsers: parsed.SEED_USERS,
     passwordQueue: parsed.PASSWORD_QUEUE,
+    limits: {
+      logins: {
+        perKey: parsed.LOGIN_FAILURES_PER_ADDRESS,
+        inAll: parsed.LOGIN_FAILURES_IN_ALL,
+        windowMs: 15 * 60_000,
+      },
+      registrations: {
+        perKey: parsed.REGISTRATIONS_PER_ADDRESS,
+        inAll: parsed.REGISTRATIONS_IN_ALL,
+        windowMs: 60 * 60_000,
+      },
+    },
   };
 }
 

@@ -6,13 +6,16 @@ import {
   runSweeper,
   type Service,
 } from "@tercet/service";
+import { attemptLimits } from "./attempt-limits.ts";
 import type { IdentityConfig } from "./config.ts";
 import { discoveryRoutes } from "./discovery.ts";
 import { identityErrorCodes } from "./errors.ts";
+import * as events from "./events.ts";
 import { importSigningKeys } from "./keys.ts";
 import { memoryStore } from "./memory-store.ts";
 import { createPasswords } from "./password.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
+import { revocationFeed } from "./revocation-feed.ts";
 import { identityRoutes } from "./routes.ts";
 import { seedUsers } from "./seed.ts";
 import type { IdentityStore } from "./store.ts";
@@ -25,6 +28,9 @@ export interface IdentityOverrides {
   readonly store?: IdentityStore;
 }
 
+/** More than the tabs of a browser that starts, and far fewer than a thief would like. */
+const REFRESH_RETRIES = { perKey: 20, inAll: 100_000, windowMs: 10_000 };
+
 /** Starts the identity service, its database's schema first. Disposing of the service drains it. */
 export async function createIdentityService(
   config: IdentityConfig,
@@ -34,19 +40,31 @@ export async function createIdentityService(
   const { issuer, audience } = config.service.token;
   const log = overrides.log ?? createLogger({ name: "identity", ...config.service.log });
   const keys = await importSigningKeys(config.signing);
+  const published = keys.published.keys.map(({ kid }) => kid);
+  events.signingKeysLoaded(log, keys.header.kid ?? keys.header.alg, published);
   const passwords = await createPasswords({ queue: config.passwordQueue });
+  const limits = {
+    logins: attemptLimits(config.limits.logins),
+    registrations: attemptLimits(config.limits.registrations),
+    refreshRetries: attemptLimits(REFRESH_RETRIES),
+  };
   const tokens = accessTokens(keys, { issuer, audience, lifetimeSeconds });
   await using opened = new AsyncDisposableStack();
   const store = opened.use(overrides.store ?? (await openStore(config)));
+  const feed = revocationFeed(store, keys, issuer);
   await seedUsers(store, passwords, config.seedUsers);
   const service = await createService({
     name: "identity",
     config: config.service,
     log,
-    routes: identityRoutes({ store, passwords, tokens, clients, log, sessionLifetimeMs }),
+    routes: identityRoutes({ store, passwords, limits, tokens, clients, log, sessionLifetimeMs }),
     errors: identityErrorCodes,
     keys: keys.verifyWith,
-    http: discoveryRoutes(keys, issuer),
+    revocations: feed.source,
+    http: (app) => {
+      discoveryRoutes(keys, issuer)(app);
+      feed.routes(app);
+    },
     dependencies: { [config.store.kind]: (signal) => store.ping(signal) },
     background: (stopping) => runSweeper({ sweep: (limit) => store.sweep(limit), log }, stopping),
     onClose: async () => store[Symbol.asyncDispose](),

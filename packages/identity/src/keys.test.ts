@@ -35,7 +35,11 @@ test("through a rotation, every verifier knows every living token's key", async 
       importSigningKeys({ alg: "ES256", keys }),
     ),
   );
-  const tokens = await Promise.all(stages.map((keys) => accessTokens(keys, policy).forUser(user)));
+  const tokens = await Promise.all(
+    stages.map((keys) =>
+      accessTokens(keys, policy).forUser({ user, sessionId: "s1", tokenVersion: 0 }),
+    ),
+  );
   // A verifier is at most one stage behind the signer, and a token outlives its stage by at most
   // one.
   for (const [signed, { token }] of tokens.entries()) {

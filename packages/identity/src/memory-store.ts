@@ -1,14 +1,17 @@
-import type { RequestRecord } from "@tercet/service";
+import type { RequestRecord, RevocationList } from "@tercet/service";
 import { emailTaken } from "./errors.ts";
 import {
   EXPIRY,
+  type Grant,
   type IdentityStore,
   type NewPasswordReset,
+  type Session,
   type SessionStore,
   type ThrottlePolicy,
   type ThrottleStore,
   type UserStore,
 } from "./store.ts";
+import { TOKEN_LIFE_MS } from "./tokens.ts";
 import type { User } from "./user.ts";
 
 /** Deletes at most `limit` stale entries and returns how many. */
@@ -19,13 +22,15 @@ interface Sweepable {
 
 /** Keeps everything in this process for as long as it runs: for trying things out, one replica. */
 export function memoryStore(): IdentityStore {
-  const users = memoryUsers();
-  const sessions = memorySessions(users.find);
+  const revocations = memoryRevocations();
+  const users = memoryUsers(revocations);
+  const sessions = memorySessions(users.find, revocations);
   const throttle = memoryThrottle();
   return {
     ...users.store,
     ...sessions,
     ...throttle,
+    listRevocations: async () => revocations.list(),
     async sweep(limit, expiry = EXPIRY) {
       const deleteStale: Delete = (entries, isStale) => {
         const stale = [...entries].filter(([, value]) => isStale(value)).slice(0, limit);
@@ -33,7 +38,9 @@ export function memoryStore(): IdentityStore {
         return stale.length;
       };
       return Math.max(
-        ...[users.store, sessions, throttle].map((part) => part.sweep(deleteStale, expiry)),
+        ...[users.store, sessions, throttle, revocations].map((part) =>
+          part.sweep(deleteStale, expiry),
+        ),
       );
     },
     ping: async () => {},
@@ -42,7 +49,7 @@ export function memoryStore(): IdentityStore {
 }
 
 /** No method awaits between its first read and its last change, so each is atomic. */
-function memoryUsers(): {
+function memoryUsers(revocations: MemoryRevocations): {
   readonly store: UserStore & Sweepable;
   find(id: string): MemoryUser | undefined;
 } {
@@ -59,7 +66,7 @@ function memoryUsers(): {
   const change = (
     request: RequestRecord,
     changes: (user: User) => User,
-    revokes = false,
+    revokes: "sessions" | "tokens" | "nothing",
   ): User | undefined => {
     const kept = users.get(request.resourceId);
     if (kept === undefined || isRecorded(request)) return undefined;
@@ -68,7 +75,8 @@ function memoryUsers(): {
     if (isAdmin(kept) && !isAdmin({ ...kept, user }) && others.length === 0) return undefined;
     record(request);
     kept.user = user;
-    if (revokes) revokeSessions(kept);
+    if (revokes === "sessions") revokeSessions(kept);
+    if (revokes !== "nothing") revokeTokens(kept, revocations);
     return user;
   };
   const openReset = (kept: MemoryUser, { tokenHash, lifetimeMs }: NewPasswordReset) => {
@@ -84,13 +92,13 @@ function memoryUsers(): {
       if (byEmail(fields.email)) throw emailTaken();
       record(request);
       const user: User = { id: request.resourceId, ...fields, createTime: new Date() };
-      users.set(user.id, { user, passwordHash, sessionEpoch: 0 });
+      users.set(user.id, { user, passwordHash, sessionEpoch: 0, tokenVersion: 0 });
       return user;
     },
-    setRoles: async (roles, request) => change(request, (user) => ({ ...user, roles })),
+    setRoles: async (roles, request) => change(request, (user) => ({ ...user, roles }), "tokens"),
     disableUser: async (disableReason, request) =>
-      change(request, (user) => ({ disableTime: new Date(), ...user, disableReason }), true),
-    enableUser: async (request) => change(request, enabled),
+      change(request, (user) => ({ disableTime: new Date(), ...user, disableReason }), "sessions"),
+    enableUser: async (request) => change(request, enabled, "nothing"),
     async openPasswordReset(userId, reset) {
       const kept = users.get(userId);
       if (kept === undefined) return undefined;
@@ -103,6 +111,7 @@ function memoryUsers(): {
       if (kept === undefined) return undefined;
       kept.passwordHash = passwordHash;
       revokeSessions(kept);
+      revokeTokens(kept, revocations);
       return kept.user;
     },
     async recoverAdmin(email, reset) {
@@ -114,6 +123,7 @@ function memoryUsers(): {
         roles: roles.includes("admin") ? roles : [...roles, "admin"],
       };
       revokeSessions(kept);
+      revokeTokens(kept, revocations);
       openReset(kept, reset);
       return kept.user;
     },
@@ -122,8 +132,8 @@ function memoryUsers(): {
     async findCredentials(email) {
       const kept = byEmail(email);
       if (kept === undefined) return undefined;
-      const { user, passwordHash, sessionEpoch } = kept;
-      return { user, passwordHash, sessionEpoch };
+      const { user, passwordHash, sessionEpoch, tokenVersion } = kept;
+      return { user, passwordHash, sessionEpoch, tokenVersion };
     },
     async replacePasswordHash(userId, from, to) {
       const kept = users.get(userId);
@@ -148,6 +158,7 @@ interface MemoryUser {
   user: User;
   passwordHash: string;
   sessionEpoch: number;
+  tokenVersion: number;
   reset?: { readonly tokenHash: string; readonly expireTime: number } | undefined;
 }
 
@@ -159,9 +170,51 @@ function revokeSessions(kept: MemoryUser): void {
   kept.reset = undefined;
 }
 
-interface Session {
+function revokeTokens(
+  kept: MemoryUser,
+  revocations: MemoryRevocations,
+  exceptSession?: string,
+): void {
+  kept.tokenVersion++;
+  revocations.addUser(kept.user.id, kept.tokenVersion, exceptSession);
+}
+
+interface MemoryRevocations extends Sweepable {
+  addSession(id: string): void;
+  addUser(id: string, tokenVersion: number, exceptSession: string | undefined): void;
+  list(): RevocationList;
+}
+
+function memoryRevocations(): MemoryRevocations {
+  const sessions = new Map<string, number>();
+  const users = new Map<string, { user: RevocationList["users"][number]; expireTime: number }>();
+  const expireTime = () => Date.now() + TOKEN_LIFE_MS;
+  return {
+    addSession: (id) => void sessions.set(id, expireTime()),
+    addUser(subject, tokenVersion, exceptSession) {
+      const user = { subject, tokenVersion, ...(exceptSession !== undefined && { exceptSession }) };
+      users.set(subject, { user, expireTime: expireTime() });
+    },
+    list: () => ({
+      sessions: [...sessions].filter(([, time]) => time > Date.now()).map(([id]) => id),
+      users: [...users.values()]
+        .filter((one) => one.expireTime > Date.now())
+        .map(({ user }) => user),
+    }),
+    sweep: (deleteStale) =>
+      Math.max(
+        deleteStale(sessions, (time) => time <= Date.now()),
+        deleteStale(users, (one) => one.expireTime <= Date.now()),
+      ),
+  };
+}
+
+interface MemorySession {
+  readonly id: string;
   readonly userId: string;
-  readonly epoch: number;
+  readonly createTime: number;
+  epoch: number;
+  lastUseTime: number;
   readonly expireTime: number;
   readonly tokens: Map<string, { used?: { readonly time: number; readonly nonce: string } }>;
   revoked: boolean;
@@ -169,44 +222,107 @@ interface Session {
 
 function memorySessions(
   findUser: (id: string) => MemoryUser | undefined,
-): SessionStore & Sweepable {
-  const sessions = new Map<string, Session>();
+  revocations: MemoryRevocations,
+): Omit<SessionStore, "listRevocations"> & Sweepable {
+  const sessions = new Map<string, MemorySession>();
   const find = (hash: string) => {
     const session = [...sessions.values()].find(({ tokens }) => tokens.has(hash));
     const token = session?.tokens.get(hash);
     const kept = session && findUser(session.userId);
     if (!session || !token || !kept) return undefined;
-    const live =
-      !session.revoked && session.expireTime > Date.now() && session.epoch === kept.sessionEpoch;
-    return { session, token, live, user: kept.user };
+    return { session, token, live: isLive(session, kept), grant: grantOf(session, kept) };
+  };
+  const isLive = ({ revoked, expireTime, epoch }: MemorySession, kept: MemoryUser) =>
+    !revoked && expireTime > Date.now() && epoch === kept.sessionEpoch;
+  const grantOf = (
+    { id: sessionId }: MemorySession,
+    { user, tokenVersion }: MemoryUser,
+  ): Grant => ({
+    user,
+    sessionId,
+    tokenVersion,
+  });
+  const findLive = ({ id, userId }: Pick<Session, "id" | "userId">) => {
+    const session = sessions.get(id);
+    const kept = findUser(userId);
+    return session?.userId === userId && kept !== undefined && isLive(session, kept)
+      ? { session, kept }
+      : undefined;
+  };
+  const revoke = (session: MemorySession) => {
+    session.revoked = true;
+    revocations.addSession(session.id);
   };
   return {
     async createSession({ id, userId, epoch, tokenHash, lifetimeMs }) {
       const tokens = new Map([[tokenHash, {}]]);
-      const expireTime = Date.now() + lifetimeMs;
-      sessions.set(id, { userId, epoch, expireTime, tokens, revoked: false });
+      const createTime = Date.now();
+      const times = { createTime, lastUseTime: createTime, expireTime: createTime + lifetimeMs };
+      sessions.set(id, { id, userId, epoch, ...times, tokens, revoked: false });
     },
     async rotateToken({ tokenHash, successorHash, nonce }) {
       const found = find(tokenHash);
       if (!found?.live || found.token.used) return undefined;
-      found.token.used = { time: Date.now(), nonce };
+      found.session.lastUseTime = Date.now();
+      found.token.used = { time: found.session.lastUseTime, nonce };
       found.session.tokens.set(successorHash, {});
-      return found.user;
+      return found.grant;
     },
     async traceToken(tokenHash, graceMs) {
       const found = find(tokenHash);
       if (!found?.live || !found.token.used) return { kind: "invalid" };
-      const { session, token, user } = found;
-      if (token.used && token.used.time > Date.now() - graceMs)
-        return { kind: "retried", nonce: token.used.nonce, user };
-      session.revoked = true;
-      return { kind: "reused", userId: session.userId };
+      const { session, token, grant } = found;
+      // Tokens are in the order of their use: that of the successor is the next.
+      const successor = [...session.tokens.values()][
+        [...session.tokens.values()].indexOf(token) + 1
+      ];
+      if (token.used && !successor?.used && token.used.time > Date.now() - graceMs)
+        return { kind: "retried", nonce: token.used.nonce, grant };
+      revoke(session);
+      return { kind: "reused", userId: session.userId, sessionId: session.id };
     },
-    async revokeSession(tokenHash) {
+    async revokeSessionOf(tokenHash) {
       const found = find(tokenHash);
       if (found === undefined || found.session.revoked) return undefined;
-      found.session.revoked = true;
-      return found.session.userId;
+      revoke(found.session);
+      return { id: found.session.id, userId: found.session.userId };
+    },
+    async listSessions({ userId, limit, before }) {
+      return [...sessions.values()]
+        .filter((session) => findLive({ id: session.id, userId }) !== undefined)
+        .filter(({ id }) => before === undefined || id < before)
+        .sort((a, b) => (a.id < b.id ? 1 : -1))
+        .slice(0, limit)
+        .map(({ id, createTime, lastUseTime, expireTime }) => ({
+          id,
+          userId,
+          createTime: new Date(createTime),
+          lastUseTime: new Date(lastUseTime),
+          expireTime: new Date(expireTime),
+        }));
+    },
+    async revokeSession({ id, userId }) {
+      const session = sessions.get(id);
+      if (session?.userId !== userId) return undefined;
+      if (session.revoked) return "was revoked";
+      revoke(session);
+      return "revoked";
+    },
+    async revokeAllSessions(asking) {
+      const found = findLive(asking);
+      if (found === undefined) return false;
+      found.kept.sessionEpoch++;
+      revokeTokens(found.kept, revocations);
+      return true;
+    },
+    async changePassword({ userId, sessionId, from, to }) {
+      const found = findLive({ id: sessionId, userId });
+      if (found?.kept.passwordHash !== from) return false;
+      found.kept.passwordHash = to;
+      revokeSessions(found.kept);
+      found.session.epoch = found.kept.sessionEpoch;
+      revokeTokens(found.kept, revocations, sessionId);
+      return true;
     },
     sweep: (deleteStale) => deleteStale(sessions, ({ expireTime }) => expireTime <= Date.now()),
   };
@@ -237,7 +353,8 @@ function memoryThrottle(): ThrottleStore & Sweepable {
       accounts.set(account, { ...kept, failures, blockedUntil: Date.now() });
     },
     async forgetFailures(account) {
-      accounts.delete(account);
+      for (const key of accounts.keys())
+        if (key === account || key.startsWith(`${account}:`)) accounts.delete(key);
     },
     sweep: (deleteStale, { failuresAfterMs }) =>
       deleteStale(accounts, ({ lastTime, blockedUntil }) => {

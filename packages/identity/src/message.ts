@@ -1,9 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Role } from "@tercet/gen/common/v1/access";
-import type { TokenResponseSchema, UserSchema } from "@tercet/gen/identity/v1/identity";
+import type {
+  SessionSchema,
+  TokenResponseSchema,
+  UserSchema,
+} from "@tercet/gen/identity/v1/identity";
 import { roleName } from "@tercet/service";
 import type { SessionTokens } from "./sessions.ts";
+import type { Session } from "./store.ts";
 import { USER_ROLES, type User, type UserRole } from "./user.ts";
 
 /** Throws if it is not a role of a user; request validation lets no such role through. */
@@ -30,6 +35,17 @@ export const toMessage = ({
 export const toAdminMessage = (user: User): MessageInitShape<typeof UserSchema> => ({
   ...toMessage(user),
   disableReason: user.disableReason ?? "",
+});
+
+export const toSessionMessage = (
+  { id, createTime, lastUseTime, expireTime }: Session,
+  currentId: string,
+): MessageInitShape<typeof SessionSchema> => ({
+  id,
+  createTime: timestampFromDate(createTime),
+  lastUseTime: timestampFromDate(lastUseTime),
+  expireTime: timestampFromDate(expireTime),
+  current: id === currentId,
 });
 
 export const toTokenResponse = ({

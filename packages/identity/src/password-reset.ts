@@ -38,8 +38,9 @@ export async function resetPassword(
   const tokenHash = hashRefreshToken(resetToken);
   // Before a core is spent on the password's hash: this method needs no login.
   if ((await store.findPasswordReset(tokenHash)) === undefined) throw invalidCredentials();
-  const passwordHash = await passwords.hash(newPassword, signal);
-  const user = await store.resetPassword(tokenHash, passwordHash);
+  const user = await passwords.admit(async () =>
+    store.resetPassword(tokenHash, await passwords.hash(newPassword, signal)),
+  );
   if (user === undefined) throw invalidCredentials();
   await store.forgetFailures(accountKey(user.email));
   events.passwordReset(log, user.id);

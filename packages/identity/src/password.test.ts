@@ -43,6 +43,22 @@ describe("a hash with outdated parameters", () => {
 });
 
 describe("under load", () => {
+  test("work that is admitted has its place from the start; other work is not begun", async () => {
+    const small = await createPasswords({ concurrency: 1, queue: 2 });
+    let begun = 0;
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 5 }, () =>
+        small.admit(async () => {
+          begun++;
+          return await small.hash("correct horse");
+        }),
+      ),
+    );
+    expect(begun).toBe(3);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    expect(outcomes[4]).toMatchObject({ reason: { reason: "OVERLOADED" } });
+  });
+
   test("a call that does not fit into the queue is refused at once, with a retry delay", async () => {
     const small = await createPasswords({ concurrency: 1, queue: 2 });
     const outcomes = await Promise.allSettled(

@@ -17,6 +17,11 @@ export interface Verdict {
 }
 
 export interface Passwords {
+  /**
+   * Runs work that hashes one password at a time, with a place in the queue that is its own from
+   * the start. Throws OVERLOADED at once, before the work, if there is none.
+   */
+  admit<T>(work: () => Promise<T>): Promise<T>;
   /** Returns a PHC string. Throws OVERLOADED. */
   hash(password: string, signal?: AbortSignal): Promise<string>;
   /** Without a stored hash takes as long as with one and never matches. Throws OVERLOADED. */
@@ -31,7 +36,9 @@ export async function createPasswords(options: {
   readonly queue: number;
   readonly concurrency?: number;
 }): Promise<Passwords> {
-  const gate = bulkhead(options.concurrency ?? availableParallelism(), options.queue);
+  const concurrency = options.concurrency ?? availableParallelism();
+  const gate = bulkhead(concurrency, options.queue);
+  const entrance = bulkhead(concurrency + options.queue);
   const decoy = await argon2(randomBytes(32), PARAMETERS);
 
   const throughGate = <T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> =>
@@ -41,6 +48,10 @@ export async function createPasswords(options: {
     });
 
   return {
+    admit: (work) =>
+      entrance.execute(work).catch((error: unknown) => {
+        throw error instanceof BulkheadRejectedError ? overloaded(error) : error;
+      }),
     hash: (password, signal) => throughGate(() => argon2(normalize(password), PARAMETERS), signal),
     verify: (password, stored, signal) =>
       throughGate(() => judge(normalize(password), stored, decoy), signal),

@@ -1,4 +1,5 @@
 import { findRequest, pingPostgres, type Sql, sweepRequests } from "@tercet/service";
+import * as revocations from "./postgres-revocations.ts";
 import * as sessions from "./postgres-sessions.ts";
 import * as throttle from "./postgres-throttle.ts";
 import * as users from "./postgres-users.ts";
@@ -25,13 +26,19 @@ export function postgresStore(sql: Sql): IdentityStore {
     createSession: (session) => sessions.createSession(sql, session),
     rotateToken: (rotation) => sessions.rotateToken(sql, rotation),
     traceToken: (tokenHash, graceMs) => sessions.traceToken(sql, tokenHash, graceMs),
-    revokeSession: (tokenHash) => sessions.revokeSession(sql, tokenHash),
+    revokeSessionOf: (tokenHash) => sessions.revokeSessionOf(sql, tokenHash),
+    listSessions: (page) => sessions.listSessions(sql, page),
+    revokeSession: (session) => sessions.revokeSession(sql, session),
+    revokeAllSessions: (asking) => sessions.revokeAllSessions(sql, asking),
+    changePassword: (change) => sessions.changePassword(sql, change),
+    listRevocations: () => revocations.listRevocations(sql),
     admitLogin: (account, policy) => throttle.admitLogin(sql, account, policy),
     returnAttempt: (account) => throttle.returnAttempt(sql, account),
     forgetFailures: (account) => throttle.forgetFailures(sql, account),
     sweep: async (limit, { requestsAfterMs, failuresAfterMs } = EXPIRY) =>
       Math.max(
         await sessions.sweepSessions(work, limit),
+        await revocations.sweepRevocations(work, limit),
         await throttle.sweepFailures(work, limit, failuresAfterMs),
         await sweepRequests(work, limit, requestsAfterMs),
       ),

@@ -39,7 +39,9 @@ export async function returnAttempt(sql: Sql, account: string): Promise<void> {
 }
 
 export async function forgetFailures(sql: Sql, account: string): Promise<void> {
-  await sql`delete from login_failures where account = ${account}`;
+  await sql`
+    delete from login_failures
+    where account = ${account} or account like ${`${account}:%`}`;
 }
 
 /** Rows that another replica is deleting are skipped. */

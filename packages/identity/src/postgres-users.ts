@@ -1,5 +1,6 @@
 import { milliseconds, type RequestRecord, type Sql, useRequest, violates } from "@tercet/service";
 import { emailTaken } from "./errors.ts";
+import { revokeUserTokens } from "./postgres-revocations.ts";
 import type { Credentials, NewPasswordReset, NewUser, UserStore } from "./store.ts";
 import type { User, UserRole } from "./user.ts";
 
@@ -24,10 +25,12 @@ export async function setRoles(
   request: RequestRecord,
 ): Promise<User | undefined> {
   const [changed] = await sql<UserRow[]>`
-    with ${useAdminRequest(sql, request, roles.includes("admin"))}
-    update users set roles = ${sql.json([...roles])}::jsonb
-    from request where users.id = request.resource_id::uuid
-    returning ${columns(sql)}`;
+    with ${useAdminRequest(sql, request, roles.includes("admin"))}, changed as (
+      update users set roles = ${sql.json([...roles])}::jsonb, token_version = token_version + 1
+      from request where users.id = request.resource_id::uuid
+      returning users.*
+    ), revoked as (${revokeUserTokens(sql, sql`changed`)})
+    select ${columns(sql)} from changed as users`;
   return changed && toUser(changed);
 }
 
@@ -37,11 +40,14 @@ export async function disableUser(
   request: RequestRecord,
 ): Promise<User | undefined> {
   const [changed] = await sql<UserRow[]>`
-    with ${useAdminRequest(sql, request, false)}
-    update users set disable_time = coalesce(disable_time, now()), disable_reason = ${reason},
-      session_epoch = session_epoch + 1, reset_token_hash = null, reset_expire_time = null
-    from request where users.id = request.resource_id::uuid
-    returning ${columns(sql)}`;
+    with ${useAdminRequest(sql, request, false)}, changed as (
+      update users set disable_time = coalesce(disable_time, now()), disable_reason = ${reason},
+        session_epoch = session_epoch + 1, token_version = token_version + 1,
+        reset_token_hash = null, reset_expire_time = null
+      from request where users.id = request.resource_id::uuid
+      returning users.*
+    ), revoked as (${revokeUserTokens(sql, sql`changed`)})
+    select ${columns(sql)} from changed as users`;
   return changed && toUser(changed);
 }
 
@@ -78,10 +84,13 @@ export async function resetPassword(
   passwordHash: string,
 ): Promise<User | undefined> {
   const [changed] = await sql<UserRow[]>`
-    update users set password_hash = ${passwordHash}, session_epoch = session_epoch + 1,
-      reset_token_hash = null, reset_expire_time = null
-    where reset_token_hash = ${tokenHash} and reset_expire_time > now()
-    returning ${columns(sql)}`;
+    with changed as (
+      update users set password_hash = ${passwordHash}, session_epoch = session_epoch + 1,
+        token_version = token_version + 1, reset_token_hash = null, reset_expire_time = null
+      where reset_token_hash = ${tokenHash} and reset_expire_time > now()
+      returning users.*
+    ), revoked as (${revokeUserTokens(sql, sql`changed`)})
+    select ${columns(sql)} from changed as users`;
   return changed && toUser(changed);
 }
 
@@ -91,12 +100,15 @@ export async function recoverAdmin(
   reset: NewPasswordReset,
 ): Promise<User | undefined> {
   const [changed] = await sql<UserRow[]>`
-    update users set
-      roles = case when roles @> '["admin"]'::jsonb then roles else roles || '["admin"]'::jsonb end,
-      disable_time = null, disable_reason = null, session_epoch = session_epoch + 1,
-      ${opening(sql, reset)}
-    where email = ${email}
-    returning ${columns(sql)}`;
+    with changed as (
+      update users set
+        roles = case when roles @> '["admin"]'::jsonb then roles else roles || '["admin"]'::jsonb end,
+        disable_time = null, disable_reason = null, session_epoch = session_epoch + 1,
+        token_version = token_version + 1, ${opening(sql, reset)}
+      where email = ${email}
+      returning users.*
+    ), revoked as (${revokeUserTokens(sql, sql`changed`)})
+    select ${columns(sql)} from changed as users`;
   return changed && toUser(changed);
 }
 
@@ -107,10 +119,10 @@ export async function findUser(sql: Sql, id: string): Promise<User | undefined> 
 
 export async function findCredentials(sql: Sql, email: string): Promise<Credentials | undefined> {
   const [row] = await sql<(UserRow & Omit<Credentials, "user">)[]>`
-    select ${columns(sql)}, password_hash, session_epoch from users where email = ${email}`;
+    select ${columns(sql)}, password_hash, session_epoch, token_version from users where email = ${email}`;
   if (row === undefined) return undefined;
-  const { passwordHash, sessionEpoch, ...user } = row;
-  return { user: toUser(user), passwordHash, sessionEpoch };
+  const { passwordHash, sessionEpoch, tokenVersion, ...user } = row;
+  return { user: toUser(user), passwordHash, sessionEpoch, tokenVersion };
 }
 
 export async function replacePasswordHash(

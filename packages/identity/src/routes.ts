@@ -7,6 +7,7 @@ import {
   SetRolesRequestSchema,
 } from "@tercet/gen/identity/v1/identity";
 import {
+  callerAddress,
   decodePageToken,
   markReplayed,
   notFound,
@@ -17,13 +18,22 @@ import {
 } from "@tercet/service";
 import { validate as isUuid } from "uuid";
 import { changeOnce, register } from "./accounts.ts";
+import { newDeviceToken } from "./device.ts";
 import * as events from "./events.ts";
 import type { IdentityDeps } from "./identity-deps.ts";
 import { authenticate } from "./login.ts";
-import { toAdminMessage, toMessage, toRole, toTokenResponse } from "./message.ts";
+import { toAdminMessage, toMessage, toRole, toSessionMessage, toTokenResponse } from "./message.ts";
 import { issuePasswordReset, resetPassword } from "./password-reset.ts";
 import { issueServiceToken } from "./service-clients.ts";
-import { closeSession, openSession, refresh } from "./sessions.ts";
+import {
+  changePassword,
+  closeSession,
+  openSession,
+  refresh,
+  revokeAllSessions,
+  revokeSession,
+  sessionOf,
+} from "./sessions.ts";
 import type { IdentityStore } from "./store.ts";
 import { normalizeEmail, type User } from "./user.ts";
 
@@ -32,16 +42,25 @@ export const identityRoutes = (deps: IdentityDeps) => (router: ConnectRouter) =>
   const { store, log } = deps;
   router.service(IdentityService, {
     async register(request, context) {
-      const { user, replayed } = await register(deps, request, context.signal);
+      const { user, replayed } = await register(
+        deps,
+        request,
+        callerAddress(context),
+        context.signal,
+      );
       if (replayed) markReplayed(context);
       else events.registered(log, user.id);
       return toMessage(user);
     },
 
     async login(request, context) {
-      const credentials = await authenticate(deps, request, context.signal);
-      events.loggedIn(log, credentials.user.id);
-      return toTokenResponse(await openSession(deps, credentials));
+      const { email, password, deviceToken } = request;
+      const attempt = { email, password, deviceToken, address: callerAddress(context) };
+      const credentials = await authenticate(deps, attempt, context.signal);
+      return {
+        ...toTokenResponse(await openSession(deps, credentials)),
+        deviceToken: newDeviceToken(credentials),
+      };
     },
 
     async refresh({ refreshToken }) {
@@ -55,6 +74,29 @@ export const identityRoutes = (deps: IdentityDeps) => (router: ConnectRouter) =>
 
     async getMe(_request, context) {
       return toMessage(await findCaller(store, principal(context).subject));
+    },
+
+    async changePassword(request, context) {
+      const caller = principal(context);
+      return { deviceToken: await changePassword(deps, caller, request, context.signal) };
+    },
+
+    async listSessions({ pageSize: requested, pageToken }, context) {
+      const { id, userId } = sessionOf(principal(context));
+      const size = pageSize(requested);
+      const page = { userId, limit: size + 1, before: decodePageToken(pageToken) };
+      const { rows, nextPageToken } = toPage(await store.listSessions(page), size, (one) => one.id);
+      return { sessions: rows.map((one) => toSessionMessage(one, id)), nextPageToken };
+    },
+
+    async revokeSession({ sessionId }, context) {
+      await revokeSession(deps, principal(context), sessionId);
+      return {};
+    },
+
+    async revokeAllSessions(_request, context) {
+      await revokeAllSessions(deps, principal(context));
+      return {};
     },
 
     async issueServiceToken(request) {

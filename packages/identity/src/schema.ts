@@ -19,6 +19,8 @@ export const users = pgTable(
     disableReason: text("disable_reason"),
     /** Incrementing it revokes every session of the user: see `sessions.epoch`. */
     sessionEpoch: integer("session_epoch").notNull().default(0),
+    /** Incrementing it revokes every access token of the user: see `revocations`. */
+    tokenVersion: integer("token_version").notNull().default(0),
     resetTokenHash: text("reset_token_hash"),
     resetExpireTime: time("reset_expire_time"),
   },
@@ -45,7 +47,24 @@ export const sessions = pgTable(
     /** The user's `sessionEpoch` when the password was checked; with another it is revoked. */
     epoch: integer().notNull().default(0),
   },
-  (table) => [index("sessions_expire_time_idx").on(table.expireTime)],
+  (table) => [
+    index("sessions_expire_time_idx").on(table.expireTime),
+    index("sessions_user_id_idx").on(table.userId, table.id),
+  ],
+);
+
+/** Until the last token that is revoked has expired by itself. */
+export const revocations = pgTable(
+  "revocations",
+  {
+    /** Of a session; of a user if there is a token version. */
+    id: uuid().primaryKey(),
+    /** Older tokens of the user are revoked, except those of one session. */
+    tokenVersion: integer("token_version"),
+    exceptSessionId: uuid("except_session_id"),
+    expireTime: time("expire_time").notNull(),
+  },
+  (table) => [index("revocations_expire_time_idx").on(table.expireTime)],
 );
 
 export const refreshTokens = pgTable(

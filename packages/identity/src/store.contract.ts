@@ -46,6 +46,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
         user,
         passwordHash: "$argon2id$1",
         sessionEpoch: 0,
+        tokenVersion: 0,
       });
       expect(user).not.toHaveProperty("passwordHash");
     });
@@ -274,11 +275,17 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
   });
 
   describe("sessions", () => {
+    const grantOf = (user: User, sessionId: string, tokenVersion = 0) => ({
+      user,
+      sessionId,
+      tokenVersion,
+    });
     const openSession = async (lifetimeMs = HOUR_MS, known?: User, epoch = 0) => {
       const user = known ?? (await createUser());
       const tokenHash = hashRefreshToken(randomUUID());
-      await store.createSession({ id: uuidv7(), userId: user.id, epoch, tokenHash, lifetimeMs });
-      return { user, tokenHash };
+      const id = uuidv7();
+      await store.createSession({ id, userId: user.id, epoch, tokenHash, lifetimeMs });
+      return { id, userId: user.id, user, tokenHash, grant: grantOf(user, id) };
     };
     const rotate = (
       tokenHash: string,
@@ -287,15 +294,15 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
     ) => store.rotateToken({ tokenHash, successorHash, nonce });
 
     test("a token is used once, and its successor after it", async () => {
-      const { user, tokenHash } = await openSession();
+      const { grant, tokenHash } = await openSession();
       const successorHash = hashRefreshToken(randomUUID());
-      expect(await rotate(tokenHash, successorHash)).toEqual(user);
+      expect(await rotate(tokenHash, successorHash)).toEqual(grant);
       expect(await rotate(tokenHash)).toBeUndefined();
-      expect(await rotate(successorHash)).toEqual(user);
+      expect(await rotate(successorHash)).toEqual(grant);
     });
 
     test("of many concurrent uses, one succeeds, and the others get its nonce", async () => {
-      const { user, tokenHash } = await openSession();
+      const { grant, tokenHash } = await openSession();
       const nonces = Array.from({ length: 20 }, () => randomUUID());
       const users = await Promise.all(
         nonces.map((nonce) => rotate(tokenHash, hashRefreshToken(nonce), nonce)),
@@ -305,39 +312,63 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({
         kind: "retried",
         nonce: winners[0],
-        user,
+        grant,
       });
     });
 
     test("within the grace period a used token's session stays valid", async () => {
-      const { user, tokenHash } = await openSession();
+      const { grant, tokenHash } = await openSession();
       const successorHash = hashRefreshToken(randomUUID());
       await rotate(tokenHash, successorHash);
       expect(await store.traceToken(tokenHash, HOUR_MS)).toMatchObject({ kind: "retried" });
-      expect(await rotate(successorHash)).toEqual(user);
+      expect(await rotate(successorHash)).toEqual(grant);
+    });
+
+    test("a used token is reuse as soon as its successor is used, in the grace period too", async () => {
+      const { id, userId, tokenHash } = await openSession();
+      const successorHash = hashRefreshToken(randomUUID());
+      await rotate(tokenHash, successorHash);
+      await rotate(successorHash);
+      expect(await store.traceToken(successorHash, HOUR_MS)).toMatchObject({ kind: "retried" });
+      expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({
+        kind: "reused",
+        userId,
+        sessionId: id,
+      });
+      expect((await store.listRevocations()).sessions).toContain(id);
     });
 
     test("after the grace period it is reuse, and revokes the session", async () => {
-      const { user, tokenHash } = await openSession();
+      const { id, userId, tokenHash } = await openSession();
       const successorHash = hashRefreshToken(randomUUID());
       await rotate(tokenHash, successorHash);
-      expect(await store.traceToken(tokenHash, 0)).toEqual({ kind: "reused", userId: user.id });
+      expect(await store.traceToken(tokenHash, 0)).toEqual({
+        kind: "reused",
+        userId,
+        sessionId: id,
+      });
       expect(await rotate(successorHash)).toBeUndefined();
       expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({ kind: "invalid" });
     });
 
     test("revoking one session does not affect another", async () => {
       const [one, other] = [await openSession(), await openSession()];
-      expect(await store.revokeSession(one.tokenHash)).toBe(one.user.id);
-      expect(await rotate(other.tokenHash)).toEqual(other.user);
+      expect(await store.revokeSessionOf(one.tokenHash)).toEqual({
+        id: one.id,
+        userId: one.userId,
+      });
+      expect(await rotate(other.tokenHash)).toEqual(other.grant);
+      const { sessions } = await store.listRevocations();
+      expect(sessions).toContain(one.id);
+      expect(sessions).not.toContain(other.id);
     });
 
     test("a session is revoked once, by any of its tokens", async () => {
-      const { user, tokenHash } = await openSession();
+      const { tokenHash } = await openSession();
       const successorHash = hashRefreshToken(randomUUID());
       await rotate(tokenHash, successorHash);
-      expect(await store.revokeSession(tokenHash)).toBe(user.id);
-      expect(await store.revokeSession(successorHash)).toBeUndefined();
+      expect(await store.revokeSessionOf(tokenHash)).toBeDefined();
+      expect(await store.revokeSessionOf(successorHash)).toBeUndefined();
       expect(await rotate(successorHash)).toBeUndefined();
       expect(await store.traceToken(successorHash, HOUR_MS)).toEqual({ kind: "invalid" });
     });
@@ -365,7 +396,91 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await rotate(successorHash)).toBeUndefined();
       const after = await store.findCredentials(user.email);
       const renewed = await openSession(HOUR_MS, user, after?.sessionEpoch);
-      expect(await rotate(renewed.tokenHash)).toEqual(user);
+      expect(await rotate(renewed.tokenHash)).toEqual(grantOf(user, renewed.id, 1));
+      expect((await store.listRevocations()).users).toContainEqual({
+        subject: user.id,
+        tokenVersion: 1,
+      });
+    });
+
+    test("new roles revoke the access tokens, and leave the sessions", async () => {
+      const { id, user, userId, tokenHash } = await openSession();
+      for (const [version, role] of [
+        [1, "operator"],
+        [2, "customer"],
+      ] as const) {
+        await store.setRoles([role], newRequest({ resourceId: userId }));
+        const revoked = (await store.listRevocations()).users.filter(
+          ({ subject }) => subject === userId,
+        );
+        expect(revoked).toEqual([{ subject: userId, tokenVersion: version }]);
+      }
+      expect(await rotate(tokenHash)).toEqual(grantOf(user, id, 2));
+      await store.enableUser(newRequest({ resourceId: userId }));
+      expect((await store.findCredentials(user.email))?.tokenVersion).toBe(2);
+    });
+
+    test("a user's sessions are listed newest first, in pages, without those that have ended", async () => {
+      const first = await openSession();
+      const { user, userId } = first;
+      const others = [await openSession(HOUR_MS, user), await openSession(HOUR_MS, user)];
+      await openSession(0, user);
+      await openSession();
+      const revoked = await openSession(HOUR_MS, user);
+      expect(await store.revokeSession(revoked)).toBe("revoked");
+      const ids = [first, ...others].map(({ id }) => id).reverse();
+      const all = await store.listSessions({ userId, limit: 10 });
+      expect(all.map(({ id }) => id)).toEqual(ids);
+      expect(Math.abs((all[0]?.lastUseTime.getTime() ?? 0) - Date.now())).toBeLessThan(HOUR_MS);
+      const [, middle] = ids;
+      const rest = await store.listSessions({ userId, limit: 10, before: middle });
+      expect(rest.map(({ id }) => id)).toEqual(ids.slice(2));
+      expect(await store.listSessions({ userId, limit: 1 })).toHaveLength(1);
+    });
+
+    test("a session is revoked by its user, once, and by no other user", async () => {
+      const [one, other] = [await openSession(), await openSession()];
+      expect(await store.revokeSession({ id: one.id, userId: other.userId })).toBeUndefined();
+      expect(await store.revokeSession({ id: uuidv7(), userId: one.userId })).toBeUndefined();
+      expect(await store.revokeSession(one)).toBe("revoked");
+      expect(await store.revokeSession(one)).toBe("was revoked");
+      expect(await rotate(one.tokenHash)).toBeUndefined();
+      expect(await rotate(other.tokenHash)).toEqual(other.grant);
+    });
+
+    test("all sessions are revoked at once, and a repeated request ends no later one", async () => {
+      const one = await openSession();
+      const other = await openSession(HOUR_MS, one.user);
+      expect(await store.revokeAllSessions({ id: one.id, userId: uuidv7() })).toBe(false);
+      expect(await store.revokeAllSessions(one)).toBe(true);
+      for (const { tokenHash } of [one, other]) expect(await rotate(tokenHash)).toBeUndefined();
+      const later = await openSession(HOUR_MS, one.user, 1);
+      expect(await store.revokeAllSessions(one)).toBe(false);
+      expect(await rotate(later.tokenHash)).toEqual(grantOf(one.user, later.id, 1));
+    });
+
+    test("a changed password ends the other sessions and an open reset", async () => {
+      const one = await openSession();
+      const { user, userId } = one;
+      const other = await openSession(HOUR_MS, user);
+      const tokenHash = hashRefreshToken(randomUUID());
+      await store.openPasswordReset(userId, { tokenHash, lifetimeMs: HOUR_MS });
+      const change = { userId, sessionId: one.id, from: "$argon2id$1", to: "$argon2id$2" };
+      expect(await store.changePassword({ ...change, from: "$argon2id$0" })).toBe(false);
+      expect(await store.changePassword({ ...change, sessionId: uuidv7() })).toBe(false);
+      const changes = await Promise.all([
+        store.changePassword(change),
+        store.changePassword({ ...change, to: "$argon2id$3" }),
+      ]);
+      expect(changes.filter(Boolean)).toHaveLength(1);
+      expect(await rotate(other.tokenHash)).toBeUndefined();
+      expect(await rotate(one.tokenHash)).toEqual(grantOf(user, one.id, 1));
+      expect(await store.findPasswordReset(tokenHash)).toBeUndefined();
+      expect((await store.listRevocations()).users).toContainEqual({
+        subject: userId,
+        tokenVersion: 1,
+        exceptSession: one.id,
+      });
     });
 
     test("an expired token is invalid, and so is an unknown one", async () => {
@@ -374,7 +489,7 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.traceToken(tokenHash, HOUR_MS)).toEqual({ kind: "invalid" });
       expect(await rotate("unknown")).toBeUndefined();
       expect(await store.traceToken("unknown", HOUR_MS)).toEqual({ kind: "invalid" });
-      expect(await store.revokeSession("unknown")).toBeUndefined();
+      expect(await store.revokeSessionOf("unknown")).toBeUndefined();
     });
 
     test("the sweep deletes expired sessions in batches, and no others", async () => {
@@ -385,8 +500,8 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(await store.sweep(2, sessionsOnly)).toBe(2);
       expect(await store.sweep(2, sessionsOnly)).toBe(1);
       for (const { tokenHash } of expired)
-        expect(await store.revokeSession(tokenHash)).toBeUndefined();
-      expect(await rotate(living.tokenHash)).toEqual(living.user);
+        expect(await store.revokeSessionOf(tokenHash)).toBeUndefined();
+      expect(await rotate(living.tokenHash)).toEqual(living.grant);
     });
   });
 

@@ -1,4 +1,9 @@
-import { REQUEST_RETENTION_MS, type RequestRecord, type RequestStore } from "@tercet/service";
+import {
+  REQUEST_RETENTION_MS,
+  type RequestRecord,
+  type RequestStore,
+  type RevocationList,
+} from "@tercet/service";
 import type { User, UserRole } from "./user.ts";
 
 export interface NewUser {
@@ -14,6 +19,8 @@ export interface Credentials {
   readonly passwordHash: string;
   /** For `createSession`: a session that is created with an older epoch than the user's is dead. */
   readonly sessionEpoch: number;
+  /** For access tokens: a token with an older version than the user's is revoked. */
+  readonly tokenVersion: number;
 }
 
 /** A token with which its holder sets a user's password once. */
@@ -29,9 +36,9 @@ export interface UserStore extends RequestStore {
    */
   createUser(user: NewUser, request: RequestRecord): Promise<User | undefined>;
   /**
-   * Replaces the roles of the user `request.resourceId` and records the request. Undefined if it
-   * was recorded before, there is no such user, or no enabled admin would be left: also not by
-   * several calls at once.
+   * Replaces the roles of the user `request.resourceId`, revokes all access tokens, and records the
+   * request. Undefined if it was recorded before, there is no such user, or no enabled admin would
+   * be left: also not by several calls at once.
    */
   setRoles(roles: readonly UserRole[], request: RequestRecord): Promise<User | undefined>;
   /**
@@ -76,18 +83,34 @@ export interface NewSession {
   readonly lifetimeMs: number;
 }
 
+export interface Session {
+  readonly id: string;
+  readonly userId: string;
+  readonly createTime: Date;
+  /** When a refresh token was last issued for it. */
+  readonly lastUseTime: Date;
+  readonly expireTime: Date;
+}
+
+/** What an access token is issued from. */
+export interface Grant {
+  readonly user: User;
+  readonly sessionId: string;
+  readonly tokenVersion: number;
+}
+
 /**
  * Why a refresh token could not be used: a retry, whose successor is derived from `nonce`; a reuse;
  * or neither.
  */
 export type TokenTrace =
-  | { readonly kind: "retried"; readonly nonce: string; readonly user: User }
-  | { readonly kind: "reused"; readonly userId: string }
+  | { readonly kind: "retried"; readonly nonce: string; readonly grant: Grant }
+  | { readonly kind: "reused"; readonly userId: string; readonly sessionId: string }
   | { readonly kind: "invalid" };
 
 /**
  * A session is a family of refresh tokens of which the newest can be used. Revoking the session is
- * one write that ends all of them.
+ * one statement, which ends all of them and revokes its access tokens.
  */
 export interface SessionStore {
   createSession(session: NewSession): Promise<void>;
@@ -99,14 +122,41 @@ export interface SessionStore {
     readonly tokenHash: string;
     readonly successorHash: string;
     readonly nonce: string;
-  }): Promise<User | undefined>;
+  }): Promise<Grant | undefined>;
   /**
-   * For a token that `rotateToken` refused. If it was used more than `graceMs` ago, this is a
-   * reuse: its session is revoked.
+   * For a token that `rotateToken` refused. If it was used more than `graceMs` ago, or its
+   * successor was used since, this is a reuse: its session is revoked.
    */
   traceToken(tokenHash: string, graceMs: number): Promise<TokenTrace>;
-  /** Returns the session's user id; undefined if there was nothing to revoke. */
-  revokeSession(tokenHash: string): Promise<string | undefined>;
+  /** Revokes the session of this token. Undefined if there was nothing to revoke. */
+  revokeSessionOf(tokenHash: string): Promise<Pick<Session, "id" | "userId"> | undefined>;
+  /** The user's sessions that have neither ended nor been revoked, newest first. */
+  listSessions(page: {
+    readonly userId: string;
+    readonly limit: number;
+    readonly before?: string | undefined;
+  }): Promise<Session[]>;
+  /** Undefined if the user has no such session. */
+  revokeSession(
+    session: Pick<Session, "id" | "userId">,
+  ): Promise<"revoked" | "was revoked" | undefined>;
+  /**
+   * Revokes every session of the user if `asking` is not revoked: so that a repeated request does
+   * not end a later login. Returns whether it did.
+   */
+  revokeAllSessions(asking: Pick<Session, "id" | "userId">): Promise<boolean>;
+  /**
+   * Only if the hash is still `from` and the session is not revoked. Revokes every other session
+   * and an open password reset. Returns whether it did.
+   */
+  changePassword(change: {
+    readonly userId: string;
+    readonly sessionId: string;
+    readonly from: string;
+    readonly to: string;
+  }): Promise<boolean>;
+  /** What is revoked of the access tokens that may still be valid. */
+  listRevocations(): Promise<RevocationList>;
 }
 
 /**
@@ -128,9 +178,9 @@ export interface ThrottleStore {
    * counted, so waiting always helps.
    */
   admitLogin(account: string, policy: ThrottlePolicy): Promise<number>;
-  /** Takes back an attempt whose password was not checked. */
+  /** Takes back an attempt that was no guess. */
   returnAttempt(account: string): Promise<void>;
-  /** Records that an attempt succeeded. */
+  /** Forgets the failures of the account, and those of what begins with `account:`. */
   forgetFailures(account: string): Promise<void>;
 }
 

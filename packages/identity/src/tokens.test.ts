@@ -12,6 +12,8 @@ const user = {
   createTime: new Date(),
 };
 
+const grant = { user, sessionId: "s1", tokenVersion: 3 };
+
 let kid: string;
 let tokens: AccessTokens;
 beforeAll(async () => {
@@ -21,23 +23,35 @@ beforeAll(async () => {
 });
 
 test("a user's token has the claims of RFC 9068, and nothing personal", async () => {
-  const { token, lifetimeSeconds } = await tokens.forUser(user);
+  const { token, lifetimeSeconds } = await tokens.forUser(grant);
   expect(lifetimeSeconds).toBe(600);
   expect(decodeProtectedHeader(token)).toEqual({ alg: "ES256", typ: "at+jwt", kid });
   const claims = decodeJwt(token);
-  expect(Object.keys(claims).sort()).toEqual(["aud", "exp", "iat", "iss", "jti", "roles", "sub"]);
+  expect(Object.keys(claims).sort()).toEqual([
+    "aud",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "roles",
+    "sid",
+    "sub",
+    "token_version",
+  ]);
   expect(claims).toMatchObject({
     iss: policy.issuer,
     aud: "tercet",
     sub: "u1",
     roles: ["customer", "operator"],
+    sid: "s1",
+    token_version: 3,
   });
   expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(600);
   expect(Math.abs((claims.iat ?? 0) - Date.now() / 1000)).toBeLessThan(60);
 });
 
 test("every token has its own id", async () => {
-  const [one, other] = await Promise.all([tokens.forUser(user), tokens.forUser(user)]);
+  const [one, other] = await Promise.all([tokens.forUser(grant), tokens.forUser(grant)]);
   expect(decodeJwt(one.token).jti).not.toBe(decodeJwt(other.token).jti);
 });
 
@@ -54,7 +68,7 @@ test("a service's token is for one service", async () => {
 test("with a shared secret, tokens are HS256", async () => {
   const secret = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
   const keys: SigningKeys = await importSigningKeys({ alg: "HS256", secret });
-  const { token } = await accessTokens(keys, policy).forUser(user);
+  const { token } = await accessTokens(keys, policy).forUser(grant);
   const { protectedHeader } = await jwtVerify(token, secret, { algorithms: ["HS256"] });
   expect(protectedHeader).toEqual({ alg: "HS256", typ: "at+jwt" });
 });

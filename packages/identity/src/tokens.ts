@@ -1,15 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import type { SigningKeys } from "./keys.ts";
-import type { User } from "./user.ts";
+import type { Grant } from "./store.ts";
 
 export interface AccessToken {
   readonly token: string;
   readonly lifetimeSeconds: number;
 }
 
+/**
+ * No access token lives longer: the 15 minutes that verifiers accept, their tolerance, and the time
+ * from the check of a password to the token. Revocations are kept as long.
+ */
+export const TOKEN_LIFE_MS = 16 * 60_000;
+
 export interface AccessTokens {
-  forUser(user: User): Promise<AccessToken>;
+  /** By default, `jti` is a new one. */
+  forUser(grant: Grant, jti?: string): Promise<AccessToken>;
   /** For `clientId` to call the one service that `audience` names. */
   forService(clientId: string, audience: string): Promise<AccessToken>;
 }
@@ -31,6 +38,7 @@ export function accessTokens(keys: SigningKeys, policy: AccessTokenPolicy): Acce
     subject: string,
     audience: string,
     claims: Record<string, unknown>,
+    jti: string = randomUUID(),
   ): Promise<AccessToken> => {
     const now = Math.floor(Date.now() / 1000);
     const token = await new SignJWT(claims)
@@ -38,14 +46,17 @@ export function accessTokens(keys: SigningKeys, policy: AccessTokenPolicy): Acce
       .setIssuer(policy.issuer)
       .setSubject(subject)
       .setAudience(audience)
-      .setJti(randomUUID())
+      .setJti(jti)
       .setIssuedAt(now)
       .setExpirationTime(now + policy.lifetimeSeconds)
       .sign(keys.signWith);
     return { token, lifetimeSeconds: policy.lifetimeSeconds };
   };
   return {
-    forUser: (user) => sign(user.id, policy.audience, { roles: user.roles }),
+    forUser: ({ user, sessionId, tokenVersion }, jti) => {
+      const claims = { roles: user.roles, sid: sessionId, token_version: tokenVersion };
+      return sign(user.id, policy.audience, claims, jti);
+    },
     forService: (clientId, audience) =>
       sign(clientId, audience, { roles: ["service"], client_id: clientId }),
   };

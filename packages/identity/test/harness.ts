@@ -18,6 +18,14 @@ export const issuer = "http://identity.test";
 export const clientSecret = "the-order-service-has-this-secret";
 const admin = { email: "admin@example.com", password: "the admin's password" };
 
+/** Tests share one address. What has limits of its own sets these to undefined. */
+const NO_LIMITS = {
+  LOGIN_FAILURES_PER_ADDRESS: "1000000",
+  LOGIN_FAILURES_IN_ALL: "1000000",
+  REGISTRATIONS_PER_ADDRESS: "1000000",
+  REGISTRATIONS_IN_ALL: "1000000",
+};
+
 export type IdentityClient = Client<typeof IdentityService>;
 
 export interface Harness extends AsyncDisposable {
@@ -38,12 +46,16 @@ export async function startIdentity(
   const config = envToConfig({
     HOST: "127.0.0.1",
     PORT: "0",
+    CALLER_CALLS_PER_SECOND: "0",
+    ADDRESS_CALLS_PER_SECOND: "0",
+    MIN_WORKING_CALLS: "1000",
     TOKEN_ISSUER: issuer,
     DATABASE_URL: database.url,
     TOKEN_SIGNING_KEYS: JSON.stringify({ keys: [key] }),
     SERVICE_CLIENTS: JSON.stringify([
       { id: "order", secretHash: hashClientSecret(clientSecret), audiences: ["payment"] },
     ]),
+    ...NO_LIMITS,
     SEED_USERS: JSON.stringify([{ ...admin, displayName: "Admin", roles: ["admin"] }]),
     ...env,
   });

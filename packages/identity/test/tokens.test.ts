@@ -58,6 +58,28 @@ describe("Refresh", () => {
     await refresh(late);
   });
 
+  test("mints one access token for one used refresh token, however often it is repeated", async () => {
+    const { refreshToken } = await login();
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 60 }, () => client.refresh({ refreshToken })),
+    );
+    const minted = outcomes.flatMap((outcome) =>
+      outcome.status === "fulfilled" ? [outcome.value] : [],
+    );
+    expect(minted.length).toBeLessThanOrEqual(21);
+    expect(new Set(minted.map(({ accessToken }) => decodeJwt(accessToken).jti)).size).toBe(1);
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({
+      code: "ResourceExhausted",
+      reason: "RATE_LIMITED",
+    });
+    // The session lives: it may be a browser with many tabs.
+    const [{ refreshToken: successor } = { refreshToken: "" }] = minted;
+    await client.refresh({ refreshToken: successor });
+    expect(await refusal(client.refresh({ refreshToken }))).toMatchObject({
+      reason: "TOKEN_REUSED",
+    });
+  });
+
   test("treats a use after the grace period as theft: both holders are logged out", async () => {
     const stolen = await login();
     const victim = await refresh(stolen);

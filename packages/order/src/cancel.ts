@@ -1,7 +1,7 @@
 import { compensateNow, findSagaOf, type SagaFailure } from "@tercet/saga";
 import { notFound, type Once, once, type RequestRecord } from "@tercet/service";
 import { OrderError } from "./errors.ts";
-import type { OrderStatus } from "./order.ts";
+import type { Order, OrderStatus } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
 
 /** Each try means that the order changed between its read and the statement that cancels it. */
@@ -24,7 +24,7 @@ export async function cancelPlacedOrder(
     const result = await once(deps.store, request, () =>
       status === "PENDING"
         ? compensatePending(deps, request, failure)
-        : cancelConfirmed(deps, request, failure, order.paymentId),
+        : cancelConfirmed(deps, request, failure, order),
     );
     if (result.kind !== "unchanged") return result;
     if (status !== "PENDING" && status !== "CONFIRMED") break;
@@ -39,10 +39,11 @@ async function cancelConfirmed(
   { store, engine, cancelOrder }: OrderDeps,
   request: RequestRecord,
   failure: SagaFailure,
-  paymentId: string,
+  { paymentId, customerId }: Order,
 ): Promise<boolean> {
   const orderId = request.resourceId;
-  const saga = engine.prepare(cancelOrder, orderId, { paymentId, reason: failure.reason });
+  const input = { paymentId, reason: failure.reason };
+  const saga = engine.prepare(cancelOrder, orderId, input, customerId);
   const cancelling = await store.cancelConfirmed(request, orderId, failure, saga);
   if (cancelling) engine.drive(saga);
   return cancelling;

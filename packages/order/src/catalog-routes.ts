@@ -16,7 +16,7 @@ import {
 } from "@tercet/service";
 import { OrderError } from "./errors.ts";
 import { toProductMessage } from "./message.ts";
-import { requireProduct, unknownSku } from "./order.ts";
+import { MAX_STOCK, requireProduct, unknownSku } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
 
 /** As in catalog_service.proto. */
@@ -57,13 +57,19 @@ export function catalogRoutes({ store }: Pick<OrderDeps, "store">) {
         const result = await once(store, request, () =>
           store.adjustStock(request, sku, delta),
         ).catch(stockTooLow(sku));
-        if (result.kind === "unchanged") throw unknownSku(sku);
+        if (result.kind === "unchanged") {
+          const [product] = await store.findProducts([sku]);
+          throw product === undefined ? unknownSku(sku) : stockTooLarge(sku);
+        }
         if (result.kind === "replayed") markReplayed(context);
         return productMessage(sku);
       },
     });
   };
 }
+
+const stockTooLarge = (sku: string) =>
+  new OrderError("STOCK_TOO_LARGE", `the stock of ${sku} would exceed ${MAX_STOCK}`, { sku });
 
 const stockTooLow = (sku: string) => (error: unknown) => {
   if (violates(error, "products_stock_not_negative"))

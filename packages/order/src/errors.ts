@@ -7,6 +7,7 @@ export type OrderReason =
   | "TOTAL_TOO_LARGE"
   | "PRICE_CHANGED"
   | "OUT_OF_STOCK"
+  | "STOCK_TOO_LARGE"
   | "ORDER_NOT_CANCELLABLE"
   | "SAGA_NOT_RETRYABLE"
   | "SAGA_NOT_COMPENSATABLE"
@@ -20,6 +21,7 @@ export const orderErrorCodes: ErrorCodes<OrderReason> = {
   TOTAL_TOO_LARGE: Code.InvalidArgument,
   PRICE_CHANGED: Code.FailedPrecondition,
   OUT_OF_STOCK: Code.FailedPrecondition,
+  STOCK_TOO_LARGE: Code.FailedPrecondition,
   ORDER_NOT_CANCELLABLE: Code.FailedPrecondition,
   SAGA_NOT_RETRYABLE: Code.FailedPrecondition,
   SAGA_NOT_COMPENSATABLE: Code.FailedPrecondition,

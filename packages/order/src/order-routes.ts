@@ -126,7 +126,7 @@ async function placeOrder(
     amount: toMoneyJson(order.total),
     token: message.paymentMethod?.token ?? "",
   };
-  const saga = engine.prepare(deps.placeOrder, id, input);
+  const saga = engine.prepare(deps.placeOrder, id, input, order.customerId);
   const result = await once(store, request, () => store.insertOrder(request, order, saga));
   if (result.kind === "replayed") markReplayed(context);
   if (result.kind === "done") engine.drive(saga);

@@ -109,6 +109,8 @@ export function statusDuring(
 export const holdsStockDuring = (kind: string): boolean => kind === CANCEL_ORDER;
 
 const MAX_TOTAL = 1_000_000_000_000n;
+/** Pieces of a product that an operator can put in stock. */
+export const MAX_STOCK = 1_000_000_000n;
 
 /**
  * Prices an order from the catalog. Throws OrderError UNKNOWN_SKU, CURRENCY_MISMATCH or

@@ -56,7 +56,9 @@ test("a payment that is in progress is retried", async () => {
       { desc: ErrorInfoSchema, value: { reason: "PAYMENT_IN_PROGRESS" } },
     ]);
   });
-  await expect(refundAll(busy, refund, signal)).rejects.toThrow(RetryableError);
+  await expect(refundAll(busy, refund, { signal, fairnessKey: "" })).rejects.toThrow(
+    RetryableError,
+  );
 });
 
 test("a charge that succeeds", async () => {
@@ -84,7 +86,7 @@ test.each([
   await expect(
     charge(fails(code), { ...order, token: "tok_visa" }, { signal, repeated: false }),
   ).rejects.toThrow(error);
-  await expect(refundAll(fails(code), refund, signal)).rejects.toThrow(error);
+  await expect(refundAll(fails(code), refund, { signal, fairnessKey: "" })).rejects.toThrow(error);
 });
 
 test("a refusal of a repeated charge leaves the outcome of earlier attempts unknown", async () => {
@@ -103,13 +105,17 @@ test("a refusal of a repeated charge leaves the outcome of earlier attempts unkn
 test.each([PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED])(
   "a refund is complete in status %s",
   async (status) => {
-    await expect(refundAll(returns(status), refund, signal)).resolves.toBeUndefined();
+    await expect(
+      refundAll(returns(status), refund, { signal, fairnessKey: "" }),
+    ).resolves.toBeUndefined();
   },
 );
 
 test.each([PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED])(
   "a refund is not complete in status %s",
   async (status) => {
-    await expect(refundAll(returns(status), refund, signal)).rejects.toThrow(UnknownOutcomeError);
+    await expect(refundAll(returns(status), refund, { signal, fairnessKey: "" })).rejects.toThrow(
+      UnknownOutcomeError,
+    );
   },
 );

@@ -16,6 +16,7 @@ import {
   isNotCalled,
   type Logger,
   type Money,
+  onBehalfOf,
   reasonOf,
   serviceToken,
 } from "@tercet/service";
@@ -53,7 +54,10 @@ export async function charge(
   { signal, repeated }: Pick<StepCall<unknown>, "signal" | "repeated">,
 ): Promise<void> {
   const payment = await settled(
-    payments.processPayment({ ...rest, paymentMethod: { token } }, { signal }),
+    payments.processPayment(
+      { ...rest, paymentMethod: { token } },
+      { signal, contextValues: onBehalfOf(rest.customerId, token) },
+    ),
     (message, cause) =>
       repeated
         ? new RefusedError("PAYMENT_UNAVAILABLE", message, { cause })
@@ -98,10 +102,11 @@ export interface FullRefund {
 export async function refundAll(
   payments: PaymentClient,
   refund: FullRefund,
-  signal: AbortSignal,
+  { signal, fairnessKey }: Pick<StepCall<unknown>, "signal" | "fairnessKey">,
 ): Promise<void> {
+  const contextValues = fairnessKey === "" ? onBehalfOf() : onBehalfOf(fairnessKey);
   const payment = await settled(
-    payments.refundPayment(refund, { signal }),
+    payments.refundPayment(refund, { signal, contextValues }),
     (message, cause) => new TerminalError("REFUND_REFUSED", message, { cause }),
   );
   const over = [PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.DECLINED];

@@ -1,5 +1,5 @@
 import { type RequestRecord, type Sql, useRequest } from "@tercet/service";
-import type { NewProduct, Product } from "./order.ts";
+import { MAX_STOCK, type NewProduct, type Product } from "./order.ts";
 import type { products } from "./schema.ts";
 
 type ProductRow = typeof products.$inferSelect;
@@ -25,14 +25,16 @@ export async function putProduct(
   return rows.length > 0;
 }
 
+/** Changes nothing if there is no such product, or its stock would exceed `MAX_STOCK`. */
 export async function adjustStock(
   sql: Sql,
   request: RequestRecord,
   sku: string,
   delta: bigint,
 ): Promise<boolean> {
+  // The lock makes the sum one of the latest stock.
   const rows = await sql`
-    with request as (${useRequest(sql, request, sql`products where sku = ${sku}`)})
+    with request as (${useRequest(sql, request, sql`(select from products where sku = ${sku} and stock + ${delta.toString()}::bigint <= ${MAX_STOCK.toString()}::bigint for update) as fits`)})
     update products set stock = stock + ${delta.toString()}::bigint, update_time = now()
     from request where sku = request.resource_id
     returning sku`;

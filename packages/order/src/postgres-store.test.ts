@@ -212,6 +212,40 @@ test.each([
   });
 });
 
+test("the payment token leaves the database when its saga has ended, and not before", async () => {
+  const token = async (sagaId: string) => {
+    const [saga] = await sql`select input ->> 'token' as token from sagas where id = ${sagaId}`;
+    return saga?.["token"];
+  };
+  const [confirmed, closed, parked] = [await placed(1), await placed(1), await placed(1)];
+  await store.reflectMoves(
+    [move(parked.sagaId, "NEEDS_ATTENTION", { resumeState: "RUNNING" })],
+    PLACE_ORDER,
+  );
+  expect(await Promise.all([confirmed, closed, parked].map(({ sagaId }) => token(sagaId)))).toEqual(
+    ["tok_visa", "tok_visa", "tok_visa"],
+  );
+  await store.confirmOrders([confirmed.move]);
+  const failure = { reason: "PAYMENT_DECLINED", message: "" };
+  await store.closeOrders([move(closed.sagaId, "COMPENSATED", { failure })]);
+  const resolution = {
+    outcome: "WRITTEN_OFF",
+    reference: "r",
+    reason: "r",
+    principal: "p",
+  } as const;
+  await store.intervene(
+    request(parked.sagaId, crypto.randomUUID(), "ResolveSaga"),
+    move(parked.sagaId, "RESOLVED", { from: "NEEDS_ATTENTION", resolution }),
+    PLACE_ORDER,
+  );
+  const everything = await sql.unsafe(
+    `select s::text as row from sagas s union all select o::text from orders o union all select r::text from requests r`,
+  );
+  expect(everything.length).toBeGreaterThan(6);
+  expect(JSON.stringify(everything)).not.toContain("tok_visa");
+});
+
 test("a parked order needs attention, and resumes in the direction it was going", async () => {
   const { id, sagaId } = await placed(1);
   await store.reflectMoves(

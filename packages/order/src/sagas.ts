@@ -40,8 +40,8 @@ export function placeOrderSaga({
         // Idempotent by `paymentId`, not by `key`: an order has one payment, also beyond this saga.
         run: ({ input, subject: orderId, ...call }) =>
           charge(payments, { ...input, orderId, amount: moneyJson.parse(input.amount) }, call),
-        undo: ({ input: { paymentId }, key, failure, signal }) =>
-          refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, signal),
+        undo: ({ input: { paymentId }, key, failure, ...call }) =>
+          refundAll(payments, { paymentId, refundId: key, reason: failure.reason }, call),
       }),
       local({ name: "allocate", run: orders.confirmOrders }),
     ],
@@ -72,8 +72,8 @@ export function cancelOrderSaga({
       initial({ name: "request" }),
       remote<CancelInput>({
         name: "refund",
-        run: ({ input: { paymentId, reason }, key, signal }) =>
-          refundAll(payments, { paymentId, refundId: key, reason }, signal),
+        run: ({ input: { paymentId, reason }, key, ...call }) =>
+          refundAll(payments, { paymentId, refundId: key, reason }, call),
       }),
       local({ name: "restock", run: orders.restockOrders }),
     ],

@@ -21,6 +21,9 @@ export async function startOrderService(env: Env = {}) {
   const config = envToConfig({
     HOST: "127.0.0.1",
     PORT: "0",
+    CALLER_CALLS_PER_SECOND: "0",
+    ADDRESS_CALLS_PER_SECOND: "0",
+    MIN_WORKING_CALLS: "1000",
     DATABASE_URL: database.url,
     TOKEN_ISSUER: tokens.issuer,
     PAYMENT_URL: "http://127.0.0.1:1",
@@ -40,8 +43,9 @@ export async function startOrderService(env: Env = {}) {
     definition: S,
     sub: string,
     role: string,
+    expiresIn = 600,
   ): Promise<Client<S>> => {
-    const token = await tokens.sign({ sub, roles: [role] });
+    const token = await tokens.sign({ sub, roles: [role], expiresIn });
     const transport = createConnectTransport({
       baseUrl: service.url,
       httpVersion: "2",

@@ -17,10 +17,7 @@ let service: Awaited<ReturnType<typeof startOrderService>>;
 let participant: typeof service.participant;
 
 beforeAll(async () => {
-  service = await startOrderService({
-    SAGA_COMPENSATION_BUDGET_MS: "1000",
-    REFUND_FEED_INTERVAL_MS: "50",
-  });
+  service = await startOrderService({ REFUND_FEED_INTERVAL_MS: "50" });
   participant = service.participant;
 });
 afterAll(() => service?.[Symbol.asyncDispose]());
@@ -94,6 +91,23 @@ describe("the catalog", () => {
     await expect(catalog.adjustStock({ sku: "TEA", delta: 1n, requestId })).resolves.toMatchObject({
       sku: "TEA",
     });
+  });
+
+  test("refuses a stock above the limit, also by concurrent calls, and leaves the request_id unused", async () => {
+    const catalog = await as(CatalogService, olivia, "operator");
+    const price = { currencyCode: "EUR", minorUnits: 1n };
+    const product = { sku: "SAND", name: "Sand", price, stock: 999_999_000n };
+    await catalog.putProduct({ product, requestId: crypto.randomUUID() });
+    const requestId = crypto.randomUUID();
+    const add = (delta: bigint, id = crypto.randomUUID()) =>
+      catalog.adjustStock({ sku: "SAND", delta, requestId: id });
+    expect(await failure(add(1_001n, requestId))).toEqual({
+      code: "FailedPrecondition",
+      reason: "STOCK_TOO_LARGE",
+    });
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => add(100n)));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(10);
+    expect((await add(-1_000n, requestId)).stock).toBe(999_999_000n);
   });
 
   test("refuses a stock below 0 and a change of currency", async () => {
@@ -352,6 +366,20 @@ describe("watching", () => {
     expect(steps.at(-1)).toBe("allocate");
   });
 
+  test("WatchOrder ends with the token that opened it", async () => {
+    participant.behave("is down");
+    const { id: orderId } = await (await orders()).createOrder(wanted(), { timeoutMs: 500 });
+    // Tokens are accepted for 5 s after they expire: clocks differ.
+    const client = await service.as(OrderService, alice, "customer", 1);
+    const watched = (async () => {
+      for await (const _ of client.watchOrder({ orderId }));
+    })();
+    expect(await failure(watched)).toEqual({
+      code: "Unauthenticated",
+      reason: "UNAUTHENTICATED",
+    });
+  });
+
   test("a settled order is sent once", async () => {
     const client = await orders();
     const { id: orderId } = await client.createOrder(wanted());
@@ -406,8 +434,11 @@ describe("cancelling", () => {
 
 describe("operators", () => {
   test("see a saga whose refund fails, and complete it by RetrySaga", async () => {
+    // Only here: other sagas must not be parked while their participant is down.
+    await using hasty = await startOrderService({ SAGA_COMPENSATION_BUDGET_MS: "1000" });
+    const { participant } = hasty;
     participant.behave("cannot refund");
-    const client = await orders();
+    const client = await hasty.as(OrderService, alice, "customer");
     const { id: orderId, paymentId } = await client.createOrder(wanted("RARE"), { timeoutMs: 500 });
     await vi.waitFor(
       async () =>
@@ -416,7 +447,7 @@ describe("operators", () => {
         timeout: 10_000,
       },
     );
-    const operator = await sagas();
+    const operator = await hasty.as(SagaService, olivia, "operator");
     const parked = (await operator.listSagas({ state: SagaState.NEEDS_ATTENTION })).sagas.find(
       (saga) => saga.orderId === orderId,
     );

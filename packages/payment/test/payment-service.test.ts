@@ -74,6 +74,9 @@ async function startService(): Promise<Service> {
   const env = {
     HOST: "127.0.0.1",
     PORT: "0",
+    CALLER_CALLS_PER_SECOND: "0",
+    ADDRESS_CALLS_PER_SECOND: "0",
+    MIN_WORKING_CALLS: "1000",
     TOKEN_ISSUER: tokens.issuer,
     DATABASE_URL: database.url,
     PROVIDER_BOOK_DIR: bookDir,

@@ -12,6 +12,8 @@ export const DEFAULTS = {
   stepTimeoutMs: 5_000,
   /** Sagas that one worker holds at once. */
   maxHeld: 256,
+  /** Of these, sagas of one fairness key. */
+  maxHeldPerKey: 32,
   /** How long `stop` waits for steps in flight before it hands their sagas over. */
   stopGraceMs: 5_000,
 } as const;

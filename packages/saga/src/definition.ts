@@ -4,6 +4,8 @@ import type { Move, MoveResult, SagaFailure } from "./saga.ts";
 export interface StepCall<Input> {
   readonly input: Input;
   readonly subject: string;
+  /** Whom the saga serves; see `HeldSaga`. */
+  readonly fairnessKey: string;
   /**
    * A UUID, the same for every attempt of this step of this saga in this direction: the idempotency
    * key for the other system.

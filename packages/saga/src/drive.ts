@@ -337,9 +337,11 @@ class Drive {
 
   readonly #sagaOnly: ApplyMoves = (moves) => this.#context.store.move(moves);
 
-  #call({ saga: { id, subject, step, attempt }, first }: Progress, action: SagaAction) {
+  #call({ saga, first }: Progress, action: SagaAction) {
+    const { id, subject, fairnessKey, step, attempt } = saga;
     return {
       subject,
+      fairnessKey,
       key: stepKey(id, step, action),
       attempt: attempt + 1,
       repeated: !first || attempt > 0,

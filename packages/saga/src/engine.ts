@@ -10,7 +10,7 @@ import type { HeldSaga } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
 import { type Acquisition, noTracer, type SagaTracer } from "./tracer.ts";
 
-/** Every time is in milliseconds, and like `maxHeld` explained in DEFAULTS. */
+/** Every time is in milliseconds, and like each limit explained in DEFAULTS. */
 export interface EngineOptions {
   readonly store: SagaStore;
   readonly definitions: readonly AnySaga[];
@@ -25,6 +25,7 @@ export interface EngineOptions {
   readonly pollMs?: number;
   readonly stepTimeoutMs?: number;
   readonly maxHeld?: number;
+  readonly maxHeldPerKey?: number;
   readonly stopGraceMs?: number;
 }
 
@@ -35,9 +36,14 @@ export interface SagaEngine {
   start(): Promise<void>;
   /**
    * Returns a saga to be stored by the statement that writes its subject (`beginSaga`). Pass it to
-   * `drive` once that statement has succeeded.
+   * `drive` once that statement has succeeded. `fairnessKey`: whom it serves; see `HeldSaga`.
    */
-  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga;
+  prepare<Input>(
+    definition: SagaDefinition<Input>,
+    subject: string,
+    input: Input,
+    fairnessKey?: string,
+  ): NewSaga;
   /** How many sagas this process works on. */
   readonly inFlight: number;
   /** Starts to work on a saga that `prepare` made and the database now holds. Returns at once. */
@@ -60,6 +66,10 @@ class Engine implements SagaEngine {
   readonly #known: readonly Position[];
   /** What this process works on, by saga id. */
   readonly #held = new Map<string, Promise<void>>();
+  /** How many of them have each fairness key. */
+  readonly #heldByKey = new Map<string, number>();
+  /** The keys that were at their limit, until they hold half of it. */
+  readonly #atLimit = new Set<string>();
   /** What it worked on when the database failed: still ours in the database, but not driven. */
   readonly #orphaned = new Set<string>();
   readonly #stopping = new AbortController();
@@ -94,7 +104,12 @@ class Engine implements SagaEngine {
     this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
   }
 
-  prepare<Input>(definition: SagaDefinition<Input>, subject: string, input: Input): NewSaga {
+  prepare<Input>(
+    definition: SagaDefinition<Input>,
+    subject: string,
+    input: Input,
+    fairnessKey = "",
+  ): NewSaga {
     const [first, second] = definition.steps;
     return {
       id: uuidv7(),
@@ -102,6 +117,7 @@ class Engine implements SagaEngine {
       version: definition.version,
       subject,
       input,
+      fairnessKey,
       state: "RUNNING",
       step: (second ?? first).name,
       attempt: 0,
@@ -110,7 +126,7 @@ class Engine implements SagaEngine {
       origin: this.#options.tracer.origin(),
       fence: 1n,
       overdue: false,
-      owner: this.#hasRoom() ? this.worker.id : null,
+      owner: this.#hasRoom(fairnessKey) ? this.worker.id : null,
       deadlineMs: definition.deadlineMs,
       event: {
         step: first.name,
@@ -132,7 +148,7 @@ class Engine implements SagaEngine {
   drive(saga: NewSaga): void {
     this.#options.observer.onStarted?.(saga);
     if (saga.owner === this.worker.id) this.#take(saga, { isNew: true, takenOver: false });
-    else this.wake();
+    else if (this.#hasRoom(saga.fairnessKey)) this.wake();
   }
 
   wake(): void {
@@ -154,9 +170,25 @@ class Engine implements SagaEngine {
 
   readonly #report = (error: unknown): void => this.#options.observer.onEngineError?.(error);
 
-  #hasRoom(): boolean {
-    const { maxHeld } = this.#options;
-    return this.#started && !this.#stopping.signal.aborted && this.#held.size < maxHeld;
+  #hasRoom(fairnessKey: string): boolean {
+    const { maxHeld, maxHeldPerKey } = this.#options;
+    const heldOfKey = this.#heldByKey.get(fairnessKey) ?? 0;
+    const isFree = this.#held.size < maxHeld && heldOfKey < maxHeldPerKey;
+    return this.#started && !this.#stopping.signal.aborted && isFree;
+  }
+
+  /**
+   * The empty key is not counted: it has no limit of its own. A key that was at its limit may have
+   * a backlog, of which half a share is claimed at a time.
+   */
+  #countOfKey(key: string, change: 1 | -1): void {
+    if (key === "") return;
+    const { maxHeldPerKey } = this.#options;
+    const sagas = (this.#heldByKey.get(key) ?? 0) + change;
+    if (sagas === 0) this.#heldByKey.delete(key);
+    else this.#heldByKey.set(key, sagas);
+    if (sagas >= maxHeldPerKey) this.#atLimit.add(key);
+    else if (sagas <= maxHeldPerKey / 2 && this.#atLimit.delete(key)) this.wake();
   }
 
   async #heartbeats(): Promise<void> {
@@ -178,13 +210,15 @@ class Engine implements SagaEngine {
   }
 
   async #claim(): Promise<void> {
-    const { store, leaseMs, maxHeld } = this.#options;
+    const { store, leaseMs, maxHeld, maxHeldPerKey } = this.#options;
     const limit = maxHeld - this.#held.size;
     if (limit <= 0) return;
     const [held, orphaned] = [[...this.#held.keys()], [...this.#orphaned]];
     const claimed = await store.claimDue({
       worker: this.worker,
       limit,
+      limitPerKey: maxHeldPerKey,
+      heldByKey: this.#heldByKey,
       leaseMs,
       known: this.#known,
       held,
@@ -216,6 +250,7 @@ class Engine implements SagaEngine {
       onReleased: (delayMs) =>
         void clock.sleep(delayMs, this.#stopping.signal).then(() => this.wake()),
     };
+    this.#countOfKey(saga.fairnessKey, 1);
     const work: Promise<void> = tracer
       .drive(saga, acquisition, () => drive(definition, saga, context))
       .catch((error) => {
@@ -223,6 +258,7 @@ class Engine implements SagaEngine {
         this.#report(error);
       })
       .finally(() => {
+        this.#countOfKey(saga.fairnessKey, -1);
         // A claim may have been quicker than this, and the saga is here again.
         if (this.#held.get(saga.id) === work) this.#held.delete(saga.id);
       });

@@ -34,6 +34,8 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
       state = m.state,
       resume_state = m."resumeState",
       step = coalesce(m.step, s.step),
+      -- Nothing reads the input of a closed saga, and it may contain secrets.
+      input = case when m.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED') then '{}' else s.input end,
       attempt = m.attempt,
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),
@@ -66,9 +68,9 @@ export interface NewSaga extends HeldSaga {
 export function beginSaga(sql: SagaSql, saga: NewSaga, source: Fragment): Fragment {
   const { agoMs: _, ...event } = saga.event;
   return sql`
-    insert into sagas (id, kind, version, subject, state, step, input, origin, owner, fence, deadline_at, events)
+    insert into sagas (id, kind, version, subject, state, step, input, fairness_key, origin, owner, fence, deadline_at, events)
     select ${saga.id}::uuid, ${saga.kind}, ${saga.version}::int, ${saga.subject}::uuid, ${saga.state}, ${saga.step}, ${sql.json(saga.input as never)}::jsonb,
-      ${sql.json(saga.origin as never)}::jsonb,
+      ${saga.fairnessKey}, ${sql.json(saga.origin as never)}::jsonb,
       ${saga.owner}::uuid, ${saga.fence.toString()}::bigint, now() + ${saga.deadlineMs}::float * interval '1 millisecond',
       jsonb_build_array(${sql.json(event as never)}::jsonb || jsonb_build_object('time', now()))
     from ${source}`;

@@ -3,6 +3,11 @@ import { advance, moveRows, type SagaSql } from "./moves.ts";
 import type { Move, MoveResult } from "./saga.ts";
 import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 
+/**
+ * A claim ranks at most this many due sagas, the oldest first. A key at its limit is not among
+ * them: the backlog of one key, of any length, hides the sagas of others until the next claim.
+ */
+const MAX_CANDIDATES = 1_000;
 /** Workers not seen for this long are deleted; their sagas were taken over long before. */
 const FORGET_WORKER = "1 hour";
 
@@ -29,7 +34,7 @@ async function heartbeat(sql: SagaSql, { id, name }: Worker): Promise<void> {
 
 async function claimDue(
   sql: SagaSql,
-  { worker, limit, leaseMs, known, held, orphaned }: Claim,
+  { worker, limit, limitPerKey, heldByKey, leaseMs, known, held, orphaned }: Claim,
 ): Promise<readonly ClaimedSaga[]> {
   const started = {
     step: "",
@@ -40,19 +45,36 @@ async function claimDue(
     message: "taken over",
     worker: worker.name,
   };
+  const keys = [...heldByKey].map(([key, sagas]) => ({ key, sagas }));
+  // Evaluated twice: a saga may change between the ranking and its lock.
+  const claimable = sql`
+    s.state in ('RUNNING', 'COMPENSATING') and s.next_run_at <= now()
+      and (s.kind, s.version, s.step) in (select kind, version, step from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int, step text))
+      and case
+        when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
+          and (s.id in (select o::uuid from jsonb_array_elements_text(${sql.json(orphaned as never)}) as o)
+            or s.update_time < now() - ${leaseMs}::float * interval '1 millisecond')
+        else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
+      end`;
   return sql<ClaimedSaga[]>`
-    with due as (
-      select s.id, s.owner is not null and s.owner <> ${worker.id} as taken_over
+    with held as (select key, sagas from jsonb_to_recordset(${sql.json(keys)}) as h(key text, sagas int)),
+    candidates as (
+      select s.id, s.fairness_key, s.next_run_at
       from sagas s
-      where s.state in ('RUNNING', 'COMPENSATING') and s.next_run_at <= now()
-        and (s.kind, s.version, s.step) in (select kind, version, step from jsonb_to_recordset(${sql.json(known as never)}) as k(kind text, version int, step text))
-        and case
-          when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
-            and (s.id in (select o::uuid from jsonb_array_elements_text(${sql.json(orphaned as never)}) as o)
-              or s.update_time < now() - ${leaseMs}::float * interval '1 millisecond')
-          else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
-        end
+      where ${claimable} and s.fairness_key not in (select key from held where sagas >= ${limitPerKey}::int)
       order by s.next_run_at
+      limit ${MAX_CANDIDATES}
+    ),
+    ranked as (
+      select c.id, c.next_run_at, c.fairness_key,
+        coalesce(h.sagas, 0) + row_number() over (partition by c.fairness_key order by c.next_run_at) as turn
+      from candidates c left join held h on h.key = c.fairness_key
+    ),
+    due as (
+      select s.id, s.owner is not null and s.owner <> ${worker.id} as taken_over
+      from ranked r join sagas s on s.id = r.id
+      where ${claimable} and (r.fairness_key = '' or r.turn <= ${limitPerKey}::int)
+      order by r.turn, r.next_run_at
       limit ${limit}
       for update of s skip locked
     )
@@ -65,7 +87,7 @@ async function claimDue(
           'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end))
         else s.events end
     from due where s.id = due.id
-    returning s.id, s.kind, s.version, s.subject, s.input, s.state, s.step, s.attempt, s.failure, s.last_error, s.origin, s.fence,
+    returning s.id, s.kind, s.version, s.subject, s.input, s.fairness_key, s.state, s.step, s.attempt, s.failure, s.last_error, s.origin, s.fence,
       s.deadline_at <= now() as overdue, due.taken_over`;
 }
 

@@ -103,6 +103,11 @@ export interface HeldSaga {
   /** The id of what the saga is about: an order. */
   readonly subject: string;
   readonly input: unknown;
+  /**
+   * Whom the saga serves: a customer's id. Sagas of one key take turns with those of others, and
+   * use a part of a worker at most. Empty: none.
+   */
+  readonly fairnessKey: string;
   readonly state: OpenState;
   /** The name of its current step. */
   readonly step: string;

@@ -23,6 +23,7 @@ export const sagas = pgTable(
     step: text("step").notNull(),
     attempt: integer("attempt").notNull().default(0),
     input: jsonb("input").notNull(),
+    fairnessKey: text("fairness_key").notNull().default(""),
     origin: jsonb("origin").$type<Record<string, string>>().notNull().default({}),
     failure: jsonb("failure").$type<SagaFailure>(),
     lastError: text("last_error"),

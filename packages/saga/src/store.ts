@@ -12,6 +12,10 @@ export interface Worker {
 export interface Claim {
   readonly worker: Worker;
   readonly limit: number;
+  /** Of one fairness key, those it holds included. */
+  readonly limitPerKey: number;
+  /** How many sagas of each fairness key it holds; the empty key is not in it. */
+  readonly heldByKey: ReadonlyMap<string, number>;
   /** A worker not seen for this long has lost its sagas. */
   readonly leaseMs: number;
   /** From where this worker can continue a saga; it leaves all others alone. */
@@ -32,7 +36,8 @@ export interface SagaStore {
   /** Records that the worker is alive, by the database's clock. */
   heartbeat(worker: Worker): Promise<void>;
   /**
-   * Claims due sagas that no living worker holds, and raises their fence. Also reclaims this
+   * Claims due sagas that no living worker holds, and raises their fence. Fairness keys take turns:
+   * no key gets a second saga before every other that is due has one. Also reclaims this
    * worker's own sagas if they are orphaned or untouched for a whole lease; never one that was
    * begun after `held` was captured.
    */

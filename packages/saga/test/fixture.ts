@@ -123,9 +123,10 @@ export async function begin(
   engine: SagaEngine,
   definition: SagaDefinition<Input>,
   input: unknown = { note: "n" },
+  fairnessKey = "",
 ) {
   const thing = uuidv7();
-  const saga = engine.prepare(definition, thing, input as Input);
+  const saga = engine.prepare(definition, thing, input as Input, fairnessKey);
   await sql`
     with made as (insert into things (id, status) values (${thing}, 'MADE') returning id), begun as (${beginSaga(sql, saga, sql`made`)})
     select id from made`;

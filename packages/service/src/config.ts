@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { z } from "zod";
 import { originProblem } from "./host/cors.ts";
 import { hardenedLimits, type TlsOptions } from "./host/one-port.ts";
@@ -80,6 +81,23 @@ export const originList = list.superRefine((origins, issues) => {
     if (message !== undefined) issues.addIssue({ code: "custom", message });
 });
 
+/** Names of address ranges that Fastify knows, besides addresses and CIDR blocks. */
+const NAMED_RANGES = ["loopback", "linklocal", "uniquelocal"];
+
+function proxyProblem(proxy: string): string | undefined {
+  const [address = "", bits = "0", ...rest] = proxy.split("/");
+  const family = isIP(address);
+  if (NAMED_RANGES.includes(proxy)) return undefined;
+  if (family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits))
+    if (Number(bits) <= (family === 4 ? 32 : 128)) return undefined;
+  return `${proxy} is not an address, a block of them like 10.0.0.0/8, or one of ${NAMED_RANGES.join(", ")}`;
+}
+
+const proxyList = list.superRefine((proxies, issues) => {
+  for (const message of proxies.map(proxyProblem))
+    if (message !== undefined) issues.addIssue({ code: "custom", message });
+});
+
 /** The variables of every service. Spread them into the service's own schema. */
 export const serviceEnv = (port: number) => ({
   HOST: z.string().default("0.0.0.0"),
@@ -110,6 +128,12 @@ export const serviceEnv = (port: number) => ({
    * "http://localhost:*" is any port.
    */
   CORS_ORIGINS: originList.default([]),
+  /**
+   * Proxies whose `x-forwarded-for` names the caller, separated by commas: addresses, blocks like
+   * 10.0.0.0/8, or loopback, linklocal, uniquelocal. None by default. Behind a proxy that is not
+   * named, all callers have the proxy's address, and share its limits.
+   */
+  TRUSTED_PROXIES: proxyList.default([]),
   TOKEN_ISSUER: httpUrl,
   /**
    * Names the system that this service is part of: the same for its services, different from any
@@ -123,10 +147,28 @@ export const serviceEnv = (port: number) => ({
   TOKEN_AUDIENCE: z.string().min(1).default("tercet"),
   /** Default: /.well-known/jwks.json at TOKEN_ISSUER. */
   JWKS_URL: httpUrl.optional(),
+  /**
+   * The list of revoked tokens; default: /revocations where JWKS_URL is. "none" for an issuer that
+   * publishes none: then a revoked token is accepted until it expires.
+   */
+  REVOCATIONS_URL: z.union([z.literal("none"), httpUrl]).optional(),
   /** The shared secret of the issuer (HS256), instead of JWKS_URL. */
   TOKEN_SECRET: z.string().min(32, "must be at least 32 characters").optional(),
   DEFAULT_TIMEOUT_MS: integer(10_000, 100, 30_000),
   MAX_TIMEOUT_MS: integer(30_000, 1_000, 600_000),
+  /**
+   * Calls per second of one user. A call that changes something counts five times, and twice as
+   * many may come at once. 0: no limit.
+   */
+  CALLER_CALLS_PER_SECOND: integer(50, 0, 1_000_000),
+  /** The same for one address, of calls without a token that is known to be valid. */
+  ADDRESS_CALLS_PER_SECOND: integer(200, 0, 1_000_000),
+  /**
+   * Calls that may work at once: at least the first while the event loop is late, up to the second
+   * while it is not. Calls above are refused as OVERLOADED.
+   */
+  MIN_WORKING_CALLS: integer(32, 1, 100_000),
+  MAX_WORKING_CALLS: integer(1_024, 1, 100_000),
   /** Of one message, after decompression. */
   READ_MAX_BYTES: integer(65_536, 1_024, 4_194_304),
   /** Connections of this process to PostgreSQL; some are reserved for background work. */
@@ -141,6 +183,8 @@ export const serviceEnv = (port: number) => ({
     .default(true),
   /** See `PortLimits`. */
   MAX_CONNECTION_AGE_MS: integer(hardenedLimits.maxConnectionAgeMs, 1_000, 86_400_000),
+  /** See `PortLimits`. More for a gateway that keeps many connections from one address. */
+  MAX_CONNECTIONS_PER_ADDRESS: integer(hardenedLimits.maxConnectionsPerAddress, 1, 100_000),
   /** The time for load balancers to notice that the service is not ready. */
   DRAIN_DELAY_MS: integer(0, 0, 60_000),
   /** The time for calls in flight to finish and for background work to be handed over. */
@@ -173,22 +217,39 @@ export function serviceConfig(env: ServiceEnv) {
     },
     tls: readTls(env),
     corsOrigins: env.CORS_ORIGINS as readonly string[],
+    trustedProxies: env.TRUSTED_PROXIES as readonly string[],
     systemId: env.SYSTEM_ID ?? env.TOKEN_ISSUER,
     token: {
       issuer: env.TOKEN_ISSUER,
       audience: env.TOKEN_AUDIENCE,
       jwksUrl: env.JWKS_URL,
+      revocationsUrl: revocationsUrl(env),
       secret: env.TOKEN_SECRET,
     },
     defaultTimeoutMs: env.DEFAULT_TIMEOUT_MS,
     maxTimeoutMs: env.MAX_TIMEOUT_MS,
+    admission: {
+      minWorking: env.MIN_WORKING_CALLS,
+      maxWorking: env.MAX_WORKING_CALLS,
+      callerPerSecond: env.CALLER_CALLS_PER_SECOND,
+      addressPerSecond: env.ADDRESS_CALLS_PER_SECOND,
+    },
     readMaxBytes: env.READ_MAX_BYTES,
     databasePoolSize: env.DATABASE_POOL_SIZE,
     migrateAtStart: env.MIGRATE_AT_START,
     drainDelayMs: env.DRAIN_DELAY_MS,
     drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
-    limits: { ...hardenedLimits, maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS },
+    limits: {
+      ...hardenedLimits,
+      maxConnectionAgeMs: env.MAX_CONNECTION_AGE_MS,
+      maxConnectionsPerAddress: env.MAX_CONNECTIONS_PER_ADDRESS,
+    },
   };
+}
+
+function revocationsUrl({ REVOCATIONS_URL, JWKS_URL, TOKEN_ISSUER }: ServiceEnv) {
+  if (REVOCATIONS_URL === "none") return undefined;
+  return REVOCATIONS_URL ?? new URL("/revocations", JWKS_URL ?? TOKEN_ISSUER).href;
 }
 
 function readGrpcPort({ PORT, GRPC_PORT }: ServiceEnv): number | undefined {

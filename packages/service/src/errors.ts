@@ -77,8 +77,11 @@ export const invalidField = (field: string, message: string): RequestError =>
 /** Returns the wire form of a failure: code, message, and an ErrorInfo for programs. */
 export function reasonToConnectError(error: ReasonError, code: Code): ConnectError {
   const headers = new Headers();
-  if (error.retryAfterMs !== undefined)
+  if (error.retryAfterMs !== undefined) {
     headers.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
+    // gRFC A6.
+    headers.set("grpc-retry-pushback-ms", String(Math.ceil(error.retryAfterMs)));
+  }
   if (code === Code.Unauthenticated) headers.set("www-authenticate", "Bearer");
   return new ConnectError(
     error.message,

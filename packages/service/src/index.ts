@@ -4,6 +4,7 @@ export {
   createServiceClient,
   type ServiceClientOptions,
 } from "./client/client.ts";
+export { onBehalfOf } from "./client/on-behalf-of.ts";
 export { isNotCalled } from "./client/resilience.ts";
 export { type ServiceTokenOptions, serviceToken } from "./client/service-token.ts";
 export {
@@ -39,6 +40,7 @@ export {
   withFailpoints,
 } from "./failpoints.ts";
 export { accessOf, methodsWithoutAccess } from "./host/access.ts";
+export { callerAddress, networkOf } from "./host/address.ts";
 export { remoteKeys, type TokenKeys } from "./host/authenticate.ts";
 export { CORRELATION_HEADER, correlationId, markReplayed, remainingMs } from "./host/call.ts";
 export type { DependencyCheck, HealthReport } from "./host/health.ts";
@@ -51,6 +53,12 @@ export {
   roleName,
   visibleOwner,
 } from "./host/principal.ts";
+export { breakOff, type Refusal, refuse } from "./host/refusal.ts";
+export {
+  REVOCATIONS_TYPE,
+  type RevocationList,
+  type RevocationSource,
+} from "./host/revocations.ts";
 export { runDatabaseProgram, runMigration, runService } from "./host/run.ts";
 export { openSecondPort, type SecondPort } from "./host/second-port.ts";
 export { createService, type Service, type ServiceOptions } from "./host/service.ts";

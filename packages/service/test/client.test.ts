@@ -1,11 +1,13 @@
 import { createServer } from "node:net";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@tercet/gen/common/v1/error";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { createServiceClient, type ServiceClientOptions } from "../src/client/client.ts";
+import { onBehalfOf } from "../src/client/on-behalf-of.ts";
 import { serviceToken } from "../src/client/service-token.ts";
 import { remainingMs } from "../src/host/call.ts";
 import { createLogger } from "../src/telemetry/log.ts";
@@ -368,7 +370,90 @@ describe("the breaker", () => {
   });
 });
 
+describe("failures of one customer's calls", () => {
+  const REASONED = (code: Code, reason: string) =>
+    new ConnectError("no", code, undefined, [{ desc: ErrorInfoSchema, value: { reason } }]);
+  const fails = async (client: ReturnType<typeof catalog>, calls: number, ...keys: string[]) => {
+    for (let i = 0; i < calls; i++)
+      await codeOf(client.listProducts({}, { contextValues: onBehalfOf(...keys) }));
+  };
+  const isOpen = async (client: ReturnType<typeof catalog>) => {
+    list = () => ({});
+    return (await codeOf(client.listProducts({}))) !== undefined;
+  };
+
+  test.each([
+    [Code.Unavailable, "PROVIDER_UNAVAILABLE"],
+    [Code.Aborted, "PROVIDER_REFUSED"],
+    [Code.ResourceExhausted, "RATE_LIMITED"],
+  ])(
+    "a reply that gives a reason of its own, %s, never opens the breaker",
+    async (code, reason) => {
+      const client = catalog({ maxAttempts: 1 });
+      list = () => {
+        throw REASONED(code, reason);
+      };
+      await fails(client, 60);
+      expect(await isOpen(client)).toBe(false);
+    },
+  );
+
+  test.each(["OVERLOADED", "UNAVAILABLE", "INTERNAL"])(
+    "the reason %s says that the service is unwell: it opens the breaker",
+    async (reason) => {
+      const client = catalog({ maxAttempts: 1 });
+      list = () => {
+        throw REASONED(Code.Unavailable, reason);
+      };
+      await fails(client, 20);
+      expect(await isOpen(client)).toBe(true);
+    },
+  );
+
+  test("timeouts and defects of one customer, or of one card, do not open the breaker", async () => {
+    const client = catalog({ maxAttempts: 1 });
+    list = () => {
+      throw REASONED(Code.Internal, "INTERNAL");
+    };
+    await fails(client, 60, "customer");
+    for (let i = 0; i < 60; i++) await fails(client, 1, `customer ${i}`, "card");
+    expect(await isOpen(client)).toBe(false);
+  });
+
+  test("those of many customers do", async () => {
+    const client = catalog({ maxAttempts: 1 });
+    list = () => {
+      throw REASONED(Code.Internal, "INTERNAL");
+    };
+    for (let i = 0; i < 20; i++) await fails(client, 1, `customer ${i}`);
+    expect(await isOpen(client)).toBe(true);
+  });
+});
+
 describe("the bulkhead", () => {
+  test("one customer's calls that get no reply leave room for another's", async () => {
+    const silent = new AbortController();
+    list = (_request, { requestHeader }) => (requestHeader.has("x-silent") ? never : {});
+    const client = catalog({ maxInFlight: 16, maxQueued: 64, maxAttempts: 1 });
+    const ended = Array.from({ length: 60 }, () =>
+      codeOf(
+        client.listProducts(
+          {},
+          {
+            headers: { "x-silent": "1" },
+            contextValues: onBehalfOf("silent"),
+            signal: silent.signal,
+          },
+        ),
+      ),
+    );
+    await until(() => calls === 2);
+    await client.listProducts({}, { contextValues: onBehalfOf("other") });
+    expect(calls).toBe(3);
+    silent.abort();
+    await Promise.all(ended);
+  });
+
   test("admits maxInFlight calls, queues maxQueued, and refuses the rest at once", async () => {
     const release = gate();
     list = async () => {

@@ -1,82 +1,47 @@
 import { once } from "node:events";
 import http, { type IncomingMessage } from "node:http";
 import http2 from "node:http2";
-import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
+import {
+  END_HEADERS,
+  END_STREAM,
+  type Frame,
+  frame,
+  GOAWAY,
+  HEADERS,
+  hpack,
+  PING,
+  rawPeer,
+} from "./frames.ts";
 import { gate, host, until } from "./harness.ts";
 
 const AGE_MS = 300;
 const LIST = "/order.v1.CatalogService/ListProducts";
 const JSON_POST = { ":method": "POST", ":path": LIST, "content-type": "application/json" };
 
-/** Frame types (RFC 9113 section 6). */
-const HEADERS = 0x1;
-const SETTINGS = 0x4;
-const PING = 0x6;
-const GOAWAY = 0x7;
 const ACK = 0x1;
 /** The last stream that GOAWAY names when it refuses none. */
 const NOTICE = 2 ** 31 - 1;
 
-interface Frame {
-  readonly type: number;
-  readonly payload: Buffer;
-}
-
-function frame(
-  type: number,
-  flags: number,
-  stream: number,
-  payload: Buffer = Buffer.alloc(0),
-): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** GET /health/live in HPACK, by static and literal fields (RFC 7541). */
-const getLive = (stream: number): Buffer => {
-  const path = Buffer.from("/health/live");
-  const fields = [
-    Buffer.from([0x82, 0x86, 0x04, path.length]),
-    path,
-    Buffer.from([0x01, 1]),
-    Buffer.from("x"),
-  ];
-  return frame(HEADERS, 0x4 | 0x1, stream, Buffer.concat(fields));
-};
-
-/** A peer whose frames the test writes. */
-async function peer(
-  port: number,
-): Promise<{ readonly socket: Socket; readonly frames: readonly Frame[] }> {
-  const socket = connect(port, "127.0.0.1");
-  const frames: Frame[] = [];
-  let rest: Buffer = Buffer.alloc(0);
-  socket.on("data", (bytes: Buffer) => {
-    rest = Buffer.concat([rest, bytes]);
-    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
-      const end = 9 + rest.readUIntBE(0, 3);
-      frames.push({ type: rest.readUInt8(3), payload: rest.subarray(9, end) });
-      rest = rest.subarray(end);
-    }
-  });
-  await once(socket, "connect");
-  socket.write(
-    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0)]),
+const getLive = (stream: number): Buffer =>
+  frame(
+    HEADERS,
+    END_HEADERS | END_STREAM,
+    stream,
+    hpack([
+      [":method", "GET"],
+      [":scheme", "http"],
+      [":path", "/health/live"],
+      [":authority", "x"],
+    ]),
   );
-  return { socket, frames };
-}
 
 const lastStreams = (frames: readonly Frame[]): number[] =>
   frames.filter(({ type }) => type === GOAWAY).map(({ payload }) => payload.readUInt32BE(0));
 
 test("a call that crosses GOAWAY succeeds: the last stream is named after the peer's reply", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
-  const { socket, frames } = await peer(shop.port);
+  const { socket, frames } = await rawPeer(shop.port);
   await until(() => frames.some(({ type }) => type === PING));
   expect(lastStreams(frames)).toEqual([NOTICE]);
   socket.write(getLive(1));
@@ -90,7 +55,7 @@ test("a call that crosses GOAWAY succeeds: the last stream is named after the pe
 
 test("a peer that does not reply to the ping is not waited for", async () => {
   await using shop = await host({ limits: { maxConnectionAgeMs: AGE_MS } });
-  const { socket, frames } = await peer(shop.port);
+  const { socket, frames } = await rawPeer(shop.port);
   await once(socket, "close");
   expect(new Set(lastStreams(frames))).toEqual(new Set([NOTICE, 0]));
 });

@@ -42,6 +42,10 @@ export const testConfig = (overrides: Partial<ServiceConfig> = {}): ServiceConfi
       HOST: "127.0.0.1",
       TOKEN_ISSUER: "http://issuer.test",
       LOG_LEVEL: "debug",
+      // Tests of other limits make many calls from one address.
+      CALLER_CALLS_PER_SECOND: "0",
+      ADDRESS_CALLS_PER_SECOND: "0",
+      MIN_WORKING_CALLS: "1000",
     }),
   ),
   ...overrides,

@@ -85,7 +85,10 @@ test("a service does not start while another process listens at its GRPC_PORT", 
 
 test("a connection at GRPC_PORT is limited as one at PORT is", async () => {
   const grpcPort = await freePort();
-  await using _shop = await host({ config: { grpcPort }, limits: { maxConnections: 1 } });
+  await using _shop = await host({
+    config: { grpcPort },
+    limits: { maxConnections: 1, healthConnections: 0 },
+  });
   const session = http2.connect(`http://127.0.0.1:${grpcPort}`);
   await once(session, "remoteSettings");
   expect(await refused(grpcPort)).toBe(true);

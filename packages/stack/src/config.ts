@@ -47,7 +47,15 @@ const SETTINGS: ReadonlyMap<ServiceName, readonly string[]> = new Map(
 const DECIDED = new Set([
   ...["HOST", "PORT", "GRPC_PORT", "NODE_ENV", "FAILPOINTS", "DATABASE_URL"],
   ...serviceNames.map(urlVariable),
-  ...["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "JWKS_URL", "SERVICE_CLIENTS", "SEED_USERS"],
+  ...[
+    "TLS_CERT",
+    "TLS_KEY",
+    "TLS_CLIENT_CA",
+    "JWKS_URL",
+    "REVOCATIONS_URL",
+    "SERVICE_CLIENTS",
+    "SEED_USERS",
+  ],
   ...["TOKEN_ISSUER", "TOKEN_AUDIENCE", "TOKEN_SECRET", "TOKEN_SIGNING_KEYS"],
   "SERVICE_CLIENT_SECRET",
 ]);
@@ -64,6 +72,13 @@ async function settingsOf(name: ServiceName): Promise<readonly string[]> {
 
 /** The variables of a stack that runs next to others: every port is any free one. */
 export const ANY_PORT: Env = recordOf(portNames.map(portVariable), () => "0");
+
+/** The variables of a stack whose few clients may make many calls: in tests and measurements. */
+export const MANY_CALLS: Env = {
+  CALLER_CALLS_PER_SECOND: "0",
+  ADDRESS_CALLS_PER_SECOND: "0",
+  MIN_WORKING_CALLS: "1000",
+};
 
 /** Pages under development, at any port of this machine. */
 const LOCAL_ORIGINS = "http://localhost:*,http://127.0.0.1:*,http://[::1]:*";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
@@ -23,6 +23,14 @@ test("it is made, held by one at a time, and let go", async () => {
   await folder[Symbol.asyncDispose]();
   await using again = await openDataFolder(path);
   expect(again.leftBehind).toBe(false);
+});
+
+test("only its owner may enter it, also if it was there before", async () => {
+  await chmod(parent, 0o755);
+  for (const path of [parent, join(parent, "new")]) {
+    await using folder = await openDataFolder(path);
+    expect((await stat(folder.path)).mode & 0o777).toBe(0o700);
+  }
 });
 
 test("one whose holder was killed can be taken, and says so", async () => {

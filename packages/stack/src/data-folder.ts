@@ -1,4 +1,4 @@
-import { mkdir, open, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { StackError } from "./errors.ts";
@@ -31,6 +31,8 @@ async function makeWritable(path: string): Promise<void> {
   const probe = join(path, `.probe-${process.pid}`);
   try {
     await makeFolder(join(path, "logs"));
+    // Secrets, orders and logs: for the owner alone, also in a folder that was there before.
+    await chmod(path, 0o700);
     await writeFile(probe, "");
     await rm(probe);
   } catch (error) {

@@ -2,8 +2,8 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { Code } from "@connectrpc/connect";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
+import { breakOff, type Refusal, refuse } from "@tercet/service";
 import { responseHeaders } from "./edge-headers.ts";
-import { breakOff, type Refusal, refuse } from "./edge-refusal.ts";
 import type { Exchange, Reply } from "./edge-upstream.ts";
 
 export interface Forwarding {

@@ -6,18 +6,20 @@ import { LOOPBACK } from "@tercet/cli";
 import { authTarget } from "@tercet/gateway/auth-routes";
 import { ourServices } from "@tercet/gateway/our-services";
 import {
+  accessOf,
   CORRELATION_HEADER,
   correlationId,
   createHttpHost,
   hardenedLimits,
   openSecondPort,
+  type Refusal,
+  refuse,
 } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { type ConsoleSite, serveConsole } from "./console-site.ts";
 import { forward } from "./edge-forward.ts";
 import { endToEnd } from "./edge-headers.ts";
-import { type Refusal, refuse } from "./edge-refusal.ts";
 import { Upstream } from "./edge-upstream.ts";
 import { urlOf } from "./ports.ts";
 import { isReady } from "./service-process.ts";
@@ -25,13 +27,17 @@ import { isReady } from "./service-process.ts";
 const routed = await ourServices();
 
 /**
- * All methods of our services, operators' ones too, for `pnpm admin`: only this machine reaches the
- * edge. Reflection and grpc.health are only at the services' own ports.
+ * All methods of our services but internal ones; operators' ones too, for `pnpm admin`: only this
+ * machine reaches the edge. Reflection and grpc.health are only at the services' own ports.
  */
 const paths = (name: ServiceName): string[] => [
   ...routed
     .filter(({ typeName }) => serviceEntry(name).protoServices.includes(typeName))
-    .flatMap(({ typeName, methods }) => methods.map((method) => `/${typeName}/${method.name}`)),
+    .flatMap(({ typeName, methods }) =>
+      methods
+        .filter((method) => accessOf(method)?.internal !== true)
+        .map((method) => `/${typeName}/${method.name}`),
+    ),
   ...(name === "identity" ? ["/.well-known/jwks.json", "/.well-known/openid-configuration"] : []),
 ];
 
@@ -58,6 +64,13 @@ export interface Edge extends AsyncDisposable {
   drain(): void;
 }
 
+/** The edge verifies no token, and all its callers are of this machine. */
+const EDGE_LIMITS = {
+  ...hardenedLimits,
+  maxConnectionsPerAddress: hardenedLimits.maxConnections,
+  anonymous: hardenedLimits,
+};
+
 export async function startEdge({
   port: number,
   grpcPort,
@@ -67,7 +80,7 @@ export async function startEdge({
   extend,
 }: EdgeOptions): Promise<Edge> {
   const { app, port } = await createHttpHost({
-    limits: hardenedLimits,
+    limits: EDGE_LIMITS,
     corsOrigins,
     services: routed,
     // `/auth/login` and the like, as Kong rewrites them.
@@ -93,11 +106,10 @@ export async function startEdge({
     for (const path of paths(name))
       app.all(path, (request, reply) => proxy(request, reply, { path, name, upstreams }));
   await app.listen({ host: LOOPBACK, port: number });
-  const { maxConnections } = hardenedLimits;
   const second =
     grpcPort === undefined
       ? undefined
-      : await openSecondPort(app.server, { host: LOOPBACK, port: grpcPort, maxConnections }).catch(
+      : await openSecondPort(app.server, { host: LOOPBACK, port: grpcPort }).catch(
           async (error: unknown) => {
             await app.close();
             throw error;

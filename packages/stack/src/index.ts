@@ -1,5 +1,11 @@
 export { type Api, createApi, logIn } from "./api.ts";
-export { ANY_PORT, envToConfig, type ServiceName, type StackConfig } from "./config.ts";
+export {
+  ANY_PORT,
+  envToConfig,
+  MANY_CALLS,
+  type ServiceName,
+  type StackConfig,
+} from "./config.ts";
 export { ensureDatabases } from "./databases.ts";
 export { type DemoResult, type DemoTarget, runDemo } from "./demo-run.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
@@ -7,7 +13,7 @@ export { StackError } from "./errors.ts";
 export { placesOf } from "./places.ts";
 export { startPostgres } from "./postgres.ts";
 export { findRunning } from "./running.ts";
-export { readSecrets } from "./secrets.ts";
+export { loadSecrets, readSecrets } from "./secrets.ts";
 export {
   isReady,
   type ServiceProcess,

@@ -7,6 +7,7 @@ import {
   serviceNames,
 } from "./config.ts";
 import { databaseUrl } from "./postgres.ts";
+import type { Secrets } from "./secrets.ts";
 
 /** Where a stack keeps its durable state. */
 export interface Places {
@@ -18,12 +19,19 @@ export interface Places {
 /** Names of the databases on the embedded server. */
 export const DATABASES = recordOf(serviceNames, (name) => serviceEntry(name).database.name);
 
-/** Returns the places of a stack with this configuration, running or not. */
-export function placesOf({ databaseUrls, dataDir, ports, serviceEnv }: StackConfig): Places {
+/**
+ * Returns the places of a stack with this configuration, running or not. The password is the one in
+ * its secrets.
+ */
+export function placesOf(
+  { databaseUrls, dataDir, ports, serviceEnv }: StackConfig,
+  { postgresPassword: password }: Pick<Secrets, "postgresPassword">,
+): Places {
   return {
     databaseUrls: recordOf(
       serviceNames,
-      (name) => databaseUrls[name] ?? databaseUrl(ports.postgres, DATABASES[name]),
+      (name) =>
+        databaseUrls[name] ?? databaseUrl({ port: ports.postgres, password }, DATABASES[name]),
     ),
     bookDir: serviceEnv.payment["PROVIDER_BOOK_DIR"] ?? join(dataDir, "provider-book"),
   };

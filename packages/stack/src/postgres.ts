@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ExecaError } from "execa";
+import postgres from "postgres";
 import { type Account, chooseAccount } from "./account.ts";
 import { StackError } from "./errors.ts";
 import { stopLeftOver } from "./left-over.ts";
@@ -20,11 +21,17 @@ export interface EmbeddedPostgresOptions {
   /** The folder of the cluster; created if missing. */
   readonly folder: string;
   readonly port: number;
+  /** Of the server's only role; a cluster with the former one gets it. */
+  readonly password: string;
   /** Receives the server's log. */
   readonly onLog?: (line: string) => void;
 }
 
 const USER = "tercet";
+/** Every cluster had it before passwords were generated. */
+export const FORMER_PASSWORD = "tercet";
+/** PostgreSQL's code for a wrong password. */
+const INVALID_PASSWORD = "28P01";
 const READY = "database system is ready to accept connections";
 const START_TIMEOUT_MS = 60_000;
 const INITDB_TIMEOUT_MS = 120_000;
@@ -34,23 +41,27 @@ const QUIT_TIMEOUT_MS = 5_000;
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
 
 /** Returns the URL of a database of the embedded server on this port. */
-export const databaseUrl = (port: number, name: string): string =>
-  `postgres://${USER}:${USER}@127.0.0.1:${port}/${name}`;
+export const databaseUrl = (
+  { port, password }: Pick<EmbeddedPostgresOptions, "port" | "password">,
+  name: string,
+): string => `postgres://${USER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${name}`;
 
 /** Starts the server and waits until it is ready. Throws StackError if it cannot be started. */
 export async function startPostgres({
   folder,
   port,
+  password,
   onLog = () => {},
 }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { initdb, postgres } = await binaries();
+  const { initdb, postgres: program } = await binaries();
   await mkdir(dirname(folder), { recursive: true });
-  const account = await chooseAccount([dirname(folder), postgres]);
-  if (!existsSync(join(folder, "PG_VERSION"))) await initialise(initdb, folder, account);
+  const account = await chooseAccount([dirname(folder), program]);
+  if (!existsSync(join(folder, "PG_VERSION")))
+    await initialise(initdb, { folder, password }, account);
   await stopLeftOver(folder);
   const flags = SETTINGS.flatMap((setting) => ["-c", setting]);
   const all = ["-D", folder, "-p", String(port), ...flags];
-  const { command, args, options } = account.as(postgres, all);
+  const { command, args, options } = account.as(program, all);
   // Detached: Ctrl-C in a terminal must stop the services first, and the database when they have
   // drained. Not with execa, which keeps in memory what a process writes: this one runs for days.
   const server = spawn(command, args, {
@@ -61,10 +72,16 @@ export async function startPostgres({
   });
   const exited = exitOf(server);
   await ready(server, onLog);
+  try {
+    await replaceFormerPassword(port, password);
+  } catch (error) {
+    await stop(server, exited);
+    throw error;
+  }
   return {
     pid: server.pid ?? 0,
     exited,
-    databaseUrl: (name) => databaseUrl(port, name),
+    databaseUrl: (name) => databaseUrl({ port, password }, name),
     [Symbol.asyncDispose]: () => stop(server, exited),
   };
 }
@@ -89,12 +106,16 @@ async function binaries(): Promise<Binaries> {
 }
 
 /** Renames the cluster when it is complete, so that a kill leaves nothing that looks like one. */
-async function initialise(initdb: string, folder: string, account: Account): Promise<void> {
+async function initialise(
+  initdb: string,
+  { folder, password }: Pick<EmbeddedPostgresOptions, "folder" | "password">,
+  account: Account,
+): Promise<void> {
   const draft = `${folder}.new`;
   const passwordFile = `${folder}.password`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { recursive: true });
-  await writeFile(passwordFile, USER, { mode: 0o600 });
+  await writeFile(passwordFile, password, { mode: 0o600 });
   for (const path of [draft, passwordFile])
     if (account.owner !== undefined) await chown(path, account.owner.uid, account.owner.gid);
   const user = ["-U", USER, `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
@@ -114,6 +135,39 @@ async function initialise(initdb: string, folder: string, account: Account): Pro
   }
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
+}
+
+/** Throws StackError if the cluster has yet another password. */
+async function replaceFormerPassword(port: number, password: string): Promise<void> {
+  if (await isAccepted(port, password)) return;
+  const url = databaseUrl({ port, password: FORMER_PASSWORD }, "postgres");
+  if (!(await isAccepted(port, FORMER_PASSWORD)))
+    throw new StackError(
+      "the embedded PostgreSQL has another password than in secrets.json: restore that file, or remove its folder to start afresh",
+    );
+  const sql = postgres(url, CONNECTION);
+  try {
+    const [{ statement } = { statement: "" }] = await sql<{ statement: string }[]>`
+      select format('alter role %I password %L', ${USER}::text, ${password}::text) as statement`;
+    await sql.unsafe(statement);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+const CONNECTION = { max: 1, fetch_types: false, connect_timeout: 10, onnotice: () => {} };
+
+async function isAccepted(port: number, password: string): Promise<boolean> {
+  const sql = postgres(databaseUrl({ port, password }, "postgres"), CONNECTION);
+  try {
+    await sql`select 1`;
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === INVALID_PASSWORD) return false;
+    throw error;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
 }
 
 function exitOf(server: ChildProcess): Promise<string> {

@@ -4,6 +4,7 @@ import { generateSigningKey } from "@tercet/identity";
 import { z } from "zod";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
 import { StackError } from "./errors.ts";
+import { FORMER_PASSWORD } from "./postgres.ts";
 
 /** The users that exist from the first start on, for development. */
 export const seededUsers = [
@@ -20,6 +21,8 @@ const secrets = z.object({
   orderClientSecret: clientSecret,
   /** Of the other services that call one, by name. */
   clientSecrets: z.record(z.string(), clientSecret).default({}),
+  /** Of the embedded PostgreSQL. */
+  postgresPassword: z.string().min(1).default(FORMER_PASSWORD),
   passwords: z.object({ alice: password, olivia: password, admin: password }),
 });
 /** What is generated at the first start, and must be the same at every later one. */
@@ -42,9 +45,14 @@ export async function loadSecrets(file: string): Promise<Secrets> {
   const found = await readSecrets(file);
   const secrets = found ?? (await makeSecrets());
   const missing = clientNames.filter((name) => clientSecretOf(secrets, name) === undefined);
-  if (found !== undefined && missing.length === 0) return found;
-  const clientSecrets = { ...secrets.clientSecrets, ...recordOf(missing, newClientSecret) };
-  return await writeSecrets(file, { ...secrets, clientSecrets });
+  const { postgresPassword } = secrets;
+  const isFormer = postgresPassword === FORMER_PASSWORD;
+  if (found !== undefined && missing.length === 0 && !isFormer) return found;
+  return await writeSecrets(file, {
+    ...secrets,
+    clientSecrets: { ...secrets.clientSecrets, ...recordOf(missing, newSecret) },
+    postgresPassword: isFormer ? newSecret() : postgresPassword,
+  });
 }
 
 /** Resolves to undefined if there is no file. Throws StackError if the file is damaged. */
@@ -59,12 +67,13 @@ export async function readSecrets(file: string): Promise<Secrets | undefined> {
   }
 }
 
-const newClientSecret = (): string => randomBytes(32).toString("base64url");
+const newSecret = (): string => randomBytes(32).toString("base64url");
 
 const makeSecrets = async (): Promise<Secrets> => ({
   signingKeys: { keys: [await generateSigningKey()] },
-  orderClientSecret: newClientSecret(),
+  orderClientSecret: newSecret(),
   clientSecrets: {},
+  postgresPassword: newSecret(),
   passwords: { alice: readablePassword(), olivia: readablePassword(), admin: readablePassword() },
 });
 

@@ -22,9 +22,7 @@ export interface ServiceProcessOptions {
   readonly logFile?: string;
   /** Receives each line of stdout (its log) and stderr. */
   readonly onLine?: (line: string) => void;
-  /** What it needs: until this resolves, the process only loads its code. */
-  readonly after?: Promise<unknown> | undefined;
-  /** Limit for becoming ready, once it has what it needs; default 30 s. */
+  /** Limit for becoming ready; default 30 s. */
   readonly startTimeoutMs?: number;
   /** Aborts the start and kills the process. */
   readonly signal?: AbortSignal | undefined;
@@ -57,10 +55,8 @@ const NODE_COMPILE_CACHE = join(ROOT, "node_modules/.cache/compiled");
 const TELEMETRY = pathToFileURL(
   createRequire(import.meta.url).resolve("@tercet/service/telemetry"),
 ).href;
-const ownModule = (name: string) =>
-  new URL(`./${name}${extname(import.meta.filename)}`, import.meta.url).href;
-const ORPHAN_GUARD = ownModule("orphan-guard");
-const HELD_START = ownModule("held-start");
+const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url)
+  .href;
 
 /**
  * Starts a process and waits until `/health/ready` returns 200. Throws StackError with the last
@@ -68,10 +64,9 @@ const HELD_START = ownModule("held-start");
  * process writes: this one runs for days.
  */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
-  const { name, main, port, env, after } = options;
+  const { name, main, port, env } = options;
   options.signal?.throwIfAborted();
-  const modules = [ORPHAN_GUARD, TELEMETRY, ...(after === undefined ? [] : [HELD_START])];
-  const flags = modules.flatMap((module) => ["--import", module]);
+  const flags = [ORPHAN_GUARD, TELEMETRY].flatMap((module) => ["--import", module]);
   const child = spawn(process.execPath, ["--enable-source-maps", ...flags, main], {
     env: { NODE_ENV: "production", NODE_COMPILE_CACHE, ...env, HOST: LOOPBACK, PORT: String(port) },
     // In its own process group: Ctrl-C in a terminal reaches only the stack, which stops
@@ -89,11 +84,6 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
     return await exited.finally(() => clearTimeout(timer));
   };
   try {
-    if (after !== undefined) {
-      await Promise.race([after, exited]);
-      // Its failure, if it has ended, is reported below.
-      if (child.connected) child.send("start", () => {});
-    }
     await ready(url, exited, options);
   } catch (error) {
     kill();

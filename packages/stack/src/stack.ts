@@ -18,7 +18,7 @@ import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts, urlOf } from "./ports.ts";
 import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
-import { loadSecrets, type SeededUserName, seededUsers } from "./secrets.ts";
+import { loadSecrets, type Secrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
 import { type Exit, type ServiceProcess, startServiceProcess } from "./service-process.ts";
 import { calleesFirst, mainOf, serviceEnvs } from "./services.ts";
@@ -95,15 +95,17 @@ export async function startStack(
   const context: Context = { config, folder, listener, signal };
 
   const postgres =
-    embedded.length === 0 ? undefined : starting.use(supervisePostgres(context, ports.postgres));
-  const databases = provideDatabases(context, postgres, embedded);
-  // Its failure is reported where the services are started.
-  databases.catch(() => {});
-  const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports });
+    embedded.length === 0
+      ? undefined
+      : starting.use(supervisePostgres(context, ports.postgres, secrets));
+  await provideDatabases(context, postgres, embedded);
+  const { databaseUrls, bookDir } = placesOf({ ...config, dataDir: folder.path, ports }, secrets);
   const urls = recordOf(serviceNames, (name) => urlOf(ports[name]));
   const envs = serviceEnvs({ urls, databaseUrls, secrets, bookDir });
   const envOf = (name: ServiceName): Env => ({
     DRAIN_TIMEOUT_MS,
+    // All connections come from the loopback interface.
+    MAX_CONNECTIONS_PER_ADDRESS: "2000",
     ENVIRONMENT,
     CORS_ORIGINS: config.corsOrigins.join(","),
     OTEL_SERVICE_NAME: name,
@@ -114,22 +116,21 @@ export async function startStack(
   let edge: Edge | undefined;
   // The edge stops listening first and is closed last: responses to calls in flight pass it.
   starting.defer(async () => await edge?.[Symbol.asyncDispose]());
-  const supervisors = recordOf(serviceNames, (name) => {
-    const grpcPort = name === "payment" && { GRPC_PORT: String(ports.payment_grpc) };
-    const env = { ...envOf(name), ...grpcPort };
-    return superviseService(context, { name, port: ports[name], env, after: databases });
-  });
+  const supervisors = recordOf(serviceNames, (name) =>
+    superviseService(context, name, ports[name], {
+      ...envOf(name),
+      ...(name === "payment" && { GRPC_PORT: String(ports.payment_grpc) }),
+    }),
+  );
   // Callers stop first: their calls in flight need those that they call.
   for (const names of calleesFirst())
     starting.defer(
       async () => void (await Promise.all(names.map((name) => supervisors[name].stop()))),
     );
   const replicas = starting.use(new AsyncDisposableStack());
-  // First, so that its failure is the one reported.
-  await Promise.all([
-    databases,
-    ...serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))),
-  ]);
+  await Promise.all(
+    serviceNames.map((name) => listener.progress(name, () => supervisors[name].start(signal))),
+  );
 
   const front = await listener.progress("edge", () =>
     startEdge({
@@ -197,6 +198,7 @@ async function provideDatabases(
 function supervisePostgres(
   { config, folder, listener }: Context,
   port: number,
+  { postgresPassword: password }: Secrets,
 ): Supervisor<EmbeddedPostgres> {
   const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" });
   // A full disk must not stop the database.
@@ -204,6 +206,7 @@ function supervisePostgres(
   const options = {
     folder: folder.file("postgres"),
     port,
+    password,
     onLog: (line: string) => void file.write(`${line}\n`),
   };
   return new Supervisor<EmbeddedPostgres>({
@@ -213,11 +216,15 @@ function supervisePostgres(
   });
 }
 
-function superviseService(context: Context, service: Starting): Supervisor<ServiceProcess> {
-  const { name } = service;
+function superviseService(
+  context: Context,
+  name: ServiceName,
+  port: number,
+  env: Env,
+): Supervisor<ServiceProcess> {
   const isUp = () => supervisor.current !== undefined;
   const supervisor: Supervisor<ServiceProcess> = new Supervisor<ServiceProcess>({
-    start: (signal) => startService({ ...context, signal }, name, { ...service, isUp }),
+    start: (signal) => startService({ ...context, signal }, name, { name, port, env, isUp }),
     restart: context.config.supervise,
     ...notices(name, context.listener),
   });
@@ -228,15 +235,13 @@ interface Starting {
   readonly name: ServiceName;
   readonly port: number;
   readonly env: Env;
-  /** What it needs: until this resolves, the process only loads its code. */
-  readonly after?: Promise<unknown>;
   readonly isUp?: () => boolean;
 }
 
 function startService(
   { folder, listener, signal }: Context,
   label: string,
-  { name, port, env, after, isUp = () => true }: Starting,
+  { name, port, env, isUp = () => true }: Starting,
 ): Promise<ServiceProcess> {
   const onLine = (line: string) => {
     // Until it is up, its stderr is in the error of the start.
@@ -248,7 +253,6 @@ function startService(
     main: mainOf(name),
     port,
     env,
-    after,
     logFile: folder.file("logs", `${label}.log`),
     onLine,
     signal,

@@ -11,6 +11,7 @@ import { type EmbeddedPostgres, startPostgres } from "../src/postgres.ts";
 let temporary: TemporaryFolder;
 let folder: string;
 let pidFile: string;
+const password = "a password of these tests";
 beforeAll(async () => {
   temporary = await temporaryFolder("left-over");
   folder = join(temporary.path, "postgres");
@@ -19,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => temporary?.[Symbol.asyncDispose]());
 
 const start = async (): Promise<EmbeddedPostgres> =>
-  startPostgres({ folder, port: await freePort() });
+  startPostgres({ folder, port: await freePort(), password });
 
 async function notesOf(stopping: (listener: typeof silentListener) => Promise<void>) {
   const notices: string[] = [];
@@ -102,6 +103,7 @@ test("a server of another folder is left alone", async () => {
   await using server = await startPostgres({
     folder: join(other.path, "postgres"),
     port: await freePort(),
+    password,
   });
   const own = await readFile(join(other.path, "postgres", "postmaster.pid"), "utf8");
   await writeFile(pidFile, own);

@@ -10,7 +10,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { logIn } from "../src/api.ts";
 import { readSeed } from "../src/catalog.ts";
-import { ANY_PORT, envToConfig } from "../src/config.ts";
+import { ANY_PORT, envToConfig, MANY_CALLS } from "../src/config.ts";
 import { type Stack, startStack } from "../src/stack.ts";
 import { placeAnOrder } from "../src/welcome.ts";
 
@@ -29,7 +29,7 @@ const start = (
   env: Record<string, string> = {},
   notice: (sentence: string) => void = () => {},
 ): Promise<Stack> =>
-  startStack(envToConfig({ ...ANY_PORT, DATA_DIR: folder, ...env }), {
+  startStack(envToConfig({ ...ANY_PORT, ...MANY_CALLS, DATA_DIR: folder, ...env }), {
     listener: { ...silentListener, notice },
   });
 
@@ -106,7 +106,9 @@ test(
     const demo = async (env: Record<string, string>) => {
       const script = join(ROOT, "packages/stack/dist/demo.js");
       return (
-        await run(process.execPath, [script], { env: { ...ANY_PORT, DATA_DIR: folder, ...env } })
+        await run(process.execPath, [script], {
+          env: { ...ANY_PORT, ...MANY_CALLS, DATA_DIR: folder, ...env },
+        })
       ).stdout;
     };
     expect(await demo({})).toMatch(/PostgreSQL.+12 of 12 orders had the expected outcome/s);
@@ -196,7 +198,7 @@ interface Running {
 /** `pnpm start`, once it says that it runs. */
 async function command(): Promise<Running> {
   const main = join(ROOT, "packages/stack/dist/main.js");
-  const env = { PATH: process.env["PATH"], ...ANY_PORT, DATA_DIR: folder };
+  const env = { PATH: process.env["PATH"], ...ANY_PORT, ...MANY_CALLS, DATA_DIR: folder };
   const started = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => void started.kill("SIGKILL"));
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>();

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { cpuMs } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, MANY_CALLS, type Stack, startStack } from "@tercet/stack";
 import type { BenchOptions } from "./rounds.ts";
 
 /** Of load before a measurement: leases were lost while frozen, and first orders wait for them. */
@@ -10,7 +10,13 @@ const SETTLE_MS = 500;
 /** Starts a stack whose data is in its own folder. */
 export function startBenchStack(options: BenchOptions, name: string, env?: Env): Promise<Stack> {
   const dataDir = join(options.dataDir, name.replaceAll(/\W+/g, "-"));
-  const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, LOG_LEVEL: "warn", ...env });
+  const config = envToConfig({
+    ...ANY_PORT,
+    ...MANY_CALLS,
+    DATA_DIR: dataDir,
+    LOG_LEVEL: "warn",
+    ...env,
+  });
   return startStack(config, options);
 }
 

@@ -7,7 +7,7 @@ import {
   temporaryFolder,
   terminalListener,
 } from "@tercet/cli";
-import { ANY_PORT, envToConfig, findRunning, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, findRunning, MANY_CALLS, startStack } from "@tercet/stack";
 import { requireK6 } from "./k6.ts";
 import { runLoad } from "./load.ts";
 import { keep, loadLine, loadTable } from "./report.ts";
@@ -43,7 +43,8 @@ Options:
 
 Variables, with --url:
   OPERATOR_EMAIL, OPERATOR_PASSWORD   of who stocks the products; default olivia@example.com
-  PAYMENT_URL, ORDER_CLIENT_SECRET    for grpc: Payment's own address, and Order's secret at Identity
+  IDENTITY_URL, PAYMENT_URL, ORDER_CLIENT_SECRET
+                                      for grpc: their own addresses, and Order's secret at Identity
   EDGE_PORT, DATA_DIR and the others of pnpm start find the running stack; see pnpm start --help`;
 
 await runCommand({
@@ -85,7 +86,7 @@ async function onOwnStack(context: CommandContext, scenario: ScenarioName): Prom
   cleanup.defer(async () => {
     if (!crossed) await folder[Symbol.asyncDispose]();
   });
-  const config = envToConfig({ ...env, ...ANY_PORT, DATA_DIR: folder.path });
+  const config = envToConfig({ ...env, ...ANY_PORT, ...MANY_CALLS, DATA_DIR: folder.path });
   // Orders that are declined on purpose make the services warn.
   const stack = cleanup.use(
     await startStack(config, {

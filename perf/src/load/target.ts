@@ -12,6 +12,7 @@ export async function targetOf({ urls, dataDir }: Running): Promise<Target> {
   const secrets = await readSecrets(join(dataDir, "secrets.json"));
   return {
     EDGE_URL: urls.edge,
+    IDENTITY_URL: urls.identity,
     PAYMENT_URL: urls.payment,
     ...(secrets && {
       OPERATOR_PASSWORD: secrets.passwords.olivia,

@@ -25,8 +25,10 @@ export declare type ErrorInfo = Message<"common.v1.ErrorInfo"> & {
    * - INVALID_FIELD (invalid_argument; metadata `field`, `rule`): a field breaks its rule.
    * - NOT_FOUND (not_found): it does not exist, or it belongs to someone else.
    * - REQUEST_ID_REUSED (invalid_argument): the same `request_id` with another request.
-   * - OVERLOADED (unavailable): too much work in progress; retry later.
-   * - RATE_LIMITED (resource_exhausted): retry later.
+   * - OVERLOADED (unavailable): nothing was done, because there is more work than can be done in
+   *   time; retry after the seconds in the header `retry-after`.
+   * - RATE_LIMITED (resource_exhausted): this caller, or this address, calls too often, or has too
+   *   many streams open; retry after the seconds in the header `retry-after`.
    * - UNAVAILABLE (unavailable): a dependency is down; retry.
    * - DATABASE_BUSY (resource_exhausted): the queue for a database connection is full; retry after
    *   a second.

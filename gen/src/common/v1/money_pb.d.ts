@@ -17,7 +17,7 @@ export declare const file_common_v1_money: GenFile;
  */
 export declare type Money = Message<"common.v1.Money"> & {
   /**
-   * ISO 4217 code in upper case ("EUR").
+   * ISO 4217 code in upper case ("EUR"), of a currency in use.
    *
    * @generated from field: string currency_code = 1;
    */

@@ -116,6 +116,14 @@ export declare type LoginRequest = Message<"identity.v1.LoginRequest"> & {
    * @generated from field: string password = 2;
    */
   password: string;
+
+  /**
+   * `device_token` of the last login on this device, if there was one; else empty. Guessing by
+   * others does not delay a device that the account knows.
+   *
+   * @generated from field: string device_token = 3;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -176,6 +184,14 @@ export declare type TokenResponse = Message<"identity.v1.TokenResponse"> & {
    * @generated from field: identity.v1.User user = 5;
    */
   user?: User | undefined;
+
+  /**
+   * Only in responses of Login: keep it on this device, per email address, also after a logout, and
+   * send it with the next Login. It grants nothing; a new password makes it worthless.
+   *
+   * @generated from field: string device_token = 6;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -223,6 +239,193 @@ export declare type GetMeRequest = Message<"identity.v1.GetMeRequest"> & {
  * Use `create(GetMeRequestSchema)` to create a new message.
  */
 export declare const GetMeRequestSchema: GenMessage<GetMeRequest>;
+
+/**
+ * @generated from message identity.v1.ChangePasswordRequest
+ */
+export declare type ChangePasswordRequest = Message<"identity.v1.ChangePasswordRequest"> & {
+  /**
+   * @generated from field: string current_password = 1;
+   */
+  currentPassword: string;
+
+  /**
+   * 8 to 128 characters, without composition rules (NIST SP 800-63B).
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message identity.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export declare const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest>;
+
+/**
+ * @generated from message identity.v1.ChangePasswordResponse
+ */
+export declare type ChangePasswordResponse = Message<"identity.v1.ChangePasswordResponse"> & {
+  /**
+   * Replaces the one of TokenResponse.
+   *
+   * @generated from field: string device_token = 1;
+   */
+  deviceToken: string;
+};
+
+/**
+ * Describes the message identity.v1.ChangePasswordResponse.
+ * Use `create(ChangePasswordResponseSchema)` to create a new message.
+ */
+export declare const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse>;
+
+/**
+ * A login, from the password to the last of its refresh tokens.
+ *
+ * @generated from message identity.v1.Session
+ */
+export declare type Session = Message<"identity.v1.Session"> & {
+  /**
+   * UUIDv7.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp create_time = 2;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When tokens were last issued for it.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 3;
+   */
+  lastUseTime?: Timestamp | undefined;
+
+  /**
+   * Refreshing does not extend it.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 4;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * It is the session of the token that made this call.
+   *
+   * @generated from field: bool current = 5;
+   */
+  current: boolean;
+};
+
+/**
+ * Describes the message identity.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export declare const SessionSchema: GenMessage<Session>;
+
+/**
+ * @generated from message identity.v1.ListSessionsRequest
+ */
+export declare type ListSessionsRequest = Message<"identity.v1.ListSessionsRequest"> & {
+  /**
+   * Maximum number of results. Default 50 (when 0); values above 100 are treated as 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the previous response; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message identity.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
+ */
+export declare const ListSessionsRequestSchema: GenMessage<ListSessionsRequest>;
+
+/**
+ * @generated from message identity.v1.ListSessionsResponse
+ */
+export declare type ListSessionsResponse = Message<"identity.v1.ListSessionsResponse"> & {
+  /**
+   * @generated from field: repeated identity.v1.Session sessions = 1;
+   */
+  sessions: Session[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message identity.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
+ */
+export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse>;
+
+/**
+ * @generated from message identity.v1.RevokeSessionRequest
+ */
+export declare type RevokeSessionRequest = Message<"identity.v1.RevokeSessionRequest"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message identity.v1.RevokeSessionRequest.
+ * Use `create(RevokeSessionRequestSchema)` to create a new message.
+ */
+export declare const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest>;
+
+/**
+ * @generated from message identity.v1.RevokeSessionResponse
+ */
+export declare type RevokeSessionResponse = Message<"identity.v1.RevokeSessionResponse"> & {
+};
+
+/**
+ * Describes the message identity.v1.RevokeSessionResponse.
+ * Use `create(RevokeSessionResponseSchema)` to create a new message.
+ */
+export declare const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse>;
+
+/**
+ * @generated from message identity.v1.RevokeAllSessionsRequest
+ */
+export declare type RevokeAllSessionsRequest = Message<"identity.v1.RevokeAllSessionsRequest"> & {
+};
+
+/**
+ * Describes the message identity.v1.RevokeAllSessionsRequest.
+ * Use `create(RevokeAllSessionsRequestSchema)` to create a new message.
+ */
+export declare const RevokeAllSessionsRequestSchema: GenMessage<RevokeAllSessionsRequest>;
+
+/**
+ * @generated from message identity.v1.RevokeAllSessionsResponse
+ */
+export declare type RevokeAllSessionsResponse = Message<"identity.v1.RevokeAllSessionsResponse"> & {
+};
+
+/**
+ * Describes the message identity.v1.RevokeAllSessionsResponse.
+ * Use `create(RevokeAllSessionsResponseSchema)` to create a new message.
+ */
+export declare const RevokeAllSessionsResponseSchema: GenMessage<RevokeAllSessionsResponse>;
 
 /**
  * @generated from message identity.v1.IssueServiceTokenRequest
@@ -510,6 +713,8 @@ export declare const IdentityService: GenService<{
    *
    * Reasons:
    * - EMAIL_TAKEN (already_exists)
+   * - RATE_LIMITED (resource_exhausted): too many attempts from this address, or in all
+   * - OVERLOADED (unavailable): too many logins at once
    * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc identity.v1.IdentityService.Register
@@ -527,7 +732,8 @@ export declare const IdentityService: GenService<{
    * - INVALID_CREDENTIALS (unauthenticated)
    * - USER_DISABLED (permission_denied): the password is right, but an administrator has disabled
    *   this user
-   * - RATE_LIMITED (resource_exhausted): too many failed attempts for this account
+   * - RATE_LIMITED (resource_exhausted): too many failed attempts for this account, from this
+   *   address, or in all; a device that sends its `device_token` has a limit of its own
    * - OVERLOADED (unavailable): too many logins at once
    *
    * @generated from rpc identity.v1.IdentityService.Login
@@ -540,11 +746,12 @@ export declare const IdentityService: GenService<{
   /**
    * Exchanges a refresh token for new tokens. A refresh token can be used once. Using it again
    * within 10 seconds returns the same successor, because the first response may have been lost.
-   * Later use indicates theft and revokes the whole token family.
+   * Use after that, or after the successor was used, indicates theft and revokes the session.
    *
    * Reasons:
    * - INVALID_CREDENTIALS (unauthenticated): unknown, expired or revoked
-   * - TOKEN_REUSED (unauthenticated): already used; the family is now revoked
+   * - TOKEN_REUSED (unauthenticated): already used; the session is now revoked
+   * - RATE_LIMITED (resource_exhausted): one token used more than 20 times within the 10 seconds
    *
    * @generated from rpc identity.v1.IdentityService.Refresh
    */
@@ -554,7 +761,8 @@ export declare const IdentityService: GenService<{
     output: typeof TokenResponseSchema;
   },
   /**
-   * Revokes a refresh token and its family. The response is the same for an unknown token.
+   * Revokes the session of a refresh token, as RevokeSession does. The response is the same for an
+   * unknown token.
    *
    * @generated from rpc identity.v1.IdentityService.Logout
    */
@@ -574,8 +782,66 @@ export declare const IdentityService: GenService<{
     output: typeof UserSchema;
   },
   /**
+   * Sets a new password, given the current one, and revokes every other session of the caller, and
+   * every known device. This session stays. If the response is lost, log in with the new password.
+   *
+   * Reasons:
+   * - INVALID_CREDENTIALS (unauthenticated): the current password is wrong
+   * - RATE_LIMITED (resource_exhausted): too many wrong passwords
+   * - NOT_FOUND (not_found): the caller is a service
+   * - OVERLOADED (unavailable): too many logins at once
+   *
+   * @generated from rpc identity.v1.IdentityService.ChangePassword
+   */
+  changePassword: {
+    methodKind: "unary";
+    input: typeof ChangePasswordRequestSchema;
+    output: typeof ChangePasswordResponseSchema;
+  },
+  /**
+   * Lists the caller's sessions that are neither expired nor revoked, newest first.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): the caller is a service
+   *
+   * @generated from rpc identity.v1.IdentityService.ListSessions
+   */
+  listSessions: {
+    methodKind: "unary";
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * Revokes one of the caller's sessions: its refresh tokens at once, its access tokens and the
+   * streams that they opened within 5 seconds, at every service.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): the caller has no such session
+   *
+   * @generated from rpc identity.v1.IdentityService.RevokeSession
+   */
+  revokeSession: {
+    methodKind: "unary";
+    input: typeof RevokeSessionRequestSchema;
+    output: typeof RevokeSessionResponseSchema;
+  },
+  /**
+   * Revokes all of the caller's sessions, this one too, as RevokeSession does. A repeated call does
+   * not end sessions that began after the first.
+   *
+   * Reasons:
+   * - NOT_FOUND (not_found): the caller is a service
+   *
+   * @generated from rpc identity.v1.IdentityService.RevokeAllSessions
+   */
+  revokeAllSessions: {
+    methodKind: "unary";
+    input: typeof RevokeAllSessionsRequestSchema;
+    output: typeof RevokeAllSessionsResponseSchema;
+  },
+  /**
    * Issues a token with which one service calls another (OAuth 2.0 client credentials, RFC 6749
-   * section 4.4).
+   * section 4.4). Gateways do not route it: services call Identity itself.
    *
    * Reasons:
    * - INVALID_CREDENTIALS (unauthenticated)
@@ -599,8 +865,8 @@ export declare const IdentityService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Replaces a user's roles. Tokens issued earlier keep the old roles until they expire (10 minutes
-   * by default). Idempotent by `request_id`.
+   * Replaces a user's roles. Access tokens issued earlier are revoked within 5 seconds, at every
+   * service: the user's clients refresh them and get the new roles. Idempotent by `request_id`.
    *
    * Reasons:
    * - NOT_FOUND (not_found): no such user
@@ -616,8 +882,8 @@ export declare const IdentityService: GenService<{
   },
   /**
    * Disables a user: logins fail with USER_DISABLED, every refresh token of the user is revoked at
-   * once, and so is an open password reset. An access token issued earlier is accepted until it
-   * expires: for 10 minutes by default, never for more than 15. Orders that run are not affected.
+   * once, and so is an open password reset; access tokens issued earlier, and the streams that they
+   * opened, end within 5 seconds, at every service. Orders that run are not affected.
    * Disabling a disabled user replaces the reason. Idempotent by `request_id`.
    *
    * Reasons:
@@ -664,8 +930,8 @@ export declare const IdentityService: GenService<{
     output: typeof IssuePasswordResetResponseSchema;
   },
   /**
-   * Sets a new password with a token of IssuePasswordReset, and revokes every refresh token of the
-   * user. The token can be used once. If the response is lost, log in with the new password.
+   * Sets a new password with a token of IssuePasswordReset, and revokes every session of the user.
+   * The token can be used once. If the response is lost, log in with the new password.
    *
    * Reasons:
    * - INVALID_CREDENTIALS (unauthenticated): unknown, used, replaced, expired or revoked

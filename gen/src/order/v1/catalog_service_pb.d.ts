@@ -200,6 +200,7 @@ export declare const CatalogService: GenService<{
    * Reasons:
    * - UNKNOWN_SKU (invalid_argument): no such product
    * - OUT_OF_STOCK (failed_precondition): stock cannot fall below 0
+   * - STOCK_TOO_LARGE (failed_precondition): stock cannot be raised above 10^9
    * - REQUEST_ID_REUSED (invalid_argument)
    *
    * @generated from rpc order.v1.CatalogService.AdjustStock

@@ -517,7 +517,8 @@ export declare const OrderService: GenService<{
   },
   /**
    * Streams the order in its current state, then each change. The stream ends when the order is
-   * terminal (CONFIRMED, REJECTED, CANCELLED) or NEEDS_ATTENTION.
+   * terminal (CONFIRMED, REJECTED, CANCELLED) or NEEDS_ATTENTION; with `unauthenticated`, when the
+   * access token expires or is revoked: refresh it and call again.
    *
    * @generated from rpc order.v1.OrderService.WatchOrder
    */

@@ -1,6 +1,7 @@
+import { Link } from "@tanstack/react-router";
 import { Role } from "@tercet/gen/common/v1/access";
-import { ChevronDown, LogOut, Monitor, Moon, Sun } from "lucide-react";
-import { useId } from "react";
+import { ChevronDown, KeyRound, LogOut, Monitor, Moon, Sun } from "lucide-react";
+import { useId, useRef } from "react";
 import { type Account, signOut } from "../session/session.ts";
 import { setTheme, type Theme, useTheme } from "./theme.ts";
 
@@ -10,9 +11,10 @@ const THEMES: readonly (readonly [Theme, string, typeof Sun])[] = [
   ["dark", "Dark", Moon],
 ];
 
-/** Who is signed in, the theme, and the way out: in the browser's own popover. */
+/** Who is signed in, the theme, the account and the way out: in the browser's own popover. */
 export function AccountMenu({ account }: { readonly account: Account }) {
   const id = useId();
+  const menu = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   const { displayName, email, roles } = account;
   return (
@@ -25,7 +27,7 @@ export function AccountMenu({ account }: { readonly account: Account }) {
         <span className="account-name">{displayName}</span>
         <ChevronDown aria-hidden size={14} />
       </button>
-      <div id={id} popover="auto" className="menu">
+      <div id={id} ref={menu} popover="auto" className="menu">
         <div className="menu-head">
           <strong>{email}</strong>
           <span>{roles.map((role) => Role[role]?.toLowerCase()).join(", ")}</span>
@@ -45,6 +47,10 @@ export function AccountMenu({ account }: { readonly account: Account }) {
             </label>
           ))}
         </fieldset>
+        <Link to="/account" className="menu-item" onClick={() => menu.current?.hidePopover()}>
+          <KeyRound aria-hidden size={16} />
+          Password and sessions
+        </Link>
         <button type="button" className="menu-item" onClick={() => void signOut()}>
           <LogOut aria-hidden size={16} />
           Sign out

@@ -3,6 +3,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import type { Role } from "@tercet/gen/common/v1/access";
 import { IdentityService, type TokenResponse } from "@tercet/gen/identity/v1/identity";
+import { deviceToken, keepDeviceToken } from "./devices.ts";
 
 /** The signed-in user, as every tab of the browser knows them. */
 export interface Account {
@@ -60,7 +61,7 @@ export const hasRole = (account: Account | undefined, role: Role): boolean =>
   account?.roles.includes(role) ?? false;
 
 export async function signIn(email: string, password: string): Promise<void> {
-  adopt(await identity.login({ email, password }));
+  adopt(await identity.login({ email, password, deviceToken: deviceToken(email) }));
 }
 
 /** Takes the tokens of a login that was made elsewhere: in the crash lab's one-click sign-in. */
@@ -70,6 +71,7 @@ export function adopt(tokens: TokenResponse): void {
     throw new ConnectError("the service returned no user", Code.Internal);
   localStorage.setItem(REFRESH_TOKEN, refreshToken);
   const { id, email, displayName, roles } = user;
+  if (tokens.deviceToken !== "") keepDeviceToken(email, tokens.deviceToken);
   const fresh: Access = {
     account: { id, email, displayName, roles },
     token: accessToken,

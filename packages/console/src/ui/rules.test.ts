@@ -22,6 +22,7 @@ test.each([
   [{ password: "short" }, { password: "At least 8 characters." }],
   [{ password: "x".repeat(129) }, { password: "At most 128 characters." }],
   [{ password: "eight\n chars" }, { password: "This has characters that are not allowed." }],
+  [{ displayName: "Me\u202e" }, { displayName: "This has characters that are not allowed." }],
   [{ displayName: "😀".repeat(100) }, {}],
   [{ displayName: "😀".repeat(101) }, { displayName: "At most 100 characters." }],
   [{ requestId: "1" }, { requestId: "This is not an id." }],

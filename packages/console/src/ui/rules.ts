@@ -33,7 +33,10 @@ function problemOf(field: DescField, value: string): string | undefined {
   if (maxLen > 0n && length > maxLen) return `At most ${maxLen} characters.`;
   if (wellKnown.case === "email" && !EMAIL.test(value)) return "This is not an email address.";
   if (wellKnown.case === "uuid" && !UUID.test(value)) return "This is not an id.";
-  if (pattern !== "" && !new RegExp(pattern, "u").test(value))
+  if (pattern !== "" && !toRegExp(pattern).test(value))
     return "This has characters that are not allowed.";
   return undefined;
 }
+
+/** The schema's patterns are RE2's, which writes a code point as `\x{2028}`. */
+const toRegExp = (pattern: string): RegExp => new RegExp(pattern.replaceAll("\\x{", "\\u{"), "u");

@@ -69,7 +69,8 @@ export class MemoryDatabase {
     this.#workers.set(worker.id, this.#time.now);
   }
 
-  claimDue({ worker, limit, leaseMs, known, held, orphaned }: Claim): readonly ClaimedSaga[] {
+  claimDue(claim: Claim): readonly ClaimedSaga[] {
+    const { worker, limit, limitPerKey, heldByKey, leaseMs, known, held, orphaned } = claim;
     const now = this.#time.now;
     const mayTake = (saga: SagaRow): boolean => {
       if (saga.owner === worker.id)
@@ -93,7 +94,17 @@ export class MemoryDatabase {
       )
       .filter(mayTake);
     due.sort((a, b) => a.nextRunAt - b.nextRunAt);
-    return due.slice(0, limit).map((saga) => this.#claim(saga, worker));
+    const turns = new Map(heldByKey);
+    const ranked = due.map((saga) => {
+      const turn = (turns.get(saga.fairnessKey) ?? 0) + 1;
+      turns.set(saga.fairnessKey, turn);
+      return { saga, turn };
+    });
+    return ranked
+      .filter(({ saga, turn }) => saga.fairnessKey === "" || turn <= limitPerKey)
+      .sort((a, b) => a.turn - b.turn)
+      .slice(0, limit)
+      .map(({ saga }) => this.#claim(saga, worker));
   }
 
   #claim(saga: SagaRow, worker: Worker): ClaimedSaga {

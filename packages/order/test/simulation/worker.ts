@@ -105,7 +105,9 @@ export class OrderWorker {
 
   /** Resolves to true when the order is stored, by this call or an earlier one; else unknown. */
   async place(order: OrderRow, input: PlaceInput, sagaId: string): Promise<boolean> {
-    const saga = { ...this.engine.prepare(this.#sagas.placeOrder, order.id, input), id: sagaId };
+    const { customerId } = input;
+    const prepared = this.engine.prepare(this.#sagas.placeOrder, order.id, input, customerId);
+    const saga = { ...prepared, id: sagaId };
     try {
       if (await this.#connection.query((database) => database.insertOrder(order, saga)))
         this.engine.drive(saga);

@@ -1,6 +1,7 @@
+import { join } from "node:path";
 import { CommandError, numberOf, runCommand, type Terminal } from "@tercet/cli";
 import { isDatabaseUnavailable } from "@tercet/service";
-import { envToConfig, placesOf } from "@tercet/stack";
+import { envToConfig, placesOf, readSecrets } from "@tercet/stack";
 import { type AuditReport, auditMoney } from "./audit.ts";
 
 const OPEN_FOR_S = 300;
@@ -38,7 +39,10 @@ await runCommand({
   options: { "open-for": { type: "string", default: String(OPEN_FOR_S) } },
   run: async (context) => {
     const options = { openForMs: numberOf(context, "open-for") * 1_000, signal: context.signal };
-    const places = placesOf(envToConfig(context.env));
+    const config = envToConfig(context.env);
+    const secrets = await readSecrets(join(config.dataDir, "secrets.json"));
+    // Without the file, the databases are given.
+    const places = placesOf(config, secrets ?? { postgresPassword: "" });
     const report = await auditMoney(places, options).catch(unreachable);
     print(report, context.terminal);
     return report.broken.length + report.overdue.length > 0 ? 1 : 0;

@@ -5,6 +5,7 @@ import {
   ANY_PORT,
   envToConfig,
   logIn,
+  MANY_CALLS,
   type ServiceName,
   type Stack,
   startStack,
@@ -39,7 +40,7 @@ const SETTLED_WITHIN_MS = 30_000;
 export async function startSystem(options: SystemOptions): Promise<Stack> {
   const { dataDir, env, paymentUrl, stock, replaced, ...start } = options;
   await using starting = new AsyncDisposableStack();
-  const config = envToConfig({ ...ANY_PORT, DATA_DIR: dataDir, ...env });
+  const config = envToConfig({ ...ANY_PORT, ...MANY_CALLS, DATA_DIR: dataDir, ...env });
   const { order } = config.serviceEnv;
   const serviceEnv = {
     ...config.serviceEnv,

@@ -88,6 +88,9 @@ function configFor({
   const env = {
     HOST,
     PORT: "0",
+    CALLER_CALLS_PER_SECOND: "0",
+    ADDRESS_CALLS_PER_SECOND: "0",
+    MIN_WORKING_CALLS: "1000",
     TOKEN_ISSUER: "http://issuer.test",
     ...(messageReceiveLimit > 0 && { READ_MAX_BYTES: String(messageReceiveLimit) }),
   };

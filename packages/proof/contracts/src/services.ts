@@ -29,6 +29,9 @@ export async function startServices(): Promise<Services> {
   const common = (name: Provider): Env => ({
     HOST: "127.0.0.1",
     PORT: "0",
+    CALLER_CALLS_PER_SECOND: "0",
+    ADDRESS_CALLS_PER_SECOND: "0",
+    MIN_WORKING_CALLS: "1000",
     TOKEN_ISSUER: "http://identity.test",
     DATABASE_URL: databaseUrl(name),
     // Pact sends no deadline, and an order must be settled by the response, even on a slow machine.
@@ -77,7 +80,11 @@ async function databases(
   folder: string,
 ): Promise<(name: Provider) => string> {
   const embedded = async () => {
-    const options = { folder: join(folder, "postgres"), port: await freePort() };
+    const options = {
+      folder: join(folder, "postgres"),
+      port: await freePort(),
+      password: crypto.randomUUID(),
+    };
     return starting.use(await startPostgres(options)).databaseUrl("postgres");
   };
   const server = readEnv()["TEST_POSTGRES_URL"] ?? (await embedded());

@@ -74,6 +74,10 @@ const requests: Readonly<Record<string, () => Json | Promise<Json>>> = {
   Refresh: () => ({ refreshToken: "nothing-that-was-issued" }),
   Logout: () => ({ refreshToken: "nothing-that-was-issued" }),
   GetMe: () => ({}),
+  ChangePassword: () => ({ currentPassword: "wrong horse", newPassword: "correct horse" }),
+  ListSessions: () => ({}),
+  RevokeSession: () => ({ sessionId: id() }),
+  RevokeAllSessions: () => ({}),
   IssueServiceToken: () => ({
     clientId: "order",
     clientSecret: "wrong-but-long-enough",

@@ -1,8 +1,16 @@
+import { join } from "node:path";
 import { startTcpProxy, type TcpProxy } from "@tercet/chaos";
 import { freePort } from "@tercet/cli";
 import type { Order } from "@tercet/gen/order/v1/order_service";
 import { connectPostgres, type Sql } from "@tercet/service";
-import { type Api, createApi, logIn, type Stack, type StackProcess } from "@tercet/stack";
+import {
+  type Api,
+  createApi,
+  loadSecrets,
+  logIn,
+  type Stack,
+  type StackProcess,
+} from "@tercet/stack";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CallRecorder, outcome, PATIENCE } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";
@@ -32,7 +40,8 @@ beforeAll(async () => {
   folder = await testFolder();
   const port = await freePort();
   proxy = await startTcpProxy(`http://127.0.0.1:${port}`);
-  const DATABASE_URL = `postgres://tercet:tercet@127.0.0.1:${proxy.port}/orders`;
+  const { postgresPassword } = await loadSecrets(join(folder.path, "secrets.json"));
+  const DATABASE_URL = `postgres://tercet:${postgresPassword}@127.0.0.1:${proxy.port}/orders`;
   stack = await startTestStack(
     folder,
     { ...SETTINGS, POSTGRES_PORT: String(port) },
@@ -316,7 +325,10 @@ test("a table is locked: calls beyond the queue are refused at once, and the rep
   const replica = await stack.startReplica("order", { DATABASE_POOL_SIZE: String(POOL_SIZE) });
   const api = createApi(replica.url, aliceToken);
   const list = () => recorder.call((options) => api.catalog.listProducts({}, options));
-  const lock = direct.unsafe(`lock table products; select pg_sleep(${patient(2)})`).then(() => {});
+  // Held for longer than the services' limit of a statement, if this machine is that slow.
+  const lock = direct
+    .unsafe(`set local statement_timeout = 0; lock table products; select pg_sleep(${patient(2)})`)
+    .then(() => {});
   await vi.waitFor(
     async () =>
       expect(

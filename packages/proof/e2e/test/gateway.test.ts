@@ -12,6 +12,7 @@ import { connectGet, connectJson } from "./clients/connect-json.ts";
 import { failure } from "./clients/failure.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { collect, type ShopClient, type Targets } from "./clients/shop.ts";
+import { readSecrets } from "./forged-token.ts";
 import { type Kong, startKong } from "./kong/kong.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
@@ -154,15 +155,15 @@ describe.each([
     expect((await post("/auth/refresh", { refreshToken: refreshed["refreshToken"] })).status).toBe(
       401,
     );
-    const service = {
-      clientId: "order",
-      clientSecret: "not-the-one-that-it-has",
-      audience: "payment",
-    };
-    expect(await (await post("/auth/token", service)).json()).toMatchObject({
-      code: "unauthenticated",
-    });
     expect((await fetch(`${urlOf()}/auth/login`)).status).toBe(404);
+  });
+
+  test("services' tokens and revocations are not routed", async () => {
+    const { orderClientSecret: clientSecret } = await readSecrets(stack);
+    const service = { clientId: "order", clientSecret, audience: "payment" };
+    for (const path of ["/auth/token", "/identity.v1.IdentityService/IssueServiceToken"])
+      expect((await post(path, service)).status).toBe(404);
+    expect((await fetch(`${urlOf()}/revocations`)).status).toBe(404);
   });
 
   test("verifiers find the keys", async () => {

@@ -6,6 +6,7 @@ import {
   ANY_PORT,
   createApi,
   envToConfig,
+  MANY_CALLS,
   type ServiceName,
   type ServiceProcess,
   type Stack,
@@ -41,6 +42,7 @@ beforeAll(async () => {
   proxies.identity.to(`http://127.0.0.1:${identityPort}`);
   const config = envToConfig({
     ...ANY_PORT,
+    ...MANY_CALLS,
     IDENTITY_PORT: String(identityPort),
     DATA_DIR: folder.path,
   });

@@ -116,7 +116,9 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
   expect((await olivia.payments.getPayment({ paymentId })).status).toBe(PaymentStatus.VOIDED);
   const { orderClientSecret: clientSecret } = await readSecrets(stack);
   const orderService = { clientId: "order", audience: "payment", clientSecret };
-  const { accessToken } = await createApi(stack.urls.edge).identity.issueServiceToken(orderService);
+  const { accessToken } = await createApi(stack.urls.identity).identity.issueServiceToken(
+    orderService,
+  );
   const { payments } = createApi(stack.urls.payment, accessToken);
   const late = payments.processPayment({
     paymentId,

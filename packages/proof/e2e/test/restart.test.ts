@@ -118,7 +118,13 @@ test("one of two Order replicas is killed: the other finishes its sagas when the
 });
 
 test("a stack that is restarted finds its orders, and finishes those in progress", async () => {
-  const { orders: before } = await alice.orders.listOrders({ pageSize: 100 });
+  // Order learns of refunds from a feed, a few seconds later; then nothing changes any more.
+  const before = await vi.waitFor(async () => {
+    const { orders } = await alice.orders.listOrders({ pageSize: 100 });
+    const soldOut = orders.filter(({ failure }) => failure?.reason === "OUT_OF_STOCK");
+    expect(soldOut.map(({ refunded }) => refunded)).toEqual(soldOut.map(({ total }) => total));
+    return orders;
+  }, PATIENCE);
   expect(before).not.toEqual([]);
   const requests = await slowOrders();
   const calls = requests.map((request) =>

@@ -1,6 +1,6 @@
 import { type TemporaryFolder, temporaryFolder } from "@tercet/cli";
 import type { Env } from "@tercet/service";
-import { ANY_PORT, envToConfig, type Stack, startStack } from "@tercet/stack";
+import { ANY_PORT, envToConfig, MANY_CALLS, type Stack, startStack } from "@tercet/stack";
 
 export type TestFolder = TemporaryFolder;
 
@@ -16,7 +16,7 @@ export function startTestStack(
   env: Env = {},
   orderEnv: Env = {},
 ): Promise<Stack> {
-  const config = envToConfig({ ...ANY_PORT, DATA_DIR: path, ...env });
+  const config = envToConfig({ ...ANY_PORT, ...MANY_CALLS, DATA_DIR: path, ...env });
   const { order } = config.serviceEnv;
   return startStack({
     ...config,

@@ -146,8 +146,11 @@ describe("an order is one trace over three services", () => {
       [false, undefined, 3],
     ]);
     // Each time the saga is resumed, it is linked to the call that began it.
-    const [server] = spansOf(traceId).filter(({ name }) => name.endsWith("/CreateOrder"));
-    const drives = spansOf(traceId).filter(({ name }) => name === "saga place-order");
+    const serverOf = () => spansOf(traceId).find(({ name }) => name.endsWith("/CreateOrder"));
+    const server = await vi.waitUntil(serverOf, WITHIN);
+    const drivesOf = () => spansOf(traceId).filter(({ name }) => name === "saga place-order");
+    await vi.waitFor(() => expect(drivesOf()).toHaveLength(3), WITHIN);
+    const drives = drivesOf();
     expect(
       drives.map(({ links, attributes }) => [
         attributes["saga.resumed"],
@@ -155,8 +158,8 @@ describe("an order is one trace over three services", () => {
       ]),
     ).toEqual([
       [false, []],
-      [true, [server?.spanId]],
-      [true, [server?.spanId]],
+      [true, [server.spanId]],
+      [true, [server.spanId]],
     ]);
   });
 

@@ -8,6 +8,7 @@ import { exportJWK, generateKeyPair } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failure } from "./clients/failure.ts";
 import { readSecrets, signToken, signTokenWith } from "./forged-token.ts";
+import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const denied = { code: "permission_denied", reason: "PERMISSION_DENIED" };
@@ -29,6 +30,8 @@ afterAll(async () => {
 });
 
 const anybody = () => createApi(stack.urls.edge);
+/** Identity itself: the edge does not route what is for services. */
+const inside = () => createApi(stack.urls.identity);
 const orderService = { clientId: "order", audience: "payment" };
 
 /** A payment that the provider declines: no money moves. */
@@ -43,7 +46,7 @@ const charge = ({ payments }: Api) =>
 
 describe("charging is for the order service", () => {
   test("which gets a token by its secret, good for Payment alone", async () => {
-    const { accessToken } = await anybody().identity.issueServiceToken({
+    const { accessToken } = await inside().identity.issueServiceToken({
       ...orderService,
       clientSecret,
     });
@@ -86,7 +89,7 @@ describe("charging is for the order service", () => {
     ],
   ])("no token is issued for %s", async (_what, change, refusal) => {
     const request = { ...orderService, clientSecret, ...change };
-    expect(await failure(anybody().identity.issueServiceToken(request))).toEqual(refusal);
+    expect(await failure(inside().identity.issueServiceToken(request))).toEqual(refusal);
   });
 });
 
@@ -126,6 +129,74 @@ describe("a token that Identity did not issue", () => {
     expect((await read(await signToken(stack, claims))).reason).toBe(
       service === "payment" ? "NOT_FOUND" : undefined,
     );
+  });
+});
+
+async function register() {
+  const user = {
+    email: `${crypto.randomUUID()}@example.com`,
+    password: "correct horse battery",
+    displayName: "Bob",
+  };
+  const request = { ...user, requestId: crypto.randomUUID() };
+  return { ...user, id: (await anybody().identity.register(request)).id };
+}
+
+/** The call is refused 5 s from now at the latest. */
+const refusedWithin = (call: () => Promise<unknown>) =>
+  expect.poll(() => failure(call()), { timeout: patient(5_000) }).toEqual(unauthenticated);
+
+describe("a revoked session", () => {
+  test.each<[string, (api: Api, refreshToken: string) => Promise<unknown>]>([
+    ["by a logout", (api, refreshToken) => api.identity.logout({ refreshToken })],
+    ["by its user", (api) => api.identity.revokeAllSessions({})],
+    [
+      "by a reused refresh token",
+      async (api, refreshToken) => {
+        const next = await api.identity.refresh({ refreshToken });
+        await api.identity.refresh({ refreshToken: next.refreshToken });
+        await failure(api.identity.refresh({ refreshToken }));
+      },
+    ],
+  ])("%s, is refused by every service within 5 s", async (_how, revoke) => {
+    const user = await register();
+    const { accessToken, refreshToken } = await anybody().identity.login(user);
+    const api = createApi(stack.urls.edge, accessToken);
+    const paymentId = crypto.randomUUID();
+    expect(await failure(api.orders.listOrders({}))).toEqual({ code: "ok" });
+    await revoke(api, refreshToken);
+    await Promise.all([
+      refusedWithin(() => api.orders.listOrders({})),
+      refusedWithin(() => api.payments.getPayment({ paymentId })),
+      refusedWithin(() => api.identity.getMe({})),
+    ]);
+  });
+
+  test("ends the streams that it opened", async () => {
+    const user = await register();
+    const { accessToken, refreshToken } = await anybody().identity.login(user);
+    const api = createApi(stack.urls.edge, accessToken);
+    const [product] = (await api.catalog.listProducts({ pageSize: 1 })).products;
+    const { id: orderId } = await api.orders.createOrder(
+      {
+        requestId: crypto.randomUUID(),
+        items: [{ sku: product?.sku ?? "", quantity: 1 }],
+        // The provider never answers: the order stays as it is for minutes.
+        paymentMethod: { token: "tok_timeout" },
+      },
+      { timeoutMs: 1_000 },
+    );
+    const watched = (async () => {
+      let received = 0;
+      for await (const _ of api.orders.watchOrder({ orderId })) {
+        received += 1;
+        if (received === 1) await api.identity.logout({ refreshToken });
+      }
+      return received;
+    })();
+    const started = performance.now();
+    expect(await failure(watched)).toEqual(unauthenticated);
+    expect(performance.now() - started).toBeLessThan(patient(6_000));
   });
 });
 
@@ -178,6 +249,25 @@ describe("roles", () => {
     const after = await logIn(stack.urls.edge, user);
     expect(await failure(after.payments.listPayments({}))).toEqual({ code: "ok" });
     expect(await failure(after.orders.listOrders({}))).toEqual({ code: "ok" });
-    expect(await failure(before.payments.listPayments({}))).toEqual(denied);
+    await refusedWithin(() => before.payments.listPayments({}));
+  });
+
+  test("a role that the admin takes away is gone within 5 s, in every service", async () => {
+    const user = await register();
+    const roles = (...roles: Role[]) => ({
+      userId: user.id,
+      roles,
+      requestId: crypto.randomUUID(),
+    });
+    const admin = await logIn(stack.urls.edge, stack.users.admin);
+    await admin.identity.setRoles(roles(Role.OPERATOR));
+    const operator = await logIn(stack.urls.edge, user);
+    expect(await failure(operator.payments.listPayments({}))).toEqual({ code: "ok" });
+    await admin.identity.setRoles(roles(Role.CUSTOMER));
+    await Promise.all([
+      refusedWithin(() => operator.payments.listPayments({})),
+      refusedWithin(() => operator.orders.listOrders({})),
+      refusedWithin(() => operator.identity.getMe({})),
+    ]);
   });
 });

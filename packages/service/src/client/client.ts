@@ -9,6 +9,7 @@ import { CORRELATION_HEADER } from "../host/call.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { logContext } from "../telemetry/log-context.ts";
 import { observeClient } from "../telemetry/rpc-telemetry.ts";
+import { behalfKey } from "./on-behalf-of.ts";
 import {
   createResilience,
   type Resilience,
@@ -140,6 +141,7 @@ function guarded(resilience: Resilience): Interceptor {
     const method = {
       name: `${req.service.typeName}/${req.method.name}`,
       idempotent: req.method.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
+      keys: req.contextValues.get(behalfKey),
     };
     return resilience.run(method, (signal) => next({ ...req, signal }), req.signal);
   };

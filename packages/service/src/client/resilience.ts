@@ -1,8 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   BrokenCircuitError,
-  BulkheadRejectedError,
-  bulkhead,
   type CircuitBreakerPolicy,
   CircuitState,
   CountBreaker,
@@ -19,6 +17,8 @@ import {
   wrap,
 } from "cockatiel";
 import { untilAborted } from "../abort.ts";
+import { type CommonReason, reasonOf } from "../errors.ts";
+import { BulkheadFullError, FairBulkhead } from "./fair-bulkhead.ts";
 
 /** Limits on the calls to one other service. Times in milliseconds. */
 export interface ResilienceOptions {
@@ -39,7 +39,7 @@ const HALF_OPEN_AFTER_MS = 2_000;
 const BACKOFF = { generator: fullJitterGenerator, initialDelay: 100, maxDelay: 2_000 };
 
 const RETRYABLE = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted]);
-/** Codes that count as failures of the service; all others are about the request. */
+/** Codes of failures of the service, if they come without a reason. */
 const UNHEALTHY = new Set([
   Code.Unavailable,
   Code.DeadlineExceeded,
@@ -47,6 +47,22 @@ const UNHEALTHY = new Set([
   Code.Unknown,
   Code.ResourceExhausted,
 ]);
+/**
+ * Reasons of failures of the service. Every other reason is about the request: the service works,
+ * and says why it did not do this.
+ */
+const UNHEALTHY_REASONS: ReadonlySet<string> = new Set<CommonReason>([
+  "OVERLOADED",
+  "UNAVAILABLE",
+  "DATABASE_BUSY",
+  "INTERNAL",
+]);
+/** Codes that one request can cause alone: a bank that does not respond, a defect. */
+const AMBIGUOUS = new Set([Code.DeadlineExceeded, Code.Internal, Code.Unknown]);
+/** Of these failures, the breaker counts this many of one key in its window. */
+const MAX_AMBIGUOUS_PER_KEY = 4;
+/** One customer, or one card, may use this part of the calls in flight. */
+const SHARE = 1 / 8;
 
 /**
  * connect-node reports a reset connection as "aborted". The same code from the service itself is a
@@ -57,12 +73,22 @@ const isConnectionReset = (error: unknown) =>
 const hasCode = (error: unknown, codes: ReadonlySet<Code>) =>
   error instanceof ConnectError && codes.has(error.code);
 
-/** A method, and what is known of its calls. */
+/** Whether the failure says that the service is unwell; others are about the request. */
+function isUnhealthy(error: unknown): boolean {
+  if (isConnectionReset(error)) return true;
+  if (!(error instanceof ConnectError)) return false;
+  const reason = reasonOf(error);
+  return reason === undefined ? UNHEALTHY.has(error.code) : UNHEALTHY_REASONS.has(reason);
+}
+
+/** A method, and what is known of its call. */
 interface CalledMethod {
   /** "payment.v1.PaymentService/GetPayment" */
   readonly name: string;
   /** Then a call is retried. */
   readonly idempotent: boolean;
+  /** Whom the call serves; see `onBehalfOf`. */
+  readonly keys: readonly string[];
 }
 
 export interface ResilienceEvents {
@@ -103,8 +129,13 @@ export function createResilience(
     budget.spend();
     onRetry();
   });
+  const counted = evidenceByKey();
   const breaker = circuitBreaker(
-    handleWhen((error) => hasCode(error, UNHEALTHY) || isConnectionReset(error)),
+    handleWhen(
+      (error) =>
+        isUnhealthy(error) &&
+        (breaker.state !== CircuitState.Closed || counted.isEvidence(error as ConnectError)),
+    ),
     {
       breaker: new CountBreaker(BREAKER),
       // At random, so that all callers do not probe at once.
@@ -112,24 +143,23 @@ export function createResilience(
     },
   );
   const named = observeTransitions(breaker, breakerEvents);
-  const limit = bulkhead(options.maxInFlight, options.maxQueued);
-  const once = wrap(limit, breaker, attempt);
-  const repeatedly = options.maxAttempts > 1 ? wrap(limit, breaker, again, attempt) : once;
+  const limit = new FairBulkhead({ ...options, share: SHARE });
+  const once = wrap(breaker, attempt);
+  const repeatedly = options.maxAttempts > 1 ? wrap(breaker, again, attempt) : once;
   return {
     get state() {
       return breaker.state;
     },
-    async run({ name, idempotent }, call, signal) {
+    async run({ name, idempotent, keys }, call, signal) {
       const policy: IPolicy = idempotent ? repeatedly : once;
+      const attempts = () =>
+        policy.execute(async (context) => {
+          const timed = timedCall(call, context.signal, signal, attemptTimeoutMs);
+          return counted.note(keys, named(name, timed));
+        }, signal);
       try {
         // Also ends a call that is queued or waits for its next attempt.
-        const result = await untilAborted(
-          policy.execute(
-            (context) => named(name, timedCall(call, context.signal, signal, attemptTimeoutMs)),
-            signal,
-          ),
-          signal,
-        );
+        const result = await untilAborted(limit.run(keys, signal, attempts), signal);
         budget.earn();
         return result;
       } catch (error) {
@@ -173,6 +203,35 @@ function observeTransitions(
 }
 
 /**
+ * Keeps one customer or card from opening the breaker alone: of the failures that one request can
+ * cause, each key counts a few times among the last that the breaker remembers.
+ */
+function evidenceByKey() {
+  const keysOf = new WeakMap<ConnectError, readonly string[]>();
+  /** The keys of the last failures, oldest first. */
+  const recent: (readonly string[])[] = [];
+  return {
+    async note<T>(keys: readonly string[], call: Promise<T>): Promise<T> {
+      try {
+        return await call;
+      } catch (error) {
+        if (error instanceof ConnectError) keysOf.set(error, keys);
+        throw error;
+      }
+    },
+    isEvidence(error: ConnectError): boolean {
+      const keys = keysOf.get(error) ?? [];
+      if (keys.length === 0 || !AMBIGUOUS.has(error.code)) return true;
+      const seen = (key: string) => recent.filter((one) => one.includes(key)).length;
+      const known = keys.some((key) => seen(key) >= MAX_AMBIGUOUS_PER_KEY);
+      recent.push(keys);
+      if (recent.length > BREAKER.size) recent.shift();
+      return !known;
+    },
+  };
+}
+
+/**
  * A call that its caller ends before this part of the attempt's timeout does not count against the
  * service.
  */
@@ -200,14 +259,14 @@ async function timedCall<T>(
 
 /** Returns whether the other service was not called, so that the call had no effect. */
 export const isNotCalled = ({ cause }: ConnectError): boolean =>
-  cause instanceof BrokenCircuitError || cause instanceof BulkheadRejectedError;
+  cause instanceof BrokenCircuitError || cause instanceof BulkheadFullError;
 
 function toConnectError(error: unknown): unknown {
   const notCalled = (message: string) =>
     new ConnectError(message, Code.Unavailable, undefined, undefined, error);
   if (error instanceof BrokenCircuitError)
     return notCalled("the other service keeps failing; not called");
-  if (error instanceof BulkheadRejectedError)
+  if (error instanceof BulkheadFullError)
     return notCalled("too many calls to the other service in flight; not called");
   if (error instanceof TaskCancelledError)
     return new ConnectError("the other service did not respond in time", Code.DeadlineExceeded);

@@ -5,6 +5,7 @@ import { errors, exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT }
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { testTokens } from "../testing.ts";
 import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { Revocations } from "./revocations.ts";
 
 const issuer = "http://issuer.test";
 const policy = { issuer, audiences: ["tercet", "shop"] };
@@ -44,7 +45,7 @@ describe("createAuthenticate with a published key", () => {
   });
 
   test("a valid token yields its caller", async () => {
-    expect(await authenticate(`Bearer ${await sign(claims())}`)).toEqual({
+    expect(await authenticate(`Bearer ${await sign(claims())}`)).toMatchObject({
       subject: "user-1",
       roles: new Set(["customer"]),
     });
@@ -149,6 +150,21 @@ test("test tokens are accepted, and an expired one is not", async () => {
   await expect(
     authenticate(`Bearer ${await make({ sub: "a", roles: [], expiresIn: -10 })}`),
   ).rejects.toMatchObject(REFUSAL);
+});
+
+test("a revoked token is refused, also one that is cached as valid", async () => {
+  const secret = new TextEncoder().encode("a secret of thirty-two characters");
+  const revocations = new Revocations();
+  const authenticate = createAuthenticate({ secret }, policy, revocations);
+  const head = { alg: "HS256", typ: "at+jwt" };
+  const token = `Bearer ${await sign({ ...claims(), sid: "s-1", token_version: 2 }, head, secret)}`;
+  expect(await authenticate(token)).toMatchObject({ sessionId: "s-1", tokenVersion: 2 });
+  revocations.replace({ sessions: ["s-1"], users: [] });
+  await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
+  revocations.replace({ sessions: [], users: [{ subject: "user-1", tokenVersion: 3 }] });
+  await expect(authenticate(token)).rejects.toMatchObject(REFUSAL);
+  revocations.replace({ sessions: [], users: [] });
+  await authenticate(token);
 });
 
 describe("a repeated token", () => {
@@ -296,9 +312,11 @@ describe("remoteKeys", () => {
     [200, '{"keys":7}'],
   ])("a response of %i %s is the fault of the issuer: unavailable", async (status, body) => {
     reply = () => ({ status, body });
-    await expect(withKeys(remoteKeys(url))(await good())).rejects.toMatchObject({
-      reason: "UNAVAILABLE",
-    });
+    const authenticate = withKeys(remoteKeys(url));
+    for (let n = 0; n < 20; n++)
+      await expect(authenticate(await good())).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    // Also before the first success, and whatever the status: one request a second.
+    expect(fetches).toBeLessThan(3);
   });
 
   test("remain valid while the issuer is down, for at least a quarter of an hour, and not for ever", async () => {

@@ -9,6 +9,7 @@ import {
 import { z } from "zod";
 import { RequestError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
+import type { Revocations } from "./revocations.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 
 /** A function that finds the key of a token, or the shared secret. */
@@ -19,6 +20,8 @@ export interface TokenPolicy {
   readonly issuer: string;
   /** Any of them is accepted: the system's for users, the service's own for other services. */
   readonly audiences: readonly string[];
+  /** Where verified tokens are kept; by default in a cache of its own. */
+  readonly verified?: VerifiedTokens;
 }
 
 /**
@@ -27,6 +30,7 @@ export interface TokenPolicy {
  */
 export type Authenticate = (authorization: string | null) => Promise<Principal>;
 
+const BEARER = /^Bearer ([A-Za-z0-9._-]+)$/i;
 const MAX_TOKEN_CHARS = 8_192;
 const MAX_LIFETIME_S = 15 * 60;
 const CLOCK_TOLERANCE_S = 5;
@@ -37,6 +41,8 @@ const claims = z.object({
   exp: z.number(),
   jti: z.string().min(1),
   roles: z.array(z.string()).max(16),
+  sid: z.string().optional(),
+  token_version: z.int().optional(),
 });
 
 const KEYS_FRESH_MS = 5 * 60_000;
@@ -70,13 +76,26 @@ export function remoteKeys(url: string): TokenKeys {
   };
 }
 
-/** Protects an issuer that is down or starts from one request per call. */
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });
+
+/**
+ * Protects an issuer that is down or starts from one request per call. Every response without keys
+ * is a failure, whatever its status.
+ */
 function fetchUnlessFailing(): FetchImplementation {
   let failure: { readonly error: unknown; readonly until: number } | undefined;
   return async (url, options) => {
     if (failure !== undefined && performance.now() < failure.until) throw failure.error;
     try {
-      return await fetch(url, options);
+      const response = await fetch(url, options);
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw new Error(`${url} responds with status ${response.status}`);
+      }
+      const set = keySet.safeParse(await response.json());
+      // Not the parser's own error, which would blame the token.
+      if (!set.success) throw new Error(`${url} sends no key set`, { cause: set.error });
+      return Response.json(set.data);
     } catch (error) {
       failure = { error, until: performance.now() + KEYS_RETRY_MS };
       throw error;
@@ -84,22 +103,43 @@ function fetchUnlessFailing(): FetchImplementation {
   };
 }
 
-export function createAuthenticate(keys: TokenKeys, policy: TokenPolicy): Authenticate {
+/** Refuses a token that is in `revocations`, also one that is cached as valid. */
+export function createAuthenticate(
+  keys: TokenKeys,
+  policy: TokenPolicy,
+  revocations?: Revocations,
+): Authenticate {
+  const authenticate = withoutRevocations(keys, policy);
+  return async (authorization) => {
+    const caller = await authenticate(authorization);
+    if (revocations?.includes(caller)) throw unauthenticated();
+    return caller;
+  };
+}
+
+function withoutRevocations(keys: TokenKeys, policy: TokenPolicy): Authenticate {
   const verify = verifier(keys, policy);
-  const verified = new VerifiedTokens();
+  const verified = policy.verified ?? new VerifiedTokens();
   return async (authorization) => {
     const token = bearerToken(authorization);
     const cached = verified.find(token);
     if (cached !== undefined) return cached;
     try {
       const { payload, protectedHeader } = await verify(token);
-      const { sub, iat, exp, roles } = claims.parse(payload);
+      const { sub, iat, exp, roles, sid, token_version } = claims.parse(payload);
       // jose accepts a token without `kid` while there is one key, and any lifetime.
       if (protectedHeader.alg !== "HS256" && protectedHeader.kid === undefined)
         throw unauthenticated();
       if (exp - iat > MAX_LIFETIME_S) throw unauthenticated();
-      const caller = { subject: sub, roles: new Set(roles) };
-      verified.add(token, caller, (exp + CLOCK_TOLERANCE_S) * 1_000 - Date.now());
+      const validForMs = (exp + CLOCK_TOLERANCE_S) * 1_000 - Date.now();
+      const caller = {
+        subject: sub,
+        roles: new Set(roles),
+        sessionId: sid,
+        tokenVersion: token_version,
+        expiresAt: performance.now() + validForMs,
+      };
+      verified.add(token, caller, validForMs);
       return caller;
     } catch (error) {
       throw refusal(error);
@@ -121,8 +161,20 @@ function verifier(keys: TokenKeys, policy: TokenPolicy) {
     : (token: string) => jwtVerify(token, keys.secret, { ...options, algorithms: ["HS256"] });
 }
 
+/**
+ * Returns the caller if the token of the header was verified before, without verifying it again: to
+ * tell callers apart before they are authenticated.
+ */
+export function knownCaller(
+  verified: VerifiedTokens,
+  authorization: string | undefined,
+): Principal | undefined {
+  const token = authorization?.match(BEARER)?.[1];
+  return token === undefined || token.length > MAX_TOKEN_CHARS ? undefined : verified.recall(token);
+}
+
 function bearerToken(authorization: string | null): string {
-  const token = authorization?.match(/^Bearer ([A-Za-z0-9._-]+)$/i)?.[1];
+  const token = authorization?.match(BEARER)?.[1];
   if (token === undefined || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
   return token;
 }

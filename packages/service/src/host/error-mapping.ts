@@ -1,14 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { pathToString } from "@bufbuild/protobuf/reflect";
-import { ValidationError } from "@bufbuild/protovalidate";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   commonErrorCodes,
   type ErrorCodes,
-  errorInfo,
   ReasonError,
   RequestError,
-  reasonOf,
   reasonToConnectError,
 } from "../errors.ts";
 import { isDatabaseUnavailable } from "../postgres/postgres.ts";
@@ -32,7 +28,9 @@ export function createErrorMapping(codes: ErrorCodes, log: Logger): ToConnectErr
       return reasonToConnectError(error, code);
     }
     const foreign = error instanceof ConnectError && isForeign(error);
-    if (error instanceof ConnectError && !foreign) return withField(error);
+    // Errors of the framework and of handlers: their code is enough, and the conformance suite
+    // counts the details.
+    if (error instanceof ConnectError && !foreign) return error;
     if (isConflict(error)) {
       log.warn(fields, "a statement failed by conflicts on every attempt");
       return reasonToConnectError(
@@ -68,16 +66,3 @@ const isForeign = (error: ConnectError): boolean =>
   error.isWireError ||
   (error.code === Code.Unavailable &&
     typeof (error.cause as { code?: unknown } | undefined)?.code === "string");
-
-/**
- * Adds the invalid field to a validation error. Other errors of the framework and of handlers pass
- * unchanged: their code is enough, and the conformance suite counts the details.
- */
-function withField(error: ConnectError): ConnectError {
-  const violation = error.cause instanceof ValidationError ? error.cause.violations[0] : undefined;
-  if (violation !== undefined && reasonOf(error) === undefined)
-    error.details.push(
-      errorInfo("INVALID_FIELD", { field: pathToString(violation.field), rule: violation.ruleId }),
-    );
-  return error;
-}

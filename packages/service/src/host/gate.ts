@@ -1,11 +1,13 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { context as telemetry } from "@opentelemetry/api";
 import { withLogContext } from "../telemetry/log-context.ts";
 import type { ObserveCall, ObservedCall } from "../telemetry/rpc-telemetry.ts";
 import { accessOf, authorize } from "./access.ts";
+import type { Admission } from "./admission.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
+import { connectionKey } from "./connections.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { principalKey } from "./principal.ts";
 
@@ -17,6 +19,7 @@ export interface GateOptions {
   readonly defaultTimeoutMs: number;
   readonly toConnectError: ToConnectError;
   readonly observe: ObserveCall;
+  readonly admission: Admission;
 }
 
 /**
@@ -25,7 +28,11 @@ export interface GateOptions {
  */
 export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
   return (context) => {
-    const observed = options.observe(context.method, context.protocolName, context.requestHeader);
+    const observed = countMisses(
+      options.observe(context.method, context.protocolName, context.requestHeader),
+      context,
+      options.admission,
+    );
     const correlationId = recordCall(context, options.defaultTimeoutMs, observed);
     return telemetry.with(observed.context, () =>
       withLogContext({ correlationId }, async () => {
@@ -39,6 +46,21 @@ export function createGate(options: GateOptions): (context: HandlerContext) => P
       }),
     );
   };
+}
+
+/** Notes each call whose outcome is `not_found`. */
+function countMisses(
+  observed: ObservedCall,
+  { values }: HandlerContext,
+  admission: Admission,
+): ObservedCall {
+  const end = (error?: unknown) => {
+    const caller = values.get(principalKey);
+    if (caller !== undefined && error instanceof ConnectError && error.code === Code.NotFound)
+      admission.missed(caller);
+    observed.end(error);
+  };
+  return { context: observed.context, end };
 }
 
 function recordCall(
@@ -60,11 +82,13 @@ function recordCall(
 
 async function admit(
   context: HandlerContext,
-  { openServices, authenticate }: GateOptions,
+  { openServices, authenticate, admission }: GateOptions,
 ): Promise<void> {
   const rule = accessOf(context.method);
   if (rule?.public || openServices.has(context.service)) return;
   const caller = await authenticate(context.requestHeader.get("authorization"));
   context.values.set(principalKey, caller);
+  context.values.get(connectionKey)?.recognize();
   authorize(rule, caller);
+  if (context.method.methodKind !== "unary") admission.openStream(caller, context.signal);
 }

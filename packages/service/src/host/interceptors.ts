@@ -1,13 +1,15 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { createValidateInterceptor } from "@connectrpc/validate";
 import { context as telemetry } from "@opentelemetry/api";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { inPresentContext, withLogContext } from "../telemetry/log-context.ts";
 import { callKey } from "./call.ts";
+import { endWithToken } from "./end-with-token.ts";
 import type { ToConnectError } from "./error-mapping.ts";
 import { lowerCaseUuids } from "./lower-case-uuids.ts";
 import { principalKey } from "./principal.ts";
+import type { Revocations } from "./revocations.ts";
+import { validation } from "./validation.ts";
 
 /**
  * Returns what every call passes through after its body is read, outermost first:
@@ -15,16 +17,22 @@ import { principalKey } from "./principal.ts";
  * 2. the outcome: every failure, also one of what follows, is mapped to what the caller sees; that
  *    is logged and ends the span,
  * 3. the deadline, which ends a call even if its handler does not,
- * 4. validation, so that handlers see valid messages only, and
- * 5. UUIDs in lower case, so that an id has one spelling.
+ * 4. the end of the caller's token, which ends a stream,
+ * 5. validation, so that handlers see valid messages only, and
+ * 6. UUIDs in lower case, so that an id has one spelling.
  */
-export function serverInterceptors(log: Logger, toConnectError: ToConnectError): Interceptor[] {
+export function serverInterceptors(
+  log: Logger,
+  toConnectError: ToConnectError,
+  revocations: Revocations,
+): Interceptor[] {
   return [
     inSpanOfCall,
     inLogContext,
     outcome(log, toConnectError),
     deadline,
-    createValidateInterceptor(),
+    endWithToken(revocations),
+    validation,
     lowerCaseUuids,
   ];
 }

@@ -1,26 +1,37 @@
-import http, { type RequestListener } from "node:http";
-import http2 from "node:http2";
+import http, { type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import http2, { type Http2ServerRequest } from "node:http2";
 import https from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { Http2Sessions, jittered } from "./http2-sessions.ts";
+import { AdmittedConnections, type Allowance, setConnection } from "./connections.ts";
+import { Http1Connection } from "./http1-connection.ts";
+import { Http2Sessions } from "./http2-sessions.ts";
 
 const HTTP2_PREFACE = Buffer.from("PRI");
 
-/** Limits of one listener. */
-export interface PortLimits {
+/** Limits of one listener; those of `Allowance` are for callers with a valid token. */
+export interface PortLimits extends Allowance {
+  /** For connections none of whose calls was authenticated. */
+  readonly anonymous: {
+    readonly keepAliveTimeoutMs: number;
+    readonly maxConnectionAgeMs: number;
+    readonly maxConcurrentStreams: number;
+  };
   readonly firstByteTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly connectionsCheckingIntervalMs: number;
-  readonly keepAliveTimeoutMs: number;
   /**
-   * A connection of this age, varied by a fifth, is closed after its last call, so that new
-   * replicas get load from long-lived clients.
+   * A connection is cut off, with its calls, when this time has passed since its maximal age. No
+   * connection lasts longer, whatever its peer does.
    */
-  readonly maxConnectionAgeMs: number;
+  readonly closeTimeoutMs: number;
   readonly maxConnections: number;
-  readonly maxConcurrentStreams: number;
+  /** Of one IPv4 address, or one /64 network of IPv6. A gateway is one address. */
+  readonly maxConnectionsPerAddress: number;
+  /** Connections beyond `maxConnections`, each for one health check in `healthConnectionMs`. */
+  readonly healthConnections: number;
+  readonly healthConnectionMs: number;
   readonly maxHeaderBytes: number;
   /** MiB per HTTP/2 session. */
   readonly maxSessionMemory: number;
@@ -36,8 +47,13 @@ export const hardenedLimits: PortLimits = {
   connectionsCheckingIntervalMs: 1_000,
   keepAliveTimeoutMs: 60_000,
   maxConnectionAgeMs: 300_000,
+  closeTimeoutMs: 30_000,
   maxConnections: 2_000,
+  maxConnectionsPerAddress: 500,
+  healthConnections: 16,
+  healthConnectionMs: 2_000,
   maxConcurrentStreams: 128,
+  anonymous: { keepAliveTimeoutMs: 20_000, maxConnectionAgeMs: 60_000, maxConcurrentStreams: 32 },
   maxHeaderBytes: 16_384,
   maxSessionMemory: 4,
   streamResetBurst: 200,
@@ -73,40 +89,51 @@ export function createOnePort(
   tls?: TlsOptions,
 ): OnePort {
   let retired = false;
-  /** When each HTTP/1.1 connection reaches its maximal age. */
-  const retireAt = new WeakMap<Socket, number>();
+  const admitted = new AdmittedConnections(limits);
+  const http1 = new WeakMap<Socket, Http1Connection>();
+  const admittedHandler: RequestListener = (request, response) => {
+    const forHealth = admitted.isForHealth(request.socket);
+    if (forHealth) closeAfter(request);
+    if (forHealth && !isHealthCheck(request.url)) refuseFull(response);
+    else handler(request, response);
+  };
   const http1Handler: RequestListener = (request, response) => {
-    if (retired || performance.now() > (retireAt.get(request.socket) ?? 0))
+    if (retired || http1.get(request.socket)?.retired || admitted.isForHealth(request.socket))
       response.setHeader("connection", "close");
-    handler(request, response);
+    admittedHandler(request, response);
   };
   const server =
     tls === undefined
       ? http.createServer(http1Options(limits), http1Handler)
       : https.createServer(secureOptions(limits, tls), http1Handler);
-  const h2 = http2.createServer(http2Options(limits), handler as never);
-  server.maxConnections = limits.maxConnections;
+  const h2 = http2.createServer(http2Options(limits), admittedHandler as never);
   const sessions = new Http2Sessions(limits);
   let accepted: Socket;
-  h2.on("session", (session) => sessions.add(session, tls === undefined ? accepted : undefined));
+  h2.on("session", (session) => sessions.add(session, accepted));
   // Without a listener, a peer that violates the protocol would end the process.
   h2.on("sessionError", () => {});
   const connected = tls === undefined ? "connection" : "secureConnection";
   const [serveHttp1] = server.listeners(connected) as ((socket: Socket) => void)[];
   server.removeAllListeners(connected);
+  // Before a TLS handshake.
+  server.prependListener("connection", (socket: Socket) => admitted.admit(socket));
   const serve = (socket: Socket, isHttp2: boolean) => {
     if (isHttp2) {
+      // The server of HTTP/1.1 accepts sockets that outlive the end of what their peer sends.
+      socket.allowHalfOpen = false;
       // Emits "session" before it returns.
       accepted = socket;
       return void h2.emit("connection", socket);
     }
-    retireAt.set(socket, performance.now() + jittered(limits.maxConnectionAgeMs));
+    const connection = new Http1Connection(socket, limits);
+    http1.set(socket, connection);
+    setConnection(socket, connection);
     serveHttp1?.call(server, socket);
   };
   if (tls === undefined)
-    server.on(connected, (socket: Socket) =>
-      decideProtocol(socket, limits.firstByteTimeoutMs, serve),
-    );
+    server.on(connected, (socket: Socket) => {
+      if (!socket.destroyed) decideProtocol(socket, limits.firstByteTimeoutMs, serve);
+    });
   else server.on(connected, (socket: TLSSocket) => serve(socket, socket.alpnProtocol === "h2"));
   return {
     server,
@@ -127,6 +154,24 @@ export function createOnePort(
   };
 }
 
+const HEALTH_CHECK = /^\/(?:health(?:$|[/?])|grpc\.health\.v1\.Health\/(?:Check|List)$)/;
+
+const isHealthCheck = (url = ""): boolean => HEALTH_CHECK.test(url);
+
+/** Ends an HTTP/2 session after this call. */
+function closeAfter(request: IncomingMessage | Http2ServerRequest): void {
+  if (!("stream" in request)) return;
+  const { session } = request.stream;
+  request.stream.once("close", () => session?.close());
+}
+
+function refuseFull(response: ServerResponse): void {
+  response.statusCode = 503;
+  response.setHeader("content-type", "application/json");
+  response.setHeader("retry-after", "1");
+  response.end('{"code":"unavailable","message":"too many connections; try again"}');
+}
+
 function http1Options(limits: PortLimits) {
   return {
     headersTimeout: limits.headersTimeoutMs,
@@ -140,7 +185,11 @@ function http1Options(limits: PortLimits) {
 function http2Options(limits: PortLimits) {
   return {
     settings: {
-      maxConcurrentStreams: limits.maxConcurrentStreams,
+      // Of a new session; an authenticated call raises it.
+      maxConcurrentStreams: Math.min(
+        limits.maxConcurrentStreams,
+        limits.anonymous.maxConcurrentStreams,
+      ),
       maxHeaderListSize: limits.maxHeaderBytes,
     },
     maxSessionMemory: limits.maxSessionMemory,

@@ -13,6 +13,12 @@ export interface Principal {
   /** The user's id, or the service's client id. */
   readonly subject: string;
   readonly roles: ReadonlySet<string>;
+  /** The login that the token belongs to; undefined for a service. */
+  readonly sessionId?: string | undefined;
+  /** Of the user when the token was issued: see `RevocationList`. */
+  readonly tokenVersion?: number | undefined;
+  /** When the token expires, on the clock of `performance.now()`. */
+  readonly expiresAt?: number;
 }
 
 export const principalKey = createContextKey<Principal | undefined>(undefined, {

@@ -4,14 +4,18 @@ import { ReasonError } from "../errors.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import { postgresUrl } from "../urls.ts";
 import { finishBeforeExit } from "./exit.ts";
+import { requireNode } from "./node-floor.ts";
+import { logProcessEvents } from "./process-log.ts";
 
 /**
  * Runs a service as a process: starts it, waits for SIGTERM or SIGINT, and drains it. A signal also
  * ends a start that hangs. A failed start prints one paragraph and exits with 1.
  */
 export async function runService(start: () => Promise<AsyncDisposable>): Promise<void> {
+  logProcessEvents();
   const stopped = signalled();
   await runToExit(async () => {
+    requireNode();
     const service = await Promise.race([start(), stopped]);
     await stopped;
     await service?.[Symbol.asyncDispose]();

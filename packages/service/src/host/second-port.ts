@@ -11,23 +11,20 @@ export interface SecondPort {
 export interface SecondPortOptions {
   readonly host: string;
   readonly port: number;
-  /** Of this port; those of the first port are counted separately. */
-  readonly maxConnections: number;
 }
 
 /**
  * Opens a further port, whose connections the server handles as its own. A gateway that pools idle
  * connections by address alone (Kong) needs two addresses to call one server by HTTP/1.1 and by
- * gRPC. Rejects if the port is in use.
+ * gRPC. The limits on connections are those of both together. Rejects if the port is in use.
  */
 export async function openSecondPort(
   server: Server,
-  { host, port, maxConnections }: SecondPortOptions,
+  { host, port }: SecondPortOptions,
 ): Promise<SecondPort> {
   // The options that http.Server gives to its own connections.
   const options = { allowHalfOpen: true, noDelay: true };
   const second = createServer(options, (socket) => void server.emit("connection", socket));
-  second.maxConnections = maxConnections;
   await once(second.listen({ host, port }), "listening");
   return { close: () => new Promise((resolve) => second.close(() => resolve())) };
 }

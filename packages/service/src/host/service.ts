@@ -1,7 +1,10 @@
 import type { AddressInfo } from "node:net";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import {
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+} from "@connectrpc/connect";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
 import { ServerReflection } from "@tercet/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@tercet/gen/grpc/reflection/v1alpha/reflection";
@@ -11,16 +14,26 @@ import type { ErrorCodes } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { observeServer } from "../telemetry/rpc-telemetry.ts";
 import { methodsWithoutAccess } from "./access.ts";
-import { createAuthenticate, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { Admission } from "./admission.ts";
+import { createAuthenticate, knownCaller, remoteKeys, type TokenKeys } from "./authenticate.ts";
+import { COMPRESS_MIN_BYTES, compressions } from "./compression.ts";
 import { refuseContentTypes } from "./content-type.ts";
 import { drain } from "./drain.ts";
 import { createErrorMapping } from "./error-mapping.ts";
 import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
-import { createHttpHost } from "./http-host.ts";
+import { createHttpHost, refuseInOurForm } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import {
+  pollRevocations,
+  type RevocationSource,
+  Revocations,
+  remoteRevocations,
+} from "./revocations.ts";
+import { rpcRoutes } from "./rpc-routes.ts";
 import { openSecondPort, type SecondPort } from "./second-port.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
 
 export interface ServiceOptions {
   /** In the audience of tokens and in the log: "payment". */
@@ -32,6 +45,11 @@ export interface ServiceOptions {
   readonly errors: ErrorCodes;
   /** Default: the keys that the configuration names. For the service that signs the tokens. */
   readonly keys?: TokenKeys;
+  /**
+   * Default: the list that the configuration names, or none if `keys` replaces its keys. For the
+   * service that revokes tokens.
+   */
+  readonly revocations?: RevocationSource;
   /** What the service needs to be ready; each is checked once a second. */
   readonly dependencies?: Readonly<Record<string, DependencyCheck>>;
   /** Routes that are not RPCs. */
@@ -87,12 +105,28 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send({ code: "unimplemented", message: "there is no such method" }),
   );
-  const rpc = rpcOptions(options, { declared, open, monitor, shutdown: shutdown.signal });
-  refuseContentTypes(app, handlersOf(rpc.routes));
-  await app.register(fastifyConnectPlugin, rpc);
+  app.setErrorHandler(refuseInOurForm);
+  const verified = new VerifiedTokens();
+  const admission = new Admission({
+    limits: config.admission,
+    knownCaller: (authorization) => knownCaller(verified, authorization),
+  });
+  const revocations = new Revocations();
+  const mounted = {
+    ...{ declared, open, monitor, verified, admission, revocations },
+    shutdown: shutdown.signal,
+  };
+  const { keys, rpc } = rpcOptions(options, mounted);
+  admission.guard(app, handlersOf(options.routes));
+  const handlers = handlersOf(rpc.routes, rpc);
+  refuseContentTypes(app, handlers);
+  await rpcRoutes(app, { ...rpc, handlers, compressions, log });
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
-  const close = async () => void (await Promise.all([app.close(), grpcPort?.close()]));
+  const close = async () => {
+    await Promise.all([app.close(), grpcPort?.close()]);
+    admission[Symbol.dispose]();
+  };
   try {
     grpcPort = await openGrpcPort(app, config);
     await options.onReady?.();
@@ -108,7 +142,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   log.info({ url, grpc_port: config.grpcPort, services }, "listening");
 
   const stopping = new AbortController();
-  const background = options.background?.(stopping.signal);
+  const source = options.revocations ?? (options.keys ? undefined : configuredList(config, keys));
+  const background = Promise.all([
+    options.background?.(stopping.signal),
+    source && pollRevocations({ source, revocations, log }, stopping.signal),
+  ]);
   const onDrain = async (force: AbortSignal) => {
     stopping.abort();
     await Promise.all([background, options.onDrain?.(force)]);
@@ -126,13 +164,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 /** Opens GRPC_PORT if the configuration names it. */
 async function openGrpcPort(
   { server }: FastifyInstance,
-  { host, grpcPort: port, limits: { maxConnections } }: ServiceConfig,
+  { host, grpcPort: port }: ServiceConfig,
 ): Promise<SecondPort | undefined> {
-  return port === undefined ? undefined : openSecondPort(server, { host, port, maxConnections });
+  return port === undefined ? undefined : openSecondPort(server, { host, port });
 }
 
-function handlersOf(routes: (router: ConnectRouter) => void): ConnectRouter["handlers"] {
-  const router = createConnectRouter();
+function handlersOf(
+  routes: (router: ConnectRouter) => void,
+  options?: ConnectRouterOptions,
+): ConnectRouter["handlers"] {
+  const router = createConnectRouter(options);
   routes(router);
   return router.handlers;
 }
@@ -158,17 +199,24 @@ interface Mounted {
   readonly declared: readonly DescService[];
   readonly open: ReadonlySet<DescService>;
   readonly monitor: HealthMonitor;
+  readonly revocations: Revocations;
+  readonly verified: VerifiedTokens;
+  readonly admission: Admission;
   readonly shutdown: AbortSignal;
 }
 
 function rpcOptions(
-  { name, config, log, routes, errors, keys }: ServiceOptions,
-  { declared, open, monitor, shutdown }: Mounted,
+  { name, config, log, routes, errors, keys = configuredKeys(config) }: ServiceOptions,
+  { declared, open, monitor, verified, admission, revocations, shutdown }: Mounted,
 ) {
   const toConnectError = createErrorMapping(errors, log);
-  const policy = { issuer: config.token.issuer, audiences: [config.token.audience, name] };
-  const authenticate = createAuthenticate(keys ?? configuredKeys(config), policy);
-  return {
+  const policy = {
+    issuer: config.token.issuer,
+    audiences: [config.token.audience, name],
+    verified,
+  };
+  const authenticate = createAuthenticate(keys, policy, revocations);
+  const rpc = {
     routes: (router: ConnectRouter) => {
       routes(router);
       healthRoutes(monitor, new Set(declared.map((s) => s.typeName)))(router);
@@ -180,14 +228,23 @@ function rpcOptions(
       defaultTimeoutMs: config.defaultTimeoutMs,
       toConnectError,
       observe: observeServer(),
+      admission,
     }),
-    interceptors: serverInterceptors(log, toConnectError),
+    interceptors: serverInterceptors(log, toConnectError, revocations),
     // To write the content of a google.protobuf.Any as JSON.
     jsonOptions: { registry: createRegistry(...declared.map((service) => service.file)) },
+    acceptCompression: [...compressions],
+    compressMinBytes: COMPRESS_MIN_BYTES,
     readMaxBytes: config.readMaxBytes,
     maxTimeoutMs: config.maxTimeoutMs,
     shutdownSignal: shutdown,
   };
+  return { keys, rpc };
+}
+
+function configuredList({ token }: ServiceConfig, keys: TokenKeys): RevocationSource | undefined {
+  const { issuer, revocationsUrl: url } = token;
+  return url === undefined ? undefined : remoteRevocations(url, keys, issuer);
 }
 
 function configuredKeys({ token }: ServiceConfig): TokenKeys {

@@ -15,3 +15,10 @@ test("does not return an expired token", () => {
   tokens.add("a", caller("a"), -1);
   expect(tokens.find("a")).toBeUndefined();
 });
+
+test("recalls whose token it was when it is no longer valid, to tell callers apart", () => {
+  const tokens = new VerifiedTokens();
+  tokens.add("a", caller("a"), -1);
+  expect(tokens.recall("a")?.subject).toBe("a");
+  expect(tokens.recall("b")).toBeUndefined();
+});

@@ -101,7 +101,9 @@ function charging(pact: Pact, token: string, step: Step): Promise<void> {
 
 function refunding(pact: Pact, step: Step): Promise<void> {
   const request = { paymentId: paymentId(step.n), refundId: REFUND_ID, reason: REASON };
-  return calling(pact, refundPayment, request, step, (client) => refundAll(client, request, NEVER));
+  return calling(pact, refundPayment, request, step, (client) =>
+    refundAll(client, request, { signal: NEVER, fairnessKey: CUSTOMER_ID }),
+  );
 }
 
 function calling(

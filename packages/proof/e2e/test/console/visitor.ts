@@ -55,6 +55,30 @@ export async function enterAs(page: Page, name: "Alice" | "Olivia"): Promise<voi
   await page.getByRole("navigation", { name: "Main" }).waitFor();
 }
 
+interface Credentials {
+  readonly email: string;
+  readonly password: string;
+}
+
+export async function signUp(
+  page: Page,
+  { name, email, password }: Credentials & { readonly name: string },
+): Promise<void> {
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByRole("navigation", { name: "Main" }).waitFor();
+}
+
+export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Main" }).waitFor();
+}
+
 /** Puts a product into the basket, chooses a card and places the order; resolves to its id. */
 export async function buy(page: Page, product: string, card: string): Promise<string> {
   await page.getByRole("link", { name: "Shop" }).click();

@@ -10,11 +10,8 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 
-/** What the edge itself has to say. */
-export interface Refusal {
-  readonly code: Code;
-  readonly message: string;
-}
+/** What the host says without asking a handler. Its metadata become headers. */
+export type Refusal = Pick<ConnectError, "code" | "message"> | ConnectError;
 
 const GRPC = /^application\/grpc/;
 const CONNECT_STREAM = /^application\/connect\+/;
@@ -28,11 +25,12 @@ export function refuse(
   refusal: Refusal,
   headers: OutgoingHttpHeaders,
 ): void {
-  const error = new ConnectError(refusal.message, refusal.code);
+  const error = toError(refusal);
   const { status, fields, body } = inProtocolOf(request.headers["content-type"] ?? "", error);
   response.statusCode = status;
   const retry = refusal.code === Code.Unavailable ? { "retry-after": "1" } : {};
-  for (const [name, value] of Object.entries({ ...headers, ...retry, ...fields }))
+  const own = Object.fromEntries(error.metadata);
+  for (const [name, value] of Object.entries({ ...headers, ...retry, ...own, ...fields }))
     if (value !== undefined) response.setHeader(name, value);
   // Without a body the headers end the stream, which makes them gRPC's "trailers only".
   response.end(body);
@@ -42,15 +40,18 @@ export function refuse(
 export function breakOff(
   request: IncomingMessage,
   response: ServerResponse,
-  { code, message }: Refusal,
+  refusal: Refusal,
 ): void {
   const stream = http2StreamOf(response);
   if (stream === undefined) response.destroy();
   else if (GRPC.test(request.headers["content-type"] ?? "")) {
-    response.addTrailers(statusFields(new ConnectError(message, code)));
+    response.addTrailers(statusFields(toError(refusal)));
     response.end();
   } else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
+
+const toError = (refusal: Refusal): ConnectError =>
+  refusal instanceof ConnectError ? refusal : new ConnectError(refusal.message, refusal.code);
 
 const http2StreamOf = (response: ServerResponse) =>
   (response as unknown as Partial<Http2ServerResponse>).stream;

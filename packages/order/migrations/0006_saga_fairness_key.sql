@@ -1,0 +1,1 @@
+ALTER TABLE "sagas" ADD COLUMN "fairness_key" text DEFAULT '' NOT NULL;

@@ -1,0 +1,89 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { type Applicant, ConcurrencyLimit, type Leave } from "./concurrency-limit.ts";
+
+const LATE = 100;
+let limit: ConcurrencyLimit;
+beforeEach(() => {
+  limit = new ConcurrencyLimit({ initial: 8, min: 2, max: 16 });
+});
+
+const call = (caller: string, more: Partial<Applicant> = {}) => {
+  const started: Leave[] = [];
+  const applicant = { caller, anonymous: false, leftMs: undefined, ...more };
+  const abandon = limit.apply(applicant, (leave) => started.push(leave));
+  return {
+    get state() {
+      if (started.length > 0) return "working";
+      return abandon === undefined ? "refused" : "queued";
+    },
+    leave: () => started[0]?.(),
+    abandon: () => abandon?.(),
+  };
+};
+const fill = (calls: number) => Array.from({ length: calls }, (_, n) => call(`caller ${n}`));
+
+test("calls above the limit wait their turn, and the next ones are refused at once", () => {
+  const working = fill(8);
+  const waiting = Array.from({ length: 8 }, (_, n) => call(`waiting ${n}`));
+  expect(new Set(waiting.map(({ state }) => state))).toEqual(new Set(["queued"]));
+  expect(call("late").state).toBe("refused");
+  working[0]?.leave();
+  expect(waiting.map(({ state }) => state).slice(0, 2)).toEqual(["working", "queued"]);
+});
+
+test("a call that cannot be served before its deadline is refused at once", () => {
+  fill(8);
+  expect(call("hurried", { leftMs: 1 }).state).toBe("refused");
+  expect(call("patient", { leftMs: 5_000 }).state).toBe("queued");
+});
+
+test("a caller that leaves while it waits gives its turn to the next one", () => {
+  const [first] = fill(8);
+  const gone = call("gone");
+  const next = call("next");
+  gone.abandon();
+  first?.leave();
+  expect([gone.state, next.state]).toEqual(["queued", "working"]);
+});
+
+test("the limit falls below what works while the loop is late, and grows while it is not", () => {
+  fill(5);
+  limit.adapt(LATE);
+  expect(limit.limit).toBe(8);
+  limit.adapt(LATE);
+  expect(limit.limit).toBe(4);
+  for (let window = 0; window < 20; window++) limit.adapt(LATE);
+  expect(limit.limit).toBe(2);
+  for (let window = 0; window < 40; window++) limit.adapt(0);
+  expect(limit.limit).toBe(16);
+});
+
+test("one caller cannot take the places of all, nor callers without a token those of others", () => {
+  const greedy = Array.from({ length: 20 }, () => call("greedy"));
+  expect(greedy.filter(({ state }) => state === "working")).toHaveLength(4);
+  expect(call("other").state).toBe("working");
+  const anonymous = Array.from({ length: 5 }, (_, n) => call(`address ${n}`, { anonymous: true }));
+  expect(anonymous.map(({ state }) => state)).toContain("refused");
+  expect(call("known").state).toBe("working");
+});
+
+test("a call that waits for something else keeps its place for half a second", () => {
+  vi.useFakeTimers();
+  try {
+    fill(8);
+    const next = call("next");
+    vi.advanceTimersByTime(499);
+    expect(next.state).toBe("queued");
+    vi.advanceTimersByTime(1);
+    expect(next.state).toBe("working");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("calls that must not be refused are counted, and never wait", () => {
+  const leave = Array.from({ length: 20 }, () => limit.enter("service"));
+  expect(call("other").state).toBe("queued");
+  for (const each of leave) each();
+  expect(call("another").state).toBe("working");
+});

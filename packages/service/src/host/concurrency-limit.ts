@@ -1,0 +1,145 @@
+export interface ConcurrencyOptions {
+  readonly initial: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The event loop may be as late as this; above, there is more work than it can do. */
+const TARGET_DELAY_MS = 20;
+/** One late window may be a start, or code that runs for the first time. */
+const LATE_WINDOWS = 2;
+/** In each window: down from the calls that work, since the limit may be far above. */
+const DECREASE = 0.8;
+const INCREASE = 1.1;
+/**
+ * A call keeps its place for this time at most. Later it does not work, it waits: for a bank, for a
+ * body, for the next change of what it watches.
+ */
+const WORK_MS = 500;
+/** At least this may a call wait for its place, however short calls are. */
+const MIN_PATIENCE_MS = 10;
+/** Above half of the limit, one caller may have this part of it, and one without a token less. */
+const CALLER_SHARE = 1 / 4;
+const ANONYMOUS_SHARE = 3 / 4;
+/** Of the moving mean of how long calls work. */
+const WEIGHT = 0.05;
+
+/** A call that asks for a place. */
+export interface Applicant {
+  /** Whose call it is. */
+  readonly caller: string;
+  /** Without a valid token that was seen before. Known callers go first. */
+  readonly anonymous: boolean;
+  /** Milliseconds until its deadline; undefined if it has none. */
+  readonly leftMs: number | undefined;
+}
+
+/** Gives a place back; only the first call counts. */
+export type Leave = () => void;
+
+interface Waiting {
+  readonly applicant: Applicant;
+  readonly start: (leave: Leave) => void;
+}
+
+/**
+ * Limits how many calls work at once, to as many as the event loop keeps up with: the limit falls
+ * while the loop is late and grows while it is not. A call above the limit is
+ * queued if it will be served in time, by the mean of those before it; else it is refused at once.
+ */
+export class ConcurrencyLimit {
+  readonly #options: ConcurrencyOptions;
+  readonly #byCaller = new Map<string, number>();
+  readonly #queue = new Set<Waiting>();
+  #limit: number;
+  #working = 0;
+  /** In a row. */
+  #lateWindows = 0;
+  /** In this window. */
+  #mostWorking = 0;
+  #meanMs = MIN_PATIENCE_MS;
+
+  constructor(options: ConcurrencyOptions) {
+    this.#options = options;
+    this.#limit = options.initial;
+  }
+
+  get limit(): number {
+    return Math.floor(this.#limit);
+  }
+
+  /** Call it with the delay of the event loop, several times a second. */
+  adapt(delayMs: number): void {
+    const { min, max } = this.#options;
+    this.#lateWindows = delayMs > TARGET_DELAY_MS ? this.#lateWindows + 1 : 0;
+    if (this.#lateWindows >= LATE_WINDOWS)
+      this.#limit = Math.max(min, Math.min(this.#limit, this.#mostWorking) * DECREASE);
+    else if (this.#lateWindows === 0) this.#limit = Math.min(max, this.#limit * INCREASE);
+    this.#mostWorking = this.#working;
+    this.#startWaiting();
+  }
+
+  /** Counts a call that must not be refused. */
+  enter(caller: string): Leave {
+    return this.#start(caller);
+  }
+
+  /**
+   * Calls `start` once there is a place, at once or later, and returns a function that ends the
+   * wait. Returns undefined if the call is refused: it could not be served in time.
+   */
+  apply(applicant: Applicant, start: (leave: Leave) => void): (() => void) | undefined {
+    if (this.#queue.size === 0 && this.#hasPlace(applicant)) {
+      start(this.#start(applicant.caller));
+      return () => {};
+    }
+    const waitMs = ((this.#queue.size + 1) / this.#limit) * this.#meanMs;
+    const patienceMs = Math.max(MIN_PATIENCE_MS, this.#meanMs);
+    const tooLate = applicant.leftMs !== undefined && waitMs + this.#meanMs > applicant.leftMs;
+    if (waitMs > patienceMs || tooLate || this.#exceedsShare(applicant)) return undefined;
+    const waiting = { applicant, start };
+    this.#queue.add(waiting);
+    return () => void this.#queue.delete(waiting);
+  }
+
+  #hasPlace(applicant: Applicant): boolean {
+    return this.#working < this.#limit && !this.#exceedsShare(applicant);
+  }
+
+  /** Shares are for when places are short. */
+  #exceedsShare({ caller, anonymous }: Applicant): boolean {
+    if (this.#working < this.#limit / 2) return false;
+    if (anonymous && this.#working >= this.#limit * ANONYMOUS_SHARE) return true;
+    return (this.#byCaller.get(caller) ?? 0) >= Math.max(1, this.#limit * CALLER_SHARE);
+  }
+
+  #start(caller: string): Leave {
+    this.#working++;
+    this.#mostWorking = Math.max(this.#mostWorking, this.#working);
+    this.#byCaller.set(caller, (this.#byCaller.get(caller) ?? 0) + 1);
+    const startedAt = performance.now();
+    let left = false;
+    const leave = () => {
+      if (left) return;
+      left = true;
+      clearTimeout(timer);
+      this.#meanMs += (performance.now() - startedAt - this.#meanMs) * WEIGHT;
+      this.#working--;
+      const others = (this.#byCaller.get(caller) ?? 1) - 1;
+      if (others === 0) this.#byCaller.delete(caller);
+      else this.#byCaller.set(caller, others);
+      this.#startWaiting();
+    };
+    const timer = setTimeout(leave, WORK_MS);
+    return leave;
+  }
+
+  #startWaiting(): void {
+    for (const waiting of this.#queue) {
+      if (this.#working >= this.#limit) return;
+      if (!this.#hasPlace(waiting.applicant)) continue;
+      this.#queue.delete(waiting);
+      waiting.start(this.#start(waiting.applicant.caller));
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
+import {
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "../telemetry/log.ts";
+import { accessOf } from "./access.ts";
+import { addressKey } from "./address.ts";
+import { type BoundedRequestOptions, boundedRequest } from "./bounded-request.ts";
+import { callKey } from "./call.ts";
+import { connectionKey, connectionOf } from "./connections.ts";
+
+const INVALID_AUTHORITY = { code: "invalid_argument", message: "the host is not valid" };
+
+export interface RpcRoutesOptions extends Omit<BoundedRequestOptions, "onRefusal"> {
+  readonly handlers: readonly UniversalHandler[];
+  readonly log: Logger;
+}
+
+/** How long a shared cache may keep the response of a public method that was called by GET. */
+const PUBLIC_CACHE_CONTROL = "public, max-age=5";
+
+/**
+ * Serves Connect's handlers by Fastify. It does what `@connectrpc/connect-fastify` does, and bounds
+ * each message before it is decoded; what fails while a response is written goes to the log.
+ */
+export async function rpcRoutes(app: FastifyInstance, options: RpcRoutesOptions): Promise<void> {
+  await app.register(async (scope) => {
+    // Connect reads the bodies.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+    for (const handler of options.handlers)
+      scope.all(handler.requestPath, (request, reply) => serve(handler, request, reply, options));
+  });
+}
+
+async function serve(
+  handler: UniversalHandler,
+  { raw: request, ip }: FastifyRequest,
+  reply: FastifyReply,
+  options: RpcRoutesOptions,
+): Promise<void> {
+  const { method } = handler;
+  const values = createContextValues()
+    .set(connectionKey, connectionOf(request))
+    // A connection that has closed has no address.
+    .set(addressKey, (ip as string | undefined) ?? "unknown");
+  const given = readRequest(request, reply.raw, values);
+  if (given === undefined) return void reply.code(400).send(INVALID_AUTHORITY);
+  try {
+    const bounded = await boundedRequest(given, method, {
+      ...options,
+      onRefusal: (error) => values.get(callKey).observed?.end(error),
+    });
+    const response = await handler(bounded);
+    if (given.method === "GET" && accessOf(method)?.public) makeCacheable(response);
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    await universalResponseToNodeResponse(
+      response.body === undefined ? response : { ...response, body: cancellable(response.body) },
+      reply.raw,
+    );
+  } catch (error) {
+    // The caller has disconnected, or reads no more: no one is left to answer.
+    const fields = { method: `${method.parent.typeName}/${method.name}`, err: error };
+    options.log.debug(fields, "a response could not be sent");
+    reply.raw.destroy();
+  }
+}
+
+/** Returns undefined if its `host` and path are no URL. */
+function readRequest(
+  request: FastifyRequest["raw"],
+  response: FastifyReply["raw"],
+  values: ContextValues,
+): UniversalServerRequest | undefined {
+  try {
+    return universalRequestFromNodeRequest(request, response, undefined, values);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The body; a handler sees each failure to write it as a cancellation by the caller. */
+function cancellable(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const chunks = body[Symbol.asyncIterator]();
+      const end = { done: true as const, value: undefined };
+      return {
+        next: () => chunks.next(),
+        return: async () => (await chunks.return?.()) ?? end,
+        throw: async () =>
+          (await chunks.throw?.(new ConnectError("the caller is gone", Code.Canceled))) ?? end,
+      };
+    },
+  };
+}
+
+function makeCacheable({ status, header }: UniversalServerResponse): void {
+  if (status !== 200) return;
+  header?.set("cache-control", PUBLIC_CACHE_CONTROL);
+  header?.append("vary", "accept-encoding");
+}
