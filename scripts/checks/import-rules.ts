@@ -28,7 +28,9 @@ const mayImport: Record<string, readonly string[]> = {
   gateway: ["cli", "gen", "service"],
   // In the browser: it knows the contracts alone.
   console: ["gen"],
-  stack: ["cli", "console", "gateway", "gen", "service", "saga", ...serviceNames],
+  // What serves its files.
+  "console-server": [],
+  stack: ["cli", "console-server", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
   // independent; nothing here depends on perf.
   audit: ["cli", "gen", "service", "stack", ...serviceNames],

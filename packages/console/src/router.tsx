@@ -10,7 +10,7 @@ import { Compass } from "lucide-react";
 import { Shell } from "./frame/shell.tsx";
 import { OrderPage } from "./orders/order-page.tsx";
 import { OrdersPage } from "./orders/orders-page.tsx";
-import { type Account, hasRole } from "./session/session.ts";
+import { type Account, hasRole, mayOperate } from "./session/session.ts";
 import { Shop } from "./shop/shop.tsx";
 import { LinkButton } from "./ui/button.tsx";
 import { Page } from "./ui/page.tsx";
@@ -60,7 +60,7 @@ const texts =
 /** The service refuses as well: this only spares others a page that they cannot use. */
 const forOperators = {
   beforeLoad: ({ context }: { context: Context }) => {
-    if (!hasRole(context.account, Role.OPERATOR)) throw redirect({ to: "/" });
+    if (!mayOperate(context.account)) throw redirect({ to: "/" });
   },
 };
 
@@ -69,7 +69,7 @@ const shop = createRoute({
   path: "/",
   beforeLoad: ({ context: { account } }) => {
     if (hasRole(account, Role.CUSTOMER)) return;
-    throw redirect({ to: hasRole(account, Role.OPERATOR) ? "/overview" : "/docs" });
+    throw redirect({ to: mayOperate(account) ? "/overview" : "/docs" });
   },
   component: Shop,
 });

@@ -3,6 +3,7 @@ import type { Http2ServerRequest } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { LOOPBACK } from "@tercet/cli";
+import { type ConsoleSite, serveConsole } from "@tercet/console-server";
 import { authTarget } from "@tercet/gateway/auth-routes";
 import { ourServices } from "@tercet/gateway/our-services";
 import {
@@ -17,7 +18,6 @@ import {
 } from "@tercet/service";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { recordOf, type ServiceName, serviceEntry, serviceNames } from "./config.ts";
-import { type ConsoleSite, serveConsole } from "./console-site.ts";
 import { forward } from "./edge-forward.ts";
 import { endToEnd } from "./edge-headers.ts";
 import { Upstream } from "./edge-upstream.ts";

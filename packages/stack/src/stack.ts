@@ -1,5 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { freePort, type ProgressListener, silentListener } from "@tercet/cli";
+import { type ConsoleSettings, consoleFolder } from "@tercet/console-server";
 import type { Env } from "@tercet/service";
 import {
   portNames,
@@ -9,7 +10,6 @@ import {
   type StackPorts,
   serviceNames,
 } from "./config.ts";
-import { type ConsoleSettings, consoleFolder } from "./console-site.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
 import { type Edge, type EdgeOptions, startEdge } from "./edge.ts";

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { type Command, terminalListener } from "@tercet/cli";
+import type { ConsoleSettings } from "@tercet/console-server";
 import type { Env } from "@tercet/service";
 import type { FastifyInstance } from "fastify";
 import { envToConfig } from "./config.ts";
-import type { ConsoleSettings } from "./console-site.ts";
+
 import { startHelp } from "./help.ts";
 import { seededUsers } from "./secrets.ts";
 import { type Stack, startStack } from "./stack.ts";

@@ -11,8 +11,8 @@ import {
   Store,
   Workflow,
 } from "lucide-react";
-import { type Account, hasRole } from "../session/session.ts";
-import type { Settings } from "../session/settings.ts";
+import { type Account, hasRole, mayOperate } from "../session/session.ts";
+import { settings } from "../session/settings.ts";
 
 export interface Place {
   readonly to: string;
@@ -28,36 +28,34 @@ export interface PlaceGroup {
 }
 
 /** The places that this user sees in the rail. */
-export function placesOf(account: Account, settings: Settings | undefined): PlaceGroup[] {
+export function placesOf(account: Account): PlaceGroup[] {
   const customer = hasRole(account, Role.CUSTOMER);
   const operator = hasRole(account, Role.OPERATOR);
+  const orders = { to: "/orders", name: operator ? "Orders" : "My orders", icon: Package };
   return [
     {
       name: "Buy",
-      places: customer
-        ? [
-            { to: "/", name: "Shop", icon: Store, exact: true },
-            { to: "/orders", name: operator ? "Orders" : "My orders", icon: Package },
-          ]
-        : [],
+      places: customer ? [{ to: "/", name: "Shop", icon: Store, exact: true }, orders] : [],
     },
     {
       name: "Operate",
-      places: operator
+      places: mayOperate(account)
         ? [
             { to: "/overview", name: "Overview", icon: Activity },
-            ...(customer ? [] : [{ to: "/orders", name: "Orders", icon: Package }]),
+            ...(customer ? [] : [orders]),
             { to: "/sagas", name: "Sagas", icon: Workflow },
             { to: "/payments", name: "Payments", icon: CreditCard },
             { to: "/money", name: "Money", icon: Scale },
             { to: "/stock", name: "Stock", icon: Boxes },
           ]
-        : [],
+        : operator && !customer
+          ? [orders]
+          : [],
     },
     {
       name: "Try",
       places: [
-        ...(settings?.lab ? [{ to: "/lab", name: "Crash lab", icon: FlaskConical }] : []),
+        ...(settings.lab ? [{ to: "/lab", name: "Crash lab", icon: FlaskConical }] : []),
         { to: "/docs", name: "API", icon: BookOpen },
       ],
     },

@@ -1,17 +1,17 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
-import { Role } from "@tercet/gen/common/v1/access";
+import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { SagaService, SagaState } from "@tercet/gen/order/v1/saga_service";
 import { useEffect, useRef } from "react";
-import { type Account, hasRole } from "../session/session.ts";
-import { useSettings } from "../session/use-settings.ts";
+import type { Account } from "../session/session.ts";
 import { AccountMenu } from "./account-menu.tsx";
 import { ConnectionState } from "./connection-state.tsx";
 import { type Place, placesOf } from "./places.ts";
 
 /** The frame of every page of a signed-in user. */
 export function Shell({ account }: { readonly account: Account }) {
-  const groups = placesOf(account, useSettings());
+  const groups = placesOf(account);
+  useRevocations();
   const main = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
   // A screen reader begins at the new page and not in the middle of the last one.
@@ -35,7 +35,7 @@ export function Shell({ account }: { readonly account: Account }) {
           <div key={name} className="rail-group">
             <p className="rail-title">{name}</p>
             {places.map((place) => (
-              <RailLink key={place.to} place={place} operator={hasRole(account, Role.OPERATOR)} />
+              <RailLink key={place.to} place={place} />
             ))}
           </div>
         ))}
@@ -54,16 +54,22 @@ export function Shell({ account }: { readonly account: Account }) {
   );
 }
 
-function RailLink({ place, operator }: { readonly place: Place; readonly operator: boolean }) {
+function RailLink({ place }: { readonly place: Place }) {
   const { to, name, icon: Icon, exact = false } = place;
   return (
     <Link to={to} className="rail-link" activeOptions={{ exact, includeSearch: false }}>
       <Icon aria-hidden size={18} strokeWidth={1.75} />
       <span>{name}</span>
-      {to === "/sagas" && operator && <ParkedCount />}
+      {to === "/sagas" && <ParkedCount />}
     </Link>
   );
 }
+
+const NOTICE_MS = 10_000;
+
+/** Ends this tab's session when it was revoked elsewhere, also on a page that asks for nothing. */
+const useRevocations = () =>
+  useQuery(IdentityService.method.getMe, {}, { refetchInterval: NOTICE_MS });
 
 const REFRESH_MS = 5_000;
 

@@ -10,9 +10,8 @@ import { ArrowRight } from "lucide-react";
 import { useState } from "react";
 import { toProblem } from "../session/errors.ts";
 import { adopt, signIn } from "../session/session.ts";
-import type { Settings } from "../session/settings.ts";
+import { settings } from "../session/settings.ts";
 import { transport } from "../session/transport.ts";
-import { useSettings } from "../session/use-settings.ts";
 import { Button } from "../ui/button.tsx";
 import { Field } from "../ui/field.tsx";
 import { ErrorPanel } from "../ui/states.tsx";
@@ -21,7 +20,6 @@ import { Mark } from "./shell.tsx";
 
 /** The first page of someone who is not signed in. */
 export function SignIn() {
-  const settings = useSettings();
   const [isNew, setIsNew] = useState(false);
   return (
     <main className="entry">
@@ -37,9 +35,7 @@ export function SignIn() {
         <EntryFigure />
       </section>
       <section className="entry-form" aria-label="Sign in">
-        {settings !== undefined && settings.users.length > 0 && (
-          <SeededUsers users={settings.users} />
-        )}
+        {settings.users.length > 0 && <SeededUsers />}
         {isNew ? <SignUpForm /> : <SignInForm />}
         <p className="entry-switch">
           {isNew ? "You have an account?" : "You are new here?"}{" "}
@@ -58,7 +54,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   admin: "manages users",
 };
 
-function SeededUsers({ users }: Pick<Settings, "users">) {
+function SeededUsers() {
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState<string>();
   const enter = async (name: string) => {
@@ -79,7 +75,7 @@ function SeededUsers({ users }: Pick<Settings, "users">) {
   return (
     <div className="seeded">
       <p className="hint">This is a system of your own. Come in as:</p>
-      {users.map(({ name, roles }) => (
+      {settings.users.map(({ name, roles }) => (
         <button
           key={name}
           type="button"

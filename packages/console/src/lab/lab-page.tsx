@@ -9,7 +9,7 @@ import {
   Snowflake,
 } from "lucide-react";
 import { useState } from "react";
-import { useSettings } from "../session/use-settings.ts";
+import { settings } from "../session/settings.ts";
 import { formatMoney } from "../ui/format.ts";
 import { Page, Panel } from "../ui/page.tsx";
 import { Empty, ErrorPanel, Skeleton } from "../ui/states.tsx";
@@ -21,8 +21,6 @@ import { Stream } from "./stream.tsx";
 import { askLab, useLab } from "./use-lab.ts";
 
 export function LabPage() {
-  const settings = useSettings();
-  if (settings === undefined) return <Page title="Crash lab">{null}</Page>;
   if (!settings.lab)
     return (
       <Page title="Crash lab">

@@ -4,9 +4,9 @@ import { Role } from "@tercet/gen/common/v1/access";
 import { type Order, OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { ExternalLink } from "lucide-react";
 import { useId } from "react";
-import { hasRole } from "../session/session.ts";
+import { hasRole, mayOperate } from "../session/session.ts";
+import { settings } from "../session/settings.ts";
 import { useAccount } from "../session/use-session.ts";
-import { useSettings } from "../session/use-settings.ts";
 import { OrderBadge } from "../ui/badge.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { formatMoney, msOf, shortId } from "../ui/format.ts";
@@ -145,7 +145,7 @@ const Items = ({ order }: { readonly order: Order }) => (
 );
 
 function Details({ order }: { readonly order: Order }) {
-  const operator = hasRole(useAccount(), Role.OPERATOR);
+  const operator = mayOperate(useAccount());
   const { paymentId, customerId, failure, updateTime, sagaIds } = order;
   const payment = operator ? (
     <Link to="/payments/$paymentId" params={{ paymentId }}>
@@ -189,12 +189,11 @@ const CANCELLABLE: ReadonlySet<OrderStatus> = new Set([OrderStatus.PENDING, Orde
 
 function Actions({ order, onChanged }: { readonly order: Order; readonly onChanged: () => void }) {
   const operator = hasRole(useAccount(), Role.OPERATOR);
-  const settings = useSettings();
   const cancel = useMutation(OrderService.method.cancelOrder);
   const note = useId();
   const links = [
-    ["Trace", settings?.traceUrl],
-    ["Logs", settings?.logsUrl],
+    ["Trace", settings.traceUrl],
+    ["Logs", settings.logsUrl],
   ] as const;
   return (
     <>

@@ -4,7 +4,7 @@ import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { CircleCheck, CircleX, Scale } from "lucide-react";
 import type { MoneyReport } from "../lab/lab-report.ts";
 import { readLab } from "../lab/use-lab.ts";
-import { useSettings } from "../session/use-settings.ts";
+import { settings } from "../session/settings.ts";
 import { OrderBadge } from "../ui/badge.tsx";
 import { formatMoney } from "../ui/format.ts";
 import { Page, Panel } from "../ui/page.tsx";
@@ -16,22 +16,21 @@ const LEAD = "What the provider holds against what the orders cost, of every ord
 
 /** The money audit of the embedded stack: the module of `pnpm audit:money`. */
 export function MoneyPage() {
-  const settings = useSettings();
   const money = useQuery({
     queryKey: ["money"],
     queryFn: ({ signal }) => readLab<MoneyReport>("money", signal),
-    enabled: settings?.lab === true,
+    enabled: settings.lab,
     refetchInterval: REFRESH_MS,
   });
   return (
     <Page title="Money" lead={LEAD}>
-      {settings?.lab === false && (
+      {!settings.lab && (
         <Empty icon={Scale} title="The audit is not here">
           It reads the databases and the provider's statements. Run pnpm audit:money where they can
           be reached.
         </Empty>
       )}
-      {settings?.lab === true && money.isPending && <Skeleton lines={6} label="Auditing" />}
+      {settings.lab && money.isPending && <Skeleton lines={6} label="Auditing" />}
       {money.isError && money.data === undefined && (
         <ErrorPanel
           error={money.error}

@@ -8,7 +8,7 @@ import { CircleCheck } from "lucide-react";
 import type { ReactNode } from "react";
 import { readLab } from "../lab/use-lab.ts";
 import { LATE_REASONS } from "../sagas/late-reason.ts";
-import { useSettings } from "../session/use-settings.ts";
+import { settings } from "../session/settings.ts";
 import { Badge, SagaBadge } from "../ui/badge.tsx";
 import { formatSpan, msOf, shortId } from "../ui/format.ts";
 import { useNow } from "../ui/now.ts";
@@ -199,14 +199,13 @@ interface Worker {
 
 /** The workers that live: in the embedded stack. Elsewhere the dashboards show them. */
 function Workers() {
-  const settings = useSettings();
   const workers = useQuery({
     queryKey: ["workers"],
     queryFn: ({ signal }) => readLab<Worker[]>("workers", signal),
-    enabled: settings?.lab === true,
+    enabled: settings.lab,
     refetchInterval: REFRESH_MS / 2,
   });
-  if (settings?.lab === false) return null;
+  if (!settings.lab) return null;
   return (
     <Panel title="Workers" flush>
       <table className="table">

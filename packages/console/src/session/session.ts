@@ -1,9 +1,10 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import type { Role } from "@tercet/gen/common/v1/access";
+import { Role } from "@tercet/gen/common/v1/access";
 import { IdentityService, type TokenResponse } from "@tercet/gen/identity/v1/identity";
 import { deviceToken, keepDeviceToken } from "./devices.ts";
+import { settings } from "./settings.ts";
 
 /** The signed-in user, as every tab of the browser knows them. */
 export interface Account {
@@ -59,6 +60,10 @@ export const sessionState = (): SessionState => state;
 
 export const hasRole = (account: Account | undefined, role: Role): boolean =>
   account?.roles.includes(role) ?? false;
+
+/** Whether operators' pages are for this user, here. */
+export const mayOperate = (account: Account | undefined): boolean =>
+  settings.operators && hasRole(account, Role.OPERATOR);
 
 export async function signIn(email: string, password: string): Promise<void> {
   adopt(await identity.login({ email, password, deviceToken: deviceToken(email) }));

@@ -1,5 +1,7 @@
 /** What the place that serves the console says of itself: `/console.json`. */
-export interface Settings {
+interface Settings {
+  /** Whether operators' methods can be called here; gateways do not route them. */
+  readonly operators: boolean;
   /** Whether this is the embedded stack of `pnpm start`, with its crash lab. */
   readonly lab: boolean;
   /** The seeded users, who sign in with one click; only in the embedded stack. */
@@ -9,15 +11,19 @@ export interface Settings {
   readonly logsUrl?: string;
 }
 
-const NONE: Settings = { lab: false, users: [] };
+const DEFAULTS: Settings = { operators: true, lab: false, users: [] };
 
-/** Resolves to no settings where there are none. */
-export async function loadSettings(): Promise<Settings> {
+/** Read once, before the first page. */
+export const settings: Settings = await load();
+
+async function load(): Promise<Settings> {
   try {
     const response = await fetch("/console.json");
     const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-    return response.ok && isJson ? { ...NONE, ...((await response.json()) as Settings) } : NONE;
+    return response.ok && isJson
+      ? { ...DEFAULTS, ...((await response.json()) as Partial<Settings>) }
+      : DEFAULTS;
   } catch {
-    return NONE;
+    return DEFAULTS;
   }
 }

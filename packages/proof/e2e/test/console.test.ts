@@ -202,7 +202,7 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
     await page.getByRole("link", { name: "My orders" }).click();
     await page.getByRole("table").waitFor();
     await page.getByRole("button", { name: "Account of Alice" }).click();
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await Promise.all([
       page.getByLabel("Password").waitFor(),
       other.getByLabel("Password").waitFor(),
@@ -316,7 +316,7 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
       await page.getByRole("row", { name: /this browser/ }).waitFor();
       await look("account");
       await page.getByRole("button", { name: "Account of Alice" }).click();
-      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByRole("button", { name: "Sign out", exact: true }).click();
       await enterAs(page, "Olivia");
       for (const [link, sign] of [
         ["Overview", "Orders by outcome"],

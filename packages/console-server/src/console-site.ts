@@ -9,6 +9,8 @@ export interface ConsoleSettings {
   /** Addresses of other tools for one order, with `{orderId}` in them. */
   readonly traceUrl?: string | undefined;
   readonly logsUrl?: string | undefined;
+  /** Whether operators' methods can be called here. By default they can. */
+  readonly operators?: boolean;
   /** Whether the crash lab is there. */
   readonly lab?: boolean;
   /** The seeded users, who sign in with one click. */
@@ -39,7 +41,8 @@ const POLICY = [
   "require-trusted-types-for 'script'",
 ].join("; ");
 
-const HEADERS: Readonly<Record<string, string>> = {
+/** Of every response with something of the console, wherever it is served. */
+export const SITE_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": POLICY,
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
@@ -69,7 +72,7 @@ export async function serveConsole(
   { folder, settings }: ConsoleSite,
 ): Promise<(request: FastifyRequest, reply: FastifyReply) => boolean> {
   app.get("/console.json", (_request, reply) =>
-    reply.headers(HEADERS).header("cache-control", "no-store").send(settings),
+    reply.headers(SITE_HEADERS).header("cache-control", "no-store").send(settings),
   );
   if (folder === undefined) {
     app.get("/", (_request, reply) =>
@@ -84,7 +87,7 @@ export async function serveConsole(
     setHeaders: (reply, path) => {
       const lasting = HASHED.test(path.replace(/\.(br|gz)$/, ""));
       void reply
-        .headers(HEADERS)
+        .headers(SITE_HEADERS)
         .header("cache-control", lasting ? "public, max-age=31536000, immutable" : "no-cache");
     },
   });
