@@ -36,7 +36,8 @@ const KNIP = "knip --config scripts/checks/knip.jsonc --no-config-hints";
 /** Copies of published contracts are not reformatted. */
 const BUF_FORMAT =
   "buf format --diff --exit-code --exclude-path proto/buf --exclude-path proto/grpc";
-const HADOLINT = "hadolint --failure-threshold style infra/docker/Dockerfile";
+const HADOLINT =
+  "hadolint --failure-threshold style infra/docker/Dockerfile infra/docker/console.Dockerfile";
 const FROM_SOURCE = "node --conditions=source";
 const CONTRACTS = `${FROM_SOURCE} packages/proof/contracts/src/main.ts`;
 const KONG = `${FROM_SOURCE} gateway/src/main.ts --check`;
@@ -138,7 +139,7 @@ export const checks: readonly Check[] = [
   check("licences", "the licence of every package is allowed", checkLicences),
   check("advisories", "no package has a known vulnerability; needs network", checkAdvisories),
   check("signatures", "packages have their registry's signature; needs network", checkSignatures),
-  check("dockerfile", "infra/docker/Dockerfile passes hadolint", HADOLINT, "hadolint"),
+  check("dockerfile", "the Dockerfiles pass hadolint", HADOLINT, "hadolint"),
   check("workflows", "GitHub's workflows follow our rules; what they name exists", checkWorkflows),
   check(
     "actionlint",

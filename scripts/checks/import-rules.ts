@@ -49,13 +49,14 @@ const mayImport: Record<string, readonly string[]> = {
     "lab",
     "stack",
     "admin",
+    "console-server",
     ...serviceNames,
   ],
   perf: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
   // What a stranger would write.
   examples: ["gen"],
   // Programs of the repository, which run from source.
-  infra: ["cli", "gateway", "service", ...serviceNames],
+  infra: ["cli", "console-server", "gateway", "service", ...serviceNames],
   scripts: ["cli", "gateway", "service", "infra", ...serviceNames],
 };
 

@@ -55,6 +55,7 @@ const shots: readonly Shot[] = [
   { name: "order-retried", user: "alice", path: "/orders", prepare: open("Sencha, 100 g") },
   { name: "order-refunded", user: "alice", path: "/orders", prepare: open("First pressing") },
   { name: "order-cancelled", user: "alice", path: "/orders", prepare: open("Kitchen scale") },
+  { name: "account", user: "alice", path: "/account" },
   { name: "overview", user: "olivia", path: "/overview" },
   { name: "orders", user: "olivia", path: "/orders" },
   { name: "sagas", user: "olivia", path: "/sagas" },
