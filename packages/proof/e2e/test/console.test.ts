@@ -1,4 +1,8 @@
-import { onPath } from "@tercet/cli";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { onPath, ROOT } from "@tercet/cli";
+import { envToConfig as consoleConfig, startConsoleServer } from "@tercet/console-server";
+import { parseKongConfig } from "@tercet/gateway";
 import { logIn } from "@tercet/stack";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,6 +17,7 @@ import {
   visit,
 } from "./console/visitor.ts";
 import { expectInvariants } from "./expect-invariants.ts";
+import { startKong } from "./kong/kong.ts";
 import { patient } from "./patience.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
 
@@ -269,6 +274,35 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
       const response = await fetch(system.stack.urls.edge + path);
       expect(response.status, path).toBe(403);
     }
+  });
+
+  test("behind Kong a customer orders and watches live, and operators' pages are not there", async () => {
+    await using server = await startConsoleServer(consoleConfig({ HOST: "127.0.0.1", PORT: "0" }));
+    await using kong = await startKong(
+      parseKongConfig(await readFile(join(ROOT, "gateway/kong.yml"), "utf8")),
+      { ...system.stack.urls, console: server.url },
+    );
+    const visitKong = () => visit(browser, kong.url, { timeoutMs: TIMEOUT });
+    await using customer = await visitKong();
+    const { page } = customer;
+    const email = `kim-${crypto.randomUUID()}@example.com`;
+    await signUp(page, { name: "Kim", email, password: "correct horse" });
+    const orderId = await buy(page, "Blue mug", "Slow");
+    await page.getByRole("button", { name: "charge, attempt 1, running" }).waitFor();
+    await page.getByRole("heading", { name: "Confirmed" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { name: "Confirmed" }).waitFor();
+    expect(page.url()).toBe(`${kong.url}/orders/${orderId}`);
+    expect(customer.complaints).toEqual([]);
+
+    await using operator = await visitKong();
+    await signIn(operator.page, system.stack.users.olivia);
+    const rail = operator.page.getByRole("navigation", { name: "Main" });
+    expect(await rail.locator(".rail-link").allInnerTexts()).toEqual(["Orders", "API"]);
+    await operator.page.goto(`${kong.url}/sagas`);
+    await operator.page.getByRole("heading", { name: /CreateOrder/ }).waitFor();
+    expect(operator.calls.filter((call) => /SagaService|ListPayments/.test(call))).toEqual([]);
+    expect(operator.complaints).toEqual([]);
   });
 
   test("the API reference calls a method as the signed-in user", async () => {
