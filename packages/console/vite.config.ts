@@ -34,6 +34,18 @@ export default defineConfig({
     // No file is written into a page as data: the policy of the page allows only files.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Few files: each is compressed by itself, and a release changes few of them.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "libraries", priority: 2, test: /node_modules/ },
+            { name: "console", priority: 1, test: /gen\/src\/|src\/(account|orders|session|ui)\// },
+            { name: "operators", test: /src\/(overview|payments|sagas)\/|stock-page/ },
+          ],
+        },
+      },
+    },
     reportCompressedSize: false,
   },
   server: { proxy: { "^/([a-z]+\\.v[0-9]+\\.|lab/|console.json|openapi.json)": target } },
