@@ -8,6 +8,7 @@ import "./styles/gantt.css";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
+import { ShieldAlert } from "lucide-react";
 import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { SignIn } from "./frame/sign-in.tsx";
@@ -17,11 +18,12 @@ import { createQueryClient } from "./session/queries.ts";
 import { type Account, resume } from "./session/session.ts";
 import { transport } from "./session/transport.ts";
 import { useSession } from "./session/use-session.ts";
-import { Skeleton } from "./ui/states.tsx";
+import { Empty, Skeleton } from "./ui/states.tsx";
 import { Toasts } from "./ui/toasts.tsx";
 
 function App() {
   const session = useSession();
+  if (!isSecureContext) return <NeedsHttps />;
   switch (session.kind) {
     case "starting":
       return (
@@ -39,6 +41,15 @@ function App() {
       return <SignedIn key={session.account.id} account={session.account} />;
   }
 }
+
+/** Elsewhere browsers have no locks, which tabs need to share a session. */
+const NeedsHttps = () => (
+  <main className="starting">
+    <Empty icon={ShieldAlert} title="The console needs HTTPS">
+      Open it at an address that begins with https://, or at localhost.
+    </Empty>
+  </main>
+);
 
 function SignedIn({ account }: { readonly account: Account }) {
   const [router] = useState(() => createConsoleRouter(account));

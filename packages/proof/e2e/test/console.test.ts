@@ -29,6 +29,8 @@ if (chromiumPath === undefined)
 /** A crash is noticed soon, and a refund that is refused waits for an operator soon. */
 const SETTINGS = { SAGA_LEASE_MS: "1500", SAGA_COMPENSATION_BUDGET_MS: "3000" };
 const TIMEOUT = patient(20_000);
+/** For a browser neither HTTPS nor localhost. */
+const INSECURE_HOST = "console.test";
 
 describe.skipIf(chromiumPath === undefined)("the console", () => {
   let folder: TestFolder;
@@ -40,7 +42,10 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
     system = await startConsoleStack(folder.path, SETTINGS);
     browser = await chromium.launch({
       executablePath: chromiumPath ?? "",
-      args: ["--no-sandbox", "--disable-gpu", "--no-first-run"],
+      args: [
+        ...["--no-sandbox", "--disable-gpu", "--no-first-run"],
+        `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
+      ],
       timeout: patient(60_000),
     });
   });
@@ -303,6 +308,10 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
     await operator.page.getByRole("heading", { name: /CreateOrder/ }).waitFor();
     expect(operator.calls.filter((call) => /SagaService|ListPayments/.test(call))).toEqual([]);
     expect(operator.complaints).toEqual([]);
+
+    const insecure = kong.url.replace("127.0.0.1", INSECURE_HOST);
+    await using stranger = await visit(browser, insecure, { timeoutMs: TIMEOUT });
+    await stranger.page.getByText("The console needs HTTPS").waitFor();
   });
 
   test("the API reference calls a method as the signed-in user", async () => {

@@ -19,7 +19,7 @@ const FOLDER = join(ROOT, "reports/console");
 const help = `Usage: pnpm console:screenshots [--help]
 
 Starts a system of its own, places the orders of the demo, breaks things in the crash lab, and
-writes pictures of every page to reports/console: light and dark, 1440 and 390 pixels wide.
+writes pictures of every page to reports/console: light and dark, 1440 and 360 pixels wide.
 Needs chromium in PATH.`;
 
 /** How long orders are placed before something is broken, and until it has recovered. */
@@ -95,7 +95,7 @@ await runCommand({
     });
     try {
       for (const theme of ["light", "dark"] as const)
-        for (const width of [1440, 390]) await takeAll(browser, stack, theme, width);
+        for (const width of [1440, 360]) await takeAll(browser, stack, theme, width);
     } finally {
       await browser.close();
     }
