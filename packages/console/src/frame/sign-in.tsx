@@ -38,7 +38,7 @@ export function SignIn() {
         {settings.users.length > 0 && <SeededUsers />}
         {isNew ? <SignUpForm /> : <SignInForm />}
         <p className="entry-switch">
-          {isNew ? "You have an account?" : "You are new here?"}{" "}
+          {isNew ? "Have an account?" : "New here?"}{" "}
           <button type="button" className="link" onClick={() => setIsNew(!isNew)}>
             {isNew ? "Sign in" : "Create an account"}
           </button>

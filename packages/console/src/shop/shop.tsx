@@ -27,7 +27,7 @@ export function Shop() {
   return (
     <Page
       title="Shop"
-      lead="Real orders of a simulated payment provider. Pick a card for its fault."
+      lead="The orders are real, the payment provider is simulated: pick a test card for what it does."
     >
       <div className="shop">
         <div className="products-column">

@@ -10,7 +10,15 @@ import {
   temporaryFolder,
   terminalListener,
 } from "@tercet/cli";
-import { ANY_PORT, envToConfig, runDemo, type Stack, startStack } from "@tercet/stack";
+import {
+  ANY_PORT,
+  type Api,
+  envToConfig,
+  logIn,
+  runDemo,
+  type Stack,
+  startStack,
+} from "@tercet/stack";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { Lab } from "./lab.ts";
 
@@ -24,20 +32,30 @@ Needs chromium in PATH.`;
 
 /** How long orders are placed before something is broken, and until it has recovered. */
 const WARM_UP_MS = 15_000;
+const LOAD_MS = 6_000;
 const RECOVERY_MS = 9_000;
 /** Data that arrives after a page is there. */
 const SETTLED_MS = 1_200;
 const TIMEOUT_MS = 60_000;
 
+/** Orders of alice whose pictures say something, by their ids. */
+interface Samples {
+  readonly retried: string;
+  readonly refunded: string;
+  readonly cancelled: string;
+  /** Its worker was killed. */
+  readonly takenOver: string;
+}
+
 interface Shot {
   readonly name: string;
   readonly user: "alice" | "olivia" | undefined;
-  readonly path: string;
-  readonly prepare?: (page: Page) => Promise<void>;
+  readonly path: string | ((samples: Samples) => string);
+  readonly prepare?: (page: Page, lab: Lab) => Promise<void>;
 }
 
-const open = (text: string) => async (page: Page) => {
-  await page.getByRole("row").filter({ hasText: text }).first().locator(".row-link").click();
+const openFirst = async (page: Page) => {
+  await page.locator(".row-link").first().click();
 };
 
 const shots: readonly Shot[] = [
@@ -52,19 +70,31 @@ const shots: readonly Shot[] = [
     },
   },
   { name: "my-orders", user: "alice", path: "/orders" },
-  { name: "order-retried", user: "alice", path: "/orders", prepare: open("Sencha, 100 g") },
-  { name: "order-refunded", user: "alice", path: "/orders", prepare: open("First pressing") },
-  { name: "order-cancelled", user: "alice", path: "/orders", prepare: open("Kitchen scale") },
+  { name: "order", user: "alice", path: ({ takenOver }) => `/orders/${takenOver}` },
+  { name: "order-retried", user: "alice", path: ({ retried }) => `/orders/${retried}` },
+  { name: "order-refunded", user: "alice", path: ({ refunded }) => `/orders/${refunded}` },
+  { name: "order-cancelled", user: "alice", path: ({ cancelled }) => `/orders/${cancelled}` },
   { name: "account", user: "alice", path: "/account" },
   { name: "overview", user: "olivia", path: "/overview" },
   { name: "orders", user: "olivia", path: "/orders" },
   { name: "sagas", user: "olivia", path: "/sagas" },
-  { name: "saga", user: "olivia", path: "/sagas?state=COMPENSATED", prepare: open("place-order") },
+  { name: "saga", user: "olivia", path: "/sagas?state=COMPENSATED", prepare: openFirst },
   { name: "payments", user: "olivia", path: "/payments" },
-  { name: "payment", user: "olivia", path: "/payments?status=REFUNDED", prepare: open("Refunded") },
+  { name: "payment", user: "olivia", path: "/payments?status=REFUNDED", prepare: openFirst },
   { name: "money", user: "olivia", path: "/money" },
   { name: "stock", user: "olivia", path: "/stock" },
-  { name: "crash-lab", user: "olivia", path: "/lab" },
+  {
+    name: "crash-lab",
+    user: "olivia",
+    path: "/lab",
+    prepare: async (page, lab) => {
+      lab.setOrdering(true);
+      await page.waitForTimeout(LOAD_MS);
+      await lab.inject("kill-order");
+      await page.waitForTimeout(RECOVERY_MS);
+      lab.setOrdering(false);
+    },
+  },
   { name: "api", user: "olivia", path: "/docs" },
 ];
 
@@ -86,7 +116,7 @@ await runCommand({
     });
     lab.attach(stack);
     await using _ = lab;
-    await fillWithOrders(stack, lab, terminal, signal);
+    const samples = await fillWithOrders(stack, lab, terminal, signal);
     await mkdir(FOLDER, { recursive: true });
     const browser = await chromium.launch({
       executablePath,
@@ -95,7 +125,8 @@ await runCommand({
     });
     try {
       for (const theme of ["light", "dark"] as const)
-        for (const width of [1440, 360]) await takeAll(browser, stack, theme, width);
+        for (const width of [1440, 360])
+          await takeAll(browser, { stack, lab, samples }, theme, width);
     } finally {
       await browser.close();
     }
@@ -109,7 +140,7 @@ async function fillWithOrders(
   lab: Lab,
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Samples> {
   const passwords = {
     alice: stack.users.alice.password,
     olivia: stack.users.olivia.password,
@@ -124,11 +155,50 @@ async function fillWithOrders(
   await sleep(RECOVERY_MS, undefined, { signal });
   await lab.inject("kill-order");
   await sleep(RECOVERY_MS, undefined, { signal });
+  lab.setOrdering(false);
+  terminal.line("placing orders for their pictures");
+  return await placeSamples(stack);
+}
+
+async function placeSamples({ urls: { edge }, users }: Stack): Promise<Samples> {
+  const { orders } = await logIn(edge, users.alice);
+  const place = async (sku: string, token: string): Promise<string> => {
+    const { id } = await orders.createOrder({
+      requestId: crypto.randomUUID(),
+      items: [{ sku, quantity: 1 }],
+      paymentMethod: { token },
+    });
+    return id;
+  };
+  const cancelled = await place("SCALE", "tok_visa");
+  await orders.cancelOrder({ orderId: cancelled, requestId: crypto.randomUUID() });
+  return {
+    cancelled,
+    retried: await place("MUG-BLUE", "tok_flaky"),
+    refunded: await place("VINYL-FIRST-PRESS", "tok_visa"),
+    takenOver: await findTakenOver(orders),
+  };
+}
+
+/** The newest order that two workers moved; if there is none, the newest one. */
+async function findTakenOver(orders: Api["orders"]): Promise<string> {
+  const { orders: newest } = await orders.listOrders({ pageSize: 100 });
+  for (const { id } of newest) {
+    const { timeline } = await orders.getOrder({ orderId: id });
+    if (new Set(timeline.map(({ worker }) => worker)).size > 1) return id;
+  }
+  return newest[0]?.id ?? "";
+}
+
+interface Scene {
+  readonly stack: Stack;
+  readonly lab: Lab;
+  readonly samples: Samples;
 }
 
 async function takeAll(
   browser: Browser,
-  stack: Stack,
+  { stack, lab, samples }: Scene,
   theme: "light" | "dark",
   width: number,
 ): Promise<void> {
@@ -148,8 +218,9 @@ async function takeAll(
       await page.getByRole("navigation", { name: "Main" }).waitFor();
     }
     user = shot.user;
-    await page.goto(stack.urls.edge + shot.path);
-    await shot.prepare?.(page);
+    const path = typeof shot.path === "string" ? shot.path : shot.path(samples);
+    await page.goto(stack.urls.edge + path);
+    await shot.prepare?.(page, lab);
     await page.waitForTimeout(SETTLED_MS);
     await page.screenshot({ path: join(FOLDER, `${shot.name}-${theme}-${width}.png`) });
     await page.close();
