@@ -33,6 +33,7 @@ test("every response is under the policy, also that there is no such file", asyn
   for (const [path, status, init] of [
     ["/", 200, BROWSER],
     ["/orders/01a2210e", 200, BROWSER],
+    ["/orders/01a2210e", 200, { ...BROWSER, method: "HEAD" }],
     ["/assets/index-abc.js", 200, {}],
     ["/console.json", 200, {}],
     ["/assets/none.js", 404, {}],

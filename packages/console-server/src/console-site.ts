@@ -93,7 +93,7 @@ export async function serveConsole(
   });
   return (request, reply) => {
     const wantsPage = request.headers.accept?.includes("text/html") === true;
-    if (request.method !== "GET" || !wantsPage) return false;
+    if (!["GET", "HEAD"].includes(request.method) || !wantsPage) return false;
     void reply.sendFile("index.html");
     return true;
   };
