@@ -26,11 +26,16 @@ const mayImport: Record<string, readonly string[]> = {
   // What operates it, wherever it runs: by its API alone.
   admin: ["cli", "gen", "service"],
   gateway: ["cli", "gen", "service"],
-  stack: ["cli", "gateway", "gen", "service", "saga", ...serviceNames],
+  // In the browser: it knows the contracts alone.
+  console: ["gen"],
+  // What serves its files.
+  "console-server": [],
+  stack: ["cli", "console-server", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
   // independent; nothing here depends on perf.
   audit: ["cli", "gen", "service", "stack", ...serviceNames],
   chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
+  lab: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: [
@@ -41,15 +46,17 @@ const mayImport: Record<string, readonly string[]> = {
     "saga",
     "audit",
     "chaos",
+    "lab",
     "stack",
     "admin",
+    "console-server",
     ...serviceNames,
   ],
   perf: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
   // What a stranger would write.
   examples: ["gen"],
   // Programs of the repository, which run from source.
-  infra: ["cli", "gateway", "service", ...serviceNames],
+  infra: ["cli", "console-server", "gateway", "service", ...serviceNames],
   scripts: ["cli", "gateway", "service", "infra", ...serviceNames],
 };
 
