@@ -28,6 +28,12 @@ export interface GateOptions {
  */
 export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
   return (context) => {
+    const { correlationId: admitted, observed: before } = context.values.get(callKey);
+    if (before !== undefined) {
+      // The short way has begun this call, and handed it over with a body that it does not read.
+      context.responseHeader.set(CORRELATION_HEADER, admitted);
+      return Promise.resolve();
+    }
     const observed = countMisses(
       options.observe(context.method, context.protocolName, context.requestHeader),
       context,

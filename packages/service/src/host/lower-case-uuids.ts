@@ -9,13 +9,17 @@ import { field as fieldRules } from "@tercet/gen/buf/validate/validate";
  * validation, which accepts both cases, and precedes the handler, which sees one spelling.
  */
 export const lowerCaseUuids: Interceptor = (next) => (req) => {
-  if (!req.stream) convert(reflect(req.method.input, req.message as Message));
+  if (!req.stream) lowerCaseUuidsIn(req.method.input, req.message as Message);
   return next(req.stream ? { ...req, message: convertAll(req.method.input, req.message) } : req);
 };
 
+/** Converts the UUIDs of one message. */
+export const lowerCaseUuidsIn = (desc: DescMessage, message: Message): void =>
+  convert(reflect(desc, message));
+
 async function* convertAll(desc: DescMessage, messages: AsyncIterable<Message>) {
   for await (const message of messages) {
-    convert(reflect(desc, message));
+    lowerCaseUuidsIn(desc, message);
     yield message;
   }
 }

@@ -1,0 +1,84 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** A name as Node writes it. */
+const PLAIN_NAME = /^[a-z0-9-]+$/;
+
+/**
+ * The headers of a request as `Headers`, which are built when they are first changed or listed:
+ * that costs as much as decoding a message, and most calls only look some up.
+ */
+export class RequestHeaders implements Headers {
+  readonly #given: IncomingHttpHeaders;
+  #built: Headers | undefined;
+
+  /** @param given as Node parses them: names in lower case, HTTP/2's own beginning with ":" */
+  constructor(given: IncomingHttpHeaders) {
+    this.#given = given;
+  }
+
+  get #headers(): Headers {
+    this.#built ??= toHeaders(this.#given);
+    return this.#built;
+  }
+
+  get(name: string): string | null {
+    if (this.#built === undefined && PLAIN_NAME.test(name)) {
+      const value = this.#given[name];
+      if (value === undefined) return null;
+      if (typeof value === "string") return value;
+    }
+    return this.#headers.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== null;
+  }
+
+  append(name: string, value: string): void {
+    this.#headers.append(name, value);
+  }
+
+  set(name: string, value: string): void {
+    this.#headers.set(name, value);
+  }
+
+  delete(name: string): void {
+    this.#headers.delete(name);
+  }
+
+  getSetCookie(): string[] {
+    return this.#headers.getSetCookie();
+  }
+
+  forEach(visit: (value: string, key: string, parent: Headers) => void, thisArg?: unknown): void {
+    this.#headers.forEach((value, name) => visit.call(thisArg, value, name, this));
+  }
+
+  entries(): ReturnType<Headers["entries"]> {
+    return this.#headers.entries();
+  }
+
+  keys(): ReturnType<Headers["keys"]> {
+    return this.#headers.keys();
+  }
+
+  values(): ReturnType<Headers["values"]> {
+    return this.#headers.values();
+  }
+
+  [Symbol.iterator](): ReturnType<Headers["entries"]> {
+    return this.entries();
+  }
+}
+
+// For `instanceof`.
+Object.setPrototypeOf(RequestHeaders.prototype, Headers.prototype);
+
+function toHeaders(given: IncomingHttpHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(given)) {
+    if (name.startsWith(":") || value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
+  }
+  return headers;
+}
