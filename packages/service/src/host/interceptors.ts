@@ -114,8 +114,19 @@ const deadline: Interceptor = (next) => async (req) => {
     return res.stream ? { ...res, message: messagesUntilAborted(res.message, req.signal) } : res;
   }
   using timed = withTimeout(req.signal, left, deadlineExceeded);
-  return await untilAborted(next({ ...req, signal: timed.signal }), timed.signal);
+  try {
+    return await untilAborted(next({ ...req, signal: timed.signal }), timed.signal);
+  } catch (error) {
+    // Connect's own timer may be the first.
+    throw isDeadlineOf(req.signal, error) ? deadlineExceeded() : error;
+  }
 };
+
+const isDeadlineOf = (signal: AbortSignal, error: unknown): boolean =>
+  signal.aborted &&
+  error === signal.reason &&
+  error instanceof ConnectError &&
+  error.code === Code.DeadlineExceeded;
 
 export const deadlineExceeded = () =>
   new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);
