@@ -6,10 +6,11 @@ import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-g
 import { metrics } from "@opentelemetry/api";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { commonErrorCodes, RequestError, reasonToConnectError } from "../errors.ts";
+import { networkOf } from "./address.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { watchLoopDelay } from "./loop-delay.ts";
 import type { Principal } from "./principal.ts";
-import { refuse } from "./refusal.ts";
+import { afterRequest, refuse } from "./refusal.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 /** Rates are calls per second; 0: no limit. Twice as many may come at once. */
@@ -121,7 +122,7 @@ export class Admission implements Disposable {
     admitted: () => void,
   ): void {
     const known = this.#knownCaller(request.headers.authorization);
-    const key = known?.subject ?? request.ip ?? "unknown";
+    const key = known?.subject ?? networkOf(request.ip ?? "unknown");
     const { raw } = reply;
     if (known?.roles.has("service")) {
       raw.once("close", this.#working.enter(key));
@@ -159,7 +160,8 @@ export class Admission implements Disposable {
     this.#refused.add(1, { reason: refusal.reason });
     reply.hijack();
     const error = reasonToConnectError(refusal, commonErrorCodes[refusal.reason]);
-    refuse(request.raw, reply.raw, error, reply.getHeaders() as Record<string, string>);
+    const headers = reply.getHeaders() as Record<string, string>;
+    afterRequest(request.raw, () => refuse(request.raw, reply.raw, error, headers));
   }
 }
 
