@@ -24,6 +24,8 @@ const MAX_BYTES = 8_192;
 
 /** What the handler does. */
 interface Plan {
+  /** Whether it uses its context. */
+  readonly looks: boolean;
   readonly headers: readonly (readonly [string, string])[];
   readonly trailers: readonly (readonly [string, string])[];
   readonly waits: boolean;
@@ -36,25 +38,31 @@ let plan: Plan;
 let seen: Record<string, unknown>[] = [];
 const recorded = recordTelemetry();
 
-const answer = async (context: HandlerContext, message: Message, response: (text: string) => Message) => {
-  const { method, requestHeader, responseHeader, responseTrailer } = context;
+const answer = async (
+  context: HandlerContext,
+  message: Message,
+  response: (text: string) => Message,
+) => {
+  const { method } = context;
   const timeoutMs = context.timeoutMs();
-  seen.push({
-    method: method.name,
-    service: context.service.typeName,
-    protocol: context.protocolName,
-    requestMethod: context.requestMethod,
-    path: new URL(context.url).pathname,
-    message: toJson(method.input, message),
-    headers: [...requestHeader].filter(([name]) => name !== "host"),
-    absent: requestHeader.get("x-absent"),
-    hasDeadline: timeoutMs !== undefined,
-    seconds: Math.round((remainingMs(context) ?? 0) / 1_000),
-    subject: context.values.get(principalKey)?.subject,
-    aborted: plan.waits && context.signal.aborted,
-  });
-  for (const [name, value] of plan.headers) responseHeader.append(name, value);
-  for (const [name, value] of plan.trailers) responseTrailer.append(name, value);
+  // The short way builds what a handler uses: some use nothing.
+  if (plan.looks)
+    seen.push({
+      method: method.name,
+      service: context.service.typeName,
+      protocol: context.protocolName,
+      requestMethod: context.requestMethod,
+      path: new URL(context.url).pathname,
+      message: toJson(method.input, message),
+      headers: [...context.requestHeader].filter(([name]) => name !== "host"),
+      absent: context.requestHeader.get("x-absent"),
+      hasDeadline: timeoutMs !== undefined,
+      seconds: Math.round((remainingMs(context) ?? 0) / 1_000),
+      subject: context.values.get(principalKey)?.subject,
+      aborted: context.signal.aborted,
+    });
+  for (const [name, value] of plan.headers) context.responseHeader.append(name, value);
+  for (const [name, value] of plan.trailers) context.responseTrailer.append(name, value);
   if (plan.waits) await new Promise((resolve) => setImmediate(resolve));
   const failure = plan.fails();
   if (failure !== undefined) throw failure;
@@ -127,27 +135,37 @@ const listProducts = CatalogService.method.listProducts;
 const putProduct = CatalogService.method.putProduct;
 const getOrder = OrderService.method.getOrder;
 
+/** Mostly what a client sends, now and then what none should. */
+const mostly = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>) =>
+  fc.oneof({ arbitrary: usual, weight: 12 }, { arbitrary: odd, weight: 1 });
+
 const product = fc.record({
-  sku: fc.constantFrom("TEA", "tea"),
-  name: fc.constantFrom("Tea", "", "Thé"),
+  sku: mostly(fc.constant("TEA"), fc.constant("tea")),
+  name: mostly(fc.constantFrom("Tea", "Thé"), fc.constant("")),
   description: fc.constantFrom("", "x", "x".repeat(2_000)),
-  price: fc.constantFrom({ currencyCode: "EUR", minorUnits: 1n }, undefined),
+  price: mostly(
+    fc.constant<{ currencyCode: string; minorUnits: bigint } | undefined>({
+      currencyCode: "EUR",
+      minorUnits: 1n,
+    }),
+    fc.constant(undefined),
+  ),
 });
 const given: fc.Arbitrary<{ method: DescMethod; message: Record<string, unknown> }> = fc.oneof(
   fc.record({
     method: fc.constant(listProducts),
     message: fc.record({
-      pageSize: fc.constantFrom(0, 7, -1),
-      pageToken: fc.constantFrom("", "abc", "not valid"),
+      pageSize: mostly(fc.constantFrom(0, 7), fc.constant(-1)),
+      pageToken: mostly(fc.constantFrom("", "abc"), fc.constant("not valid")),
     }),
   }),
   fc.record({
     method: fc.constant(getOrder),
-    message: fc.record({ orderId: fc.constantFrom(ORDER_ID, ORDER_ID.toLowerCase(), "", "x") }),
+    message: fc.record({ orderId: mostly(fc.constant(ORDER_ID), fc.constantFrom("", "x")) }),
   }),
   fc.record({
     method: fc.constant(putProduct),
-    message: fc.record({ product, requestId: fc.constantFrom(ORDER_ID, "") }),
+    message: fc.record({ product, requestId: mostly(fc.constant(ORDER_ID), fc.constant("")) }),
   }),
 );
 
@@ -155,7 +173,14 @@ const TYPES = [
   ...["grpc", "grpc+proto", "grpc+json", "grpc-web", "grpc-web+proto", "grpc-web+json"],
   ...["proto", "json"],
 ];
-const ODD_TYPES = ["grpc-web-text", "connect+json", "JSON", "json; charset=utf-8", "xml", "grpc+xml"];
+const ODD_TYPES = [
+  "grpc-web-text",
+  "connect+json",
+  "JSON",
+  "json; charset=utf-8",
+  "xml",
+  "grpc+xml",
+];
 
 const envelope = (message: Uint8Array, flags = 0, length = message.byteLength) => {
   const prefix = Buffer.alloc(5);
@@ -163,10 +188,6 @@ const envelope = (message: Uint8Array, flags = 0, length = message.byteLength) =
   prefix.writeUInt32BE(length, 1);
   return Buffer.concat([prefix, message]);
 };
-
-/** Mostly what a client sends, now and then what none should. */
-const mostly = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>) =>
-  fc.oneof({ arbitrary: usual, weight: 5 }, { arbitrary: odd, weight: 1 });
 
 function encoded(method: DescMethod, message: Record<string, unknown>, isJson: boolean): Buffer {
   const full = create(method.input, message);
@@ -213,7 +234,8 @@ const call: fc.Arbitrary<LaneCall> = fc
     timeout: mostly(field(undefined, "5000"), field("0", "abc", "99999999", "30001")),
     id: field(undefined, "abc-1", "not valid"),
     origin: field(undefined, "http://shop.test", "http://other.test"),
-    authorization: mostly(field("role operator", "role customer"), field(undefined, "Bearer x")),
+    // Operators may call all of these methods, customers one.
+    authorization: mostly(field("role operator"), field(undefined, "role customer", "Bearer x")),
     extra: field(undefined, "a", "a, b", "é"),
   })
   .chain(({ given: { method, message }, type, ...of }) => {
@@ -256,12 +278,19 @@ const failures: readonly (() => Error | undefined)[] = [
     ]),
 ];
 const metadata = fc.array(
-  fc.constantFrom(["x-a", "1"], ["x-a", "2"], ["x-b-bin", "AAE"], ["set-cookie", "c=1"], ["X-Up", "u"]),
+  fc.constantFrom(
+    ["x-a", "1"],
+    ["x-a", "2"],
+    ["x-b-bin", "AAE"],
+    ["set-cookie", "c=1"],
+    ["X-Up", "u"],
+  ),
   { maxLength: 3 },
 ) as fc.Arbitrary<readonly (readonly [string, string])[]>;
 const plans: fc.Arbitrary<Plan> = fc.record({
   headers: metadata,
   trailers: metadata,
+  looks: fc.boolean(),
   waits: fc.boolean(),
   fails: mostly(
     fc.constant<() => Error | undefined>(() => undefined),
@@ -277,6 +306,6 @@ test("both lanes serve the same call alike", async () => {
       const [lean, stock] = lanes;
       expect(await observe(lean, one)).toEqual(await observe(stock, one));
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   );
 });

@@ -95,7 +95,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 function stable(given: object): Record<string, unknown> {
   const { date, ...headers } = given as Record<string, unknown>;
   const id = headers["x-correlation-id"];
-  return typeof id === "string" && UUID.test(id) ? { ...headers, "x-correlation-id": "new" } : headers;
+  return typeof id === "string" && UUID.test(id)
+    ? { ...headers, "x-correlation-id": "new" }
+    : headers;
 }
 
 /** What a service reports about its calls. */

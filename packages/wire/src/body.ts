@@ -18,6 +18,9 @@ export function readBody(
   isTooMuch: (first: Uint8Array, length: number) => boolean,
   done: (body: Body) => void,
 ): void {
+  // Without data, the end may come before anyone reads.
+  if (source.readableEnded) return done({ chunks: [], length: 0, isWhole: true });
+  if (source.destroyed) return;
   const chunks: Uint8Array[] = [];
   let length = 0;
   const finish = (isWhole: boolean) => {

@@ -7,3 +7,8 @@ export {
   type LeanOptions,
   type ReadMessage,
 } from "./lean-handler.ts";
+export {
+  type Connection,
+  createLeanTransport,
+  type LeanTransportOptions,
+} from "./lean-transport.ts";

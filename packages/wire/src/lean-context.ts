@@ -1,8 +1,8 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import { type Form, type NodeRequest, type PlainRequest, urlOf } from "./form.ts";
+import { LazyHeaders } from "./lazy-headers.ts";
 import { grpcStatusOk } from "./protocol.ts";
-import { RequestHeaders } from "./request-headers.ts";
 
 /** Why a call ends before its result: an error to respond with, or the caller has left. */
 const gone = () => new ConnectError("the call was cancelled", Code.Canceled);
@@ -48,7 +48,7 @@ export class LeanContext implements HandlerContext {
   }
 
   get requestHeader(): Headers {
-    this.#requestHeader ??= new RequestHeaders(this.#request.headers);
+    this.#requestHeader ??= new LazyHeaders(this.#request.headers);
     return this.#requestHeader;
   }
 

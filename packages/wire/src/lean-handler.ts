@@ -140,7 +140,6 @@ class LeanCall {
       this.#respond({ error: toConnectError(error) });
       return;
     }
-    if (this.#source.destroyed) return;
     this.#isReading = true;
     readBody(this.#source, this.#isTooMuch, (body) => this.#serve(body));
   }
@@ -149,7 +148,10 @@ class LeanCall {
     const { readMaxBytes } = this.#shared.options;
     if (!this.#plain.form.protocol.isEnveloped) return length > readMaxBytes;
     if (length > readMaxBytes + PREFIX_BYTES) return true;
-    return first.byteLength >= PREFIX_BYTES && Buffer.from(first.buffer, first.byteOffset, 5).readUInt32BE(1) > readMaxBytes;
+    return (
+      first.byteLength >= PREFIX_BYTES &&
+      Buffer.from(first.buffer, first.byteOffset, 5).readUInt32BE(1) > readMaxBytes
+    );
   };
 
   #serve(body: Body): void {

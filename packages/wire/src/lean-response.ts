@@ -48,7 +48,8 @@ export function respond(
     if (protocol === "connect") {
       if (flags !== 0) context.responseHeader.set("content-encoding", compression?.name ?? "");
       writeConnect(response, given, context, outcome, body ?? new Uint8Array());
-    } else if (protocol === "grpc-web") writeGrpcWeb(response, given, context, outcome, body, flags);
+    } else if (protocol === "grpc-web")
+      writeGrpcWeb(response, given, context, outcome, body, flags);
     else writeGrpc(response, given, context, outcome, body, flags);
   };
   if (!compress) return write(plain, 0);

@@ -6,9 +6,7 @@ export {
   type Compression,
   compressionNegotiate,
   createMethodSerializationLookup,
-  encodeEnvelope,
   mergeNonProtocolHeaders,
-  type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
 export {
   codeToHttpStatus,
@@ -23,7 +21,11 @@ export {
   contentTypeProto as contentTypeGrpcProto,
   grpcStatusOk,
   parseTimeout as parseGrpcTimeout,
+  requestHeaderWithCompression,
   setTrailerStatus,
+  validateResponse,
+  validateResponseWithCompression,
+  validateTrailer,
 } from "@connectrpc/connect/protocol-grpc";
 export {
   contentTypeJson as contentTypeGrpcWebJson,

@@ -76,7 +76,8 @@ function unaryBody(body: Bytes, given: Headers, check: Read, options: BoundedReq
     if (!header.has("accept-encoding")) header.set("accept-encoding", compression.name);
   }
   async function* checked() {
-    const bytes = await readAllBytes(body, options.readMaxBytes, length);
+    const reading = () => readAllBytes(body, options.readMaxBytes, length);
+    const bytes = await notifying(options, reading);
     yield await read(bytes, compression, check, options);
   }
   return { header, body: checked() };
@@ -90,8 +91,13 @@ async function* checkedEnvelopes(
 ): Bytes {
   const encoding = header.get("grpc-encoding") ?? header.get("connect-content-encoding");
   const compression = find(encoding, options);
-  for await (const envelope of pipe(body, transformSplitEnvelope(options.readMaxBytes)))
-    yield await checkedEnvelope(envelope, compression, check, options);
+  const envelopes = pipe(body, transformSplitEnvelope(options.readMaxBytes));
+  const source = envelopes[Symbol.asyncIterator]();
+  for (;;) {
+    const step = await notifying(options, () => source.next());
+    if (step.done) return;
+    yield await checkedEnvelope(step.value, compression, check, options);
+  }
 }
 
 async function checkedEnvelope(
@@ -178,13 +184,22 @@ async function decompress(
   }
 }
 
-async function refusing<T>({ onRefusal }: BoundedRequestOptions, work: () => Promise<T>) {
+const refusing = <T>(options: BoundedRequestOptions, work: () => Promise<T>): Promise<T> =>
+  notifying(options, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      throw unreadable(error);
+    }
+  });
+
+/** Notifies of what fails before a message is read. */
+async function notifying<T>({ onRefusal }: BoundedRequestOptions, work: () => Promise<T>) {
   try {
     return await work();
   } catch (error) {
-    const refusal = unreadable(error);
-    onRefusal(refusal);
-    throw refusal;
+    onRefusal(ConnectError.from(error));
+    throw error;
   }
 }
 

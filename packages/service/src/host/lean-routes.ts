@@ -93,7 +93,11 @@ const compiled = (
       lowerCaseUuidsIn(method.input, message);
       const output = create(
         method.output,
-        (await context.untilEnded(() => impl(message, context), leftMs, deadlineExceeded)) as Message,
+        (await context.untilEnded(
+          () => impl(message, context),
+          leftMs,
+          deadlineExceeded,
+        )) as Message,
       );
       finish();
       return output;

@@ -9,8 +9,8 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { LeanHandler } from "@tercet/wire";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "../telemetry/log.ts";
 import { accessOf } from "./access.ts";
 import { addressKey } from "./address.ts";

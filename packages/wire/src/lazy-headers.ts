@@ -4,10 +4,10 @@ import type { IncomingHttpHeaders } from "node:http";
 const PLAIN_NAME = /^[a-z0-9-]+$/;
 
 /**
- * The headers of a request as `Headers`, which are built when they are first changed or listed:
+ * What Node has parsed as `Headers`, which are built when they are first changed or listed:
  * that costs as much as decoding a message, and most calls only look some up.
  */
-export class RequestHeaders implements Headers {
+export class LazyHeaders implements Headers {
   readonly #given: IncomingHttpHeaders;
   #built: Headers | undefined;
 
@@ -51,7 +51,7 @@ export class RequestHeaders implements Headers {
   }
 
   forEach(visit: (value: string, key: string, parent: Headers) => void, thisArg?: unknown): void {
-    this.#headers.forEach((value, name) => visit.call(thisArg, value, name, this));
+    for (const [name, value] of this.#headers) visit.call(thisArg, value, name, this);
   }
 
   entries(): ReturnType<Headers["entries"]> {
@@ -72,7 +72,7 @@ export class RequestHeaders implements Headers {
 }
 
 // For `instanceof`.
-Object.setPrototypeOf(RequestHeaders.prototype, Headers.prototype);
+Object.setPrototypeOf(LazyHeaders.prototype, Headers.prototype);
 
 function toHeaders(given: IncomingHttpHeaders): Headers {
   const headers = new Headers();
