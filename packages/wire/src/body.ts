@@ -19,7 +19,10 @@ export function readBody(
   done: (body: Body) => void,
 ): void {
   // Without data, the end may come before anyone reads.
-  if (source.readableEnded) return done({ chunks: [], length: 0, isWhole: true });
+  if (source.readableEnded) {
+    done({ chunks: [], length: 0, isWhole: true });
+    return;
+  }
   if (source.destroyed) return;
   const chunks: Uint8Array[] = [];
   let length = 0;
