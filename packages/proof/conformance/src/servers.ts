@@ -42,7 +42,7 @@ export async function listenForSuite(
   serve: (socket: Socket) => Promise<void>,
 ): Promise<AsyncDisposable> {
   const running = new Set<Promise<void>>();
-  const listener = createServer((socket) => {
+  const listener = createServer({ allowHalfOpen: true }, (socket) => {
     const served = serve(socket).catch((error: unknown) => {
       log.error({ err: error }, "the suite could not be served");
       socket.destroy();
@@ -67,6 +67,7 @@ async function serveOne(
   fastPath: boolean,
 ): Promise<void> {
   const ended = new Promise((resolve) => socket.once("close", resolve));
+  socket.once("end", () => socket.end());
   socket.on("error", () => {});
   const { value } = await readFrames(socket).next();
   if (value === undefined) throw new Error("the suite ended before it requested a server");
