@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 /** The reason of the signal of a call that is over: making one for each call takes longer. */
 const OVER = new ConnectError("the call is over", Code.Canceled);
 
-/** The signal of a call of a client: aborts with the caller's own, at the deadline, or at the end. */
+/** The signal of a client's call: aborts with the caller's own, at the deadline, or at the end. */
 export class CallSignal {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;

@@ -127,7 +127,7 @@ export function plainRequest(
   return { form, timeoutMs: timeout.timeoutMs, compression: response, length };
 }
 
-export const authorityOf = (request: NodeRequest): string | undefined =>
+const authorityOf = (request: NodeRequest): string | undefined =>
   "authority" in request ? request.authority : request.headers.host;
 
 export const urlOf = (request: NodeRequest): string => {

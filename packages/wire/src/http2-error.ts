@@ -27,7 +27,7 @@ export function http2Error(rstCode: number | undefined, cause?: unknown): Connec
 
 /** Of Node: the connection was not made, so nothing was sent. */
 const NOT_CONNECTED = new Set(["ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED"]);
-/** The connection broke: what became of the call is unknown. */
+/** The connection broke: the outcome of the call is unknown. */
 const BROKEN = new Set(["ERR_STREAM_DESTROYED", "ERR_HTTP2_INVALID_STREAM", "ECONNRESET"]);
 
 /** Returns the error of a call whose stream failed. A refused stream is `unavailable`. */

@@ -52,7 +52,7 @@ export interface Exchange {
   readonly onUnsent: (error: unknown) => void;
 }
 
-/** Serves a request and returns true, or returns false if it is not plain; nothing was read then. */
+/** Serves a request and returns true; returns false, and reads nothing, if it is not plain. */
 export type LeanHandler = (exchange: Exchange) => boolean;
 
 /** Creates the short way of unary methods. */

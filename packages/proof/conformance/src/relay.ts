@@ -1,7 +1,7 @@
 /**
  * The process that the suite starts for each server, or for its client: relays between the suite
- * and the socket of `servers.ts`, its argument. The suite starts several at once and waits 10 s, which would be too
- * short for processes that load the whole host.
+ * and the socket of `servers.ts`, its argument. The suite starts several at once and waits 10 s,
+ * which would be too short for processes that load the whole host.
  */
 import { connect } from "node:net";
 

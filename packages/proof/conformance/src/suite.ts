@@ -32,8 +32,8 @@ export interface SuiteResult {
 }
 
 /**
- * Runs the suite, or a part of it, against our host or our transport. Throws CommandError when a tool is missing or
- * the suite ends without a summary.
+ * Runs the suite, or a part of it, against our host or our transport. Throws CommandError when a
+ * tool is missing or the suite ends without a summary.
  */
 export async function runSuite({
   mode,
