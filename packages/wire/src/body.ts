@@ -56,10 +56,17 @@ export function joined({ chunks, length }: Body): Uint8Array {
   return chunks.length === 1 ? first : Buffer.concat(chunks, length);
 }
 
+/** Returns the length that the prefix of an envelope announces; 0 if the prefix is not whole. */
+export function announced(envelope: Uint8Array): number {
+  if (envelope.byteLength < PREFIX_BYTES) return 0;
+  const [, a = 0, b = 0, c = 0, d = 0] = envelope;
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+}
+
 /** Returns the message of a body that is one plain envelope, else undefined. */
 export function onlyMessage(body: Uint8Array): Uint8Array | undefined {
   if (body.byteLength < PREFIX_BYTES || body[0] !== 0) return undefined;
-  const length = new DataView(body.buffer, body.byteOffset).getUint32(1);
+  const length = announced(body);
   return body.byteLength === PREFIX_BYTES + length ? body.subarray(PREFIX_BYTES) : undefined;
 }
 

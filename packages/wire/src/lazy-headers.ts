@@ -1,19 +1,28 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 
 /** A name as Node writes it. */
 const PLAIN_NAME = /^[a-z0-9-]+$/;
+/** A value that `Headers` keeps as it is. */
+const PLAIN_VALUE = /^[!-~](?:[ -~]*[!-~])?$/;
 
 /**
  * What Node has parsed as `Headers`, which are built when they are first changed or listed:
  * that costs as much as decoding a message, and most calls only look some up.
  */
 export class LazyHeaders implements Headers {
-  readonly #given: IncomingHttpHeaders;
+  #given: IncomingHttpHeaders;
+  #isOwn = false;
   #built: Headers | undefined;
 
   /** @param given as Node parses them: names in lower case, HTTP/2's own beginning with ":" */
   constructor(given: IncomingHttpHeaders) {
     this.#given = given;
+  }
+
+  /** Adds them to the fields of a message of Node, in place of those that are there. */
+  addTo(fields: OutgoingHttpHeaders): void {
+    if (this.#built === undefined) Object.assign(fields, this.#given);
+    else addHeaders(fields, this.#built);
   }
 
   get #headers(): Headers {
@@ -39,7 +48,13 @@ export class LazyHeaders implements Headers {
   }
 
   set(name: string, value: string): void {
-    this.#headers.set(name, value);
+    if (this.#built !== undefined || !PLAIN_NAME.test(name) || !PLAIN_VALUE.test(value)) {
+      this.#headers.set(name, value);
+      return;
+    }
+    if (!this.#isOwn) this.#given = { ...this.#given };
+    this.#isOwn = true;
+    this.#given[name] = name === "set-cookie" ? ([value] as never) : value;
   }
 
   delete(name: string): void {
@@ -73,6 +88,15 @@ export class LazyHeaders implements Headers {
 
 // For `instanceof`.
 Object.setPrototypeOf(LazyHeaders.prototype, Headers.prototype);
+
+/** As `addTo`, of any headers. Only `set-cookie` has several values. */
+export function addHeaders(fields: OutgoingHttpHeaders, headers: Headers): void {
+  let cookies: string[] | undefined;
+  for (const [name, value] of headers) {
+    if (name !== "set-cookie") fields[name] = value;
+    else fields[name] = cookies = [...(cookies ?? []), value];
+  }
+}
 
 function toHeaders(given: IncomingHttpHeaders): Headers {
   const headers = new Headers();

@@ -21,7 +21,7 @@ export class LeanContext implements HandlerContext {
   readonly #contentType: string;
   readonly #deadline: number | undefined;
   #requestHeader: Headers | undefined;
-  #responseHeader: Headers | undefined;
+  #responseHeader: LazyHeaders | undefined;
   #responseTrailer: Headers | undefined;
   #controller: AbortController | undefined;
   #reject: ((reason: unknown) => void) | undefined;
@@ -52,8 +52,8 @@ export class LeanContext implements HandlerContext {
     return this.#requestHeader;
   }
 
-  get responseHeader(): Headers {
-    this.#responseHeader ??= new Headers({ "content-type": this.#contentType });
+  get responseHeader(): LazyHeaders {
+    this.#responseHeader ??= new LazyHeaders({ "content-type": this.#contentType });
     return this.#responseHeader;
   }
 

@@ -9,7 +9,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
-import { type Body, joined, onlyMessage, readBody, replay } from "./body.ts";
+import { announced, type Body, joined, onlyMessage, readBody, replay } from "./body.ts";
 import {
   type NodeRequest,
   type PlainRequest,
@@ -31,7 +31,7 @@ export type Invoke = (message: Message, context: LeanContext) => Promise<Message
 export interface LeanOptions extends RequestLimits, ResponseOptions {
   readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
   /** Runs before the body is read; what it throws is the response. */
-  readonly requestGate: (context: HandlerContext) => Promise<void>;
+  readonly requestGate: (context: HandlerContext) => void | Promise<void>;
   readonly reader: (desc: DescMessage, isBinary: boolean) => ReadMessage;
   /** Is notified of an error that ends a call after the gate and before `invoke`. */
   readonly onRefusal: (error: ConnectError, values: ContextValues) => void;
@@ -73,7 +73,7 @@ export function createLeanHandlers(
     return (exchange) => {
       const plain = plainRequest(exchange.request, path, options);
       if (plain === undefined) return false;
-      void new LeanCall(shared, exchange, plain).run();
+      new LeanCall(shared, exchange, plain).run();
       return true;
     };
   };
@@ -133,13 +133,18 @@ class LeanCall {
     response.once("close", () => this.#close());
   }
 
-  async run(): Promise<void> {
+  run(): void {
+    const refuse = (error: unknown) => this.#respond({ error: toConnectError(error) });
     try {
-      await this.#shared.options.requestGate(this.#context);
+      const admitted = this.#shared.options.requestGate(this.#context);
+      if (admitted === undefined) this.#readBody();
+      else admitted.then(() => this.#readBody()).catch(refuse);
     } catch (error) {
-      this.#respond({ error: toConnectError(error) });
-      return;
+      refuse(error);
     }
+  }
+
+  #readBody(): void {
     this.#isReading = true;
     readBody(this.#source, this.#isTooMuch, (body) => this.#serve(body));
   }
@@ -148,10 +153,7 @@ class LeanCall {
     const { readMaxBytes } = this.#shared.options;
     if (!this.#plain.form.protocol.isEnveloped) return length > readMaxBytes;
     if (length > readMaxBytes + PREFIX_BYTES) return true;
-    return (
-      first.byteLength >= PREFIX_BYTES &&
-      Buffer.from(first.buffer, first.byteOffset, 5).readUInt32BE(1) > readMaxBytes
-    );
+    return announced(first) > readMaxBytes;
   };
 
   #serve(body: Body): void {

@@ -4,6 +4,7 @@ import type { JsonWriteOptions } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { envelope } from "./body.ts";
 import type { PlainRequest } from "./form.ts";
+import { addHeaders, type LazyHeaders } from "./lazy-headers.ts";
 import type { LeanContext } from "./lean-context.ts";
 import {
   codeToHttpStatus,
@@ -13,7 +14,6 @@ import {
   mergeNonProtocolHeaders,
   setTrailerStatus,
   trailerFlag,
-  trailerMux,
   trailerSerialize,
 } from "./protocol.ts";
 
@@ -71,10 +71,12 @@ function writeConnect(
     header.set("content-type", contentTypeUnaryJson);
     if (!error.isWireError) mergeNonProtocolHeaders(header, error.metadata);
   }
-  const all = context.hasTrailer ? trailerMux(header, context.responseTrailer) : header;
-  all.set("content-length", String(body.byteLength));
+  // As Connect's trailerMux does.
+  if (context.hasTrailer)
+    for (const [name, value] of context.responseTrailer) header.append(`trailer-${name}`, value);
+  header.set("content-length", String(body.byteLength));
   const status = error === undefined ? 200 : codeToHttpStatus(error.code);
-  send(response, status, given, all, body);
+  send(response, status, given, header, body);
 }
 
 function writeGrpcWeb(
@@ -115,7 +117,7 @@ function trailerOf(context: LeanContext, error: ConnectError | undefined): Outgo
   if (error !== undefined) setTrailerStatus(context.responseTrailer, error);
   else if (!context.hasTrailer) return { "grpc-status": grpcStatusOk };
   const fields: OutgoingHttpHeaders = {};
-  add(fields, context.responseTrailer);
+  addHeaders(fields, context.responseTrailer);
   return fields;
 }
 
@@ -123,12 +125,12 @@ function send(
   response: NodeResponse,
   status: number,
   given: OutgoingHttpHeaders,
-  header: Headers,
+  header: LazyHeaders,
   body: Uint8Array,
 ): void {
   if (!("stream" in response)) {
     const fields: OutgoingHttpHeaders = { ...given };
-    add(fields, header);
+    header.addTo(fields);
     response.writeHead(status, fields);
     response.end(body);
     return;
@@ -142,19 +144,10 @@ function send(
 function nodeHeaders(
   status: number,
   given: OutgoingHttpHeaders,
-  header: Headers,
+  header: LazyHeaders,
 ): OutgoingHttpHeaders {
   const fields: OutgoingHttpHeaders = { [constants.HTTP2_HEADER_STATUS]: status };
   for (const name in given) fields[name] = given[name];
-  add(fields, header);
+  header.addTo(fields);
   return fields;
-}
-
-/** Later values replace those that are there; only `set-cookie` has several lines. */
-function add(fields: OutgoingHttpHeaders, header: Headers): void {
-  let cookies: string[] | undefined;
-  header.forEach((value, name) => {
-    if (name !== "set-cookie") fields[name] = value;
-    else fields[name] = cookies = [...(cookies ?? []), value];
-  });
 }

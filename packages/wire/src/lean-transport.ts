@@ -26,7 +26,7 @@ import { envelope, joined, onlyMessage } from "./body.ts";
 import { CallSignal } from "./call-signal.ts";
 import { PREFIX_BYTES } from "./form.ts";
 import { streamError } from "./http2-error.ts";
-import { LazyHeaders } from "./lazy-headers.ts";
+import { addHeaders, LazyHeaders } from "./lazy-headers.ts";
 import {
   type Compression,
   contentTypeGrpcProto,
@@ -64,6 +64,7 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
     (next, interceptor) => interceptor(next as never) as unknown as AnyUnary,
     exchanger(options),
   );
+  const headerOf = headersOf(options);
   const root = baseUrl.replace(/\/$/, "");
   return {
     stream: stock.stream,
@@ -71,7 +72,7 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
       method: DescMethodUnary<I, O>,
       signal: AbortSignal | undefined,
       timeoutMs: number | undefined,
-      header: ConstructorParameters<typeof Headers>[0] | undefined,
+      header: HeadersInit,
       input: MessageInitShape<I>,
       contextValues = createContextValues(),
     ): Promise<UnaryResponse<I, O>> {
@@ -85,13 +86,7 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
           method,
           requestMethod: "POST",
           url: `${root}/${method.parent.typeName}/${method.name}`,
-          header: requestHeaderWithCompression(
-            true,
-            limitMs,
-            header,
-            options.acceptCompression,
-            options.sendCompression ?? null,
-          ),
+          header: headerOf(limitMs, header),
           contextValues,
           message: create(method.input, input),
           signal: life.signal,
@@ -104,6 +99,20 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
     },
   };
 }
+
+/** Returns a function that creates the header of a call, mostly by copying what all have. */
+function headersOf({ acceptCompression, sendCompression }: LeanTransportOptions) {
+  const create = (limitMs: number | undefined, given: HeadersInit) =>
+    requestHeaderWithCompression(true, limitMs, given, acceptCompression, sendCompression ?? null);
+  const common = Object.fromEntries(create(undefined, undefined));
+  return (limitMs: number | undefined, given: HeadersInit): Headers => {
+    if (given !== undefined) return create(limitMs, given);
+    const timeout = limitMs === undefined ? {} : { "grpc-timeout": `${limitMs}m` };
+    return new LazyHeaders({ ...common, ...timeout });
+  };
+}
+
+type HeadersInit = ConstructorParameters<typeof Headers>[0] | undefined;
 
 type AnyUnary = (request: UnaryRequest) => Promise<UnaryResponse>;
 
@@ -197,7 +206,10 @@ function exchange(
       fail(ConnectError.from(signal.reason, Code.Canceled), constants.NGHTTP2_CANCEL);
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    connection.request("POST", path, toNode(header), {}).then(
+    const fields: OutgoingHttpHeaders = {};
+    if (header instanceof LazyHeaders) header.addTo(fields);
+    else addHeaders(fields, header);
+    connection.request("POST", path, fields, {}).then(
       (opened) => {
         stream = opened;
         stream.on("error", (error) => fail(streamError(error, opened.rstCode)));
@@ -205,7 +217,8 @@ function exchange(
         receive(opened, readMaxBytes, fail, (received) => {
           if (isOver) return;
           finish();
-          connection.notifyResponseByteRead(opened);
+          // The connection knows of the headers, and most bodies come with them.
+          if (received.body.chunks.length > 1) connection.notifyResponseByteRead(opened);
           resolve(received);
         });
         opened.end(body);
@@ -247,9 +260,10 @@ function receive(
       );
   });
   stream.on("end", () => done({ headers, trailers, body: { chunks, length, isWhole: true } }));
-  stream.on("close", () =>
-    fail(streamError(new Error("the HTTP/2 stream was closed"), stream.rstCode)),
-  );
+  stream.on("close", () => {
+    if (!stream.readableEnded)
+      fail(streamError(new Error("the HTTP/2 stream was closed"), stream.rstCode));
+  });
 }
 
 function attempt(fail: (error: ConnectError) => void, work: () => unknown): void {
@@ -258,12 +272,4 @@ function attempt(fail: (error: ConnectError) => void, work: () => unknown): void
   } catch (error) {
     fail(ConnectError.from(error));
   }
-}
-
-function toNode(header: Headers): OutgoingHttpHeaders {
-  const fields: OutgoingHttpHeaders = {};
-  header.forEach((value, name) => {
-    fields[name] = value;
-  });
-  return fields;
 }

@@ -14,7 +14,6 @@ export {
   contentTypeUnaryProto,
   errorToJsonBytes,
   parseTimeout as parseConnectTimeout,
-  trailerMux,
 } from "@connectrpc/connect/protocol-connect";
 export {
   contentTypeJson as contentTypeGrpcJson,

@@ -10,7 +10,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { LeanHandler } from "@tercet/wire";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import type { Logger } from "../telemetry/log.ts";
 import { accessOf } from "./access.ts";
 import { addressKey } from "./address.ts";
@@ -41,11 +41,13 @@ export async function rpcRoutes(app: FastifyInstance, options: RpcRoutesOptions)
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
     for (const handler of options.handlers) {
       const lean = options.lean.get(handler.requestPath);
-      scope.all(handler.requestPath, (request, reply) => {
-        const values = valuesOf(request);
-        if (lean !== undefined && serveLean(lean, handler, request, reply, values, options)) return;
-        return serve(handler, request.raw, reply, values, options);
-      });
+      // The last hook on the headers: what follows in Fastify is about bodies.
+      const onRequest: onRequestHookHandler = (request, reply, next) => {
+        if (lean === undefined || !serveLean(lean, handler, request, reply, options)) next();
+      };
+      scope.all(handler.requestPath, { onRequest }, (request, reply) =>
+        serve(handler, request.raw, reply, valuesOf(request), options),
+      );
     }
   });
 }
@@ -59,12 +61,13 @@ const valuesOf = ({ raw, ip }: FastifyRequest): ContextValues =>
 function serveLean(
   lean: LeanHandler,
   handler: UniversalHandler,
-  { raw: request }: FastifyRequest,
+  given: FastifyRequest,
   reply: FastifyReply,
-  values: ContextValues,
   options: RpcRoutesOptions,
 ): boolean {
+  const { raw: request } = given;
   const { raw: response } = reply;
+  const values = valuesOf(given);
   return lean({
     request,
     response,
