@@ -18,7 +18,8 @@ import { type Program, parseSync, Visitor } from "oxc-parser";
  */
 const mayImport: Record<string, readonly string[]> = {
   // The product. A service knows no other service but by its contract in gen/.
-  service: ["gen"],
+  service: ["gen", "wire"],
+  wire: [],
   saga: [],
   ...recordOf(serviceNames, () => ["gen", "service", "saga"]),
   // What runs it on one machine.
@@ -36,7 +37,7 @@ const mayImport: Record<string, readonly string[]> = {
   audit: ["cli", "gen", "service", "stack", ...serviceNames],
   chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
   lab: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
-  conformance: ["cli", "gen", "service", "stack"],
+  conformance: ["cli", "gen", "service", "stack", "wire"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: [
     "cli",
