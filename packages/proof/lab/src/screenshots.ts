@@ -92,7 +92,6 @@ const shots: readonly Shot[] = [
       await page.waitForTimeout(LOAD_MS);
       await lab.inject("kill-order");
       await page.waitForTimeout(RECOVERY_MS);
-      lab.setOrdering(false);
     },
   },
   { name: "api", user: "olivia", path: "/docs" },
@@ -223,6 +222,7 @@ async function takeAll(
     await shot.prepare?.(page, lab);
     await page.waitForTimeout(SETTLED_MS);
     await page.screenshot({ path: join(FOLDER, `${shot.name}-${theme}-${width}.png`) });
+    lab.setOrdering(false);
     await page.close();
   }
   await context.close();
