@@ -1,12 +1,13 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import type {
-  DescMessage,
-  DescMethod,
-  JsonReadOptions,
-  JsonWriteOptions,
-  Message,
-  MessageShape,
+import {
+  type DescMessage,
+  type DescMethod,
+  type JsonReadOptions,
+  type JsonWriteOptions,
+  type Message,
+  type MessageShape,
+  toJsonString,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import { announced, type Body, joined, onlyMessage, readBody, replay } from "./body.ts";
@@ -19,7 +20,13 @@ import {
 } from "./form.ts";
 import { http2Error } from "./http2-error.ts";
 import { LeanContext } from "./lean-context.ts";
-import { type NodeResponse, type Outcome, type ResponseOptions, respond } from "./lean-response.ts";
+import {
+  type Content,
+  type NodeResponse,
+  type Outcome,
+  type ResponseOptions,
+  respond,
+} from "./lean-response.ts";
 import { createMethodSerializationLookup } from "./protocol.ts";
 
 /** Decodes and checks a message. Throws the error to respond with. */
@@ -81,7 +88,7 @@ export function createLeanHandlers(
 
 interface Codec {
   readonly read: ReadMessage;
-  readonly write: (message: MessageShape<DescMessage>) => Uint8Array;
+  readonly write: (message: MessageShape<DescMessage>) => Content;
 }
 
 interface Codecs {
@@ -94,11 +101,18 @@ function codecsOf(method: DescMethod, { reader, ...options }: LeanOptions): Code
     readMaxBytes: options.readMaxBytes,
     writeMaxBytes: 0xffffffff,
   });
-  const codec = (isBinary: boolean): Codec => ({
-    read: reader(method.input, isBinary),
-    write: getO(isBinary).serialize,
-  });
-  return { binary: codec(true), json: codec(false) };
+  /** As text: over HTTP/1.1, Node writes it together with the headers. */
+  const writeJson = (message: MessageShape<DescMessage>) => {
+    try {
+      return toJsonString(method.output, message, options.jsonOptions);
+    } catch (error) {
+      throw ConnectError.from(error, Code.Internal);
+    }
+  };
+  return {
+    binary: { read: reader(method.input, true), write: getO(true).serialize },
+    json: { read: reader(method.input, false), write: writeJson },
+  };
 }
 
 interface Shared {
@@ -178,7 +192,7 @@ class LeanCall {
     return form.protocol.isEnveloped ? onlyMessage(bytes) : bytes;
   }
 
-  async #invoke(bytes: Uint8Array): Promise<Uint8Array> {
+  async #invoke(bytes: Uint8Array): Promise<Content> {
     const { invoke, codecs } = this.#shared;
     const { read, write } = this.#plain.form.isBinary ? codecs.binary : codecs.json;
     return write(await invoke(this.#read(read, bytes), this.#context));

@@ -24,9 +24,12 @@ export interface ResponseOptions {
   readonly jsonOptions: Partial<JsonWriteOptions>;
 }
 
+/** A message as it is sent; JSON is text. */
+export type Content = Uint8Array | string;
+
 /** A message, or why there is none. */
 export type Outcome =
-  | { readonly message: Uint8Array; readonly error?: undefined }
+  | { readonly message: Content; readonly error?: undefined }
   | { readonly message?: undefined; readonly error: ConnectError };
 
 /** Writes the response of a call in its protocol, all at once. */
@@ -40,23 +43,28 @@ export function respond(
 ): void | Promise<void> {
   const protocol = form.protocol.name;
   const plain = protocol === "connect" ? connectBody(outcome, options) : outcome.message;
-  const compress =
-    compression !== null && plain !== undefined && plain.byteLength >= options.compressMinBytes;
   if (protocol !== "connect" && compression !== null)
     context.responseHeader.set(form.protocol.encodingHeader, compression.name);
-  const write = (body: Uint8Array | undefined, flags: number) => {
+  const write = (body: Content | undefined, flags: number) => {
     if (protocol === "connect") {
       if (flags !== 0) context.responseHeader.set("content-encoding", compression?.name ?? "");
-      writeConnect(response, given, context, outcome, body ?? new Uint8Array());
+      writeConnect(response, given, context, outcome, body ?? "");
     } else if (protocol === "grpc-web")
       writeGrpcWeb(response, given, context, outcome, body, flags);
     else writeGrpc(response, given, context, outcome, body, flags);
   };
-  if (!compress) return write(plain, 0);
-  return compression.compress(plain as Uint8Array<ArrayBuffer>).then((bytes) => write(bytes, 1));
+  if (compression === null || plain === undefined) return write(plain, 0);
+  const bytes = bytesOf(plain);
+  if (bytes.byteLength < options.compressMinBytes) return write(plain, 0);
+  return compression
+    .compress(bytes as Uint8Array<ArrayBuffer>)
+    .then((compressed) => write(compressed, 1));
 }
 
-const connectBody = ({ error, message }: Outcome, { jsonOptions }: ResponseOptions): Uint8Array =>
+const bytesOf = (content: Content): Uint8Array =>
+  typeof content === "string" ? Buffer.from(content) : content;
+
+const connectBody = ({ error, message }: Outcome, { jsonOptions }: ResponseOptions): Content =>
   error === undefined ? message : errorToJsonBytes(error, jsonOptions);
 
 function writeConnect(
@@ -64,7 +72,7 @@ function writeConnect(
   given: OutgoingHttpHeaders,
   context: LeanContext,
   { error }: Outcome,
-  body: Uint8Array,
+  body: Content,
 ): void {
   const header = context.responseHeader;
   if (error !== undefined) {
@@ -74,7 +82,7 @@ function writeConnect(
   // As Connect's trailerMux does.
   if (context.hasTrailer)
     for (const [name, value] of context.responseTrailer) header.append(`trailer-${name}`, value);
-  header.set("content-length", String(body.byteLength));
+  header.set("content-length", String(Buffer.byteLength(body)));
   const status = error === undefined ? 200 : codeToHttpStatus(error.code);
   send(response, status, given, header, body);
 }
@@ -84,13 +92,13 @@ function writeGrpcWeb(
   given: OutgoingHttpHeaders,
   context: LeanContext,
   { error }: Outcome,
-  message: Uint8Array | undefined,
+  message: Content | undefined,
   flags: number,
 ): void {
   const trailer = context.responseTrailer;
   if (error !== undefined) setTrailerStatus(trailer, error);
   const end = envelope(trailerFlag, trailerSerialize(trailer));
-  const body = message === undefined ? end : envelope(flags, message, end);
+  const body = message === undefined ? end : envelope(flags, bytesOf(message), end);
   send(response, 200, given, context.responseHeader, body);
 }
 
@@ -100,7 +108,7 @@ function writeGrpc(
   given: OutgoingHttpHeaders,
   context: LeanContext,
   { error }: Outcome,
-  message: Uint8Array | undefined,
+  message: Content | undefined,
   flags: number,
 ): void {
   const http2 = response as Http2ServerResponse;
@@ -110,7 +118,7 @@ function writeGrpc(
   http2.addTrailers(trailerOf(context, error));
   stream.respond(nodeHeaders(200, given, context.responseHeader), { waitForTrailers: true });
   if (message === undefined) stream.end();
-  else stream.end(envelope(flags, message));
+  else stream.end(envelope(flags, bytesOf(message)));
 }
 
 function trailerOf(context: LeanContext, error: ConnectError | undefined): OutgoingHttpHeaders {
@@ -126,13 +134,19 @@ function send(
   status: number,
   given: OutgoingHttpHeaders,
   header: LazyHeaders,
-  body: Uint8Array,
+  body: Content,
 ): void {
   if (!("stream" in response)) {
     const fields: OutgoingHttpHeaders = { ...given };
     header.addTo(fields);
     response.writeHead(status, fields);
-    response.end(body);
+    // Node writes headers and text at once, bytes in a second write.
+    if (typeof body === "string") response.end(body);
+    else
+      response.end(
+        Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"),
+        "latin1",
+      );
     return;
   }
   const stream = response.stream as ServerHttp2Stream;

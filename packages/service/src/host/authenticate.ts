@@ -148,8 +148,7 @@ function withoutRevocations(keys: TokenKeys, policy: TokenPolicy): Authenticate 
       throw refusal(error);
     }
   };
-  return (authorization) =>
-    verified.find(sentToken(authorization)) ?? verifyAnew(authorization);
+  return (authorization) => verified.find(sentToken(authorization)) ?? verifyAnew(authorization);
 }
 
 function verifier(keys: TokenKeys, policy: TokenPolicy) {
