@@ -25,7 +25,7 @@ export interface TokenPolicy {
 }
 
 /**
- * Verifies an `authorization` header; returns at once the caller of a token that is cached as valid.
+ * Verifies an `authorization` header; returns the caller of a token that is cached at once.
  * Rejects with UNAUTHENTICATED with one message for every cause, or with UNAVAILABLE if the keys
  * cannot be fetched.
  */
