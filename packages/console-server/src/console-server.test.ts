@@ -105,5 +105,6 @@ test("the crash lab is in no image: nothing that is shipped depends on it, or on
     "payment",
     "saga",
     "service",
+    "wire",
   ]);
 });
