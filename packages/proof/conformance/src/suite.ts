@@ -87,9 +87,17 @@ export async function runSuite({
   return { ...counts, logged };
 }
 
+/** By Connect's own transport: the server's CANCEL at the deadline may come before the client's. */
+const FLAKY_STREAMS = "Timeouts/**/bidi-stream/*";
+
 /** Fail by defects of Connect's own transport for streams; the suite reports one that passes. */
 const knownFailing = (mode: SuiteOptions["mode"]) =>
-  mode === "server" ? [] : ["--known-failing", `@${join(PACKAGE, "client-known-failing.txt")}`];
+  mode === "server"
+    ? []
+    : [
+        ...["--known-failing", `@${join(PACKAGE, "client-known-failing.txt")}`],
+        ...["--known-flaky", FLAKY_STREAMS],
+      ];
 
 const PACKAGE = join(ROOT, "packages/proof/conformance");
 /** The built file, even when this runs from source. */

@@ -61,8 +61,8 @@ test("one customer's orders with a silent bank wait; another customer's are as f
     Array.from({ length: SILENT }, () => place(alice, "tok_timeout", SHORT)),
   );
   const meanwhile = await p99(bob);
-  // The floor is for a loaded machine.
-  expect(meanwhile).toBeLessThan(Math.max(1.5 * before, patient(100)));
+  // The floor is for a loaded machine: without a share for each, these orders stay PENDING.
+  expect(meanwhile).toBeLessThan(Math.max(1.5 * before, patient(500)));
   const { orders } = await alice.orders.listOrders({ status: OrderStatus.PENDING, pageSize: 100 });
   expect(orders).toHaveLength(SILENT);
   expect(await breakerLines()).toEqual([]);
