@@ -47,8 +47,12 @@ test("a crash at boot is an error with the last lines of stderr", async () => {
 test("a service that does not become ready is killed", async () => {
   const port = await freePort();
   await expect(
-    start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 }),
-  ).rejects.toThrow("fixture did not start (not ready in 0.5 s: database down)");
+    start({
+      port,
+      env: { BEHAVIOUR: "never-ready" },
+      startTimeoutMs: 500 * inject("timeFactor"),
+    }),
+  ).rejects.toThrow(/^fixture did not start \(not ready in [\d.]+ s: database down\)/);
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
 });
 
