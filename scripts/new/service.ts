@@ -111,8 +111,10 @@ async function addExamples(
   requests: Readonly<Record<string, object>>,
 ): Promise<void> {
   const file = join(ROOT, "scripts/openapi/examples.json");
-  const examples = JSON.parse(await readFile(file, "utf8")) as Record<string, object>;
-  for (const [method, request] of Object.entries(requests))
-    examples[`${service}/${method}`] = request;
-  await writeFile(file, `${JSON.stringify(examples, null, 2)}\n`);
+  const examples = (await readFile(file, "utf8")).replace(/\n\}\n$/, "");
+  const added = Object.entries(requests).map(
+    ([method, request]) =>
+      `  "${service}/${method}": ${JSON.stringify(request, null, 2).replaceAll("\n", "\n  ")}`,
+  );
+  await writeFile(file, `${[examples, ...added].join(",\n")}\n}\n`);
 }
