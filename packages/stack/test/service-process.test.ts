@@ -50,7 +50,7 @@ test("a service that does not become ready is killed", async () => {
     start({
       port,
       env: { BEHAVIOUR: "never-ready" },
-      startTimeoutMs: 500 * inject("timeFactor"),
+      startTimeoutMs: 1_500 * inject("timeFactor"),
     }),
   ).rejects.toThrow(/^fixture did not start \(not ready in [\d.]+ s: database down\)/);
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
