@@ -247,7 +247,7 @@ function jsonReader(desc: DescMessage, jsonOptions: Partial<JsonReadOptions>): R
 
 const BYTE_ORDER_MARK = "\uFEFF";
 
-/** Returns the text of bytes in UTF-8; takes a third of what a TextDecoder does. */
+/** Returns the text of bytes in UTF-8, without a byte order mark. */
 function textOf(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new TypeError("it is not valid UTF-8");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
