@@ -98,6 +98,20 @@ describe("a server that has gone silent", () => {
   });
 });
 
+test("a process that stood still takes the replies that came meanwhile", {
+  timeout: 30_000,
+}, async () => {
+  const sql = connect(database.url, 1);
+  await sql`select 1`;
+  const running = ending(sql`select 1 as one`);
+  const waiting = ending(sql`select 2 as two`);
+  await turn();
+  const until = performance.now() + ALL_WAITS_MS;
+  while (performance.now() < until);
+  expect((await running).rows).toEqual([{ one: 1 }]);
+  expect((await waiting).rows).toEqual([{ two: 2 }]);
+});
+
 describe("connections that break", () => {
   test("no statement gets another's result or hangs, and only running statements fail", {
     timeout: 60_000,
