@@ -4,7 +4,7 @@ import { isInstalled, ROOT, serviceNames, services } from "@tercet/cli/repositor
 import { expect, test } from "vitest";
 import { installations, openCharts } from "./helm.ts";
 import { networkOf } from "./k8s-network.ts";
-import { type K8sObject, parseManifests } from "./k8s-objects.ts";
+import { type K8sObject, ofKind, parseManifests } from "./k8s-objects.ts";
 import { policyProblems } from "./k8s-policy.ts";
 import { buildOverlays } from "./overlays.ts";
 
@@ -132,6 +132,11 @@ function keepsThePolicy(name: string, objects: readonly K8sObject[]): void {
 
 test("so does what is committed", async () => {
   const objects = await golden("base");
+  // `kubectl apply` would undo what a scaler has set.
+  const scaled = ofKind(objects, "HorizontalPodAutoscaler").map(({ metadata }) => metadata.name);
+  expect(scaled.length).toBe(serviceNames.length);
+  for (const { metadata, spec } of ofKind(objects, "Deployment"))
+    if (scaled.includes(metadata.name)) expect(spec.replicas, metadata.name).toBeUndefined();
   expect(objects.length).toBeGreaterThan(30);
   expect(policyProblems(objects)).toEqual([]);
 });
@@ -253,9 +258,9 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (find) => (find("Deployment order").spec.strategy.rollingUpdate.maxUnavailable = 1),
     "Deployment order: is replaced without a gap",
   ],
-  "a fixed number of replicas under a scaler": [
-    (find) => (find("Deployment order").spec.replicas = 2),
-    "Deployment order: is scaled by one only",
+  "fewer replicas than its scaler's minimum": [
+    (find) => (find("Deployment order").spec.replicas = 1),
+    "Deployment order: begins with as many replicas as its scaler allows",
   ],
   "a scaler without behaviour": [
     (find) => delete find("HorizontalPodAutoscaler order").spec.behavior,
