@@ -52,15 +52,7 @@ const journey = e2e("journey");
 const sample = e2e("crashes", "takeover");
 const faults = e2e("participant-faults", "database-faults", "clocks", "cancel-races");
 const chaos = [...e2e("chaos", "rolling-restart", "replica-loss", "restart"), ...faults];
-const delivery = e2e(
-  "image",
-  "console-image",
-  "dockerfile",
-  "compose",
-  "gateway",
-  "helm-tests",
-  "smoke",
-);
+const delivery = e2e("image", "dockerfile", "compose", "gateway", "helm-tests", "smoke");
 const telemetry = e2e("metrics", "telemetry", "logs");
 /** Ten thousand worlds, and the starts and stops of the whole system. */
 const simulation = ["packages/order/test/simulation.test.ts"];

@@ -9,7 +9,7 @@ import {
   type Stage,
   withoutIgnored,
 } from "./docker/dockerfile.ts";
-import { CONSOLE_DOCKERFILE, DOCKERFILE } from "./docker/image.ts";
+import { CONSOLE_DOCKERFILE, DOCKERFILE } from "./docker/images.ts";
 
 const text = await readFile(join(ROOT, DOCKERFILE), "utf8");
 const consoleText = await readFile(join(ROOT, CONSOLE_DOCKERFILE), "utf8");

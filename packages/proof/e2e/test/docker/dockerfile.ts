@@ -62,13 +62,6 @@ function parseLine(line: string): Instruction {
   return { keyword: keyword.toUpperCase(), flags, rest };
 }
 
-/** `A=1 B="two words"` */
-export function assignments(rest: string): [name: string, value: string][] {
-  return [...rest.matchAll(/([\w.-]+)=(?:"([^"]*)"|(\S*))/g)].map(
-    ([, name = "", quoted, bare = ""]) => [name, quoted ?? bare],
-  );
-}
-
 /** `["a", "b"]`; undefined for the form that a shell reads. */
 export function execForm(rest: string): string[] | undefined {
   try {
