@@ -5,13 +5,13 @@ import { execa } from "execa";
 
 const usage = `Usage: pnpm images
 
-Builds the images of the services and of the console with infra/docker's Dockerfiles, runs them as
-Compose and the charts do (read-only, without root, capabilities and new privileges), places an order
-through them, probes and drains them; then brings up infra/compose.yaml, lite, with Compose.
+Builds the images of the services and of the console with infra/docker's Dockerfiles, and runs them
+as Compose and the charts do: read-only, without root, capabilities and new privileges. Places an
+order through them, probes and drains them. Then Compose brings up infra/compose.yaml, lite.
 
 The engine is Docker, as it runs on this machine; else one is started for the time of the command,
-which needs root and dockerd (Debian: apt-get install docker.io iptables). Compose is brought up only
-with the latter, in a network of its own; docker-compose comes from "pnpm tools docker-compose".
+which needs root and dockerd (Debian: apt-get install docker.io iptables). Compose is used with the
+latter only, in a network of its own; docker-compose comes from "pnpm tools docker-compose".
 
 Where no registry can be reached: the base image is made of Debian's packages and the pinned Node;
 in Compose, PostgreSQL's embedded binaries and our edge replace the images of PostgreSQL and Kong,
@@ -27,11 +27,10 @@ if (process.argv.length > 2) {
   process[isHelp ? "stdout" : "stderr"].write(usage);
   process.exit(isHelp ? 0 : 2);
 }
-const { exitCode } = await execa("vitest", ["run", "--project", "delivery", TEST], {
-  cwd: ROOT,
-  stdio: "inherit",
-  preferLocal: true,
-  localDir: ROOT,
-  reject: false,
-});
-process.exitCode = exitCode ?? 1;
+const options = { cwd: ROOT, stdio: "inherit", preferLocal: true, reject: false } as const;
+const built = await execa("node", ["scripts/run.ts"], options);
+const tried =
+  built.exitCode === 0
+    ? await execa("vitest", ["run", "--project", "delivery", TEST], options)
+    : built;
+process.exitCode = tried.exitCode ?? 1;

@@ -5,8 +5,8 @@ export interface ContainerOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Instead of the image's CMD. */
   readonly command?: readonly string[];
-  /** Names of volumes by path. */
-  readonly volumes?: Readonly<Record<string, string>>;
+  /** Paths at which there is a new volume. */
+  readonly volumes?: readonly string[];
 }
 
 export interface Container {
@@ -31,11 +31,11 @@ const CONFINED = [
 /** Starts a container in this machine's network. */
 export async function startContainer(
   engine: Engine,
-  { image, env, command = [], volumes = {} }: ContainerOptions,
+  { image, env, command = [], volumes = [] }: ContainerOptions,
 ): Promise<Container> {
   const options = [
     ...Object.entries(env).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
-    ...Object.entries(volumes).flatMap(([path, name]) => ["--volume", `${name}:${path}`]),
+    ...volumes.flatMap((path) => ["--volume", path]),
   ];
   const { code, stdout, said } = await engine.docker([
     ...["run", "--detach", "--network=host", `--label=${LABEL}`, ...CONFINED, ...options],

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { onPath, temporaryFolder } from "@tercet/cli";
-import { type Options as ExecaOptions, execa } from "execa";
+import { execa } from "execa";
 import { vi } from "vitest";
 
 /** A container engine with Docker's commands. Disposal removes what was made with it. */
@@ -28,8 +28,6 @@ export interface EngineRun {
   readonly cwd?: string;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** A file whose content is standard input. */
-  readonly inputFile?: string;
   readonly timeoutMs?: number;
 }
 
@@ -76,17 +74,17 @@ const dockerOf =
 async function execute(
   program: string,
   args: readonly string[],
-  { timeoutMs = LIMIT_MS, env = {}, ...options }: EngineRun = {},
+  { timeoutMs = LIMIT_MS, input, ...options }: EngineRun = {},
 ): Promise<EngineResult> {
-  const settings: ExecaOptions = { ...options, env, timeout: timeoutMs, killSignal: "SIGKILL" };
-  const input = options.input ?? options.inputFile;
   const { exitCode, stdout, all } = await execa(program, args, {
-    ...settings,
-    ...(input === undefined && { stdin: "ignore" }),
+    ...options,
+    ...(input === undefined ? { stdin: "ignore" } : { input }),
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
     all: true,
     reject: false,
   });
-  return { code: exitCode, stdout: String(stdout ?? ""), said: String(all ?? "") };
+  return { code: exitCode, stdout: stdout ?? "", said: all ?? "" };
 }
 
 function machineEngine(docker: Engine["docker"], version: string): Engine {
@@ -123,6 +121,9 @@ async function ownEngine(): Promise<Engine> {
   const stop = async () => {
     await stopDaemon(daemon);
     await removeControlGroups(basename(folder.path));
+    // They name processes by numbers that are others' in the next namespace.
+    for (const name of ["run", "pid", "docker.sock"])
+      await rm(join(folder.path, name), { recursive: true, force: true });
   };
   try {
     await untilUp(daemon, docker);
