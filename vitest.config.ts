@@ -99,6 +99,13 @@ export default defineConfig({
         : [["json", { outputFile: report }] satisfies [string, object]]),
     ],
     pool: "forks",
+    // With `--coverage`. Of this process: what a started service runs is not counted.
+    coverage: {
+      include: ["packages/*/src/**/*.ts"],
+      exclude: ["**/*.test.ts", "**/*.testing.ts", "**/main.ts"],
+      reporter: ["text-summary", "json-summary", "html"],
+      reportsDirectory: "reports/coverage",
+    },
     testTimeout: LIMIT_MS * timeFactor,
     hookTimeout: LIMIT_MS * timeFactor,
     expect: { poll: { timeout: WAIT_LIMIT_MS * timeFactor } },
