@@ -120,8 +120,8 @@ export default defineConfig({
       project("wire", ["packages/*/test/**/*.test.ts"], {
         exclude: [...simulation, ...stack, ...stockLane],
       }),
-      project("crash", e2e("crashes"), { maxWorkers: 1 }),
-      project("chaos", chaos, { maxWorkers: 1 }),
+      project("crash", e2e("crashes"), { maxWorkers: 2 }),
+      project("chaos", chaos, { maxWorkers: 2 }),
       project("telemetry", telemetry, { maxWorkers: 1 }),
       project("system", [...e2e("*"), ...stack, ...stockLane], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
