@@ -20,9 +20,9 @@ const LINGER_MS = 2_000;
 export const jittered = (ms: number): number => ms * (0.8 + 0.4 * Math.random());
 
 /**
- * Returns a timer that does not keep the process alive, at most a tenth of a second late. Node keeps
- * a list for each duration of such timers until it has passed, even if all are cleared: connections
- * that come and go would leave one each.
+ * Returns a timer that does not keep the process alive, at most a tenth of a second late. Node
+ * keeps a list for each duration of such timers until it has passed, even if all are cleared:
+ * connections that come and go would leave one each.
  */
 export const shareTimer = (work: () => void, ms: number): NodeJS.Timeout =>
   setTimeout(work, Math.ceil(ms / 100) * 100).unref();
