@@ -12,10 +12,15 @@ const TIMEOUT_MS = 5_000;
 export async function* exportMongo(url: string): AsyncGenerator<BackupRow> {
   await using client = await connect(url);
   const { setName } = await client.db().command({ hello: 1 });
-  await using session = client.startSession({ snapshot: setName !== undefined });
+  const snapshot = setName !== undefined;
+  await using session = client.startSession({ snapshot });
+  const options = snapshot ? { session } : { readConcern: "majority" as const };
   for (const name of await collectionsOf(client)) {
     // Exact types: numbers of 64 bits stay such.
-    const documents = client.db().collection(name).find({}, { session, promoteValues: false });
+    const documents = client
+      .db()
+      .collection(name)
+      .find({}, { ...options, promoteValues: false });
     for await (const document of documents)
       yield [name, EJSON.stringify(document, { relaxed: false })];
   }
@@ -47,7 +52,6 @@ async function connect(url: string): Promise<MongoClient> {
     appName: "tercet-backup",
     serverSelectionTimeoutMS: TIMEOUT_MS,
     connectTimeoutMS: TIMEOUT_MS,
-    readConcern: "majority",
     writeConcern: { w: "majority", journal: true },
   });
   try {

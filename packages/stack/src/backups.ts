@@ -98,7 +98,7 @@ export async function backupFiles(
 /** Where `pnpm backup` keeps its files. */
 export const backupFolder = (dataDir: string): string => join(dataDir, "backups");
 
-/** Runs a program of a service's image. Its variables, which hold passwords, are on no command line. */
+/** Runs a program of a service's image. Passwords are in variables, on no command line. */
 async function run(name: ServiceName, program: "backup" | "restore", env: Env): Promise<void> {
   const { execa } = await import("execa");
   const { failed, stderr, shortMessage } = await execa(

@@ -14,7 +14,7 @@ export interface ServiceInputs {
   readonly bookDir: string;
 }
 
-/** Returns a built script of a service, also when this runs from source; "main" runs the service. */
+/** Returns a built script of a service, also if this runs from source; "main" is the service. */
 export function scriptOf(name: ServiceName, script: string): string {
   const index = createRequire(import.meta.url).resolve(`@tercet/${name}`);
   return join(dirname(index), `../dist/${script}.js`);

@@ -223,6 +223,7 @@ test.each([
   expect(await overHttp2(path, { ...headers, "content-type": "application/grpc" })).toMatchObject({
     ":status": 404,
     "grpc-status": "5",
+    "grpc-message": "NotFound",
   });
 });
 
@@ -349,7 +350,10 @@ test("a body of more than 64 KiB is refused before a service is asked", async ()
   expect((await padded(65_536)).status).toBe(200);
   const refused = await padded(65_537);
   expect(refused.status).toBe(413);
-  expect(await refused.json()).toEqual({ message: "Request size limit exceeded" });
+  expect(await refused.json()).toEqual({
+    message: "Request size limit exceeded",
+    request_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+  });
   // Only the gateway reports this.
   expect(refused.headers.get("x-correlation-id")).toMatch(/^[0-9a-f-]{36}$/);
 });

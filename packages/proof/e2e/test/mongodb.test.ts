@@ -143,6 +143,7 @@ describe.skipIf(program === undefined)("with payments in a replica set of MongoD
         NODE_ENV: "test",
         FAILPOINTS: `${failpoint}=kill`,
         RECONCILE_AFTER_MS: "3600000",
+        ABANDON_AFTER_MS: "3600000",
       });
       steer(victim.url);
       const request = aTeapot(sku);
