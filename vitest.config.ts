@@ -51,7 +51,7 @@ const e2e = (...names: string[]) => names.map((name) => `packages/proof/e2e/test
 const journey = e2e("journey");
 const sample = e2e("crashes", "takeover");
 const faults = e2e("participant-faults", "database-faults", "clocks", "cancel-races");
-const chaos = [...e2e("chaos", "rolling-restart", "replica-loss", "restart"), ...faults];
+const chaos = [...e2e("chaos", "mongodb", "rolling-restart", "replica-loss", "restart"), ...faults];
 const delivery = e2e("image", "dockerfile", "compose", "gateway", "helm-tests", "smoke");
 /** Starts Kubernetes' API server, where it is built. */
 const admission = ["infra/checks/admission.test.ts"];

@@ -119,6 +119,30 @@ test.skipIf(!helm)("a provider outside is one way more, and nothing else", async
   expect(more).toEqual(["payment -> 203.0.113.0/24:443", "payment-migrate -> 203.0.113.0/24:443"]);
 });
 
+test.skipIf(!helm)("a backup reaches the database of its service alone", async () => {
+  await using opened = await openCharts();
+  const on = serviceNames.flatMap((name) => ["--set", `${name}.backup.enabled=true`]);
+  const backups = [
+    ...databasesElsewhere("-backup"),
+    ...dns(...serviceNames.map((name) => `${name}-backup`)),
+  ];
+  const elsewhere = parseManifests(await opened.template([], ...on));
+  expect(policyProblems(elsewhere)).toEqual([]);
+  expect(networkOf(elsewhere).ways).toEqual(
+    [...(expected["charts: default"] ?? []), ...backups].sort(),
+  );
+  const jobs = elsewhere.filter(({ kind }) => kind === "CronJob");
+  expect(jobs.map(({ metadata }) => metadata.name).sort()).toEqual(
+    serviceNames.map((name) => `${name}-backup`).sort(),
+  );
+  // Passwords are in a variable, from the Secret.
+  expect(JSON.stringify(jobs)).not.toMatch(/postgres:|mongodb:/);
+  const dev = (await installations()).find(({ name }) => name === "dev");
+  const here = networkOf(parseManifests(await opened.template(dev?.values ?? [], ...on))).ways;
+  expect(here).toEqual(expect.arrayContaining(["order-backup -> order-postgres:5432"]));
+  expect(here).toEqual(expect.arrayContaining(["payment-backup -> payment-mongodb:27017"]));
+});
+
 test.skipIf(!kustomize)("so does every overlay", async () => {
   const built = await overlays();
   expect(built.map(([name]) => name)).toEqual(["overlay: dev", "overlay: prod"]);

@@ -21,7 +21,7 @@ import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
 import { loadSecrets, type Secrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
 import { type Exit, type ServiceProcess, startServiceProcess } from "./service-process.ts";
-import { calleesFirst, mainOf, serviceEnvs } from "./services.ts";
+import { calleesFirst, scriptOf, serviceEnvs } from "./services.ts";
 import { type Supervised, Supervisor } from "./supervisor.ts";
 
 export interface StartOptions {
@@ -250,7 +250,7 @@ function startService(
   };
   return startServiceProcess({
     name: label,
-    main: mainOf(name),
+    main: scriptOf(name, "main"),
     port,
     env,
     logFile: folder.file("logs", `${label}.log`),

@@ -1,0 +1,7 @@
+import { importPostgres, migratePostgres, runRestore } from "@tercet/service";
+import { MIGRATIONS } from "./postgres-store.ts";
+
+await runRestore("order", async (databaseUrl, path) => {
+  await migratePostgres(databaseUrl, MIGRATIONS);
+  await importPostgres(databaseUrl, path);
+});
