@@ -299,7 +299,7 @@ describe("infra/scripts/compose-env.sh", () => {
   /** With a default; those but the first two are explained as comments. */
   const ours = [
     ...["TELEMETRY", "TERCET_VERSION", "ALERTMANAGER_CONFIG", "RUNBOOK_BASE_URL"],
-    ...["CONSOLE_TRACE_URL", "CONSOLE_LOGS_URL"],
+    ...["CORS_ORIGINS", "CONSOLE_TRACE_URL", "CONSOLE_LOGS_URL"],
   ];
 
   test("makes what the Compose file asks for and .env.example explains, and nothing else", async () => {
