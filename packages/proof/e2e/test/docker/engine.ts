@@ -44,13 +44,19 @@ const LIMIT_MS = 900_000;
 /** Containers and images of a test have this label: what is left is found by it. */
 export const LABEL = "tercet.test";
 
-/** Why there is no engine to be used or started; undefined if there is one. */
+/** Why there is no engine to be used or started; undefined if there is one. Starts one to see. */
 export async function whyNoEngine(): Promise<string | undefined> {
   if (process.platform !== "linux") return "it takes Linux, whose network containers can share";
   if ((await runningEngine()) !== undefined) return undefined;
   if ((await onPath("dockerd")) === undefined)
     return "Docker does not run, and dockerd (docker.io) is not installed";
-  return process.getuid?.() === 0 ? undefined : "Docker does not run, and only root can start it";
+  if (process.getuid?.() !== 0) return "Docker does not run, and only root can start it";
+  try {
+    await using _ = await ownEngine();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Whether an engine runs on this machine, whose ports then are the machine's. */
