@@ -1,14 +1,15 @@
 /** `pnpm verify`: checks everything that can be checked without running the system. */
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { type Check, isInstalled, type Outcome, ROOT } from "@tercet/cli/repository";
+import { kubeSchemas } from "../infra/checks/kube-schemas.ts";
 import { breakingBase, gitIn } from "./checks/breaking.ts";
 import { checks, tasks } from "./checks/checks.ts";
 import { goTools } from "./go-tools.ts";
+import { startTurbo } from "./turbo.ts";
 
 // parseArgs, not runCommand of @tercet/cli: that one loads every service host before the first
 // check.
@@ -75,30 +76,18 @@ interface Counts {
 
 /** Runs all tasks by turbo, and counts what they print, from its cache or not. */
 async function runTasks(force: boolean): Promise<Counts> {
-  const turbo = createRequire(import.meta.url).resolve("turbo/bin/turbo");
-  const child = spawn(
-    process.execPath,
+  const child = startTurbo(
     [
-      turbo,
-      "run",
       ...Object.keys(tasks).map((task) => `//#verify:${task}`),
       ...(force ? ["--force"] : []),
       ...["--continue", "--concurrency=1", "--log-prefix=none", "--log-order=stream"],
       ...["--output-logs=full", "--env-mode=loose"],
     ],
-    {
-      cwd: ROOT,
-      stdio: ["ignore", "pipe", "inherit"],
-      env: {
-        ...process.env,
-        DO_NOT_TRACK: "1",
-        TURBO_NO_UPDATE_NOTIFIER: "1",
-        VERIFY_ON: await surroundings(),
-      },
-    },
+    "inherit",
+    { VERIFY_ON: await surroundings() },
   );
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for await (const line of createInterface({ input: child.stdout })) {
+  for await (const line of createInterface({ input: child.stdout as Readable })) {
     process.stdout.write(`${line}\n`);
     const [, said] = /^[\w-]+ +(ok|FAILED|skipped:) /.exec(line) ?? [];
     if (said === "ok") counts.passed++;
@@ -111,14 +100,15 @@ async function runTasks(force: boolean): Promise<Counts> {
   return counts;
 }
 
-/** What checks depend on beside files: the tools that are installed, and the commit to compare. */
+/** What checks depend on beside files: tools and schemas that are there, the commit to compare. */
 async function surroundings(): Promise<string> {
   const tools = new Set(checks.flatMap(({ needs }) => needs));
   const there = await Promise.all(
     [...tools].map(async (tool) => ((await isInstalled(tool)) ? tool : `no ${tool}`)),
   );
   const base = await breakingBase(gitIn(ROOT), process.env["BUF_BREAKING_AGAINST"]);
-  return [...there, "commit" in base ? base.commit : base.none].join(", ");
+  const schemas = (await kubeSchemas()) ?? "no schemas";
+  return [...there, schemas, "commit" in base ? base.commit : base.none].join(", ");
 }
 
 async function runAll(chosen: readonly Check[]): Promise<Counts> {

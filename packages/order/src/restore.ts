@@ -1,7 +1,4 @@
-import { importPostgres, migratePostgres, runRestore } from "@tercet/service";
+import { restorePostgres, runRestore } from "@tercet/service";
 import { MIGRATIONS } from "./postgres-store.ts";
 
-await runRestore("order", async (databaseUrl, path) => {
-  await migratePostgres(databaseUrl, MIGRATIONS);
-  await importPostgres(databaseUrl, path);
-});
+await runRestore("order", (databaseUrl, path) => restorePostgres(databaseUrl, MIGRATIONS, path));

@@ -4,9 +4,9 @@ import {
   type DatabaseConfig,
   databaseUrl,
   exportPostgres,
-  importPostgres,
   migratePostgres,
   openPostgres,
+  restorePostgres,
 } from "@tercet/service";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import type { PaymentStore } from "./store.ts";
@@ -57,7 +57,7 @@ export async function* exportPaymentStore(url: string): AsyncGenerator<BackupRow
 
 /** Restores a backup of a database of the same kind into a new database. */
 export async function importPaymentStore(url: string, path: string): Promise<void> {
+  if (databaseKind(url) === "postgres") return restorePostgres(url, MIGRATIONS, path);
   await migratePaymentStore(url);
-  if (databaseKind(url) === "postgres") await importPostgres(url, path);
-  else await (await mongoBackup()).importMongo(url, path);
+  await (await mongoBackup()).importMongo(url, path);
 }

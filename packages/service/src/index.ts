@@ -6,7 +6,7 @@ export {
   rowLines,
   writeBackup,
 } from "./backup/backup-file.ts";
-export { exportPostgres, importPostgres } from "./backup/postgres-backup.ts";
+export { exportPostgres, restorePostgres } from "./backup/postgres-backup.ts";
 export { runBackup, runRestore } from "./backup/run-backup.ts";
 export {
   type CreateTransport,

@@ -1,4 +1,3 @@
-import { createWriteStream } from "node:fs";
 import { basename, join } from "node:path";
 import { type ProgressListener, silentListener } from "@tercet/cli";
 import { type Env, latestBackup } from "@tercet/service";
@@ -9,7 +8,7 @@ import { StackError } from "./errors.ts";
 import { stopLeftOver } from "./left-over.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts } from "./ports.ts";
-import { startPostgres } from "./postgres.ts";
+import { postgresOf, startPostgres } from "./postgres.ts";
 import { loadSecrets } from "./secrets.ts";
 import { scriptOf } from "./services.ts";
 
@@ -51,16 +50,7 @@ export async function restore(
   const secrets = await loadSecrets(folder.file("secrets.json"));
   await checkDatabases(config.databaseUrls);
   if (embedded.length > 0) {
-    const log = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" });
-    log.on("error", () => {});
-    const server = resources.use(
-      await startPostgres({
-        folder: folder.file("postgres"),
-        port: ports.postgres,
-        password: secrets.postgresPassword,
-        onLog: (line) => void log.write(`${line}\n`),
-      }),
-    );
+    const server = resources.use(await startPostgres(postgresOf(folder, ports.postgres, secrets)));
     const names = embedded.map((name) => DATABASES[name]);
     await ensureDatabases(server.databaseUrl("postgres"), names);
   }

@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { StartError, unusableDatabase } from "../config.ts";
+import { migratePostgres } from "../postgres/migrations.ts";
 import { type BackupRow, rowLines } from "./backup-file.ts";
 
 const MIGRATIONS = "drizzle.__drizzle_migrations";
@@ -29,6 +30,12 @@ export async function* exportPostgres(url: string): AsyncGenerator<BackupRow> {
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+/** Makes the tables of a new database, and inserts the rows of a backup. Throws StartError. */
+export async function restorePostgres(url: string, migrations: URL, path: string): Promise<void> {
+  await migratePostgres(url, migrations);
+  await importPostgres(url, path);
 }
 
 /**
