@@ -36,6 +36,7 @@ const mayImport: Record<string, readonly string[]> = {
   // independent; nothing here depends on perf.
   audit: ["cli", "gen", "service", "stack", ...serviceNames],
   chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
+  cluster: ["cli", "service"],
   lab: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack", "wire"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
@@ -47,6 +48,7 @@ const mayImport: Record<string, readonly string[]> = {
     "saga",
     "audit",
     "chaos",
+    "cluster",
     "lab",
     "stack",
     "admin",
