@@ -36,4 +36,13 @@ Commands:
 const [word = "--"] = process.argv.slice(2);
 const named = Object.hasOwn(commands, word) ? commands[word] : undefined;
 if (named !== undefined) process.argv.splice(2, 1);
+// What follows the program is the program's.
+if (word === "run") {
+  const program = process.argv.findIndex(
+    (argument, index) =>
+      index > 1 && !argument.startsWith("-") && process.argv[index - 1] !== "--folder",
+  );
+  if (program > 0 && !process.argv.slice(2, program).includes("--"))
+    process.argv.splice(program, 0, "--");
+}
 await runCommand(named ?? overview);

@@ -5,10 +5,10 @@ import { clusterFolder, defaultFolder } from "./folder.ts";
 import { environment } from "./kubectl.ts";
 
 export const runInClusterCommand: Command = {
-  help: `Usage: pnpm cluster run [--folder PATH] [--] PROGRAM [ARGUMENT]...
+  help: `Usage: pnpm cluster run [--folder PATH] PROGRAM [ARGUMENT]...
 
 Runs a program of this machine in the network of the cluster, with its kubeconfig: kubectl, helm, a
-script of infra/scripts, curl. Before arguments with a dash: --.
+script of infra/scripts, curl.
 
 Options:
   --folder PATH   as given to "up"; default: ${defaultFolder()}`,

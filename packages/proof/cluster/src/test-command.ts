@@ -6,7 +6,7 @@ import { backup } from "./checks/backup.ts";
 import { drain, takeover } from "./checks/faults.ts";
 import { overlay, production } from "./checks/manifests.ts";
 import { networkPolicies } from "./checks/network.ts";
-import { helmTest, rollback, smoke, upgrade } from "./checks/release.ts";
+import { helmTest, reinstall, rollback, smoke, upgrade } from "./checks/release.ts";
 import { openCluster } from "./cluster.ts";
 import { clusterFolder, defaultFolder } from "./folder.ts";
 
@@ -20,6 +20,7 @@ const CHECKS: readonly Check[] = [
   takeover,
   drain,
   rollback,
+  reinstall,
   production,
   overlay,
 ];

@@ -34,9 +34,9 @@ export const production: Check = {
     const charts = await cluster.kubectl([`--namespace=${PROD}`, ...apply, "--filename=-"], {
       input,
     });
-    const overlay = await cluster.kubectl([...apply, "--kustomize=infra/k8s/overlays/prod"], {
-      cwd: ROOT,
-    });
+    await using scratch = await temporaryFolder("overlay");
+    await writeOverlay(scratch.path, "prod", PROD);
+    const overlay = await cluster.run(["kubectl", ...apply, `--kustomize=${scratch.path}`]);
     await cluster.kubectl(["delete", "namespace", PROD]);
     const warnings = `${charts.said}${overlay.said}`.match(/^Warning:.*/gm) ?? [];
     if (warnings.length > 0) throw new CommandError(warnings.join("\n"));
@@ -53,9 +53,8 @@ export const overlay: Check = {
     const setup = ["infra/scripts/k8s-setup.sh", "dev", "--secrets-only", "--namespace", KUSTOMIZE];
     await cluster.run(setup, { cwd: ROOT });
     try {
-      const file = join(scratch.path, "kustomization.yaml");
-      await writeFile(file, JSON.stringify(kustomization(scratch.path)));
-      await cluster.kubectl(["apply", `--kustomize=${scratch.path}`]);
+      await writeOverlay(scratch.path, "dev", KUSTOMIZE);
+      await cluster.run(["kubectl", "apply", `--kustomize=${scratch.path}`]);
       for (const name of DEPLOYMENTS)
         await cluster.kubectl(
           inNamespace("rollout", "status", `deployment/${name}`, "--timeout=3m"),
@@ -76,15 +75,18 @@ export const overlay: Check = {
   },
 };
 
-/** What k8s-setup.sh writes, with the images that the node has. */
-const kustomization = (folder: string) => ({
-  apiVersion: "kustomize.config.k8s.io/v1beta1",
-  kind: "Kustomization",
-  namespace: KUSTOMIZE,
-  resources: [relative(folder, join(ROOT, "infra/k8s/overlays/dev"))],
-  images: [...serviceNames, "console"].map((name) => ({
-    name: `ghcr.io/tercet/tercet/${name}`,
-    newName: `${REGISTRY}/${name}`,
-    newTag: TAGS[0],
-  })),
-});
+/** What k8s-setup.sh writes: an overlay with this namespace and the images that the node has. */
+async function writeOverlay(folder: string, name: string, namespace: string): Promise<void> {
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    namespace,
+    resources: [relative(folder, join(ROOT, "infra/k8s/overlays", name))],
+    images: [...serviceNames, "console"].map((image) => ({
+      name: `ghcr.io/tercet/tercet/${image}`,
+      newName: `${REGISTRY}/${image}`,
+      newTag: TAGS[0],
+    })),
+  };
+  await writeFile(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
+}

@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { CommandError, onPath, ROOT, serviceNames } from "@tercet/cli";
 import type { Check } from "../check.ts";
 import { type Cluster, podsOf } from "../cluster.ts";
 import { REGISTRY, TAGS } from "../images.ts";
 import { underLoad } from "../load.ts";
 import { NAMESPACE, RELEASE } from "../release.ts";
+import { CONFIRMED, newCustomer } from "../shop.ts";
 
 /** More than one replica of what is killed and drained; a backup. */
 const GROWN = ["--set", "order.replicas=2", "--set", "order.backup.enabled=true"];
@@ -70,6 +72,23 @@ export const rollback: Check = {
     if ((await secretsOf(cluster)) !== before)
       throw new CommandError("the rollback changed Secrets");
     return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
+  },
+};
+
+/** Secrets and volumes outlive a release. */
+export const reinstall: Check = {
+  name: "helm uninstall and install, on the volumes and Secrets that are kept",
+  run: async (cluster) => {
+    const before = await secretsOf(cluster);
+    const customer = await newCustomer(await cluster.gateway());
+    const { id } = await customer.order(randomUUID());
+    const uninstall = ["helm", "uninstall", RELEASE, `--namespace=${NAMESPACE}`];
+    await cluster.run([...uninstall, "--wait", "--timeout=2m"], { timeoutMs: 150_000 });
+    await cluster.deploy({});
+    if ((await secretsOf(cluster)) !== before) throw new CommandError("Secrets were made anew");
+    const { status } = await customer.at(await cluster.gateway()).find(id);
+    if (status !== CONFIRMED) throw new CommandError(`the order ${id} is ${status}`);
+    return "an order from before is found, with a token from before";
   },
 };
 
