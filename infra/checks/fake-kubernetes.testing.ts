@@ -7,7 +7,10 @@ export interface FakeKubernetes extends AsyncDisposable {
   readonly url: string;
 }
 
-/** As much of an API server as helm asks when a template looks up a Secret, a claim or a Deployment. */
+/**
+ * As much of an API server as helm asks when a template looks up a Secret, a claim of a volume or a
+ * Deployment.
+ */
 export async function startFakeKubernetes(objects: readonly K8sObject[]): Promise<FakeKubernetes> {
   const resourcesOf = (kind: string) => {
     const singularName = kind.toLowerCase();
