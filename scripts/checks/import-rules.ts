@@ -19,8 +19,9 @@ import { type Program, parseSync, Visitor } from "oxc-parser";
 const mayImport: Record<string, readonly string[]> = {
   // The product. A service knows no other service but by its contract in gen/.
   service: ["gen"],
-  saga: [],
-  ...recordOf(serviceNames, () => ["gen", "service", "saga"]),
+  group: [],
+  saga: ["group"],
+  ...recordOf(serviceNames, () => ["gen", "service", "saga", "group"]),
   // What runs it on one machine.
   cli: ["service"],
   // What operates it, wherever it runs: by its API alone.
@@ -29,8 +30,8 @@ const mayImport: Record<string, readonly string[]> = {
   stack: ["cli", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
   // independent; nothing here depends on perf.
-  audit: ["cli", "gen", "service", "stack", ...serviceNames],
-  chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
+  audit: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
+  chaos: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: [

@@ -13,8 +13,9 @@ Without arguments, runs calls and sagas.
   calls      A unary gRPC call of about 200 bytes, 32 in flight. Servers (node:http2 alone,
              @grpc/grpc-js, stock connect-node, our host) called by the lightest client;
              then clients called against the lightest server.
-  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the statements
-             and calls alone, by the saga engine, and by the whole Order service.
+  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the least statements
+             that a shop needs, by the statements and calls of the saga engine without it, by the
+             engine, and by the whole Order service.
   telemetry  A system without traces and metrics, the same again (which shows the noise),
              and with metrics, 10% of traces and 100% of traces; saturated, and at half of
              the throughput without telemetry.
