@@ -46,7 +46,7 @@ const mayImport: Record<string, readonly string[]> = {
     "admin",
     ...serviceNames,
   ],
-  perf: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
+  perf: ["cli", "gen", "service", "group", "saga", "stack", ...serviceNames],
   // What a stranger would write.
   examples: ["gen"],
   // Programs of the repository, which run from source.

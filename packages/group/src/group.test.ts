@@ -68,6 +68,20 @@ test("items with the same key are never in one group", async () => {
   expect(sent()).toEqual(["x", "ab", "a"]);
 });
 
+test("without keys, equal items share a group, in the order in which they came", async () => {
+  const sizes: string[] = [];
+  const read = grouped<string, string>({
+    async run(items) {
+      sizes.push(items.join(""));
+      await turn();
+      return items;
+    },
+    isRolledBack: () => false,
+  });
+  expect(await Promise.all(["x", "b", "a", "b"].map(read))).toEqual(["x", "b", "a", "b"]);
+  expect(sizes).toEqual(["x", "bab"]);
+});
+
 test("a group has a bound, and a full one does not wait", () => {
   const { apply, sent } = manual({ maxItems: 2 });
   for (const key of ["x", "a", "b", "c", "d", "e"]) void apply(key);

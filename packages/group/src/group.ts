@@ -7,9 +7,10 @@ export interface GroupOptions<Item, Result> {
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
   /**
    * What an item changes. Items with the same key are never in one group, and a group is sorted by
-   * key, so that the statements of several processes lock rows in one order.
+   * key, so that the statements of several processes lock rows in one order. By default, as for
+   * reads, all items differ and keep the order in which they came.
    */
-  readonly keyOf: (item: Item) => string;
+  readonly keyOf?: (item: Item) => string;
   /**
    * Returns whether this failure of a statement took nothing into effect. Its items are then run
    * alone, so that one bad item does not fail the others. After any other failure the outcome is
@@ -56,7 +57,8 @@ export function grouped<Item, Result>(
 /** An item that waits for its group, or for its result. */
 interface Entry<Item, Result> {
   readonly item: Item;
-  readonly key: string;
+  /** Undefined: different from every other. */
+  readonly key: string | undefined;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
   /** Runs a function in the context of the item's caller: its trace, its log fields. */
@@ -77,7 +79,7 @@ class Groups<Item, Result> {
 
   apply(item: Item): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const key = this.#options.keyOf(item);
+    const key = this.#options.keyOf?.(item);
     this.#waiting.push({ item, key, resolve, reject, inContext: AsyncLocalStorage.snapshot() });
     if (this.#holding === undefined || this.#waiting.length >= this.#maxItems) this.#next();
     return promise;
@@ -102,14 +104,17 @@ class Groups<Item, Result> {
 
   /** Takes the next group from those that wait: no key twice, sorted. */
   #take(): Entry<Item, Result>[] {
-    const byKey = new Map<string, Entry<Item, Result>>();
+    const taken: Entry<Item, Result>[] = [];
+    const keys = new Set<string>();
     const left = this.#waiting.splice(0).filter((entry) => {
-      if (byKey.size >= this.#maxItems || byKey.has(entry.key)) return true;
-      byKey.set(entry.key, entry);
+      const { key } = entry;
+      if (taken.length >= this.#maxItems || (key !== undefined && keys.has(key))) return true;
+      if (key !== undefined) keys.add(key);
+      taken.push(entry);
       return false;
     });
     this.#waiting.push(...left);
-    return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    return taken.sort(({ key: a = "" }, { key: b = "" }) => (a < b ? -1 : a > b ? 1 : 0));
   }
 
   /** Never rejects. `release` lets the next group begin. */

@@ -177,6 +177,33 @@ test("in a group, results are in the order of the moves, and what is refused lea
   ]);
 });
 
+test("a page of a list reads the rows of the page, however many there are", async () => {
+  const mine = uuidv7();
+  await sql`
+    insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
+    select gen_random_uuid(), case n % 2 when 0 then ${mine}::uuid else gen_random_uuid() end,
+      case n % 4 when 0 then 'REJECTED' else 'CONFIRMED' end, '[]', 'EUR', 1, gen_random_uuid()
+    from generate_series(1, 1000) n`;
+  const session = connectPostgres(database.url, { max: 1 });
+  await using _end = { [Symbol.asyncDispose]: () => session.end() };
+  const read = async () => {
+    await session`select pg_stat_force_next_flush()`;
+    const [row] = await session<{ read: bigint }[]>`
+      select sum(seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables where relname = 'orders'`;
+    return Number(row?.read);
+  };
+  for (const filter of [
+    { customerId: undefined, status: undefined },
+    { customerId: mine, status: undefined },
+    { customerId: undefined, status: "REJECTED" as const },
+  ]) {
+    const before = await read();
+    const page = await postgresStore(session).listOrders(filter, undefined, 10);
+    expect(page).toHaveLength(10);
+    expect((await read()) - before, JSON.stringify(filter)).toBeLessThan(20);
+  }
+});
+
 test("confirming takes the stock; an order for more than the stock is refused and changes nothing", async () => {
   const enough = await placed(4, 2);
   const short = await placed(7, 1);

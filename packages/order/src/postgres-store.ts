@@ -18,7 +18,10 @@ export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
   // Reads, not commits; but what waits is read by one statement just as well.
   const findOrder = grouped({
     run: (ids: readonly string[]) => orders.findOrders(sql, ids),
-    keyOf: (id) => id,
+    isRolledBack,
+  });
+  const findProducts = grouped({
+    run: (lists: readonly (readonly string[])[]) => products.findProducts(sql, lists),
     isRolledBack,
   });
   return {
@@ -40,7 +43,7 @@ export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
     listVersions: (ids) => orders.listVersions(work, ids),
     putProduct: (request, product) => products.putProduct(sql, request, product),
     adjustStock: (request, sku, delta) => products.adjustStock(sql, request, sku, delta),
-    findProducts: (skus) => products.findProducts(sql, skus),
+    findProducts,
     listProducts: (after, limit) => products.listProducts(sql, after, limit),
     findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
     sweepRequests: (limit) => sweepRequests(work, limit),

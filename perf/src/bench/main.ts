@@ -1,11 +1,13 @@
 import { CommandError, numberOf, runCommand, temporaryFolder } from "@tercet/cli";
 import { benchCalls } from "./calls.ts";
+import { benchRecovery } from "./recovery.ts";
 import { keep } from "./report.ts";
 import type { BenchOptions } from "./rounds.ts";
 import { benchSagas } from "./sagas.ts";
+import { benchStatements } from "./statements.ts";
 import { benchTelemetry } from "./telemetry.ts";
 
-const help = `Usage: pnpm bench [calls|sagas|telemetry]... [--rounds N] [--seconds N]
+const help = `Usage: pnpm bench [calls|sagas|statements|recovery|telemetry]... [--rounds N] [--seconds N]
 
 Compares costs: one variant at a time is under load, in turn over several rounds.
 Without arguments, runs calls and sagas.
@@ -16,6 +18,9 @@ Without arguments, runs calls and sagas.
   sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the least statements
              that a shop needs, by the statements and calls of the saga engine without it, by the
              engine, and by the whole Order service.
+  statements What each statement of an order writes and costs in PostgreSQL, 1 and 32 in flight.
+  recovery   An Order process with 16 open orders is killed: until all are settled, when it is
+             started again at once, and when another replica takes over.
   telemetry  A system without traces and metrics, the same again (which shows the noise),
              and with metrics, 10% of traces and 100% of traces; saturated, and at half of
              the throughput without telemetry.
@@ -33,6 +38,10 @@ const benches: Readonly<Record<string, (options: BenchOptions) => Promise<string
     await keep("calls", "What a unary gRPC call costs", await benchCalls(options), 2),
   sagas: async (options) =>
     await keep("sagas", "What the saga engine costs", await benchSagas(options), 1),
+  statements: async (options) =>
+    await keep("statements", "What the statements write", await benchStatements(options), 1),
+  recovery: async (options) =>
+    await keep("recovery", "How long orders wait for a process", await benchRecovery(options), 3),
   telemetry: async (options) =>
     await keep("telemetry", "What traces and metrics cost", await benchTelemetry(options), 4),
 };

@@ -1,4 +1,3 @@
-import { cpuMs } from "@tercet/cli";
 import { connectPostgres, type Sql } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
@@ -9,6 +8,7 @@ import { alone, freeze, startBenchStack } from "./processes.ts";
 import type { Results } from "./report.ts";
 import { type BenchOptions, turns } from "./rounds.ts";
 import { startWorker } from "./worker.ts";
+import { written } from "./written.ts";
 
 interface Round extends Figures {
   readonly cpuMs: number;
@@ -111,23 +111,4 @@ async function measure(
   };
   const settle = (durationMs: number) => place({ ...load, durationMs });
   return await alone(pids, settle, measurement, [services.payment.pid ?? 0]);
-}
-
-interface Written {
-  readonly commits: number;
-  readonly walBytes: number;
-  /** Of all of the server's processes. */
-  readonly cpuMs: number;
-}
-
-/** Uses the transaction counter, since session statistics are seconds late. */
-async function written(sql: Sql): Promise<Written> {
-  const [row] = await sql<{ commits: string; walBytes: string; pids: number[] }[]>`
-    select pg_snapshot_xmax(pg_current_snapshot())::text as commits, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::text as wal_bytes,
-      (select jsonb_agg(pid) from pg_stat_activity) as pids`;
-  return {
-    commits: Number(row?.commits),
-    walBytes: Number(row?.walBytes),
-    cpuMs: cpuMs(row?.pids ?? []),
-  };
 }

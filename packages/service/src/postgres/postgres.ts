@@ -30,11 +30,16 @@ const LOCK_TIMEOUT_MS = 3_000;
 const REPLY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
 const POOL_SIZE = 10;
 /**
- * Every join is from a few rows to others by their key: nested loops over indexes. Without
- * statistics, as on a new table, the planner would read and hash whole tables instead, and a
- * prepared statement keeps its plan while they grow (ADR 0107).
+ * Every join is from a few rows to others by their key, and every list is read in the order of an
+ * index. Without statistics, as on a new table, the planner would read, hash or sort whole tables
+ * instead, and a prepared statement keeps its plan while they grow (ADR 0107).
  */
-const PLANS = { enable_seqscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" };
+const PLANS = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+};
 
 /**
  * Opens a pool of `max` connections, 10 by default. Columns are snake_case in SQL and camelCase in
