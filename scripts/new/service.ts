@@ -85,11 +85,25 @@ export async function writeService({ name, resource, port }: NewService): Promis
 `,
   );
   const noun = spellingOf(resource);
+  const everyMethod = "packages/proof/e2e/test/every-method.test.ts";
   await insertBefore(
-    "packages/proof/e2e/test/canaries.test.ts",
+    everyMethod,
     "};\nconst methods = (await ourServices())",
     `  Create${noun.pascal}: () => ({ name: "canary", requestId: id() }),
   Get${noun.pascal}: () => ({ ${noun.camel}Id: id() }),
+`,
+  );
+  await insertBefore(
+    everyMethod,
+    "};\n\n/** Makes something that belongs to the caller",
+    `  Create${noun.pascal}: ["customer"],
+  Get${noun.pascal}: ["customer", "operator"],
+`,
+  );
+  await insertBefore(
+    everyMethod,
+    "};\n\n/** The methods for owners",
+    `  ${noun.camel}Id: async (owner) => (await made("Create${noun.pascal}", owner))["id"],
 `,
   );
   return written;

@@ -6,7 +6,7 @@ import { IdentityService, type TokenResponse } from "@tercet/gen/identity/v1/ide
 const baseUrl = import.meta.env["VITE_TERCET_URL"] ?? location.origin;
 const identity = createClient(IdentityService, createConnectTransport({ baseUrl }));
 
-/** A tab's own, and it outlives a reload. The access token is only in memory. */
+/** A tab's own, and it outlives a reload; the access token does not. */
 const KEY = "refresh-token";
 let accessToken: string | undefined;
 let refreshing: Promise<void> | undefined;
@@ -21,12 +21,12 @@ export function subscribe(listener: () => void): () => void {
 }
 
 export async function logIn(email: string, password: string): Promise<void> {
-  const device = `device-token ${email.toLowerCase()}`;
   // Shows that this browser has logged in before: guessing by others does not delay it.
+  const device = `device-token ${email.toLowerCase()}`;
   const deviceToken = localStorage.getItem(device) ?? "";
   const tokens = await identity.login({ email, password, deviceToken });
-  localStorage.setItem(device, tokens.deviceToken);
   keep(tokens);
+  localStorage.setItem(device, tokens.deviceToken);
 }
 
 export async function logOut(): Promise<void> {
@@ -46,7 +46,7 @@ async function refresh(): Promise<void> {
   try {
     keep(await identity.refresh({ refreshToken: sessionStorage.getItem(KEY) ?? "" }));
   } catch (error) {
-    // Only a refusal ends the session: after an error of the network the token is still good.
+    // Only a refusal ends the session, not an error of the network.
     if (isUnauthenticated(error)) keep(undefined);
     throw error;
   } finally {
@@ -54,8 +54,7 @@ async function refresh(): Promise<void> {
   }
 }
 
-const isUnauthenticated = (error: unknown) =>
-  ConnectError.from(error).code === Code.Unauthenticated;
+const isUnauthenticated = (e: unknown) => ConnectError.from(e).code === Code.Unauthenticated;
 
 /** Sends the access token. When it has expired, gets a new one and repeats the call once. */
 const authorize: Interceptor = (next) => async (request) => {

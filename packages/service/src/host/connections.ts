@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import { isIPv6, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createContextKey } from "@connectrpc/connect";
+import { networkOf } from "./address.ts";
 
 /** How long what a connection may do lasts, before and after one of its calls was authenticated. */
 export interface Allowance {
@@ -107,23 +108,3 @@ export class AdmittedConnections {
 /** The same for a TLS socket as for the TCP socket below it. */
 const endpointOf = ({ localPort, remoteAddress, remotePort }: Socket): string =>
   `${localPort} ${remoteAddress} ${remotePort}`;
-
-const IPV4_IN_IPV6 = /^::ffff:(?=\d+\.)/i;
-
-/**
- * Returns what counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address,
- * which is what one customer of a provider gets.
- */
-export function networkOf(address: string): string {
-  const unmapped = address.replace(IPV4_IN_IPV6, "");
-  if (!isIPv6(unmapped)) return unmapped;
-  const [head = "", tail] = unmapped.split("%")[0]?.split("::") ?? [];
-  const groups = head.split(":").filter(Boolean);
-  const omitted =
-    tail === undefined ? 0 : 8 - groups.length - tail.split(":").filter(Boolean).length;
-  const all = [...groups, ...Array<string>(omitted).fill("0"), ...(tail ?? "").split(":")];
-  return `${all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":")}::/64`;
-}

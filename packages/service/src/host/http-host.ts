@@ -10,6 +10,7 @@ import {
 import { limitBodyTime } from "./body-timer.ts";
 import { allowOrigins } from "./cors.ts";
 import { createOnePort, type OnePort, type PortLimits, type TlsOptions } from "./one-port.ts";
+import { refuseUnparsed } from "./unparsed.ts";
 import { discardUnreadBodies } from "./unread-body.ts";
 
 export interface HttpHostOptions {
@@ -46,6 +47,7 @@ export async function createHttpHost(options: HttpHostOptions): Promise<HttpHost
     // While the port closes, requests on open connections are still served.
     return503OnClosing: false,
     frameworkErrors: refuseInOurForm,
+    clientErrorHandler: refuseUnparsed,
     ...(rewriteUrl && { rewriteUrl: (request: unknown) => rewriteUrl(request as IncomingMessage) }),
   }) as unknown as FastifyInstance;
   limitBodyTime(app, limits.requestTimeoutMs, requestStreams(services));

@@ -53,7 +53,7 @@ export const hardenedLimits: PortLimits = {
   healthConnections: 16,
   healthConnectionMs: 2_000,
   maxConcurrentStreams: 128,
-  anonymous: { keepAliveTimeoutMs: 20_000, maxConnectionAgeMs: 60_000, maxConcurrentStreams: 32 },
+  anonymous: { keepAliveTimeoutMs: 20_000, maxConnectionAgeMs: 60_000, maxConcurrentStreams: 100 },
   maxHeaderBytes: 16_384,
   maxSessionMemory: 4,
   streamResetBurst: 200,
@@ -94,7 +94,8 @@ export function createOnePort(
   const admittedHandler: RequestListener = (request, response) => {
     const forHealth = admitted.isForHealth(request.socket);
     if (forHealth) closeAfter(request);
-    if (forHealth && !isHealthCheck(request.url)) refuseFull(response);
+    if (forHealth && !isHealthCheck(request.url))
+      refuse(response, 503, "unavailable", "too many connections; try again");
     else handler(request, response);
   };
   const http1Handler: RequestListener = (request, response) => {
@@ -106,7 +107,12 @@ export function createOnePort(
     tls === undefined
       ? http.createServer(http1Options(limits), http1Handler)
       : https.createServer(secureOptions(limits, tls), http1Handler);
-  const h2 = http2.createServer(http2Options(limits), admittedHandler as never);
+  const http2Handler: RequestListener = (request, response) => {
+    if (sizeOf(request.rawHeaders) > limits.maxHeaderBytes)
+      refuse(response, 431, "resource_exhausted", "the header fields are too large");
+    else admittedHandler(request, response);
+  };
+  const h2 = http2.createServer(http2Options(limits), http2Handler as never);
   const sessions = new Http2Sessions(limits);
   let accepted: Socket;
   h2.on("session", (session) => sessions.add(session, accepted));
@@ -165,12 +171,16 @@ function closeAfter(request: IncomingMessage | Http2ServerRequest): void {
   request.stream.once("close", () => session?.close());
 }
 
-function refuseFull(response: ServerResponse): void {
-  response.statusCode = 503;
+function refuse(response: ServerResponse, status: number, code: string, message: string): void {
+  response.statusCode = status;
   response.setHeader("content-type", "application/json");
-  response.setHeader("retry-after", "1");
-  response.end('{"code":"unavailable","message":"too many connections; try again"}');
+  if (status === 503) response.setHeader("retry-after", "1");
+  response.end(JSON.stringify({ code, message }));
 }
+
+/** As Node counts them over HTTP/1.1; over HTTP/2 it only tells its peer the limit. */
+const sizeOf = (fields: readonly string[]): number =>
+  fields.reduce((bytes, field) => bytes + field.length, 0);
 
 function http1Options(limits: PortLimits) {
   return {
@@ -230,9 +240,14 @@ function decideProtocol(
     decided(socket, maybeHttp2);
   };
   const drop = () => void socket.destroy();
-  const timer = setTimeout(drop, timeoutMs);
+  let late: NodeJS.Immediate | undefined;
+  // Timers run before sockets are read: bytes may have come while the event loop was blocked.
+  const timer = setTimeout(() => {
+    late = setImmediate(drop);
+  }, timeoutMs);
   const release = () => {
     clearTimeout(timer);
+    clearImmediate(late);
     socket.off("readable", onReadable).off("end", drop).off("error", drop).off("close", release);
   };
   socket.on("readable", onReadable).on("end", drop).on("error", drop).on("close", release);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { constants, type Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import {
@@ -17,6 +17,29 @@ const GRPC = /^application\/grpc/;
 const CONNECT_STREAM = /^application\/connect\+/;
 /** Older clients do not know Connect's 501. */
 const NOT_FOUND = 404;
+
+/** For the rest of a request that is refused. */
+const REST_TIMEOUT_MS = 100;
+
+/**
+ * Calls `respond` when the request has ended, at once over HTTP/1.1. A client that is still sending
+ * over HTTP/2 would reset its stream, and a connection that resets too many streams is closed, with
+ * the calls that were admitted. It is not waited for long.
+ */
+export function afterRequest(request: IncomingMessage, respond: () => void): void {
+  const { stream } = request as unknown as Partial<Http2ServerRequest>;
+  if (stream === undefined || stream.endAfterHeaders) {
+    respond();
+    return;
+  }
+  const ended = () => {
+    clearTimeout(timer);
+    stream.off("end", ended).off("close", ended);
+    if (!stream.destroyed) respond();
+  };
+  const timer = setTimeout(ended, REST_TIMEOUT_MS);
+  stream.once("end", ended).once("close", ended).resume();
+}
 
 /** Responds with an error in the protocol of the request. The headers must not have been sent. */
 export function refuse(

@@ -6,7 +6,7 @@ import { errorInfo } from "../errors.ts";
 /** How many violations an error reports: enough for a form, and no multiple of the request. */
 const MAX_VIOLATIONS = 5;
 
-/** Returns the error of a request that breaks rules of its fields; the first one is INVALID_FIELD. */
+/** Returns the error of a request that breaks rules of its fields. Its reason is INVALID_FIELD. */
 export function violationsError(violations: readonly Violation[]): ConnectError {
   const reported = violations.slice(0, MAX_VIOLATIONS);
   const { message } = new ValidationError([...violations]);

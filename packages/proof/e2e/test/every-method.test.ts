@@ -1,6 +1,7 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { serviceEntry, serviceNames } from "@tercet/cli";
 import { ourServices } from "@tercet/gateway";
+import { access } from "@tercet/gen/common/v1/access";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
@@ -169,6 +170,76 @@ function call(
   });
 }
 
+type Caller = "customer" | "operator" | "admin" | "service";
+
+const callers: readonly Caller[] = ["customer", "operator", "admin", "service"];
+
+/** Who may call each method: written out, so that a change of a contract shows here. */
+const mayCall: Readonly<Record<string, "public" | readonly Caller[]>> = {
+  Register: "public",
+  Login: "public",
+  Refresh: "public",
+  Logout: "public",
+  GetMe: callers,
+  ChangePassword: callers,
+  ListSessions: callers,
+  RevokeSession: callers,
+  RevokeAllSessions: callers,
+  IssueServiceToken: "public",
+  ListUsers: ["admin"],
+  SetRoles: ["admin"],
+  DisableUser: ["admin"],
+  EnableUser: ["admin"],
+  IssuePasswordReset: ["admin"],
+  ResetPassword: "public",
+  ListProducts: "public",
+  PutProduct: ["operator"],
+  AdjustStock: ["operator"],
+  CreateOrder: ["customer"],
+  GetOrder: ["customer", "operator"],
+  ListOrders: ["customer", "operator"],
+  CancelOrder: ["customer", "operator"],
+  WatchOrder: ["customer", "operator"],
+  ListSagas: ["operator"],
+  GetSaga: ["operator"],
+  RetrySaga: ["operator"],
+  CompensateSaga: ["operator"],
+  ResolveSaga: ["operator"],
+  ProcessPayment: ["service"],
+  RefundPayment: ["operator", "service"],
+  GetPayment: ["customer", "operator", "service"],
+  ListPayments: ["operator"],
+  ListRefundedPayments: ["service"],
+};
+
+/** Makes something that belongs to the caller, and returns its id; by the field that names it. */
+const owned: Readonly<Record<string, (owner: Record<string, string>) => Promise<unknown>>> = {
+  orderId: async (owner) => (await made("CreateOrder", owner))["id"],
+  paymentId: async (owner) => (await made("CreateOrder", owner))["paymentId"],
+};
+
+/** The methods for owners that name what is asked for, each with the field. */
+const ownersMethods = () =>
+  methods.flatMap((method) => {
+    const field = method.input.fields.find(({ jsonName }) => /^(?!request).*Id$/.test(jsonName));
+    if (!getOption(method, access).owner || field === undefined) return [];
+    // A list is filtered by ids, and shows what is its caller's.
+    return method.name.startsWith("List") ? [] : [[method, field.jsonName] as const];
+  });
+
+const made = async (name: string, owner: Record<string, string>): Promise<Json> => {
+  const method = methods.find((one) => one.name === name) as DescMethod;
+  return (await (await call(method, (await requests[name]?.()) ?? {}, owner)).json()) as Json;
+};
+
+const bearer = async (role: Caller, sub: string = id()) => ({
+  authorization: `Bearer ${await signToken(stack, { sub, roles: [role] })}`,
+});
+
+/** The code of an error, `ok` if there is none. An error of a stream is in its last envelope. */
+const codeOf = async (answer: Response): Promise<string> =>
+  /"code":"(\w+)"/.exec(await answer.text())?.[1] ?? "ok";
+
 /** The lines of all logs that contain the text, each with its file. */
 async function found(text: string): Promise<string[]> {
   const logs = await allLogs(stack);
@@ -180,8 +251,108 @@ async function found(text: string): Promise<string[]> {
   );
 }
 
-test("every method has a request here", () => {
-  expect(Object.keys(requests).sort()).toEqual(methods.map(({ name }) => name).sort());
+test("every method has a request here, and callers", () => {
+  const names = methods.map(({ name }) => name).sort();
+  expect(Object.keys(requests).sort()).toEqual(names);
+  expect(Object.keys(mayCall).sort()).toEqual(names);
+  expect(Object.keys(owned).sort()).toEqual(
+    [...new Set(ownersMethods().map(([, id]) => id))].sort(),
+  );
+});
+
+test("every method refuses those who may not call it", async () => {
+  for (const method of methods) {
+    const allowed = mayCall[method.name];
+    if (allowed === "public") continue;
+    expect([method.name, await codeOf(await call(method, {}, { authorization: "" }))]).toEqual([
+      method.name,
+      "unauthenticated",
+    ]);
+    for (const role of callers) {
+      const code = await codeOf(await call(method, {}, await bearer(role)));
+      expect([method.name, role, code === "permission_denied"]).toEqual([
+        method.name,
+        role,
+        !allowed?.includes(role),
+      ]);
+    }
+  }
+});
+
+test("what belongs to another customer is answered as if it did not exist", async () => {
+  const owner = await bearer("customer");
+  const another = await bearer("customer");
+  for (const [method, field] of ownersMethods()) {
+    const own = String(await owned[field]?.(owner));
+    const answer = async (value: string, caller: Record<string, string>) => {
+      const request = { ...(await requests[method.name]?.()), [field]: value };
+      const response = await call(method, request, { ...caller, "x-correlation-id": "the-same" });
+      return `${response.status} ${(await response.text()).replaceAll(value, "")}`;
+    };
+    const foreign = await answer(own, another);
+    expect(foreign).toContain('"not_found"');
+    expect(foreign).toBe(await answer(id(), another));
+    if (method.methodKind === "unary") expect(await answer(own, owner)).toMatch(/^200 /);
+  }
+});
+
+test("every method with an idempotency key refuses a request without a valid one", async () => {
+  const keyed = methods.filter(({ input }) => input.field["requestId"] !== undefined);
+  expect(keyed.length).toBeGreaterThan(8);
+  for (const method of keyed) {
+    const request = (await requests[method.name]?.()) ?? {};
+    for (const requestId of [undefined, "", "7", "x".repeat(300), `${id()}\n`]) {
+      const answer = await call(method, { ...request, requestId });
+      expect([method.name, requestId, await codeOf(answer)]).toEqual([
+        method.name,
+        requestId,
+        "invalid_argument",
+      ]);
+    }
+  }
+});
+
+test("what a customer may not set is ignored: price, total, status, owner, roles", async () => {
+  const sub = id();
+  const fields = {
+    status: "ORDER_STATUS_REFUNDED",
+    customerId: id(),
+    total: { ...EUR, minorUnits: "1" },
+  };
+  const created = await call(
+    methodOf(OrderService, "CreateOrder"),
+    { ...order("tok_visa"), ...fields, price: "1" },
+    await bearer("customer", sub),
+  );
+  expect(await created.json()).toMatchObject({ customerId: sub, total: EUR });
+  const registered = await call(
+    methodOf(IdentityService, "Register"),
+    { ...(await requests["Register"]?.()), roles: ["ROLE_ADMIN"], id: sub },
+    { authorization: "" },
+  );
+  const user = (await registered.json()) as Json;
+  expect(user["roles"]).toEqual(["ROLE_CUSTOMER"]);
+  expect(user["id"]).not.toBe(sub);
+});
+
+test("text in any field makes no line of a log, and no long one", async () => {
+  const line = '{"level":"error","msg":"forged"}';
+  const texts = [`\n${line}\n`, `\r\n${line}`, `\u001b[2J\u009b${line}`, "x".repeat(10_000)];
+  for (const method of methods)
+    for (const path of textFields(method.input))
+      for (const text of texts) {
+        const request = withText((await requests[method.name]?.()) ?? {}, path, text);
+        await (await call(method, request)).arrayBuffer();
+      }
+  for (const name of serviceNames) {
+    const log = (await allLogs(stack)).get(`${name}.log`) ?? "";
+    const lines = log.split("\n").slice(0, -1);
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.filter((text) => JSON.parse(text).msg === "forged")).toEqual([]);
+    expect(lines.filter((text) => text.length > 8_000).map((text) => text.slice(0, 300))).toEqual(
+      [],
+    );
+  }
 });
 
 test("a secret in any text field, or in place of a message, is in no log at trace", async () => {
