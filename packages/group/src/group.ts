@@ -26,7 +26,10 @@ export interface GroupOptions<Item, Result> {
   readonly maxItems?: number;
   /** How long a statement in flight holds the next one back at most; 50 by default. */
   readonly holdMs?: number;
-  /** Calls `run` after `ms`, unless the function that it returns is called before. A timer by default. */
+  /**
+   * Calls `run` after `ms`, unless the function that it returns is called before; a timer by
+   * default.
+   */
   readonly after?: (ms: number, run: () => void) => () => void;
 }
 

@@ -164,7 +164,7 @@ test("in a group, results are in the order of the moves, and what is refused lea
   const [first, , , last] = all;
   const stale = { ...(last?.move as Move), fence: 7n };
   const moves = all.map(({ move }) => (move === last?.move ? stale : move));
-  // The sums are taken by saga: 4, 13, 15 of 10. Whoever is refused is tried again alone.
+  // The sums are taken by saga: 4, 13, 15 of 10. What is refused is tried again alone.
   expect(await store.confirmOrders(moves.toReversed())).toEqual([
     { sagaId: all[3]?.sagaId, moved: false },
     { sagaId: all[2]?.sagaId, moved: false, refused: expect.anything() },

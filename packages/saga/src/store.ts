@@ -40,7 +40,8 @@ export interface ClaimedSaga extends HeldSaga {
 export interface SagaStore {
   /**
    * Records that the worker is alive, and ends the leases of earlier lives of its instance: their
-   * sagas are due at once. If one of them is alive after all, it goes on, and its writes are fenced.
+   * sagas are due at once. If one of them is alive after all, it goes on, and its writes are
+   * fenced.
    */
   register(worker: Worker): Promise<void>;
   /** Records that the worker is alive, by the database's clock. */

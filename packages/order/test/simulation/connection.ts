@@ -22,7 +22,7 @@ export interface ConnectionDependencies {
 }
 
 /** The database refused the statement, and nothing of it took effect: a lock that was not free. */
-export class RefusedStatement extends Error {}
+class RefusedStatement extends Error {}
 
 /** A statement that its client believes lost is executed within the server's statement timeout. */
 const LATE_MS = 10_000;

@@ -63,7 +63,7 @@ export const chaosCommand = <Name extends string>({
   },
 });
 
-/** Returns a breach if the 99th percentile of take-overs is more than the lease and half a second. */
+/** Returns a breach if the p99 of take-overs is more than the lease and half a second. */
 export function slowTakeOvers({ p99 }: Distribution, leaseMs: number): string[] {
   const allowedMs = leaseMs + 500;
   return p99 < allowedMs
