@@ -52,11 +52,21 @@ const journey = e2e("journey");
 const sample = e2e("crashes", "takeover");
 const faults = e2e("participant-faults", "database-faults", "clocks", "cancel-races");
 const chaos = [...e2e("chaos", "rolling-restart", "replica-loss", "restart"), ...faults];
-const delivery = e2e("image", "dockerfile", "compose", "gateway", "helm-tests", "smoke");
+const delivery = e2e(
+  "image",
+  "console-image",
+  "dockerfile",
+  "compose",
+  "gateway",
+  "helm-tests",
+  "smoke",
+);
 const telemetry = e2e("metrics", "telemetry", "logs");
 /** Ten thousand worlds, and the starts and stops of the whole system. */
 const simulation = ["packages/order/test/simulation.test.ts"];
 const stack = ["packages/stack/test/**/*.test.ts"];
+/** Tests of the host and its clients once more, with FAST_PATH=off. */
+const stockLane = ["packages/service/test/stock-lane.test.ts"];
 
 /** Where a report for `.ci/run` goes. */
 const report = process.env["TEST_REPORT"];
@@ -100,11 +110,13 @@ export default defineConfig({
         ["{gateway,packages,perf}/**/src/**/*.test.ts", "{infra,scripts}/**/*.test.ts"],
         { isolate: false, exclude: ["scripts/templates/**"] },
       ),
-      project("wire", ["packages/*/test/**/*.test.ts"], { exclude: [...simulation, ...stack] }),
+      project("wire", ["packages/*/test/**/*.test.ts"], {
+        exclude: [...simulation, ...stack, ...stockLane],
+      }),
       project("crash", e2e("crashes"), { maxWorkers: 1 }),
       project("chaos", chaos, { maxWorkers: 1 }),
       project("telemetry", telemetry, { maxWorkers: 1 }),
-      project("system", [...e2e("*"), ...stack], {
+      project("system", [...e2e("*"), ...stack, ...stockLane], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
         maxWorkers: 2,
       }),

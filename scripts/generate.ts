@@ -3,7 +3,7 @@
 import { globSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { ROOT } from "@tercet/cli/repository";
+import { isInstalled, ROOT } from "@tercet/cli/repository";
 import { execa } from "execa";
 import { writeChartFiles } from "../infra/checks/chart-files.ts";
 import { generateManifests } from "../infra/checks/k8s-manifests.ts";
@@ -19,6 +19,7 @@ Writes everything that is generated and committed:
   gen/src                            from proto/ (buf)
   gateway/kong.yml                   from the access rules in proto/
   docs/sagas.md                      from the sagas of Order
+  packages/console/public/openapi.json   from proto/ (protoc-gen-connect-openapi, of pnpm tools)
   infra/grafana/dashboards           from infra/grafana/dashboards.ts
   charts/tercet/files                copies of files outside charts/
   infra/k8s/base, infra/k8s/databases  from charts/ (helm)
@@ -40,6 +41,16 @@ await run("buf", ["generate"]);
 // In another process, as it loads what buf has just written.
 await run("node", ["--conditions=source", "gateway/src/main.ts"]);
 await run("node", ["--conditions=source", "scripts/saga-page.ts"]);
+if (await isInstalled("protoc-gen-connect-openapi"))
+  await run("node", [
+    "--conditions=source",
+    "--import=./scripts/tools-on-path.ts",
+    "scripts/openapi.ts",
+  ]);
+else
+  process.stderr.write(
+    "WITHOUT protoc-gen-connect-openapi: packages/console/public/openapi.json is left as it is\n",
+  );
 await writeDashboards();
 await writeChartFiles();
 if (!(await generateManifests()))

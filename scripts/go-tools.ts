@@ -48,6 +48,13 @@ export const goTools: readonly GoTool[] = [
     "the protocol suite",
   ),
   install("k6", "v1.8.1", "go.k6.io/k6", "load"),
+  // From its source: not every module proxy lists its versions, which `go install` asks for.
+  tool("source")(
+    "protoc-gen-connect-openapi",
+    "v0.25.6",
+    "github.com/sudorandom/protoc-gen-connect-openapi",
+    "the console's openapi.json",
+  ),
   // From its source: `go install` refuses a module that excludes versions of other modules.
   tool("source", { folder: "cmd" })(
     "docker-compose",

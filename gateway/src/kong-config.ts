@@ -76,7 +76,12 @@ const common = {
   // Without `~` a path is a prefix, and also matches longer paths.
   paths: z
     .array(
-      z.string().regex(/^~\/[\w./\\-]+\$$/, "is not the whole of a path, as a regular expression"),
+      z
+        .string()
+        .regex(
+          /^~\/([\w./\\-]|\[\\w-\]\+|\[\\w\.-\]\+)*\$$/,
+          "is not the whole of a path, as a regular expression",
+        ),
     )
     .min(1),
   strip_path: z.literal(false),

@@ -3,9 +3,11 @@ import { cors } from "@connectrpc/connect";
 import { CORRELATION_HEADER } from "@tercet/service";
 import { Document, isMap, isScalar, isSeq, visit, type YAMLMap } from "yaml";
 import { type AuthRoute, authRoutes, CONNECT_GET } from "./auth-routes.ts";
+import { CONSOLE_FILES, CONSOLE_PAGES } from "./console-paths.ts";
 import { isAnonymousWrite, isExposed, isRead, isStream, pathOf } from "./exposure.ts";
 import type { KongConfig, KongPlugin, KongService } from "./kong-config.ts";
 import {
+  consoleUpstream,
   limits,
   MAX_BODY_BYTES,
   origins,
@@ -28,6 +30,7 @@ const HEADER = ` Generated from the access rules in proto/ by \`pnpm generate\`:
 /** The paths that Identity serves besides its methods. */
 export const WELL_KNOWN = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
 
+const CONSOLE = "console";
 const ON_ONE_LINE = new Set(["protocols", "methods", "content-type", "extract", "inject"]);
 
 /** The groups of methods, by the suffix of their Kong service's name. */
@@ -59,12 +62,15 @@ export function kongConfig(services: readonly DescService[]): KongConfig {
   const byUpstream = Map.groupBy(exposed, upstreamOf);
   return {
     _format_version: "3.0",
-    services: Object.entries(upstreams).flatMap(([name, upstream]) =>
-      kinds.flatMap(({ has, ...kind }) => {
-        const methods = byUpstream.get(name)?.filter(has) ?? [];
-        return methods.length === 0 ? [] : servicesFor({ name, ...upstream }, kind, methods);
-      }),
-    ),
+    services: [
+      ...Object.entries(upstreams).flatMap(([name, upstream]) =>
+        kinds.flatMap(({ has, ...kind }) => {
+          const methods = byUpstream.get(name)?.filter(has) ?? [];
+          return methods.length === 0 ? [] : servicesFor({ name, ...upstream }, kind, methods);
+        }),
+      ),
+      consoleService(),
+    ],
     plugins: globalPlugins(),
   };
 }
@@ -86,10 +92,11 @@ export function kongYaml(services: readonly DescService[]): string {
 function comment(service: YAMLMap, spaceBefore: boolean): void {
   const name = String(service.get("name"));
   const kind = kinds.findLast(({ suffix }) => name.endsWith(suffix));
-  service.commentBefore =
-    service.get("protocol") === "grpc"
-      ? " The same as gRPC, recognized by its content type."
-      : ` ${kind?.about}`;
+  const isGrpc = service.get("protocol") === "grpc";
+  const about = name === CONSOLE ? "The console: its pages and files." : kind?.about;
+  service.commentBefore = isGrpc
+    ? " The same as gRPC, recognized by its content type."
+    : ` ${about}`;
   service.spaceBefore = spaceBefore;
 }
 
@@ -132,6 +139,21 @@ function servicesFor(
     },
   ];
 }
+
+/** Files alone: what they may load and call is in the headers that the console's server sends. */
+const consoleService = (): KongService => ({
+  name: CONSOLE,
+  protocol: "http",
+  ...consoleUpstream,
+  retries: 0,
+  connect_timeout: timeouts.connect,
+  write_timeout: timeouts.write,
+  read_timeout: timeouts.file,
+  routes: [
+    httpRoute("console-pages", ["GET"], CONSOLE_PAGES),
+    httpRoute("console-files", ["GET"], CONSOLE_FILES),
+  ],
+});
 
 const GRPC_TYPES = ["application/grpc", "application/grpc+proto", "application/grpc+json"];
 
@@ -177,8 +199,12 @@ function authRoute({ method, path, rpc }: AuthRoute): HttpRoute {
   };
 }
 
-/** A regular expression for this path and no longer one. */
-const exactly = (path: string): string => `~${path.replaceAll(".", "\\.")}$`;
+/** A regular expression for this path and no longer one; `$` begins a parameter. */
+const exactly = (path: string): string =>
+  `~${path
+    .replaceAll(".", "\\.")
+    .replace(/\$file$/, "[\\w.-]+")
+    .replace(/\$\w+$/, "[\\w-]+")}$`;
 
 function rateLimit(limit: Partial<Record<"second" | "minute" | "hour", number>>): KongPlugin {
   return { name: "rate-limiting", config: { ...limit, limit_by: "ip", policy: "local" } };

@@ -1,5 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { authRoutes } from "./auth-routes.ts";
+import { CONSOLE_FILES, CONSOLE_PAGES } from "./console-paths.ts";
 import { isExposed, isRead, isStream, pathOf } from "./exposure.ts";
 import { WELL_KNOWN } from "./kong.ts";
 import type { KongConfig } from "./kong-config.ts";
@@ -28,6 +29,8 @@ const INSIDE = [
   "/metrics",
   "/revocations",
   "/auth/token",
+  "/lab",
+  "/lab/sign-in",
   "/grpc.health.v1.Health/Check",
   "/grpc.health.v1.Health/Watch",
   "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -93,7 +96,12 @@ function leaks(config: KongConfig, path: string): string[] {
 
 function deadRoutes({ services }: KongConfig, exposed: readonly DescMethod[]): string[] {
   const rpcs = exposed.map(pathOf);
-  const known = [...rpcs, ...authRoutes.map(({ path }) => path), ...WELL_KNOWN];
+  const known = [
+    ...rpcs,
+    ...authRoutes.map(({ path }) => path),
+    ...WELL_KNOWN,
+    ...[...CONSOLE_PAGES, ...CONSOLE_FILES].map((path) => path.replace("$", "")),
+  ];
   return services.flatMap(({ routes }) =>
     routes.flatMap(({ name, paths, plugins = [] }) => {
       const dead = paths.filter((pattern) => !known.some((path) => patternOf(pattern).test(path)));

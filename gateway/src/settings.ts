@@ -18,6 +18,9 @@ export const upstreams: Readonly<Record<string, Upstream>> = Object.fromEntries(
   services.map(({ name, port, grpcPort }) => [name, { host: name, port, grpcPort }]),
 );
 
+/** Where the console's server is, in Compose and in Kubernetes. */
+export const consoleUpstream = { host: "console", port: 8080 } as const;
+
 /**
  * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as
  * the user who is logged in.
@@ -48,6 +51,8 @@ export const timeouts = {
   write: 10_000,
   /** Longer than any deadline (MAX_TIMEOUT_MS, 30 s): a service's own error says more. */
   answer: 35_000,
+  /** Files of the console. */
+  file: 10_000,
   /** Between two messages of a stream: a watched order may wait long for its payment. */
   silence: 3_600_000,
 };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isInstalled, ROOT, serviceNames } from "@tercet/cli/repository";
+import { envToConfig as consoleConfig } from "@tercet/console-server";
 import {
   generateSigningKey,
   hashClientSecret,
@@ -220,6 +221,7 @@ const refused: Readonly<Record<string, readonly [string[], RegExp]>> = {
     ["--set-json", 'payment.networkPolicy.calleesElsewhere=[{"port":443,"to":[]}]'],
     /calleesElsewhere\/0\/to/,
   ],
+  "a link that is of no order": [["--set", "console.traceUrl=https://traces.example"], /traceUrl/],
   "no limits": [["--set-json", "order.resources.limits=null"], /limits/],
 };
 
@@ -308,6 +310,26 @@ const alertsOf = (objects: readonly K8sObject[]): Alert[] =>
   ofKind(objects, "PrometheusRule")
     .flatMap(({ spec }) => spec.groups.flatMap(({ rules }: { rules: Alert[] }) => rules))
     .filter(({ alert }: Alert) => alert !== undefined);
+
+test.skipIf(!helm)("the console can start with what it is given, and calls no one", async () => {
+  for (const { name: installation, values } of await installations()) {
+    const objects = await render(
+      values,
+      "--set-string",
+      "console.logsUrl=https://logs.example/{orderId}",
+    );
+    const config = consoleConfig(envOf(objects, "console"));
+    expect(config, installation).toMatchObject({
+      port: 8080,
+      settings: { operators: false, logsUrl: "https://logs.example/{orderId}" },
+    });
+    const [policy] = ofKind(objects, "NetworkPolicy").filter(
+      ({ metadata }) => metadata.name === "console",
+    );
+    expect(policy?.spec.policyTypes, installation).toContain("Egress");
+    expect(policy?.spec.egress, installation).toBeUndefined();
+  }
+});
 
 /** What Kong's routes name must be what it finds. */
 test.skipIf(!helm)("the gateway's hosts and ports are Services", async () => {

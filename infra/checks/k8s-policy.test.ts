@@ -37,6 +37,7 @@ const ways = [
   "anyone -> kong:8000",
   "anyone -> kong:9080",
   ...addresses.map((address) => `kong -> ${address}`),
+  "kong -> console:8080",
   ...calls(),
   ...[...serviceNames, "kong"].map((name) => `${name} -> collector:4318`),
   "collector -> [observability]:4317",

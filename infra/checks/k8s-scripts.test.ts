@@ -304,10 +304,12 @@ test.skipIf(!openssl)(
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const steps = await done();
-    for (const name of ["identity", "order", "payment"]) {
-      expect(steps).toContain(
-        `docker build --file infra/docker/Dockerfile --build-arg SERVICE=${name} --tag tercet/${name}:mine .`,
-      );
+    for (const name of ["identity", "order", "payment", "console"]) {
+      const file =
+        name === "console"
+          ? "infra/docker/console.Dockerfile"
+          : `infra/docker/Dockerfile --build-arg SERVICE=${name}`;
+      expect(steps).toContain(`docker build --file ${file} --tag tercet/${name}:mine .`);
       expect(steps).toContain(`kind load docker-image --name tercet tercet/${name}:mine`);
       expect(steps).toContain(
         `  - { name: ghcr.io/tercet/tercet/${name}, newName: tercet/${name}, newTag: mine }`,

@@ -7,7 +7,7 @@ Usage: infra/scripts/compose-up.sh [--help] [lite|full] [OPTION OF docker compos
 
 Builds the images, starts the system with Docker Compose, waits until it is healthy, and puts a few products into its catalog.
 
-  lite   the three services, PostgreSQL, MongoDB and Kong: about 3 GB of memory at most; the default
+  lite   the three services, the console, PostgreSQL, MongoDB and Kong: about 3 GB of memory at most; the default
   full   besides, traces, metrics and logs: OpenTelemetry collector, Jaeger, Prometheus, Alertmanager, Loki and Grafana
 
 Secrets are in infra/.env, which is made when there is none. Then infra/scripts/smoke.sh places an order through Kong.
@@ -46,6 +46,7 @@ docker compose --file "$scripts/../compose.yaml" --profile "$profile" up --build
 cat <<TEXT
 
 Tercet is running
+  Console      http://127.0.0.1:8000
   Kong         http://127.0.0.1:8000 for HTTP, 127.0.0.1:9080 for gRPC
 TEXT
 if [[ "$profile" == full ]]; then

@@ -197,13 +197,15 @@ hand_over() {
 }
 
 build() {
-  local service
-  for service in "${SERVICES[@]}"; do
+  local service file
+  for service in "${SERVICES[@]}" console; do
     if $DRY_RUN; then
       echo "would build $(image "$service")"
       continue
     fi
-    docker build --file infra/docker/Dockerfile --build-arg "SERVICE=$service" --tag "$(image "$service")" .
+    file=(--file infra/docker/Dockerfile --build-arg "SERVICE=$service")
+    [[ $service != console ]] || file=(--file infra/docker/console.Dockerfile)
+    docker build "${file[@]}" --tag "$(image "$service")" .
     hand_over "$(image "$service")"
   done
 }
@@ -219,12 +221,12 @@ deploy_dev() {
   trap 'rm -rf "$overlay"' EXIT
   {
     printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../overlays/dev]\nimages:\n' "$NAMESPACE"
-    for service in "${SERVICES[@]}"; do
+    for service in "${SERVICES[@]}" console; do
       printf '  - { name: %s/%s, newName: %s/%s, newTag: %s }\n' "$PUBLISHED" "$service" "${REGISTRY:-tercet}" "$service" "$TAG"
     done
   } >"$overlay/kustomization.yaml"
   kubectl apply --kustomize "$overlay"
-  for service in "${SERVICES[@]}" kong; do
+  for service in "${SERVICES[@]}" console kong; do
     kubectl --namespace "$NAMESPACE" rollout status "deployment/$service" --timeout 10m
   done
   infra/scripts/seed.sh --kubernetes "$NAMESPACE"

@@ -43,6 +43,8 @@ trap stop_forwards EXIT
 # forward SERVICE PORT: leaves the local port in `port`.
 forward() {
   local said="$scratch/$1" attempt pid
+  # The process makes it in its own time.
+  : >"$said"
   kubectl --namespace "$kubernetes" port-forward "service/$1" ":$2" >"$said" 2>&1 &
   pid=$!
   forwards+=("$pid")

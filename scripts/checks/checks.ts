@@ -6,6 +6,7 @@ import { checkObservability } from "../../infra/checks/observability.ts";
 import { checkOverlays } from "../../infra/checks/overlays.ts";
 import { checkPrometheus } from "../../infra/checks/promtool.ts";
 import { checkBreaking } from "./breaking.ts";
+import { checkConsoleSize } from "./console-size.ts";
 import { checkDocs } from "./docs.ts";
 import { checkTexts } from "./forbidden-text.ts";
 import { checkGeneratedContracts, checkMigrations } from "./generated.ts";
@@ -35,7 +36,8 @@ const KNIP = "knip --config scripts/checks/knip.jsonc --no-config-hints";
 /** Copies of published contracts are not reformatted. */
 const BUF_FORMAT =
   "buf format --diff --exit-code --exclude-path proto/buf --exclude-path proto/grpc";
-const HADOLINT = "hadolint --failure-threshold style infra/docker/Dockerfile";
+const HADOLINT =
+  "hadolint --failure-threshold style infra/docker/Dockerfile infra/docker/console.Dockerfile";
 const FROM_SOURCE = "node --conditions=source";
 const CONTRACTS = `${FROM_SOURCE} packages/proof/contracts/src/main.ts`;
 const KONG = `${FROM_SOURCE} gateway/src/main.ts --check`;
@@ -46,6 +48,7 @@ export const checks: readonly Check[] = [
   check("types", "types of everything, tests and scripts too", "tsc -p tsconfig.tests.json"),
   check("perf-types", "types of the k6 scripts", "tsc -p perf/k6/tsconfig.json"),
   check("web-types", "types of examples/web", "tsc -p examples/web"),
+  check("console-types", "types of packages/console", "tsc -p packages/console"),
   check("biome", "format, lint, and no multi-statement transactions", BIOME),
   check("unused", "no unused files, exports or dependencies, no import cycles", KNIP),
   check("migrations", "migrations match the schemas", checkMigrations),
@@ -74,6 +77,17 @@ export const checks: readonly Check[] = [
     "sagas",
     "docs/sagas.md is generated from the sagas of Order",
     `${FROM_SOURCE} scripts/saga-page.ts --check`,
+  ),
+  check(
+    "console-size",
+    "the console's JavaScript is within its budget, compressed",
+    checkConsoleSize,
+  ),
+  check(
+    "openapi",
+    "packages/console/public/openapi.json is generated from proto/",
+    `${FROM_SOURCE} scripts/openapi.ts --check`,
+    "protoc-gen-connect-openapi",
   ),
   check("imports", "imports point one way", checkImports),
   check(
@@ -125,7 +139,7 @@ export const checks: readonly Check[] = [
   check("licences", "the licence of every package is allowed", checkLicences),
   check("advisories", "no package has a known vulnerability; needs network", checkAdvisories),
   check("signatures", "packages have their registry's signature; needs network", checkSignatures),
-  check("dockerfile", "infra/docker/Dockerfile passes hadolint", HADOLINT, "hadolint"),
+  check("dockerfile", "the Dockerfiles pass hadolint", HADOLINT, "hadolint"),
   check("workflows", "GitHub's workflows follow our rules; what they name exists", checkWorkflows),
   check(
     "actionlint",

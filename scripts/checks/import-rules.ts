@@ -18,7 +18,8 @@ import { type Program, parseSync, Visitor } from "oxc-parser";
  */
 const mayImport: Record<string, readonly string[]> = {
   // The product. A service knows no other service but by its contract in gen/.
-  service: ["gen"],
+  service: ["gen", "wire"],
+  wire: [],
   group: [],
   saga: ["group"],
   ...recordOf(serviceNames, () => ["gen", "service", "saga", "group"]),
@@ -27,12 +28,17 @@ const mayImport: Record<string, readonly string[]> = {
   // What operates it, wherever it runs: by its API alone.
   admin: ["cli", "gen", "service"],
   gateway: ["cli", "gen", "service"],
-  stack: ["cli", "gateway", "gen", "service", "saga", ...serviceNames],
+  // In the browser: it knows the contracts alone.
+  console: ["gen"],
+  // What serves its files.
+  "console-server": [],
+  stack: ["cli", "console-server", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
   // independent; nothing here depends on perf.
   audit: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
   chaos: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
-  conformance: ["cli", "gen", "service", "stack"],
+  lab: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
+  conformance: ["cli", "gen", "service", "stack", "wire"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: [
     "cli",
@@ -42,15 +48,17 @@ const mayImport: Record<string, readonly string[]> = {
     "saga",
     "audit",
     "chaos",
+    "lab",
     "stack",
     "admin",
+    "console-server",
     ...serviceNames,
   ],
   perf: ["cli", "gen", "service", "group", "saga", "stack", ...serviceNames],
   // What a stranger would write.
   examples: ["gen"],
   // Programs of the repository, which run from source.
-  infra: ["cli", "gateway", "service", ...serviceNames],
+  infra: ["cli", "console-server", "gateway", "service", ...serviceNames],
   scripts: ["cli", "gateway", "service", "infra", ...serviceNames],
 };
 

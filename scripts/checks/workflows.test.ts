@@ -103,9 +103,9 @@ test.each<[string, string, RegExp | string, string, RegExp]>([
   [
     "a Dockerfile that is not there",
     IMAGES,
-    "infra/docker/Dockerfile",
-    "infra/docker/Containerfile",
-    /there is no infra\/docker\/Containerfile/,
+    "infra/docker/console.Dockerfile",
+    "infra/docker/console.Containerfile",
+    /there is no infra\/docker\/console.Containerfile/,
   ],
   [
     "an action that is not there",

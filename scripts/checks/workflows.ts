@@ -122,13 +122,17 @@ function jobRules(name: string, { permissions, ...job }: Job): string[] {
   ];
 }
 
+/** An expression names its files as texts. */
+const filesOf = (file: string): readonly string[] =>
+  file.includes("${{") ? namesIn(file, PATHS) : [file];
+
 function stepRules(
   { uses = "", run = "", with: given = {} }: Step,
   files: ReadonlyMap<string, string>,
 ): string[] {
   const paths = [
     ...namesIn(run, PATHS),
-    ...(typeof given["file"] === "string" ? [given["file"]] : []),
+    ...(typeof given["file"] === "string" ? filesOf(given["file"]) : []),
   ];
   const tools = typeof given["tools"] === "string" ? given["tools"].split(" ") : [];
   const isUnsafe = run.includes("${{");

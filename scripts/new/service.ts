@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT, services } from "@tercet/cli/repository";
 import { copyTemplate, insertBefore } from "./copy.ts";
@@ -35,6 +36,9 @@ const FILES = [
   ...["config", "errors", "events", "failpoints", "index", "main", "message", "migrate"],
   ...["routes", "schema", "store", "widget"],
 ];
+
+/** Of requests in the API reference. */
+const EXAMPLE_ID = "01a2210e-1111-7555-b46a-c34f7b0201ec";
 
 /** Returns what speaks against it, one sentence each. */
 export function serviceProblems({ name, resource, port }: NewService): string[] {
@@ -85,6 +89,10 @@ export async function writeService({ name, resource, port }: NewService): Promis
 `,
   );
   const noun = spellingOf(resource);
+  await addExamples(`${name}.v1.${pascal}Service`, {
+    [`Create${noun.pascal}`]: { name: `my ${resource}`, requestId: EXAMPLE_ID },
+    [`Get${noun.pascal}`]: { [`${noun.camel}Id`]: EXAMPLE_ID },
+  });
   const everyMethod = "packages/proof/e2e/test/every-method.test.ts";
   await insertBefore(
     everyMethod,
@@ -107,4 +115,18 @@ export async function writeService({ name, resource, port }: NewService): Promis
 `,
   );
   return written;
+}
+
+/** Adds a request for each method to those of the API reference. */
+async function addExamples(
+  service: string,
+  requests: Readonly<Record<string, object>>,
+): Promise<void> {
+  const file = join(ROOT, "scripts/openapi/examples.json");
+  const examples = (await readFile(file, "utf8")).replace(/\n\}\n$/, "");
+  const added = Object.entries(requests).map(
+    ([method, request]) =>
+      `  "${service}/${method}": ${JSON.stringify(request, null, 2).replaceAll("\n", "\n  ")}`,
+  );
+  await writeFile(file, `${[examples, ...added].join(",\n")}\n}\n`);
 }

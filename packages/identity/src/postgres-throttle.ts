@@ -11,17 +11,19 @@ export async function admitLogin(
   account: string,
   policy: ThrottlePolicy,
 ): Promise<number> {
+  // Not `now()`: a concurrent statement that began earlier would see a time to come.
+  const notBlocked = sql`'-infinity'::timestamptz`;
   const interval = (ms: number) => sql`${ms}::float8 * interval '1 millisecond'`;
   const attempts = sql`case when kept.last_time <= now() - ${interval(policy.windowMs)} then 1 else kept.failures + 1 end`;
   const doublings = sql`least(${attempts} - ${policy.free}::int, ${MAX_DOUBLINGS}::int)`;
   const delay = sql`least(${policy.firstDelayMs}::float8 * 2 ^ ${doublings}, ${policy.maxDelayMs}::float8) * interval '1 millisecond'`;
   const [row] = await sql<{ waitMs: number }[]>`
     with admitted as (
-      insert into login_failures as kept (account, failures, last_time, blocked_until) values (${account}, 1, now(), now())
+      insert into login_failures as kept (account, failures, last_time, blocked_until) values (${account}, 1, now(), ${notBlocked})
       on conflict (account) do update set
         failures = ${attempts},
         last_time = now(),
-        blocked_until = now() + case when ${attempts} < ${policy.free}::int then interval '0' else ${delay} end
+        blocked_until = case when ${attempts} < ${policy.free}::int then ${notBlocked} else now() + ${delay} end
       where kept.blocked_until <= now()
       returning 0 as wait_ms
     )
@@ -35,7 +37,7 @@ export async function admitLogin(
 }
 
 export async function returnAttempt(sql: Sql, account: string): Promise<void> {
-  await sql`update login_failures set failures = greatest(failures - 1, 0), blocked_until = now() where account = ${account}`;
+  await sql`update login_failures set failures = greatest(failures - 1, 0), blocked_until = '-infinity' where account = ${account}`;
 }
 
 export async function forgetFailures(sql: Sql, account: string): Promise<void> {

@@ -557,6 +557,14 @@ export function storeContract(open: () => Promise<IdentityStore>): void {
       expect(waits.filter((wait) => wait === 0)).toHaveLength(3);
     });
 
+    test("admits as many at once as are free", async () => {
+      const accounts = Array.from({ length: 60 }, () => randomUUID());
+      const waits = await Promise.all(
+        accounts.flatMap((account) => [attempt(account), attempt(account), attempt(account)]),
+      );
+      expect(waits.filter((wait) => wait > 0)).toEqual([]);
+    });
+
     test.each([
       { after: 3, hours: 1 },
       { after: 4, hours: 2 },

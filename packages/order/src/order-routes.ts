@@ -37,16 +37,17 @@ import { settledOrder, watchOrder } from "./watch-order.ts";
 const MIN_RESPONSE_MARGIN_MS = 250;
 const RESPONSE_MARGIN = 0.1;
 
+/** Returns how long a call may wait for its order. */
+export const timeToSettleMs = (leftMs: number): number =>
+  Math.max(0, leftMs - Math.max(MIN_RESPONSE_MARGIN_MS, RESPONSE_MARGIN * leftMs));
+
 /** The handlers of order.v1.OrderService. */
 export function orderRoutes(deps: OrderDeps) {
   const { store } = deps;
   /** Waits until the order is settled or the caller's time is nearly over. */
   const settled = async (id: string, context: HandlerContext, begin?: () => void) => {
     noteLogContext({ orderId: id });
-    const leftMs = remainingMs(context) ?? 0;
-    const marginMs = Math.max(MIN_RESPONSE_MARGIN_MS, RESPONSE_MARGIN * leftMs);
-    const waitMs = Math.max(0, leftMs - marginMs);
-    using timed = withTimeout(context.signal, waitMs);
+    using timed = withTimeout(context.signal, timeToSettleMs(remainingMs(context) ?? 0));
     return toOrderMessage(await settledOrder(deps, id, timed.signal, begin));
   };
   return (router: ConnectRouter): void => {

@@ -27,11 +27,14 @@ export type PaymentClient = Client<typeof PaymentService>;
 /** One attempt per call: the saga alone retries, since it records unknown outcomes. */
 export function paymentClient(config: OrderConfig, log?: Logger): PaymentClient {
   const { identityUrl, clientSecret } = config;
+  const { fastPath } = config.service;
+  const credentials = { clientId: "order", clientSecret, audience: "payment" };
   return createServiceClient(PaymentService, {
     baseUrl: config.paymentUrl,
-    token: serviceToken({ identityUrl, clientId: "order", clientSecret, audience: "payment", log }),
+    token: serviceToken({ identityUrl, ...credentials, fastPath, log }),
     timeoutMs: config.saga.stepTimeoutMs,
     maxAttempts: 1,
+    fastPath,
     log,
   });
 }

@@ -34,7 +34,7 @@ describe("an engine", () => {
       await begin(db.sql, engine, definition, { note: "silent" }, "silent");
     const { thing } = await begin(db.sql, engine, definition, { note: "other" }, "other");
     await vi.waitFor(async () => expect(await db.status(thing)).toBe("FINISHED"), 10_000);
-    expect(engine.inFlight).toBe(3);
+    await vi.waitFor(() => expect(engine.inFlight).toBe(3));
   });
 
   test("finishes the backlog of one key without waiting for its polls", async () => {

@@ -30,19 +30,24 @@ export function withTimeout(
 }
 
 /** Resolves to the result, or rejects as soon as the signal aborts; the work is not stopped. */
-export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(abortError(signal));
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([result, aborted]);
-  } catch (error) {
-    // The work may have failed because of the signal, before this listener ran.
-    throw signal.aborted ? abortError(signal) : error;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+export function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(abortError(signal));
+    result.then(
+      (value) => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", onAbort);
+        // The work may have failed because of the signal, before this listener ran.
+        reject(signal.aborted ? abortError(signal) : error);
+      },
+    );
+    // After a result that is there already.
+    if (signal.aborted) queueMicrotask(onAbort);
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
 }
 
 /** Yields the messages until the signal aborts; then ends their source without waiting for it. */

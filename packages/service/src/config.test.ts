@@ -31,6 +31,7 @@ describe("parseEnv", () => {
       PORT: 5011,
       DEFAULT_TIMEOUT_MS: 10_000,
       MAX_TIMEOUT_MS: 30_000,
+      FAST_PATH: true,
       READ_MAX_BYTES: 65_536,
       CORS_ORIGINS: [],
     });
@@ -40,6 +41,7 @@ describe("parseEnv", () => {
     const found = problems({
       PORT: "http",
       LOG_LEVEL: "loud",
+      FAST_PATH: "false",
       TOKEN_SECRET: "hunter2",
       TOKEN_ISSUER: "identity",
     });
@@ -48,8 +50,10 @@ describe("parseEnv", () => {
       "LOG_LEVEL",
       "TOKEN_ISSUER",
       "TOKEN_SECRET",
+      "FAST_PATH",
       "DATABASE_URL",
     ]);
+    expect(found).toContain("FAST_PATH: must be on or off");
     expect(found).toContain("DATABASE_URL: is not set");
     expect(found).toContain("PORT: must be a whole number");
     expect(found.join()).not.toContain("hunter2");

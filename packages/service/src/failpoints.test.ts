@@ -29,8 +29,8 @@ const problems = (run: () => unknown): string => {
 
 class Store {
   #sum = 0;
-  async add(amount: number): Promise<number> {
-    this.#sum += amount;
+  async add(step: number): Promise<number> {
+    this.#sum += step;
     return this.#sum;
   }
   async read(): Promise<number> {

@@ -6,6 +6,7 @@ import {
 } from "@tercet/gen/grpc/health/v1/health";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { reasonOf } from "../src/errors.ts";
+import { END_HEADERS, frame, HEADERS, hpack, post, rawPeer } from "./frames.ts";
 import {
   catalogAt,
   connect1,
@@ -136,6 +137,20 @@ describe("the rate of a caller", () => {
   });
 });
 
+test("a call over HTTP/2 is refused when its body has come, or a moment later", async () => {
+  await start({ address: 1 });
+  const catalog = catalogAt(grpc(shop.url));
+  await until(async () => (await outcomeOf(() => catalog.listProducts({}))).code !== "ok");
+  const { socket, frames } = await rawPeer(shop.port);
+  const path = "/order.v1.CatalogService/ListProducts";
+  const started = performance.now();
+  socket.write(frame(HEADERS, END_HEADERS, 1, hpack(post(path))));
+  await until(() => frames.some(({ type, stream }) => type === HEADERS && stream === 1));
+  // Too many clients that are refused before would reset their streams, and lose the connection.
+  expect(performance.now() - started).toBeGreaterThan(90);
+  socket.destroy();
+});
+
 test("callers without a token share the rate of their address", async () => {
   await start({ address: 5 });
   const catalog = catalogAt(grpc(shop.url));
@@ -215,6 +230,37 @@ test.each([
     await until(async () => (await outcomeOf(() => catalog.listProducts({}))).code === "ok");
   },
 );
+
+test("fewer calls are let in while work waits inside the service", async () => {
+  let waitMs = 0;
+  let release = gate();
+  const listProducts = async () => {
+    await release.opened;
+    return {};
+  };
+  const options = { backlogMs: () => waitMs };
+  await start({}, { catalog: { listProducts }, options }, { minWorking: 4, maxWorking: 1_024 });
+  const catalog = catalogAt(grpc(shop.url));
+  /** Resolves to how many of 40 calls at once are refused, once the others are at work. */
+  const refused = async () => {
+    release = gate();
+    const outcomes: Outcome[] = [];
+    const calls = Array.from({ length: 40 }, async () =>
+      outcomes.push(await outcomeOf(() => catalog.listProducts({}))),
+    );
+    await catalogAt(connect1(shop.url))
+      .listProducts({}, { timeoutMs: 300 })
+      .catch(() => {});
+    release.open();
+    await Promise.all(calls);
+    return count(outcomes, "Unavailable");
+  };
+  expect(await refused()).toBe(0);
+  waitMs = 500;
+  await until(async () => (await refused()) > 20);
+  waitMs = 0;
+  await until(async () => (await refused()) === 0);
+});
 
 test("1,000 pipelined calls on one connection leave room for another caller's", async () => {
   const release = gate();

@@ -19,6 +19,7 @@ import {
   type HostSettings,
   host,
   ordersAt,
+  testConfig,
   until,
 } from "./harness.ts";
 
@@ -49,6 +50,7 @@ beforeEach(() => {
 const options = (more: Partial<ServiceClientOptions> = {}): ServiceClientOptions => ({
   baseUrl: other.url,
   timeoutMs: 5_000,
+  fastPath: testConfig().fastPath,
   ...more,
 });
 const catalog = (more: Partial<ServiceClientOptions> = {}) =>

@@ -8,7 +8,7 @@ import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import { OrderService } from "@tercet/gen/order/v1/order_service";
 import { z } from "zod";
-import { parseEnv, type ServiceConfig, serviceConfig, serviceEnv } from "../src/config.ts";
+import { parseEnv, readEnv, type ServiceConfig, serviceConfig, serviceEnv } from "../src/config.ts";
 import type { PortLimits } from "../src/host/one-port.ts";
 import { createService, type Service, type ServiceOptions } from "../src/host/service.ts";
 import { createLogger } from "../src/telemetry/log.ts";
@@ -46,6 +46,7 @@ export const testConfig = (overrides: Partial<ServiceConfig> = {}): ServiceConfi
       CALLER_CALLS_PER_SECOND: "0",
       ADDRESS_CALLS_PER_SECOND: "0",
       MIN_WORKING_CALLS: "1000",
+      FAST_PATH: readEnv()["FAST_PATH"],
     }),
   ),
   ...overrides,

@@ -234,7 +234,7 @@ describe.each(json)("JSON: %s", (_name, send) => {
     const bytes = Buffer.concat([text('{"pageToken":"'), Buffer.from([0xc3, 0x28]), text('"}')]);
     expect(await send(LIST, bytes)).toMatchObject({
       code: "invalid_argument",
-      message: expect.stringContaining("utf-8"),
+      message: expect.stringContaining("UTF-8"),
     });
   });
 

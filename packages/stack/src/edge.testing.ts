@@ -18,7 +18,7 @@ export interface TestEdge extends Edge {
 
 export async function edgeBefore(
   listener: Listener,
-  options: Pick<EdgeOptions, "corsOrigins"> = {},
+  options: Pick<EdgeOptions, "corsOrigins" | "console"> = {},
 ): Promise<TestEdge> {
   await using starting = new AsyncDisposableStack();
   const servers = await Promise.all(

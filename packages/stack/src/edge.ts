@@ -3,6 +3,7 @@ import type { Http2ServerRequest } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { LOOPBACK } from "@tercet/cli";
+import { type ConsoleSite, serveConsole } from "@tercet/console-server";
 import { authTarget } from "@tercet/gateway/auth-routes";
 import { ourServices } from "@tercet/gateway/our-services";
 import {
@@ -47,6 +48,10 @@ export interface EdgeOptions {
   readonly upstreams: Readonly<Record<ServiceName, string>>;
   /** Origins whose pages may call from a browser, as in CORS_ORIGINS. */
   readonly corsOrigins?: readonly string[];
+  /** The console, which is served at `/`; none by default. */
+  readonly console?: ConsoleSite;
+  /** Adds routes of this machine alone: those of the crash lab. */
+  readonly extend?: (app: FastifyInstance) => void | Promise<void>;
 }
 
 /**
@@ -71,6 +76,8 @@ export async function startEdge({
   grpcPort,
   upstreams: urls,
   corsOrigins = [],
+  console: site,
+  extend,
 }: EdgeOptions): Promise<Edge> {
   const { app, port } = await createHttpHost({
     limits: EDGE_LIMITS,
@@ -83,14 +90,17 @@ export async function startEdge({
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.addHook("onRequest", correlate);
-  app.setNotFoundHandler((request, reply) =>
+  const respondWithPage = site === undefined ? () => false : await serveConsole(app, site);
+  app.setNotFoundHandler((request, reply) => {
+    if (respondWithPage(request, reply)) return;
     refuseCall(request, reply, {
       code: Code.Unimplemented,
       message: "there is no such method here; reflection and health are at the services' own ports",
-    }),
-  );
+    });
+  });
   app.setErrorHandler(refuseError);
   healthPages(app, urls);
+  await extend?.(app);
   const upstreams = recordOf(serviceNames, (name) => new Upstream(urls[name]));
   for (const name of serviceNames)
     for (const path of paths(name))

@@ -15,13 +15,15 @@ const VARIABLES = `Variables:
       databases to use instead of the embedded PostgreSQL: postgres://, for payments also mongodb://
   LOG_LEVEL, LOKI_URL, SAGA_LEASE_MS, ...
       every other setting in a service's config.ts, and OTEL_*, is passed to the service
+  CONSOLE_TRACE_URL, CONSOLE_LOGS_URL
+      addresses of an order's trace and logs, with {orderId} in them, to which the console links
   NO_COLOR
       plain text`;
 
 export const startHelp = `Usage: pnpm start [--help]
 
 Starts the whole system on this machine: an embedded PostgreSQL, the services (${serviceNames.join(", ")})
-and the edge. Ctrl-C drains and stops it. The data is kept for the next start.
+and the edge, which serves the console at /. Ctrl-C drains and stops it. The data is kept for the next start.
 
 ${VARIABLES}`;
 

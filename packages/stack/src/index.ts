@@ -7,6 +7,7 @@ export {
   type StackConfig,
 } from "./config.ts";
 export { ensureDatabases } from "./databases.ts";
+export { type DemoResult, type DemoTarget, runDemo } from "./demo-run.ts";
 export { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 export { StackError } from "./errors.ts";
 export { placesOf } from "./places.ts";
@@ -20,3 +21,8 @@ export {
   startServiceProcess,
 } from "./service-process.ts";
 export { type Stack, type StackProcess, type StackUser, startStack } from "./stack.ts";
+export {
+  type StackExtension,
+  type StartCommandOptions,
+  startCommand,
+} from "./start-command.ts";

@@ -8,6 +8,7 @@ import { recordOf, type ServiceName, serviceNames } from "./config.ts";
 /** The services that run the code of each package. */
 const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
   service: serviceNames,
+  wire: serviceNames,
   saga: serviceNames.filter(usesSagas),
   ...recordOf(serviceNames, (name) => [name]),
 };

@@ -1,5 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { freePort, type ProgressListener, silentListener } from "@tercet/cli";
+import { type ConsoleSettings, consoleFolder } from "@tercet/console-server";
 import type { Env } from "@tercet/service";
 import {
   portNames,
@@ -11,7 +12,7 @@ import {
 } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { checkDatabases, ensureDatabases } from "./databases.ts";
-import { type Edge, startEdge } from "./edge.ts";
+import { type Edge, type EdgeOptions, startEdge } from "./edge.ts";
 import { stopLeftOver } from "./left-over.ts";
 import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
@@ -27,6 +28,8 @@ export interface StartOptions {
   readonly listener?: ProgressListener;
   /** Aborts the start. */
   readonly signal?: AbortSignal;
+  /** What the edge serves besides the services and the console. */
+  readonly site?: Pick<EdgeOptions, "extend"> & { readonly console?: ConsoleSettings };
 }
 
 export interface StackUser {
@@ -76,7 +79,7 @@ const ENVIRONMENT = "development";
 /** Starts the system. Throws StackError or ConfigError, after stopping what was started. */
 export async function startStack(
   config: StackConfig,
-  { listener = silentListener, signal }: StartOptions = {},
+  { listener = silentListener, signal, site = {} }: StartOptions = {},
 ): Promise<Stack> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await openDataFolder(config.dataDir));
@@ -135,6 +138,8 @@ export async function startStack(
       grpcPort: ports.edge_grpc,
       upstreams: urls,
       corsOrigins: config.corsOrigins,
+      console: { folder: consoleFolder(), settings: site.console ?? {} },
+      ...(site.extend && { extend: site.extend }),
     }),
   );
   edge = front;

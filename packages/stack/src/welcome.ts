@@ -16,6 +16,7 @@ export function welcome(
   return [
     "",
     title("Tercet is running"),
+    row("console", `${urls.edge}/`, "open it in a browser: shop, orders, sagas, API"),
     row("edge", urls.edge, "all services: gRPC, gRPC-Web, Connect and plain HTTP"),
     row("", urlOf(ports.edge_grpc), "the same, at Kong's port for gRPC"),
     ...serviceNames.map((name, index) => row(name, urls[name], index === 0 ? OWN_PORT : "")),

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@tercet/cli";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from "vitest";
 import {
   isReady,
   type ServiceProcess,
@@ -47,8 +47,12 @@ test("a crash at boot is an error with the last lines of stderr", async () => {
 test("a service that does not become ready is killed", async () => {
   const port = await freePort();
   await expect(
-    start({ port, env: { BEHAVIOUR: "never-ready" }, startTimeoutMs: 500 }),
-  ).rejects.toThrow("fixture did not start (not ready in 0.5 s: database down)");
+    start({
+      port,
+      env: { BEHAVIOUR: "never-ready" },
+      startTimeoutMs: 1_500 * inject("timeFactor"),
+    }),
+  ).rejects.toThrow(/^fixture did not start \(not ready in [\d.]+ s: database down\)/);
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
 });
 

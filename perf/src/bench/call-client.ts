@@ -2,8 +2,9 @@
  * One of the clients that `pnpm bench calls` compares. On request, calls as often as it can and
  * reports the figures.
  */
+import http from "node:http";
 import http2 from "node:http2";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
@@ -91,15 +92,43 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
     return () => client.getPayment(REQUEST, { headers: { authorization } });
   },
   /** With token, deadline, retries, budget, breaker, bulkhead, and telemetry's hooks. */
-  "Tercet's client": (baseUrl) => {
-    const client = createServiceClient(PaymentService, {
-      baseUrl,
-      timeoutMs: 5_000,
-      token: async () => token,
-    });
-    return () => client.getPayment(REQUEST);
+  "Tercet's client": (baseUrl) => tercet(baseUrl, true),
+  "Tercet's client, FAST_PATH=off": (baseUrl) => tercet(baseUrl, false),
+  /** JSON over HTTP/1.1, on connections that are kept. */
+  "node:http": (url) => {
+    const agent = new http.Agent({ keepAlive: true });
+    const body = JSON.stringify(toJson(METHOD.input, REQUEST));
+    const headers = {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      authorization,
+    };
+    return () =>
+      new Promise((resolve, reject) => {
+        const request = http.request(`${url}${PATH}`, { method: "POST", agent, headers });
+        request.on("error", reject);
+        request.on("response", (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("end", () => {
+            if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
+            else resolve(JSON.parse(Buffer.concat(chunks).toString()));
+          });
+        });
+        request.end(body);
+      });
   },
 };
+
+function tercet(baseUrl: string, fastPath: boolean): () => Promise<unknown> {
+  const client = createServiceClient(PaymentService, {
+    baseUrl,
+    timeoutMs: 5_000,
+    token: async () => token,
+    fastPath,
+  });
+  return () => client.getPayment(REQUEST);
+}
 
 const [name = "", url = ""] = process.argv.slice(2);
 const call =

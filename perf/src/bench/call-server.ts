@@ -4,17 +4,19 @@
  */
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { createLogger, createService, parseEnv, serviceConfig, serviceEnv } from "@tercet/service";
+import { fastify } from "fastify";
 import { z } from "zod";
 import {
   frame,
   GRPC_JS_METHOD,
   METHOD,
+  PATH,
   RESPONSE,
   TOKEN_ISSUER,
   TOKEN_SECRET,
@@ -66,18 +68,34 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
   /**
    * With token, access, validation, deadline, limits, error mapping, telemetry's hooks, Fastify.
    */
-  "Tercet's host": async () => {
-    const env = parseEnv("bench", z.object(serviceEnv(0)), {
-      HOST: "127.0.0.1",
-      TOKEN_ISSUER,
-      TOKEN_SECRET,
-      LOG_LEVEL: "warn",
-    });
-    const config = serviceConfig(env);
-    const log = createLogger({ name: "bench", ...config.log });
-    return (await createService({ name: "payment", config, log, routes, errors: {} })).url;
+  "Tercet's host": () => tercet("on"),
+  "Tercet's host, FAST_PATH=off": () => tercet("off"),
+  /** JSON over HTTP/1.1: what Fastify does with a route and nothing else. */
+  "Fastify route": async () => {
+    const app = fastify();
+    const body = toJson(METHOD.output, RESPONSE);
+    app.post(PATH, async () => body);
+    return app.listen({ host: "127.0.0.1", port: 0 });
   },
 };
+
+async function tercet(fastPath: "on" | "off"): Promise<string> {
+  const env = parseEnv("bench", z.object(serviceEnv(0)), {
+    HOST: "127.0.0.1",
+    TOKEN_ISSUER,
+    TOKEN_SECRET,
+    REVOCATIONS_URL: "none",
+    LOG_LEVEL: "warn",
+    // The load is meant; admission counts it all the same.
+    CALLER_CALLS_PER_SECOND: "1000000",
+    ADDRESS_CALLS_PER_SECOND: "1000000",
+    MIN_WORKING_CALLS: "1000",
+    FAST_PATH: fastPath,
+  });
+  const config = serviceConfig(env);
+  const log = createLogger({ name: "bench", ...config.log });
+  return (await createService({ name: "payment", config, log, routes, errors: {} })).url;
+}
 
 async function listening(server: http2.Http2Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

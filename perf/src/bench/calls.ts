@@ -21,25 +21,43 @@ const FIGURES = {
   "p50, ms": ({ p50 }: Round) => p50,
   "p99, ms": ({ p99 }: Round) => p99,
 };
-const LIGHTEST = "node:http2";
-const SERVERS = [LIGHTEST, "@grpc/grpc-js", "connect-node", "Tercet's host"];
-const CLIENTS = [LIGHTEST, "@grpc/grpc-js", "connect-node", "Tercet's client"];
+/** The sides; ratios are to the first of a list. */
+const SERVERS = [
+  "@grpc/grpc-js",
+  "node:http2",
+  "connect-node",
+  "Tercet's host, FAST_PATH=off",
+  "Tercet's host",
+];
+const CLIENTS = [
+  "@grpc/grpc-js",
+  "node:http2",
+  "connect-node",
+  "Tercet's client, FAST_PATH=off",
+  "Tercet's client",
+];
+const JSON_SERVERS = ["Fastify route", "Tercet's host, FAST_PATH=off", "Tercet's host"];
+const LIGHTEST = { grpc: "node:http2", json: "node:http" } as const;
 const IN_FLIGHT = 32;
 const WARM_UP_MS = 2_000;
 
 /**
- * Measures what a unary gRPC call costs, one at a time in turn: servers with the lightest client,
- * then clients with the lightest server.
+ * Measures what a unary call costs, one at a time in turn: servers with the lightest client, then
+ * clients with the lightest server, over gRPC; then servers of JSON over HTTP/1.1.
  */
 export async function benchCalls(options: BenchOptions): Promise<Results> {
   return {
     servers: await benchSide("server", SERVERS, options),
     clients: await benchSide("client", CLIENTS, options),
+    "JSON over HTTP/1.1": await benchSide("json", JSON_SERVERS, options),
   };
 }
 
+/** What is compared: servers and clients of gRPC, or servers of JSON. */
+type Side = "server" | "client" | "json";
+
 async function benchSide(
-  side: "server" | "client",
+  side: Side,
   variants: readonly string[],
   options: BenchOptions,
 ): Promise<Results[string]> {
@@ -58,10 +76,11 @@ async function benchSide(
 
 async function startCandidate(
   workers: AsyncDisposableStack,
-  side: "server" | "client",
+  side: Side,
   variant: string,
 ): Promise<Candidate> {
-  const [serverName, clientName] = side === "server" ? [variant, LIGHTEST] : [LIGHTEST, variant];
+  const lightest = LIGHTEST[side === "json" ? "json" : "grpc"];
+  const [serverName, clientName] = side === "client" ? [lightest, variant] : [variant, lightest];
   const server = workers.use(
     await startWorker<"cpu", NodeJS.CpuUsage>("./call-server", [serverName]),
   );
@@ -72,7 +91,7 @@ async function startCandidate(
     const before = await server.ask("cpu");
     const called = await client.ask({ inFlight: IN_FLIGHT, durationMs });
     const after = await server.ask("cpu");
-    const used = side === "server" ? micros(after) - micros(before) : micros(called.cpu);
+    const used = side === "client" ? micros(called.cpu) : micros(after) - micros(before);
     return { ...called, cpuPerCall: used / called.count };
   };
   return { variant, measure, rounds: [] };

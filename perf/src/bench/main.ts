@@ -12,9 +12,10 @@ const help = `Usage: pnpm bench [calls|sagas|statements|recovery|telemetry]... [
 Compares costs: one variant at a time is under load, in turn over several rounds.
 Without arguments, runs calls and sagas.
 
-  calls      A unary gRPC call of about 200 bytes, 32 in flight. Servers (node:http2 alone,
-             @grpc/grpc-js, stock connect-node, our host) called by the lightest client;
-             then clients called against the lightest server.
+  calls      A unary call of about 200 bytes, 32 in flight. Over gRPC, servers (@grpc/grpc-js,
+             node:http2 alone, stock connect-node, our host without and with the fast path)
+             called by the lightest client; then clients called against the lightest server.
+             As JSON over HTTP/1.1, a bare Fastify route and our host.
   sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the least statements
              that a shop needs, by the statements and calls of the saga engine without it, by the
              engine, and by the whole Order service.
@@ -35,7 +36,7 @@ Options:
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<string[]>>> = {
   calls: async (options) =>
-    await keep("calls", "What a unary gRPC call costs", await benchCalls(options), 2),
+    await keep("calls", "What a unary call costs", await benchCalls(options), 2),
   sagas: async (options) =>
     await keep("sagas", "What the saga engine costs", await benchSagas(options), 1),
   statements: async (options) =>

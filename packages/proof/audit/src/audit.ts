@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  type CurrencyMoney,
   countByStatus,
   findViolations,
   isBehind,
+  moneyByCurrency,
   netCaptured,
   paymentOf,
   refundedStrays,
@@ -24,6 +26,8 @@ export interface AuditReport {
   readonly orders: Readonly<Record<string, number>>;
   /** Of the orders that have ended, in minor units by currency. */
   readonly netCaptured: ReadonlyMap<string, bigint>;
+  /** The sums behind it, by currency. */
+  readonly money: readonly CurrencyMoney[];
   /** Violated invariants. */
   readonly broken: readonly string[];
   /** Sagas and payments that have been open for too long. */
@@ -61,6 +65,7 @@ export async function auditMoney(
   return {
     orders: countByStatus(snapshot),
     netCaptured: netCaptured(withoutOpenOrders(snapshot).book),
+    money: moneyByCurrency(snapshot),
     broken,
     overdue: overdue(snapshot, openForMs),
     parked: snapshot.sagas

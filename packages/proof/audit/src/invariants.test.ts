@@ -4,6 +4,7 @@ import { REQUEST_RETENTION_MS } from "@tercet/service";
 import { describe, expect, test } from "vitest";
 import {
   findViolations,
+  moneyByCurrency,
   resolutions,
   unfinished,
   unknownSagas,
@@ -331,6 +332,15 @@ test("open orders are reported as unfinished, and are no violations", () => {
   ]);
   expect(findViolations(withoutOpenOrders(snapshot))).toEqual([]);
   expect(names(findViolations(snapshot))).toContain("I1");
+});
+
+test("the sums of each currency, whose difference is 0 unless I1 is violated", () => {
+  const euros = { currencyCode: "EUR", captured: 1_500n, refunded: 1_000n, confirmed: 500n };
+  expect(moneyByCurrency(world)).toEqual([{ ...euros, difference: 0n }]);
+  const twice = { ...world, book: [...world.book, charge("p1")] };
+  expect(moneyByCurrency(twice)).toEqual([{ ...euros, captured: 2_000n, difference: 500n }]);
+  const refunded = { ...world, ...refundedByOperator(200n) };
+  expect(moneyByCurrency(refunded)[0]).toMatchObject({ confirmed: 300n, difference: 0n });
 });
 
 describe("an order that an operator settled outside", () => {

@@ -160,6 +160,33 @@ function booksThatDiffer({ orders, book }: Snapshot): string[] {
   });
 }
 
+/** What came in and went back of one currency, in minor units. */
+export interface CurrencyMoney {
+  readonly currencyCode: string;
+  /** By the provider's book. */
+  readonly captured: bigint;
+  readonly refunded: bigint;
+  /** What the confirmed orders cost, less what operators have refunded of them. */
+  readonly confirmed: bigint;
+  /** `captured - refunded - confirmed`: 0, or I1 is violated. */
+  readonly difference: bigint;
+}
+
+/** Returns the sums that I1 compares, of the orders that have ended, by currency. */
+export function moneyByCurrency(snapshot: Snapshot): CurrencyMoney[] {
+  const { orders, book } = withoutSettledOutside(withoutOpenOrders(snapshot));
+  const { charges, refunds } = movementsOf(book);
+  const [captured, refunded] = [sums(charges), sums(refunds)];
+  const confirmed = sums(orders.map((order) => ({ ...order, minorUnits: keptOf(order) })));
+  const codes = new Set([...captured.keys(), ...refunded.keys(), ...confirmed.keys()]);
+  return [...codes].sort().map((currencyCode) => {
+    const of = (totals: ReadonlyMap<string, bigint>) => totals.get(currencyCode) ?? 0n;
+    const amounts = { captured: of(captured), refunded: of(refunded), confirmed: of(confirmed) };
+    const difference = amounts.captured - amounts.refunded - amounts.confirmed;
+    return { currencyCode, ...amounts, difference };
+  });
+}
+
 /** Returns what an order that has ended must have kept of its payment, in minor units. */
 const keptOf = ({ status, minorUnits, refundedMinorUnits }: OrderRow): bigint =>
   status === "CONFIRMED" ? minorUnits - refundedMinorUnits : 0n;

@@ -56,3 +56,32 @@ export interface StreamingRequest extends Message {
   /** Of bidirectional streams. */
   readonly fullDuplex?: boolean;
 }
+
+export interface ClientCompatRequest extends Message {
+  readonly testName: string;
+  /** 1: identity, 2: gzip, 3: br */
+  readonly compression: number;
+  readonly host: string;
+  readonly port: number;
+  /** PEM; empty for cleartext. */
+  readonly serverTlsCert: Uint8Array;
+  /** PEM. */
+  readonly clientTlsCreds?: { readonly cert: Uint8Array; readonly key: Uint8Array };
+  /** Bytes; 0 for the default. */
+  readonly messageReceiveLimit: number;
+  readonly method?: string;
+  readonly requestHeaders: readonly Header[];
+  readonly requestMessages: readonly Any[];
+  readonly timeoutMs?: number;
+  /** Before each message of a request stream. */
+  readonly requestDelayMs: number;
+  readonly cancel?: { readonly cancelTiming: CancelTiming };
+  /** 5: a bidirectional stream that takes turns */
+  readonly streamType: number;
+}
+
+export type CancelTiming =
+  | { readonly case: "beforeCloseSend"; readonly value: unknown }
+  | { readonly case: "afterCloseSendMs"; readonly value: number }
+  | { readonly case: "afterNumResponses"; readonly value: number }
+  | { readonly case: undefined; readonly value?: undefined };

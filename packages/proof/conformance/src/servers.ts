@@ -17,25 +17,34 @@ import {
 } from "@tercet/service";
 import { z } from "zod";
 import type { Contract } from "./contract.ts";
+import { frame, readFrames } from "./frames.ts";
 import type { ServerCompatRequest } from "./messages.ts";
 import { conformanceRoutes } from "./routes.ts";
 
 const HOST = "127.0.0.1";
-const LENGTH_BYTES = 4;
 
 /**
  * Listens on the socket at `path`, and runs our host with the suite's service for each connection,
  * configured as it requests, until it ends.
  */
-export async function serveSuite(
+export const serveSuite = (
   contract: Contract,
   path: string,
   log: Logger,
+  fastPath: boolean,
+): Promise<AsyncDisposable> =>
+  listenForSuite(path, log, (socket) => serveOne(contract, socket, log, fastPath));
+
+/** Listens on the socket at `path`, and has `serve` talk to each process that the suite starts. */
+export async function listenForSuite(
+  path: string,
+  log: Logger,
+  serve: (socket: Socket) => Promise<void>,
 ): Promise<AsyncDisposable> {
   const running = new Set<Promise<void>>();
-  const listener = createServer((socket) => {
-    const served = serveOne(contract, socket, log).catch((error: unknown) => {
-      log.error({ err: error }, "a server could not be started");
+  const listener = createServer({ allowHalfOpen: true }, (socket) => {
+    const served = serve(socket).catch((error: unknown) => {
+      log.error({ err: error }, "the suite could not be served");
       socket.destroy();
     });
     running.add(served);
@@ -51,16 +60,24 @@ export async function serveSuite(
   };
 }
 
-async function serveOne(contract: Contract, socket: Socket, log: Logger): Promise<void> {
+async function serveOne(
+  contract: Contract,
+  socket: Socket,
+  log: Logger,
+  fastPath: boolean,
+): Promise<void> {
   const ended = new Promise((resolve) => socket.once("close", resolve));
+  socket.once("end", () => socket.end());
   socket.on("error", () => {});
+  const { value } = await readFrames(socket).next();
+  if (value === undefined) throw new Error("the suite ended before it requested a server");
   const request = fromBinary(
     contract.message("ServerCompatRequest"),
-    await readFrame(socket),
+    value,
   ) as unknown as ServerCompatRequest;
   await using service = await createService({
     name: "conformance",
-    config: configFor(request),
+    config: { ...configFor(request), fastPath },
     log,
     routes: conformanceRoutes(contract),
     errors: {},
@@ -103,22 +120,4 @@ function configFor({
     ...config,
     tls: { cert: pem(serverCreds.cert), key: pem(serverCreds.key), ...clientCa },
   };
-}
-
-/** Reads one length-prefixed message and leaves the connection open. */
-async function readFrame(socket: Socket): Promise<Buffer> {
-  let read: Buffer = Buffer.alloc(0);
-  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    read = Buffer.concat([read, chunk]);
-    if (read.length < LENGTH_BYTES) continue;
-    const end = LENGTH_BYTES + read.readUInt32BE();
-    if (read.length >= end) return read.subarray(LENGTH_BYTES, end);
-  }
-  throw new Error("the suite ended before it requested a server");
-}
-
-function frame(message: Uint8Array): Buffer {
-  const length = Buffer.alloc(LENGTH_BYTES);
-  length.writeUInt32BE(message.length);
-  return Buffer.concat([length, message]);
 }

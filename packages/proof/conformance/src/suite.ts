@@ -3,12 +3,17 @@ import { join } from "node:path";
 import { CommandError, onPath, ROOT, temporaryFolder } from "@tercet/cli";
 import { createLogger } from "@tercet/service";
 import { type ExecaError, execa } from "execa";
+import { callForSuite } from "./client.ts";
 import { loadContract } from "./contract.ts";
-import { serveSuite } from "./servers.ts";
+import { listenForSuite, serveSuite } from "./servers.ts";
 
 export const TOOL = "connectconformance";
 
 export interface SuiteOptions {
+  /** Whether our host or our transport is tested, against the other side of the suite. */
+  readonly mode: "server" | "client";
+  /** FAST_PATH; false tests the lane of Connect itself. */
+  readonly fastPath: boolean;
   /** Patterns of cases, as for the suite's `--run`; empty for all cases. */
   readonly run: readonly string[];
   /** Whether to show the bytes on the wire of failed cases. */
@@ -27,10 +32,12 @@ export interface SuiteResult {
 }
 
 /**
- * Runs the suite, or a part of it, against our host. Throws CommandError when a tool is missing or
- * the suite ends without a summary.
+ * Runs the suite, or a part of it, against our host or our transport. Throws CommandError when a
+ * tool is missing or the suite ends without a summary.
  */
 export async function runSuite({
+  mode,
+  fastPath,
   run,
   trace = false,
   signal,
@@ -48,14 +55,18 @@ export async function runSuite({
     { name: "conformance", level: "warn" },
     { write: (line) => void logged.push(line) },
   );
-  const socketPath = join(folder.path, "servers");
-  await using _servers = await serveSuite(contract, socketPath, log);
-  const conf = join(PACKAGE, "conformance.yaml");
+  const socketPath = join(folder.path, mode);
+  await using _tested =
+    mode === "server"
+      ? await serveSuite(contract, socketPath, log, fastPath)
+      : await listenForSuite(socketPath, log, (socket) => callForSuite(contract, socket, fastPath));
+  const conf = join(PACKAGE, mode === "server" ? "conformance.yaml" : "client.yaml");
   const options = [...(trace ? ["--trace"] : []), ...run.flatMap((pattern) => ["--run", pattern])];
-  const args = ["--mode", "server", "--conf", conf, "-v", ...options];
+  const args = ["--mode", mode, "--conf", conf, "-v", ...knownFailing(mode), ...options];
   let total: number | undefined;
   const counts = { passed: 0, failed: 0, notRun: 0 };
-  const suite = execa(tool, [...args, "--", process.execPath, RELAY, socketPath], {
+  let known = 0;
+  const suite = execa(tool, [...args, "--", process.execPath, RELAY, socketPath, mode], {
     stdin: "ignore",
     all: true,
     buffer: false,
@@ -66,14 +77,27 @@ export async function runSuite({
     total = numberIn(line, /^Total cases: (\d+)/) ?? total;
     counts.passed = numberIn(line, /^(\d+) passed/) ?? counts.passed;
     counts.failed = numberIn(line, /(\d+) failed$/) ?? counts.failed;
+    known = numberIn(line, /^\(Another (\d+) failed as expected/) ?? known;
     counts.notRun = numberIn(line, /^Another (\d+) could not be run/) ?? counts.notRun;
     onLine(line);
   }
   signal?.throwIfAborted();
-  if (total === undefined || total !== counts.passed + counts.failed)
+  if (total === undefined || total !== counts.passed + counts.failed + known)
     throw new CommandError(`${TOOL} ended without a summary`);
   return { ...counts, logged };
 }
+
+/** By Connect's own transport: the server's CANCEL at the deadline may come before the client's. */
+const FLAKY_STREAMS = "Timeouts/**/bidi-stream/*";
+
+/** Fail by defects of Connect's own transport for streams; the suite reports one that passes. */
+const knownFailing = (mode: SuiteOptions["mode"]) =>
+  mode === "server"
+    ? []
+    : [
+        ...["--known-failing", `@${join(PACKAGE, "client-known-failing.txt")}`],
+        ...["--known-flaky", FLAKY_STREAMS],
+      ];
 
 const PACKAGE = join(ROOT, "packages/proof/conformance");
 /** The built file, even when this runs from source. */

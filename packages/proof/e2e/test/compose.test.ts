@@ -3,6 +3,7 @@ import { access, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ROOT, services as serviceList, serviceNames } from "@tercet/cli";
+import { envToConfig as consoleConfig } from "@tercet/console-server";
 import { parseKongConfig } from "@tercet/gateway";
 import * as identity from "@tercet/identity";
 import * as order from "@tercet/order";
@@ -190,10 +191,10 @@ describe("infra/compose.yaml", () => {
       build === undefined ? [] : [[name, image, build.args]],
     );
     expect(built).toEqual(
-      serviceNames.map((name) => [
+      [...serviceNames, "console"].map((name) => [
         name,
         `tercet-${name}:\${TERCET_VERSION:-dev}`,
-        { SERVICE: name },
+        name === "console" ? undefined : { SERVICE: name },
       ]),
     );
   });
@@ -215,7 +216,7 @@ describe("infra/compose.yaml", () => {
     );
     expect(new Set(hosts.flat())).toEqual(
       new Set([
-        ...[...serviceNames, "kong"],
+        ...[...serviceNames, "console", "kong"],
         ...["alertmanager", "collector", "jaeger", "loki", "prometheus"],
       ]),
     );
@@ -236,8 +237,11 @@ test("Kong's routes lead to ports that the services listen on", async () => {
 });
 
 describe("infra/scripts/compose-env.sh", () => {
-  /** With a default; the last two are explained as comments. */
-  const ours = ["TELEMETRY", "TERCET_VERSION", "ALERTMANAGER_CONFIG", "RUNBOOK_BASE_URL"];
+  /** With a default; those but the first two are explained as comments. */
+  const ours = [
+    ...["TELEMETRY", "TERCET_VERSION", "ALERTMANAGER_CONFIG", "RUNBOOK_BASE_URL"],
+    ...["CONSOLE_TRACE_URL", "CONSOLE_LOGS_URL"],
+  ];
 
   test("makes what the Compose file asks for and .env.example explains, and nothing else", async () => {
     const asked = new Set(variablesIn(text).filter((name) => !ours.includes(name)));
@@ -368,6 +372,19 @@ describe("a container's environment", () => {
     expect(() => services[name].envToConfig({ ...rest, [`${variable}_`]: value })).toThrow(
       ConfigError,
     );
+  });
+
+  test("is what the console can start with, at the port that Kong calls", () => {
+    const env = environment("console", {
+      ...secrets,
+      CONSOLE_TRACE_URL: "http://127.0.0.1:16686/search?tags={orderId}",
+    });
+    expect(consoleConfig(env)).toMatchObject({
+      port: 8080,
+      settings: { traceUrl: "http://127.0.0.1:16686/search?tags={orderId}", logsUrl: undefined },
+    });
+    expect(compose.services["console"]).toMatchObject({ networks: ["front"] });
+    expect(compose.services["console"]?.ports).toBeUndefined();
   });
 
   test("without the secrets says what to run", () => {

@@ -9,16 +9,33 @@ import {
   type Stage,
   withoutIgnored,
 } from "./docker/dockerfile.ts";
-import { DOCKERFILE } from "./docker/image.ts";
+import { CONSOLE_DOCKERFILE, DOCKERFILE } from "./docker/image.ts";
 
 const text = await readFile(join(ROOT, DOCKERFILE), "utf8");
+const consoleText = await readFile(join(ROOT, CONSOLE_DOCKERFILE), "utf8");
 const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
   packageManager: string;
 };
 const BASE = /^node:(\d+\.\d+\.\d+)-bookworm-slim@sha256:[0-9a-f]{64}$/;
 
-/** Rules that hadolint does not have. */
-function problems(stages: readonly Stage[]): string[] {
+/** Rules that hadolint does not have. The last stage may begin from nothing. */
+function problems(all: readonly Stage[]): string[] {
+  const stages = all.filter(({ from }, index) => from !== "scratch" || index + 1 < all.length);
+  return [...baseProblems(stages), ...imageProblems(all)];
+}
+
+const baseProblems = (stages: readonly Stage[]): string[] => [
+  ...stages.flatMap(({ from }) =>
+    BASE.exec(from)?.[1] === process.versions.node
+      ? []
+      : [`${from} is not the pinned Node ${process.versions.node}`],
+  ),
+  ...(new Set(stages.map(({ from }) => from)).size === 1
+    ? []
+    : ["the stages have different bases"]),
+];
+
+function imageProblems(stages: readonly Stage[]): string[] {
   const last = stages.at(-1);
   const all = stages.flatMap(({ instructions }) => instructions);
   const of = (keyword: string) =>
@@ -29,14 +46,6 @@ function problems(stages: readonly Stage[]): string[] {
     ?.rest.split(" ")
     .at(-1);
   return [
-    ...stages.flatMap(({ from }) =>
-      BASE.exec(from)?.[1] === process.versions.node
-        ? []
-        : [`${from} is not the pinned Node ${process.versions.node}`],
-    ),
-    ...(new Set(stages.map(({ from }) => from)).size === 1
-      ? []
-      : ["the stages have different bases"]),
     ...(pnpm === manifest.packageManager ? [] : [`${pnpm} is not ${manifest.packageManager}`]),
     ...(/^[1-9]\d{4,}:[1-9]\d{4,}$/.test(user)
       ? []
@@ -90,6 +99,24 @@ describe("infra/docker/Dockerfile", () => {
   });
 });
 
+describe("infra/docker/console.Dockerfile", () => {
+  test("keeps the same rules, on the same base, and its image begins from nothing", () => {
+    const stages = parseDockerfile(consoleText);
+    expect(stages.map(({ from }) => from)).toEqual([parseDockerfile(text)[0]?.from, "scratch"]);
+    expect(problems(stages)).toEqual([]);
+  });
+
+  test.each([
+    ["a base without a digest", /@sha256:\w+/, "", "is not the pinned Node"],
+    ["root", "USER 10001:10001", "USER 0:0", "USER 0:0 is not"],
+    ["a build from nothing", /FROM node:\S+ AS/, "FROM scratch AS", "is not the pinned Node"],
+  ])("%s is found", (_, from, to, problem) => {
+    const changed = consoleText.replace(from as string, to);
+    expect(changed).not.toBe(consoleText);
+    expect(problems(parseDockerfile(changed))).toContainEqual(expect.stringContaining(problem));
+  });
+});
+
 test("a Dockerfile is read as Docker reads it", () => {
   const [stage] = parseDockerfile(
     "# x\nFROM a:1 AS b\nRUN --mount=type=cache,id=c,target=/d one \\\n  # between\n  && two\nCOPY --from=b --chown=1:2 /e ./\n",
@@ -115,6 +142,8 @@ test(".dockerignore lets in what an image is built from, and no secret", async (
     "gen/src/common/v1/money_pb.js",
     "packages/order/src/main.ts",
     "packages/order/migrations/0000_schema.sql",
+    "packages/console/public/openapi.json",
+    "packages/console-server/src/main.ts",
   ];
   const outside = [
     ".env",
@@ -123,6 +152,8 @@ test(".dockerignore lets in what an image is built from, and no secret", async (
     ".npmrc",
     "infra/.env",
     "packages/stack/src/main.ts",
+    "packages/proof/lab/src/main.ts",
+    "packages/console/dist/index.html",
     "packages/order/dist/main.js",
     "packages/order/node_modules/x/index.js",
     "packages/order/test/harness.ts",

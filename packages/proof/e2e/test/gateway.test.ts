@@ -3,6 +3,12 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { freePort } from "@tercet/cli";
+import {
+  type ConsoleServer,
+  envToConfig as consoleConfig,
+  SITE_HEADERS,
+  startConsoleServer,
+} from "@tercet/console-server";
 import { type KongConfig, parseKongConfig } from "@tercet/gateway";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -23,17 +29,23 @@ const config = parseKongConfig(
 let folder: TestFolder;
 let stack: Stack;
 let kong: Kong;
+let consoleServer: ConsoleServer;
+/** Where Kong finds what it routes to. */
+let upstreams: Readonly<Record<string, string>>;
 let operatorToken: string;
 
 beforeAll(async () => {
   folder = await testFolder();
   stack = await startTestStack(folder);
-  kong = await startKong(config, stack.urls);
+  consoleServer = await startConsoleServer(consoleConfig({ HOST: "127.0.0.1", PORT: "0" }));
+  upstreams = { ...stack.urls, console: consoleServer.url };
+  kong = await startKong(config, upstreams);
   using client = connectGrpc(stack.urls);
   ({ accessToken: operatorToken } = await client.shop().login(stack.users.olivia));
 });
 afterAll(async () => {
   await kong?.[Symbol.asyncDispose]();
+  await consoleServer?.[Symbol.asyncDispose]();
   await stack?.[Symbol.asyncDispose]();
   await folder?.[Symbol.asyncDispose]();
 });
@@ -199,7 +211,8 @@ test.each([
   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
   "/health/ready",
   "/metrics",
-  "/",
+  "/lab",
+  "/lab/sign-in",
 ])("%s is not there, not even for an operator", async (path) => {
   const headers = { authorization: `Bearer ${operatorToken}`, "content-type": "application/json" };
   for (const method of ["GET", "POST"]) {
@@ -229,6 +242,41 @@ async function overHttp2(
     session.close();
   }
 }
+
+describe.each([
+  ["Kong", () => kong.url],
+  ["the edge", () => stack.urls.edge],
+])("the console, through %s", (_name, urlOf) => {
+  const BROWSER = { headers: { accept: "text/html,application/xhtml+xml" } };
+
+  test("is the same page and the same policy", async () => {
+    for (const path of ["/", "/account", "/orders/01a2210e-c5c7-755a-b46a-c34f7b0201ec", "/docs"]) {
+      const answer = await fetch(`${urlOf()}${path}`, BROWSER);
+      expect(answer.status, path).toBe(200);
+      expect(answer.headers.get("content-type"), path).toContain("text/html");
+      for (const [name, value] of Object.entries(SITE_HEADERS))
+        expect(answer.headers.get(name), `${name} of ${path}`).toBe(value);
+      expect(await answer.text(), path).toContain('<div id="root">');
+    }
+  });
+
+  test("has its scripts and styles, compressed, for a year", async () => {
+    const page = await (await fetch(urlOf(), BROWSER)).text();
+    const files = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(([, file]) => file);
+    expect(files.length).toBeGreaterThan(1);
+    for (const file of files) {
+      const answer = await fetch(`${urlOf()}${file}`, { headers: { "accept-encoding": "br" } });
+      expect(answer.status, file).toBe(200);
+      expect(answer.headers.get("content-encoding"), file).toBe("br");
+      expect(answer.headers.get("cache-control"), file).toContain("immutable");
+      expect((await answer.text()).length, file).toBeGreaterThan(100);
+    }
+  });
+});
+
+test("behind Kong the console says that operators' methods are not there", async () => {
+  expect(await (await fetch(`${kong.url}/console.json`)).json()).toEqual({ operators: false });
+});
 
 const LIST = "/order.v1.CatalogService/ListProducts";
 const list = (url: string, init: RequestInit = {}) =>
@@ -294,7 +342,7 @@ test("gRPC over HTTP/1.1 is refused, with the protocol to use", async () => {
 
 test("a client that tries too many tokens is limited on every path, and others at its address can still read", async () => {
   // It has its own counts.
-  await using another = await startKong(config, stack.urls);
+  await using another = await startKong(config, upstreams);
   const guess = (path: string) =>
     fetch(`${another.url}${path}`, {
       method: "POST",
@@ -316,7 +364,7 @@ test("a client that tries too many tokens is limited on every path, and others a
 
 test("a service that is away is the gateway's to tell, by both protocols", async () => {
   await using another = await startKong(config, {
-    ...stack.urls,
+    ...upstreams,
     order: `http://127.0.0.1:${await freePort()}`,
   });
   const answer = await list(another.url);
@@ -345,7 +393,7 @@ describe("a service's HTTP and gRPC at one address", () => {
     calls: readonly Protocol[],
     poolSize?: number,
   ): Promise<Protocol[]> {
-    await using another = await startKong(routes, stack.urls, poolSize);
+    await using another = await startKong(routes, upstreams, poolSize);
     const failed: Protocol[] = [];
     for (const by of calls) if (!(await succeeds(another, by))) failed.push(by);
     return failed;
@@ -386,7 +434,7 @@ test("a configuration with something that is not understood here is refused", as
     ...config,
     services: config.services.map((service) => ({ ...service, retries: 1 })),
   };
-  await expect(startKong(repeating, stack.urls)).rejects.toThrow("retries of identity");
+  await expect(startKong(repeating, upstreams)).rejects.toThrow("retries of identity");
   await expect(startKong(config, { identity: stack.urls.identity })).rejects.toThrow(
     "no upstream for order",
   );

@@ -91,7 +91,8 @@ test("order: through Kong's routes, as in the cluster", async () => {
   const config = parseKongConfig(
     await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"),
   );
-  await using kong = await startKong(config, stack.urls);
+  // The edge serves the console's pages too.
+  await using kong = await startKong(config, { ...stack.urls, console: stack.urls.edge });
   const env = {
     IDENTITY_URL: kong.url,
     ORDER_URL: kong.url,

@@ -1,8 +1,9 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { compressionBrotli, compressionGzip, createGrpcTransport } from "@connectrpc/connect-node";
 import { metrics } from "@opentelemetry/api";
+import { createLeanTransport } from "@tercet/wire";
 import { CircuitState } from "cockatiel";
 import { untilAborted } from "../abort.ts";
 import { CORRELATION_HEADER } from "../host/call.ts";
@@ -18,7 +19,15 @@ import {
 } from "./resilience.ts";
 import { type ConnectionOptions, WatchedConnection } from "./watched-connection.ts";
 
-export interface ServiceClientOptions extends Partial<ResilienceOptions>, ConnectionOptions {
+interface FastPath {
+  /** FAST_PATH: false makes unary calls by Connect's own transport. */
+  readonly fastPath?: boolean;
+}
+
+export interface ServiceClientOptions
+  extends Partial<ResilienceOptions>,
+    ConnectionOptions,
+    FastPath {
   /** "http://payment:5012" */
   readonly baseUrl: string;
   /** Returns the bearer token to send. */
@@ -70,13 +79,21 @@ export function createServiceClient<S extends DescService>(
   return createClient(service, transport);
 }
 
+/** Of one response, after decompression; as gRPC's own default. */
+const READ_MAX_BYTES = 4 * 1_024 * 1_024;
+
 const grpcOver =
-  (connection: ConnectionOptions): CreateTransport =>
-  (options) =>
-    createGrpcTransport({
-      ...options,
-      sessionManager: new WatchedConnection(options.baseUrl, connection),
+  ({ fastPath = true, ...connection }: ConnectionOptions & FastPath): CreateTransport =>
+  (options) => {
+    const watched = new WatchedConnection(options.baseUrl, connection);
+    const common = { ...options, readMaxBytes: READ_MAX_BYTES };
+    if (!fastPath) return createGrpcTransport({ ...common, sessionManager: watched });
+    return createLeanTransport({
+      ...common,
+      connection: watched,
+      acceptCompression: [compressionGzip, compressionBrotli],
     });
+  };
 
 const SCOPE = "@tercet/service";
 

@@ -12,11 +12,9 @@ import {
   type IPolicy,
   retry,
   TaskCancelledError,
-  TimeoutStrategy,
-  timeout,
   wrap,
 } from "cockatiel";
-import { untilAborted } from "../abort.ts";
+import { untilAborted, withTimeout } from "../abort.ts";
 import { type CommonReason, reasonOf } from "../errors.ts";
 import { BulkheadFullError, FairBulkhead } from "./fair-bulkhead.ts";
 
@@ -119,7 +117,6 @@ export function createResilience(
   { onRetry, ...breakerEvents }: ResilienceEvents,
 ): Resilience {
   const { attemptTimeoutMs, halfOpenAfterMs = HALF_OPEN_AFTER_MS } = options;
-  const attempt = timeout(attemptTimeoutMs, TimeoutStrategy.Cooperative);
   const budget = retryBudget();
   const again = retry(
     handleWhen((error) => hasCode(error, RETRYABLE) && budget.left()),
@@ -144,14 +141,13 @@ export function createResilience(
   );
   const named = observeTransitions(breaker, breakerEvents);
   const limit = new FairBulkhead({ ...options, share: SHARE });
-  const once = wrap(breaker, attempt);
-  const repeatedly = options.maxAttempts > 1 ? wrap(breaker, again, attempt) : once;
+  const repeatedly = options.maxAttempts > 1 ? wrap(breaker, again) : breaker;
   return {
     get state() {
       return breaker.state;
     },
     async run({ name, idempotent, keys }, call, signal) {
-      const policy: IPolicy = idempotent ? repeatedly : once;
+      const policy: IPolicy = idempotent ? repeatedly : breaker;
       const attempts = () =>
         policy.execute(async (context) => {
           const timed = timedCall(call, context.signal, signal, attemptTimeoutMs);
@@ -237,14 +233,16 @@ function evidenceByKey() {
  */
 const CALLER_GAVE_UP_RATIO = 0.9;
 
-/** Gives a failure its code before the breaker and the retries see it. */
+/** Limits an attempt, and gives a failure its code before the breaker and the retries see it. */
 async function timedCall<T>(
   call: (signal: AbortSignal) => Promise<T>,
-  attempt: AbortSignal,
+  policies: AbortSignal,
   whole: AbortSignal,
   timeoutMs: number,
 ): Promise<T> {
   const started = performance.now();
+  using timed = withTimeout(policies, timeoutMs);
+  const { signal: attempt } = timed;
   try {
     return await untilAborted(call(attempt), attempt);
   } catch (error) {

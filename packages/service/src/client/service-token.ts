@@ -2,7 +2,8 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { IdentityService } from "@tercet/gen/identity/v1/identity";
 import { createServiceClient, type ServiceClientOptions } from "./client.ts";
 
-export interface ServiceTokenOptions extends Pick<ServiceClientOptions, "transport" | "log"> {
+export interface ServiceTokenOptions
+  extends Pick<ServiceClientOptions, "transport" | "log" | "fastPath"> {
   readonly identityUrl: string;
   readonly clientId: string;
   readonly clientSecret: string;
@@ -32,6 +33,7 @@ export function serviceToken({
   identityUrl,
   transport,
   log,
+  fastPath = true,
   ...request
 }: ServiceTokenOptions): () => Promise<string> {
   const identity = createServiceClient(IdentityService, {
@@ -39,6 +41,7 @@ export function serviceToken({
     timeoutMs: TIMEOUT_MS,
     ...(transport && { transport }),
     log,
+    fastPath,
   });
   let current: Issued | undefined;
   let fetching: Promise<Issued> | undefined;

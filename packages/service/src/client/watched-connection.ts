@@ -45,9 +45,13 @@ export class WatchedConnection {
 
   async request(...call: Parameters<Request>): ReturnType<Request> {
     const manager = this.#current;
-    const timer = setTimeout(() => this.#replace(manager), this.#pings.pingTimeoutMs);
+    const pending = manager.request(...call);
+    const timer =
+      manager.state() === "verifying"
+        ? setTimeout(() => this.#replace(manager), this.#pings.pingTimeoutMs)
+        : undefined;
     try {
-      const stream = await manager.request(...call);
+      const stream = await pending;
       this.#owners.set(stream, manager);
       if (stream.session !== undefined) this.#listen(stream.session);
       return stream;

@@ -3,8 +3,19 @@ import { type Access, access } from "@tercet/gen/common/v1/access";
 import { RequestError } from "../errors.ts";
 import { type Principal, roleName } from "./principal.ts";
 
+/** Reading an option decodes it, which takes longer than the rest of a call's checks. */
+const rules = new WeakMap<DescMethod, Access | null>();
+
 /** Returns the method's access rule; undefined, which denies every call, if it has none. */
 export function accessOf(method: DescMethod): Access | undefined {
+  const known = rules.get(method);
+  if (known !== undefined) return known ?? undefined;
+  const rule = readAccess(method);
+  rules.set(method, rule ?? null);
+  return rule;
+}
+
+function readAccess(method: DescMethod): Access | undefined {
   if (!hasOption(method, access)) return undefined;
   const rule = getOption(method, access);
   return rule.public || rule.authenticated || rule.owner || rule.roles.length > 0

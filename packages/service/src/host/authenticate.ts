@@ -25,10 +25,11 @@ export interface TokenPolicy {
 }
 
 /**
- * Verifies an `authorization` header. Throws UNAUTHENTICATED with one message for every cause, or
- * UNAVAILABLE if the keys cannot be fetched.
+ * Verifies an `authorization` header; returns the caller of a token that is cached at once.
+ * Rejects with UNAUTHENTICATED with one message for every cause, or with UNAVAILABLE if the keys
+ * cannot be fetched.
  */
-export type Authenticate = (authorization: string | null) => Promise<Principal>;
+export type Authenticate = (authorization: string | null) => Principal | Promise<Principal>;
 
 const BEARER = /^Bearer ([A-Za-z0-9._-]+)$/i;
 const MAX_TOKEN_CHARS = 8_192;
@@ -110,20 +111,22 @@ export function createAuthenticate(
   revocations?: Revocations,
 ): Authenticate {
   const authenticate = withoutRevocations(keys, policy);
-  return async (authorization) => {
-    const caller = await authenticate(authorization);
+  const unlessRevoked = (caller: Principal) => {
     if (revocations?.includes(caller)) throw unauthenticated();
     return caller;
+  };
+  return (authorization) => {
+    const caller = authenticate(authorization);
+    const isKnown = !(caller instanceof Promise) && !revocations?.includes(caller);
+    return isKnown ? caller : Promise.resolve(caller).then(unlessRevoked);
   };
 }
 
 function withoutRevocations(keys: TokenKeys, policy: TokenPolicy): Authenticate {
   const verify = verifier(keys, policy);
   const verified = policy.verified ?? new VerifiedTokens();
-  return async (authorization) => {
+  const verifyAnew = async (authorization: string | null): Promise<Principal> => {
     const token = bearerToken(authorization);
-    const cached = verified.find(token);
-    if (cached !== undefined) return cached;
     try {
       const { payload, protectedHeader } = await verify(token);
       const { sub, iat, exp, roles, sid, token_version } = claims.parse(payload);
@@ -145,6 +148,7 @@ function withoutRevocations(keys: TokenKeys, policy: TokenPolicy): Authenticate 
       throw refusal(error);
     }
   };
+  return (authorization) => verified.find(sentToken(authorization)) ?? verifyAnew(authorization);
 }
 
 function verifier(keys: TokenKeys, policy: TokenPolicy) {
@@ -169,9 +173,19 @@ export function knownCaller(
   verified: VerifiedTokens,
   authorization: string | undefined,
 ): Principal | undefined {
-  const token = authorization?.match(BEARER)?.[1];
-  return token === undefined || token.length > MAX_TOKEN_CHARS ? undefined : verified.recall(token);
+  return verified.recall(sentToken(authorization));
 }
+
+const SCHEME = "Bearer ";
+
+/**
+ * Returns what a header has after the usual spelling of its scheme, to look it up among the tokens
+ * that were verified, whose form was checked then; undefined for everything else.
+ */
+const sentToken = (authorization: string | null | undefined): string | undefined =>
+  authorization?.startsWith(SCHEME) && authorization.length <= SCHEME.length + MAX_TOKEN_CHARS
+    ? authorization.slice(SCHEME.length)
+    : undefined;
 
 function bearerToken(authorization: string | null): string {
   const token = authorization?.match(BEARER)?.[1];

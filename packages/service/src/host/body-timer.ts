@@ -11,12 +11,29 @@ export function limitBodyTime(
   timeoutMs: number,
   requestStreams: ReadonlySet<string>,
 ): void {
+  let arrived: Request[] = [];
+  const limitAll = () => {
+    const requests = arrived;
+    arrived = [];
+    for (const { stream, isStream } of requests)
+      if (isStream || !(stream.readableEnded || stream.destroyed))
+        limit(stream, timeoutMs, isStream);
+  };
   app.addHook("onRequest", (request, _reply, done) => {
     const { stream } = request.raw as unknown as Partial<Http2ServerRequest>;
-    if (stream !== undefined && !stream.endAfterHeaders)
-      limit(stream, timeoutMs, requestStreams.has(request.url));
+    if (stream !== undefined && !stream.endAfterHeaders) {
+      // Most bodies come with their headers and need no timer.
+      if (arrived.length === 0) setImmediate(limitAll);
+      arrived.push({ stream, isStream: requestStreams.has(request.url) });
+    }
     done();
   });
+}
+
+interface Request {
+  readonly stream: Http2ServerRequest["stream"];
+  /** Whether it is a stream of messages. */
+  readonly isStream: boolean;
 }
 
 function limit(

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import {
   type DescMessage,
   type DescMethod,
@@ -5,6 +6,7 @@ import {
   fromJsonString,
   type JsonReadOptions,
   type JsonValue,
+  type Message,
 } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
@@ -31,12 +33,14 @@ export interface BoundedRequestOptions {
   readonly onRefusal: (error: ConnectError) => void;
 }
 
+/** Decodes one message. Throws `invalid_argument` if it is damaged or exceeds a bound. */
+type Read = (message: Uint8Array) => Message;
+
 /** What an error quotes of a decoder's message, which quotes the request. */
 const MAX_QUOTED_CHARS = 300;
 const JSON_TYPE = /^application\/(?:(?:connect|grpc|grpc-web)\+)?json/i;
 const UNARY_TYPE = /^application\/(?:json|proto)\b/i;
 
-type Check = (message: Uint8Array) => void;
 type Bytes = AsyncIterable<Uint8Array>;
 
 /**
@@ -53,7 +57,7 @@ export async function boundedRequest(
   if (request.method === "GET") return boundedGet(request, method, options);
   if (!isBytes(body)) return request;
   const type = header.get("content-type") ?? "";
-  const check = checkOf(method.input, JSON_TYPE.test(type), options);
+  const check = messageReader(method.input, !JSON_TYPE.test(type), options);
   return UNARY_TYPE.test(type)
     ? { ...request, ...unaryBody(body, header, check, options) }
     : { ...request, body: checkedEnvelopes(body, header, check, options) };
@@ -62,7 +66,7 @@ export async function boundedRequest(
 const isBytes = (body: UniversalServerRequest["body"]): body is Bytes =>
   typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
-function unaryBody(body: Bytes, given: Headers, check: Check, options: BoundedRequestOptions) {
+function unaryBody(body: Bytes, given: Headers, check: Read, options: BoundedRequestOptions) {
   const length = given.get("content-length");
   const compression = find(given.get("content-encoding"), options);
   const header = compression === undefined ? given : new Headers(given);
@@ -73,7 +77,8 @@ function unaryBody(body: Bytes, given: Headers, check: Check, options: BoundedRe
     if (!header.has("accept-encoding")) header.set("accept-encoding", compression.name);
   }
   async function* checked() {
-    const bytes = await readAllBytes(body, options.readMaxBytes, length);
+    const reading = () => readAllBytes(body, options.readMaxBytes, length);
+    const bytes = await notifying(options, reading);
     yield await read(bytes, compression, check, options);
   }
   return { header, body: checked() };
@@ -82,19 +87,24 @@ function unaryBody(body: Bytes, given: Headers, check: Check, options: BoundedRe
 async function* checkedEnvelopes(
   body: Bytes,
   header: Headers,
-  check: Check,
+  check: Read,
   options: BoundedRequestOptions,
 ): Bytes {
   const encoding = header.get("grpc-encoding") ?? header.get("connect-content-encoding");
   const compression = find(encoding, options);
-  for await (const envelope of pipe(body, transformSplitEnvelope(options.readMaxBytes)))
-    yield await checkedEnvelope(envelope, compression, check, options);
+  const envelopes = pipe(body, transformSplitEnvelope(options.readMaxBytes));
+  const source = envelopes[Symbol.asyncIterator]();
+  for (;;) {
+    const step = await notifying(options, () => source.next());
+    if (step.done) return;
+    yield await checkedEnvelope(step.value, compression, check, options);
+  }
 }
 
 async function checkedEnvelope(
   { flags, data }: EnvelopedMessage,
   compression: Compression | undefined,
-  check: Check,
+  check: Read,
   options: BoundedRequestOptions,
 ): Promise<Uint8Array> {
   const compressed = (flags & compressedFlag) !== 0;
@@ -125,7 +135,7 @@ async function boundedGet(
   };
   const notified = { ...options, onRefusal };
   const text = searchParams.get("message") ?? "";
-  const check = checkOf(method.input, encoding === "json", options);
+  const check = messageReader(method.input, encoding === "proto", options);
   const decode = async () =>
     searchParams.get("base64") === "1" ? base64Decode(text) : new TextEncoder().encode(text);
   await refusing(notified, decode)
@@ -152,7 +162,7 @@ const find = (
 const read = (
   bytes: Uint8Array,
   compression: Compression | undefined,
-  check: Check,
+  check: Read,
   options: BoundedRequestOptions,
 ): Promise<Uint8Array> =>
   refusing(options, async () => {
@@ -175,40 +185,71 @@ async function decompress(
   }
 }
 
-async function refusing<T>({ onRefusal }: BoundedRequestOptions, work: () => Promise<T>) {
+const refusing = <T>(options: BoundedRequestOptions, work: () => Promise<T>): Promise<T> =>
+  notifying(options, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      throw unreadable(error);
+    }
+  });
+
+/** Notifies of what fails before a message is read. */
+async function notifying<T>({ onRefusal }: BoundedRequestOptions, work: () => Promise<T>) {
   try {
     return await work();
   } catch (error) {
-    const refusal = error instanceof ConnectError ? error : unreadable(error);
-    onRefusal(refusal);
-    throw refusal;
+    onRefusal(ConnectError.from(error));
+    throw error;
   }
 }
 
-const unreadable = (error: unknown): ConnectError =>
-  new ConnectError(
-    `the message cannot be read: ${(error as Error).message.slice(0, MAX_QUOTED_CHARS)}`,
-    Code.InvalidArgument,
-    undefined,
-    undefined,
-    error,
-  );
+/** Returns the error of a message that `messageReader` does not accept. */
+export const unreadable = (error: unknown): ConnectError =>
+  error instanceof ConnectError
+    ? error
+    : new ConnectError(
+        `the message cannot be read: ${(error as Error).message.slice(0, MAX_QUOTED_CHARS)}`,
+        Code.InvalidArgument,
+        undefined,
+        undefined,
+        error,
+      );
 
-/** Also decodes, since a decoder knows best what is damaged. */
-function checkOf(
+/**
+ * Returns a function that reads a message: it checks its bounds, then decodes it, since a decoder
+ * knows best what is damaged.
+ */
+export function messageReader(
   desc: DescMessage,
-  isJson: boolean,
-  { jsonOptions }: BoundedRequestOptions,
-): Check {
-  if (!isJson)
-    return (message) => {
-      boundBinary(desc, message);
-      fromBinary(desc, message);
-    };
+  isBinary: boolean,
+  { jsonOptions }: Pick<BoundedRequestOptions, "jsonOptions">,
+): Read {
+  return isBinary ? binaryReader(desc) : jsonReader(desc, jsonOptions);
+}
+
+const binaryReader =
+  (desc: DescMessage): Read =>
+  (message) => {
+    boundBinary(desc, message);
+    return fromBinary(desc, message);
+  };
+
+function jsonReader(desc: DescMessage, jsonOptions: Partial<JsonReadOptions>): Read {
   const options = getJsonOptions(jsonOptions) as Partial<JsonReadOptions>;
   return (message) => {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(message);
+    const text = textOf(message);
     boundJson(desc, JSON.parse(text) as JsonValue);
-    fromJsonString(desc, text, options);
+    // It refuses a key that is there twice.
+    return fromJsonString(desc, text, options);
   };
+}
+
+const BYTE_ORDER_MARK = "\uFEFF";
+
+/** Returns the text of bytes in UTF-8, without a byte order mark. */
+function textOf(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new TypeError("it is not valid UTF-8");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }

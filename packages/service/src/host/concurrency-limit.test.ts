@@ -62,6 +62,12 @@ test("the limit falls below what works while work is late, and grows while it is
   expect(limit.limit).toBe(16);
 });
 
+test("the limit stays while so few calls work that they are not why work is late", () => {
+  fill(1);
+  for (let window = 0; window < 20; window++) limit.adapt(10 * LATE);
+  expect(limit.limit).toBe(8);
+});
+
 test("the limit falls faster the later work is", () => {
   fill(8);
   for (let window = 0; window < 2; window++) limit.adapt(10 * LATE);

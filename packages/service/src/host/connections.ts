@@ -40,7 +40,7 @@ export function connectionOf(request: IncomingMessage | Http2ServerRequest) {
   return peer === undefined ? undefined : connections.get(peer);
 }
 
-export interface AdmissionLimits {
+export interface ConnectionLimits {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   readonly healthConnections: number;
@@ -53,12 +53,12 @@ export interface AdmissionLimits {
  * alive. One address cannot fill the port for everyone.
  */
 export class AdmittedConnections {
-  readonly #limits: AdmissionLimits;
+  readonly #limits: ConnectionLimits;
   readonly #perNetwork = new Map<string, number>();
   readonly #forHealth = new Set<string>();
   #open = 0;
 
-  constructor(limits: AdmissionLimits) {
+  constructor(limits: ConnectionLimits) {
     this.#limits = limits;
   }
 

@@ -9,7 +9,7 @@ import type { Authenticate } from "./authenticate.ts";
 import { CORRELATION_HEADER, callKey, correlationId } from "./call.ts";
 import { connectionKey } from "./connections.ts";
 import type { ToConnectError } from "./error-mapping.ts";
-import { principalKey } from "./principal.ts";
+import { type Principal, principalKey } from "./principal.ts";
 
 export interface GateOptions {
   readonly authenticate: Authenticate;
@@ -26,25 +26,35 @@ export interface GateOptions {
  * Returns the function that runs after a call's headers and before its body is read: it records
  * deadline and correlation id, then admits or refuses the caller.
  */
-export function createGate(options: GateOptions): (context: HandlerContext) => Promise<void> {
+export function createGate(
+  options: GateOptions,
+): (context: HandlerContext) => void | Promise<void> {
   return (context) => {
+    const { correlationId: admitted, observed: before } = context.values.get(callKey);
+    if (before !== undefined) {
+      // The short way has begun this call, and handed it over with a body that it does not read.
+      context.responseHeader.set(CORRELATION_HEADER, admitted);
+      return;
+    }
     const observed = countMisses(
       options.observe(context.method, context.protocolName, context.requestHeader),
       context,
       options.admission,
     );
     const correlationId = recordCall(context, options.defaultTimeoutMs, observed);
-    return telemetry.with(observed.context, () =>
-      withLogContext({ correlationId }, async () => {
-        try {
-          await admit(context, options);
-        } catch (error) {
-          const refusal = options.toConnectError(error, context.method);
-          observed.end(refusal);
-          throw refusal;
-        }
-      }),
-    );
+    const refuse = (error: unknown): never => {
+      const refusal = options.toConnectError(error, context.method);
+      observed.end(refusal);
+      throw refusal;
+    };
+    const run = () => {
+      try {
+        return admit(context, options)?.catch(refuse);
+      } catch (error) {
+        return refuse(error);
+      }
+    };
+    return telemetry.with(observed.context, () => withLogContext({ correlationId }, run));
   };
 }
 
@@ -80,15 +90,21 @@ function recordCall(
   return id;
 }
 
-async function admit(
+/** Admits a caller whose token is cached as valid at once. */
+function admit(
   context: HandlerContext,
   { openServices, authenticate, admission }: GateOptions,
-): Promise<void> {
+): Promise<void> | undefined {
   const rule = accessOf(context.method);
-  if (rule?.public || openServices.has(context.service)) return;
-  const caller = await authenticate(context.requestHeader.get("authorization"));
-  context.values.set(principalKey, caller);
-  context.values.get(connectionKey)?.recognize();
-  authorize(rule, caller);
-  if (context.method.methodKind !== "unary") admission.openStream(caller, context.signal);
+  if (rule?.public || openServices.has(context.service)) return undefined;
+  const enter = (caller: Principal) => {
+    context.values.set(principalKey, caller);
+    context.values.get(connectionKey)?.recognize();
+    authorize(rule, caller);
+    if (context.method.methodKind !== "unary") admission.openStream(caller, context.signal);
+  };
+  const caller = authenticate(context.requestHeader.get("authorization"));
+  if (caller instanceof Promise) return caller.then(enter);
+  enter(caller);
+  return undefined;
 }

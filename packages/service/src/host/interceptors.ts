@@ -1,4 +1,5 @@
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, type Interceptor } from "@connectrpc/connect";
 import { context as telemetry } from "@opentelemetry/api";
 import { messagesUntilAborted, untilAborted, withTimeout } from "../abort.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -49,20 +50,28 @@ const inLogContext: Interceptor = (next) => (req) =>
     return res.stream ? { ...res, message: inPresentContext(res.message) } : res;
   });
 
+/**
+ * Returns a function that ends a call that begins now, with its error if it has one: logs it, and
+ * ends its span.
+ */
+export function endOfCall(log: Logger, method: DescMethod, values: ContextValues) {
+  const started = performance.now();
+  return (error?: ConnectError): void => {
+    const fields = {
+      method: `${method.parent.typeName}/${method.name}`,
+      code: error === undefined ? "ok" : Code[error.code],
+      duration_ms: Math.round((performance.now() - started) * 10) / 10,
+      subject: values.get(principalKey)?.subject,
+    };
+    log.info(fields, "call");
+    values.get(callKey).observed?.end(error);
+  };
+}
+
 function outcome(log: Logger, toConnectError: ToConnectError): Interceptor {
   return (next) => async (req) => {
-    const started = performance.now();
     const map = (error: unknown) => toConnectError(error, req.method);
-    const finish = (error?: ConnectError) => {
-      const fields = {
-        method: `${req.service.typeName}/${req.method.name}`,
-        code: error === undefined ? "ok" : Code[error.code],
-        duration_ms: Math.round((performance.now() - started) * 10) / 10,
-        subject: req.contextValues.get(principalKey)?.subject,
-      };
-      log.info(fields, "call");
-      req.contextValues.get(callKey).observed?.end(error);
-    };
+    const finish = endOfCall(log, req.method, req.contextValues);
     try {
       const res = await next(req);
       if (res.stream) return { ...res, message: streamOutcome(res.message, map, finish) };
@@ -105,8 +114,19 @@ const deadline: Interceptor = (next) => async (req) => {
     return res.stream ? { ...res, message: messagesUntilAborted(res.message, req.signal) } : res;
   }
   using timed = withTimeout(req.signal, left, deadlineExceeded);
-  return await untilAborted(next({ ...req, signal: timed.signal }), timed.signal);
+  try {
+    return await untilAborted(next({ ...req, signal: timed.signal }), timed.signal);
+  } catch (error) {
+    // Connect's own timer may be the first.
+    throw isDeadlineOf(req.signal, error) ? deadlineExceeded() : error;
+  }
 };
 
-const deadlineExceeded = () =>
+const isDeadlineOf = (signal: AbortSignal, error: unknown): boolean =>
+  signal.aborted &&
+  error === signal.reason &&
+  error instanceof ConnectError &&
+  error.code === Code.DeadlineExceeded;
+
+export const deadlineExceeded = () =>
   new ConnectError("the deadline was exceeded; the outcome is unknown", Code.DeadlineExceeded);

@@ -150,6 +150,9 @@ function* worstJson(method: DescMethod): Iterable<JsonValue> {
   }
 }
 
+/** On a busy machine, others interrupt a run. */
+const MAX_RUNS = 10;
+
 test("no message of any RPC takes longer than its budget, nor gets an answer that grows with it", async () => {
   const budgetMs = 25 * inject("timeFactor");
   const methods = (await contracts()).flatMap((file) =>
@@ -171,7 +174,8 @@ test("no message of any RPC takes longer than its budget, nor gets an answer tha
     ];
     for (const decode of decoders) {
       // The first run compiles rules; of the others, the shortest is the work itself.
-      const runs = [0, 1, 2].map(() => {
+      let shortestMs = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < MAX_RUNS && shortestMs > budgetMs; run++) {
         const started = performance.now();
         const error = thrown(decode);
         const tookMs = performance.now() - started;
@@ -180,9 +184,9 @@ test("no message of any RPC takes longer than its budget, nor gets an answer tha
           expect(error.message.length).toBeLessThan(2_000);
           expect(violationsIn(error)).toBeLessThanOrEqual(5);
         }
-        return tookMs;
-      });
-      if (Math.min(...runs) > budgetMs) slow.push(`${method}: ${Math.min(...runs)} ms`);
+        shortestMs = Math.min(shortestMs, tookMs);
+      }
+      if (shortestMs > budgetMs) slow.push(`${method}: ${shortestMs} ms`);
     }
   }
   expect(slow).toEqual([]);

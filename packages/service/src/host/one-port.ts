@@ -3,9 +3,11 @@ import http2, { type Http2ServerRequest } from "node:http2";
 import https from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { Code } from "@connectrpc/connect";
 import { AdmittedConnections, type Allowance, setConnection } from "./connections.ts";
 import { Http1Connection } from "./http1-connection.ts";
 import { Http2Sessions } from "./http2-sessions.ts";
+import { type Answer, bodyOf, FIELDS_TOO_LARGE } from "./unparsed.ts";
 
 const HTTP2_PREFACE = Buffer.from("PRI");
 
@@ -94,8 +96,7 @@ export function createOnePort(
   const admittedHandler: RequestListener = (request, response) => {
     const forHealth = admitted.isForHealth(request.socket);
     if (forHealth) closeAfter(request);
-    if (forHealth && !isHealthCheck(request.url))
-      refuse(response, 503, "unavailable", "too many connections; try again");
+    if (forHealth && !isHealthCheck(request.url)) refuse(response, PORT_FULL);
     else handler(request, response);
   };
   const http1Handler: RequestListener = (request, response) => {
@@ -108,8 +109,7 @@ export function createOnePort(
       ? http.createServer(http1Options(limits), http1Handler)
       : https.createServer(secureOptions(limits, tls), http1Handler);
   const http2Handler: RequestListener = (request, response) => {
-    if (sizeOf(request.rawHeaders) > limits.maxHeaderBytes)
-      refuse(response, 431, "resource_exhausted", "the header fields are too large");
+    if (sizeOf(request.rawHeaders) > limits.maxHeaderBytes) refuse(response, FIELDS_TOO_LARGE);
     else admittedHandler(request, response);
   };
   const h2 = http2.createServer(http2Options(limits), http2Handler as never);
@@ -171,11 +171,17 @@ function closeAfter(request: IncomingMessage | Http2ServerRequest): void {
   request.stream.once("close", () => session?.close());
 }
 
-function refuse(response: ServerResponse, status: number, code: string, message: string): void {
-  response.statusCode = status;
+const PORT_FULL: Answer = {
+  status: 503,
+  code: Code.Unavailable,
+  message: "too many connections; try again",
+};
+
+function refuse(response: ServerResponse, answer: Answer): void {
+  response.statusCode = answer.status;
   response.setHeader("content-type", "application/json");
-  if (status === 503) response.setHeader("retry-after", "1");
-  response.end(JSON.stringify({ code, message }));
+  if (answer === PORT_FULL) response.setHeader("retry-after", "1");
+  response.end(bodyOf(answer));
 }
 
 /** As Node counts them over HTTP/1.1; over HTTP/2 it only tells its peer the limit. */

@@ -149,31 +149,38 @@ describe("the published list", () => {
     await expect((await source())(signal)).rejects.toThrow();
   });
 
-  test("that cannot be fetched leaves what is known, is logged once, and is known again", async () => {
-    const revocations = new Revocations();
-    revocations.replace(list);
-    const lines: unknown[] = [];
-    const keep = ({ event }: { event: string }) => void lines.push(event);
-    const log = { info: keep, warn: keep } as unknown as Logger;
-    let calls = 0;
-    const stopping = new AbortController();
-    const polled = pollRevocations(
-      {
-        revocations,
-        log,
-        intervalMs: 1,
-        source: async () => {
-          calls += 1;
-          if (calls < 4) throw new Error("down");
-          return calls === 4 ? none : undefined;
+  test.each([
+    ["once", 0, ["revocations_unknown", "revocations_known"]],
+    ["not at all while the system starts", 60_000, []],
+  ])(
+    "that cannot be fetched leaves what is known, and is logged %s",
+    async (_, startMs, logged) => {
+      const revocations = new Revocations();
+      revocations.replace(list);
+      const lines: unknown[] = [];
+      const keep = ({ event }: { event: string }) => void lines.push(event);
+      const log = { info: keep, warn: keep } as unknown as Logger;
+      let calls = 0;
+      const stopping = new AbortController();
+      const polled = pollRevocations(
+        {
+          revocations,
+          log,
+          intervalMs: 1,
+          startMs,
+          source: async () => {
+            calls += 1;
+            if (calls < 4) throw new Error("down");
+            return calls === 4 ? none : undefined;
+          },
         },
-      },
-      stopping.signal,
-    );
-    expect(revocations.includes(caller())).toBe(true);
-    await vi.waitFor(() => expect(revocations.includes(caller())).toBe(false));
-    stopping.abort();
-    await polled;
-    expect(lines).toEqual(["revocations_unknown", "revocations_known"]);
-  });
+        stopping.signal,
+      );
+      expect(revocations.includes(caller())).toBe(true);
+      await vi.waitFor(() => expect(revocations.includes(caller())).toBe(false));
+      stopping.abort();
+      await polled;
+      expect(lines).toEqual(logged);
+    },
+  );
 });

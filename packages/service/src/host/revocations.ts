@@ -128,12 +128,15 @@ const tokenEnded = () =>
 
 /** With the issuer's own interval and two requests, half of the 5 s that are promised. */
 const REVOCATIONS_INTERVAL_MS = 1_000;
+const START_MS = 5_000;
 
 export interface RevocationPoll {
   readonly source: RevocationSource;
   readonly revocations: Revocations;
   readonly log: Logger;
   readonly intervalMs?: number;
+  /** For how long a list that was never known is not worth a warning. */
+  readonly startMs?: number;
 }
 
 /**
@@ -142,11 +145,18 @@ export interface RevocationPoll {
  * minutes, and an outage of the issuer must not stop every service.
  */
 export async function pollRevocations(
-  { source, revocations, log, intervalMs = REVOCATIONS_INTERVAL_MS }: RevocationPoll,
+  {
+    source,
+    revocations,
+    log,
+    intervalMs = REVOCATIONS_INTERVAL_MS,
+    startMs = START_MS,
+  }: RevocationPoll,
   signal: AbortSignal,
 ): Promise<void> {
   let upToDateAt = performance.now();
   let failing = false;
+  let known = false;
   const observe = (result: { observe(value: number): void }) =>
     result.observe((performance.now() - upToDateAt) / 1_000);
   const gauge = metrics
@@ -162,11 +172,14 @@ export async function pollRevocations(
         const list = await source(signal);
         if (list !== undefined) revocations.replace(list);
         upToDateAt = performance.now();
+        known = true;
         if (failing) log.info({ event: "revocations_known" }, "revocations are known again");
         failing = false;
       } catch (error) {
         if (signal.aborted) return;
         const fields = { event: "revocations_unknown", err: error };
+        // When a system starts, its issuer starts as well.
+        if (!known && performance.now() - upToDateAt < startMs) continue;
         if (!failing) log.warn(fields, "new revocations are not known; expiry still ends tokens");
         failing = true;
       }

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type {
   UniversalHandler,
@@ -8,7 +9,8 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { LeanHandler } from "@tercet/wire";
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import type { Logger } from "../telemetry/log.ts";
 import { accessOf } from "./access.ts";
 import { addressKey } from "./address.ts";
@@ -20,6 +22,8 @@ const INVALID_AUTHORITY = { code: "invalid_argument", message: "the host is not 
 
 export interface RpcRoutesOptions extends Omit<BoundedRequestOptions, "onRefusal"> {
   readonly handlers: readonly UniversalHandler[];
+  /** The short ways of unary methods, by path. */
+  readonly lean: ReadonlyMap<string, LeanHandler>;
   readonly log: Logger;
 }
 
@@ -35,24 +39,58 @@ export async function rpcRoutes(app: FastifyInstance, options: RpcRoutesOptions)
     // Connect reads the bodies.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
-    for (const handler of options.handlers)
-      scope.all(handler.requestPath, (request, reply) => serve(handler, request, reply, options));
+    for (const handler of options.handlers) {
+      const lean = options.lean.get(handler.requestPath);
+      // The last hook on the headers: what follows in Fastify is about bodies.
+      const onRequest: onRequestHookHandler = (request, reply, next) => {
+        if (lean === undefined || !serveLean(lean, handler, request, reply, options)) next();
+      };
+      scope.all(handler.requestPath, { onRequest }, (request, reply) =>
+        serve(handler, request.raw, reply, valuesOf(request), options),
+      );
+    }
   });
 }
 
-async function serve(
-  handler: UniversalHandler,
-  { raw: request, ip }: FastifyRequest,
-  reply: FastifyReply,
-  options: RpcRoutesOptions,
-): Promise<void> {
-  const { method } = handler;
-  const values = createContextValues()
-    .set(connectionKey, connectionOf(request))
+const valuesOf = ({ raw, ip }: FastifyRequest): ContextValues =>
+  createContextValues()
+    .set(connectionKey, connectionOf(raw))
     // A connection that has closed has no address.
     .set(addressKey, (ip as string | undefined) ?? "unknown");
-  const given = readRequest(request, reply.raw, values);
-  if (given === undefined) return void reply.code(400).send(INVALID_AUTHORITY);
+
+function serveLean(
+  lean: LeanHandler,
+  handler: UniversalHandler,
+  given: FastifyRequest,
+  reply: FastifyReply,
+  options: RpcRoutesOptions,
+): boolean {
+  const { raw: request } = given;
+  const { raw: response } = reply;
+  const values = valuesOf(given);
+  return lean({
+    request,
+    response,
+    values,
+    headers: () => reply.getHeaders() as OutgoingHttpHeaders,
+    handOver: (body) => void serve(handler, request, reply, values, options, body),
+    onUnsent: (error) => destroy(reply, handler, error, options),
+  });
+}
+
+/** @param body of the request, if it was read from there before */
+async function serve(
+  handler: UniversalHandler,
+  request: FastifyRequest["raw"],
+  reply: FastifyReply,
+  values: ContextValues,
+  options: RpcRoutesOptions,
+  body?: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { method } = handler;
+  const read = readRequest(request, reply.raw, values);
+  if (read === undefined) return void reply.code(400).send(INVALID_AUTHORITY);
+  const given = body === undefined ? read : { ...read, body };
   try {
     const bounded = await boundedRequest(given, method, {
       ...options,
@@ -67,11 +105,20 @@ async function serve(
       reply.raw,
     );
   } catch (error) {
-    // The caller has disconnected, or reads no more: no one is left to answer.
-    const fields = { method: `${method.parent.typeName}/${method.name}`, err: error };
-    options.log.debug(fields, "a response could not be sent");
-    reply.raw.destroy();
+    destroy(reply, handler, error, options);
   }
+}
+
+/** The caller has disconnected, or reads no more: no one is left to answer. */
+function destroy(
+  reply: FastifyReply,
+  { method }: UniversalHandler,
+  error: unknown,
+  { log }: RpcRoutesOptions,
+): void {
+  const fields = { method: `${method.parent.typeName}/${method.name}`, err: error };
+  log.debug(fields, "a response could not be sent");
+  reply.raw.destroy();
 }
 
 /** Returns undefined if its `host` and path are no URL. */

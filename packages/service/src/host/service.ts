@@ -24,6 +24,7 @@ import { createGate } from "./gate.ts";
 import { type DependencyCheck, HealthMonitor, healthRoutes } from "./health.ts";
 import { createHttpHost, refuseInOurForm } from "./http-host.ts";
 import { serverInterceptors } from "./interceptors.ts";
+import { leanRoutes } from "./lean-routes.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import {
   pollRevocations,
@@ -122,11 +123,12 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     ...{ declared, open, monitor, verified, admission, revocations },
     shutdown: shutdown.signal,
   };
-  const { keys, rpc } = rpcOptions(options, mounted);
+  const { keys, rpc, toConnectError } = rpcOptions(options, mounted);
   admission.guard(app, handlersOf(options.routes));
   const handlers = handlersOf(rpc.routes, rpc);
   refuseContentTypes(app, handlers);
-  await rpcRoutes(app, { ...rpc, handlers, compressions, log });
+  const lean = config.fastPath ? leanRoutes({ ...rpc, toConnectError, log }) : new Map();
+  await rpcRoutes(app, { ...rpc, handlers, lean, compressions, log });
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
   const close = async () => {
@@ -245,7 +247,7 @@ function rpcOptions(
     maxTimeoutMs: config.maxTimeoutMs,
     shutdownSignal: shutdown,
   };
-  return { keys, rpc };
+  return { keys, rpc, toConnectError };
 }
 
 function configuredList({ token }: ServiceConfig, keys: TokenKeys): RevocationSource | undefined {

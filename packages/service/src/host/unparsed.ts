@@ -3,11 +3,22 @@ import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 
-interface Answer {
+/** What is said of a request that no handler sees. */
+export interface Answer {
   readonly status: number;
   readonly code: Code;
   readonly message: string;
 }
+
+/** As Connect writes errors. */
+export const bodyOf = ({ code, message }: Answer): string =>
+  JSON.stringify({ code: codeToString(code), message });
+
+export const FIELDS_TOO_LARGE: Answer = {
+  status: 431,
+  code: Code.ResourceExhausted,
+  message: "the header fields are too large",
+};
 
 const INVALID: Answer = {
   status: 400,
@@ -17,11 +28,7 @@ const INVALID: Answer = {
 
 /** By the code of Node's error. */
 const ANSWERS: Readonly<Record<string, Answer>> = {
-  HPE_HEADER_OVERFLOW: {
-    status: 431,
-    code: Code.ResourceExhausted,
-    message: "the header fields are too large",
-  },
+  HPE_HEADER_OVERFLOW: FIELDS_TOO_LARGE,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: {
     status: 413,
     code: Code.ResourceExhausted,
@@ -37,10 +44,10 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
 /** Responds to a request over HTTP/1.1 that Node could not parse, and closes its connection. */
 export function refuseUnparsed(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
-  const { status, code, message } = ANSWERS[error.code ?? ""] ?? INVALID;
-  const body = JSON.stringify({ code: codeToString(code), message });
+  const answer = ANSWERS[error.code ?? ""] ?? INVALID;
+  const body = bodyOf(answer);
   const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}`,
     "content-type: application/json",
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",

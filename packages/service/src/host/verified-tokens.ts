@@ -19,19 +19,29 @@ interface Verified {
 export class VerifiedTokens {
   readonly #byDigest = new Map<string, Verified>();
   readonly #max: number;
+  /** Of the call that is being admitted; the only token that is in memory itself. */
+  #recent: { readonly token: string; readonly digest: string } | undefined;
 
   constructor(max = MAX_TOKENS) {
     this.#max = max;
   }
 
-  find(token: string): Principal | undefined {
-    const found = this.#byDigest.get(digestOf(token));
+  find(token: string | undefined): Principal | undefined {
+    const found = this.#look(token, false);
     return found !== undefined && performance.now() < found.until ? found.principal : undefined;
   }
 
   /** Returns whose token it was, also after 30 s: to tell callers apart, never to trust them. */
-  recall(token: string): Principal | undefined {
-    return this.#byDigest.get(digestOf(token))?.principal;
+  recall(token: string | undefined): Principal | undefined {
+    return this.#look(token, true)?.principal;
+  }
+
+  /** @param again whether the same token will be looked up soon, as `find` after `recall` */
+  #look(token: string | undefined, again: boolean): Verified | undefined {
+    if (token === undefined) return undefined;
+    const digest = this.#recent?.token === token ? this.#recent.digest : digestOf(token);
+    this.#recent = again ? { token, digest } : undefined;
+    return this.#byDigest.get(digest);
   }
 
   /** Caches it for 30 s, never past its expiry. */

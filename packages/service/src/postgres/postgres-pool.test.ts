@@ -98,6 +98,20 @@ describe("a server that has gone silent", () => {
   });
 });
 
+test("a process that stood still takes the replies that came meanwhile", {
+  timeout: 30_000,
+}, async () => {
+  const sql = connect(database.url, 1);
+  await sql`select 1`;
+  const running = ending(sql`select 1 as one`);
+  const waiting = ending(sql`select 2 as two`);
+  await turn();
+  const until = performance.now() + ALL_WAITS_MS;
+  while (performance.now() < until);
+  expect((await running).rows).toEqual([{ one: 1 }]);
+  expect((await waiting).rows).toEqual([{ two: 2 }]);
+});
+
 describe("connections that break", () => {
   test("no statement gets another's result or hangs, and only running statements fail", {
     timeout: 60_000,
@@ -171,6 +185,17 @@ describe("a database that is too slow for the load", () => {
 
   /** Waits for the insert. */
   const blocked = (sql: Sql) => ending(sql`create index on busy (n)`);
+
+  test("says for how long the oldest statement has waited", async () => {
+    const sql = connect(database.url, 3);
+    expect(sql.waitMs()).toBe(0);
+    // Calls have one of three sessions.
+    const running = ending(sql`select pg_sleep(0.3)`);
+    const waiting = ending(sql`select 1`);
+    await vi.waitFor(() => expect(sql.waitMs()).toBeGreaterThan(50));
+    await Promise.all([running, waiting]);
+    expect(sql.waitMs()).toBe(0);
+  });
 
   test("the queue is bounded: excess calls are refused at once, queued ones at their timeout; work and leases go on", {
     timeout: 30_000,

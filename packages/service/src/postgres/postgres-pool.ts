@@ -103,7 +103,8 @@ export class Pool {
     const full = this.#waiting[priority].size >= this.#options.size * QUEUE_PER_CONNECTION;
     this.#pending.add(entry);
     if (!free && full && priority === "calls") return void this.#refuse(entry);
-    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
+    // After a round of I/O: a process that stood still reads the replies first.
+    this.#sweeper ??= setInterval(() => setImmediate(() => this.#sweep()), SWEEP_MS);
     if (free) this.#start(entry);
     else this.#wait(entry);
   }

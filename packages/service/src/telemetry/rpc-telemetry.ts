@@ -5,9 +5,11 @@ import {
   type Context,
   context,
   type Histogram,
+  isSpanContextValid,
   metrics,
   propagation,
   ROOT_CONTEXT,
+  type Span,
   SpanKind,
   SpanStatusCode,
   type TextMapGetter,
@@ -39,7 +41,7 @@ export function observeServer(): ObserveCall {
     const attributes = { "rpc.system.name": systemOf(protocol), "rpc.method": name };
     const parent = propagation.extract(ROOT_CONTEXT, headers, HEADERS);
     const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
-    return observed(trace.setSpan(parent, span), duration, attributes, SERVER_FAULTS);
+    return observed(contextOf(span, parent), duration, attributes, SERVER_FAULTS);
   };
 }
 
@@ -59,7 +61,7 @@ export function observeClient(baseUrl: string): Interceptor {
     const name = methodName(req.method);
     const attributes = { "rpc.system.name": "grpc", "rpc.method": name, ...server };
     const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes });
-    const call = observed(trace.setSpan(context.active(), span), duration, attributes);
+    const call = observed(contextOf(span, context.active()), duration, attributes);
     propagation.inject(call.context, req.header, {
       set: (headers, key, value) => headers.set(key, value),
     });
@@ -73,6 +75,10 @@ export function observeClient(baseUrl: string): Interceptor {
     }
   };
 }
+
+/** Returns the context with the span. Without an SDK there is no span to carry. */
+const contextOf = (span: Span, parent: Context): Context =>
+  isSpanContextValid(span.spanContext()) ? trace.setSpan(parent, span) : parent;
 
 const durationOf = (side: "client" | "server", description: string): Histogram =>
   metrics.getMeter(SCOPE).createHistogram(`rpc.${side}.call.duration`, {

@@ -19,7 +19,7 @@ export interface ComposeService {
   readonly build?: {
     readonly context: string;
     readonly dockerfile: string;
-    readonly args: Readonly<Record<string, string>>;
+    readonly args?: Readonly<Record<string, string>>;
   };
   readonly restart?: string;
   readonly read_only?: boolean;

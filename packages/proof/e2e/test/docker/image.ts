@@ -17,10 +17,13 @@ import { type Sandbox, startInSandbox } from "./sandbox.ts";
 const run = promisify(execFile);
 
 export const DOCKERFILE = "infra/docker/Dockerfile";
+export const CONSOLE_DOCKERFILE = "infra/docker/console.Dockerfile";
 
 /** The result of a Dockerfile: the folder that a container sees as "/", and how it is started. */
 export interface Image {
   readonly root: string;
+  /** Whether nothing is in it but what the Dockerfile puts there: `FROM scratch`. */
+  readonly fromScratch: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly workdir: string;
@@ -32,7 +35,8 @@ export interface Image {
 interface Build {
   /** An empty folder. */
   readonly scratch: string;
-  /** The value of SERVICE for each image. */
+  readonly dockerfile?: string;
+  /** The value of SERVICE for each image; of a Dockerfile without it, the image's one name. */
   readonly services: readonly string[];
   /** The folder of the host behind each cache mount, by its path; later builds reuse it. */
   readonly caches: Readonly<Record<string, string>>;
@@ -42,13 +46,19 @@ interface Build {
  * Runs the Dockerfile step by step: what comes before `ARG SERVICE` once, as in an engine's cache,
  * the rest for each service. This machine's system and the pinned Node replace its base image.
  */
-export async function buildImages({ scratch, services, caches }: Build): Promise<Image[]> {
-  const [first, last] = parseDockerfile(await readFile(join(ROOT, DOCKERFILE), "utf8"));
+export async function buildImages({
+  scratch,
+  dockerfile = DOCKERFILE,
+  services,
+  caches,
+}: Build): Promise<Image[]> {
+  const [first, last] = parseDockerfile(await readFile(join(ROOT, dockerfile), "utf8"));
   if (first?.name === undefined || last === undefined)
     throw new Error("the Dockerfile has not the two stages that this knows");
-  const shared = first.instructions.findIndex(
+  const argument = first.instructions.findIndex(
     ({ keyword, rest }) => keyword === "ARG" && rest === "SERVICE",
   );
+  const shared = argument < 0 ? first.instructions.length : argument;
   const stage = await Layer.of(join(scratch, first.name));
   await giveSystem(stage);
   for (const instruction of first.instructions.slice(0, shared))
@@ -61,7 +71,7 @@ export async function buildImages({ scratch, services, caches }: Build): Promise
     const image = await Layer.of(join(scratch, service), stage.given);
     for (const instruction of last.instructions)
       await imageStep(image, instruction, { [first.name]: stage });
-    images.push(image.finished());
+    images.push({ ...image.finished(), fromScratch: last.from === "scratch" });
   }
   return images;
 }
@@ -120,7 +130,7 @@ class Layer {
     return true;
   }
 
-  finished(): Image {
+  finished(): Omit<Image, "fromScratch"> {
     const { root, env, labels, workdir, user, entrypoint, cmd } = this;
     return { root, env, labels, workdir, user, entrypoint, cmd };
   }
@@ -247,23 +257,26 @@ export interface RunOptions {
 }
 
 /**
- * Starts a container: the image's root, read-only, the system's libraries, Node, and no other
- * program.
+ * Starts a container: the image's root, read-only. An image of Node's gets this system's libraries,
+ * Node, and no other program; one from scratch nothing.
  */
 export async function runImage(
   image: Image,
   { env, args = image.cmd, volumes = {} }: RunOptions,
 ): Promise<ChildProcess> {
-  for (const folder of ["lib", "lib64"])
-    await symlink(`usr/${folder}`, join(image.root, folder)).catch(ifThere);
+  if (!image.fromScratch)
+    for (const folder of ["lib", "lib64"])
+      await symlink(`usr/${folder}`, join(image.root, folder)).catch(ifThere);
   const sandbox: Sandbox = {
     root: image.root,
-    readOnly: {
-      "/usr/lib": "/usr/lib",
-      "/usr/lib64": "/usr/lib64",
-      "/etc/hosts": "/etc/hosts",
-      "/usr/local/bin/node": process.execPath,
-    },
+    readOnly: image.fromScratch
+      ? {}
+      : {
+          "/usr/lib": "/usr/lib",
+          "/usr/lib64": "/usr/lib64",
+          "/etc/hosts": "/etc/hosts",
+          "/usr/local/bin/node": process.execPath,
+        },
     writable: volumes,
     readOnlyRoot: true,
     user: image.user,

@@ -1,0 +1,113 @@
+import axe from "axe-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+
+/** A browser with a profile of its own, at the console. */
+export interface Visitor extends AsyncDisposable {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** What the page's policy and the browser complained about. */
+  readonly complaints: readonly string[];
+  /** The methods that were called: "order.v1.OrderService/ListOrders". */
+  readonly calls: readonly string[];
+}
+
+export interface VisitOptions {
+  readonly timeoutMs: number;
+  readonly width?: number;
+  readonly theme?: "light" | "dark";
+}
+
+const METHOD = /\/([a-z]+\.v1\.[A-Za-z]+\/[A-Za-z]+)$/;
+/** The browser's own words about calls that fail; the console shows those to the user. */
+const EXPECTED = /Failed to load resource|net::ERR_/;
+
+export async function visit(
+  browser: Browser,
+  origin: string,
+  { timeoutMs, width = 1280, theme = "light" }: VisitOptions,
+): Promise<Visitor> {
+  const context = await browser.newContext({
+    viewport: { width, height: width > 600 ? 900 : 780 },
+    colorScheme: theme,
+    permissions: ["clipboard-write"],
+  });
+  context.setDefaultTimeout(timeoutMs);
+  const [complaints, calls]: [string[], string[]] = [[], []];
+  context.on("page", (page) => {
+    page.on("console", (message) => {
+      if (message.type() === "error" && !EXPECTED.test(message.text()))
+        complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => void complaints.push(String(error)));
+    page.on("request", (request) => {
+      const method = METHOD.exec(new URL(request.url()).pathname)?.[1];
+      if (method !== undefined) calls.push(method);
+    });
+  });
+  const page = await context.newPage();
+  await page.goto(origin);
+  return { context, page, complaints, calls, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** Comes in as a seeded user, with one click. */
+export async function enterAs(page: Page, name: "Alice" | "Olivia"): Promise<void> {
+  await page.getByRole("button", { name }).click();
+  await page.getByRole("navigation", { name: "Main" }).waitFor();
+}
+
+interface Credentials {
+  readonly email: string;
+  readonly password: string;
+}
+
+export async function signUp(
+  page: Page,
+  { name, email, password }: Credentials & { readonly name: string },
+): Promise<void> {
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByRole("navigation", { name: "Main" }).waitFor();
+}
+
+export async function signIn(page: Page, { email, password }: Credentials): Promise<void> {
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Main" }).waitFor();
+}
+
+/** Puts a product into the basket, chooses a card and places the order; resolves to its id. */
+export async function buy(page: Page, product: string, card: string): Promise<string> {
+  await page.getByRole("link", { name: "Shop" }).click();
+  await page.getByRole("button", { name: `Add ${product}` }).click();
+  await page.getByRole("radio", { name: new RegExp(`^${card}`) }).check();
+  await page.getByRole("button", { name: /^Place the order/ }).click();
+  await page.waitForURL("**/orders/*");
+  return page.url().split("/").at(-1) ?? "";
+}
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly target: readonly string[]; readonly any: unknown }[];
+  }[];
+}
+
+/** Returns what axe finds on the page against WCAG 2.2 AA: "color-contrast: .badge". */
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(async (tags) => {
+    const { axe: inPage } = globalThis as unknown as {
+      axe: { run(options: object): Promise<AxeResults> };
+    };
+    return await inPage.run({ runOnly: { type: "tag", values: tags } });
+  }, TAGS);
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target }) => `${id}: ${target.join(" ")}`),
+  );
+}
