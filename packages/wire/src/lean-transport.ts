@@ -25,7 +25,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { envelope, joined, onlyMessage } from "./body.ts";
 import { CallSignal } from "./call-signal.ts";
 import { PREFIX_BYTES } from "./form.ts";
-import { streamError } from "./http2-error.ts";
+import { connectionClosed, streamError } from "./http2-error.ts";
 import { addHeaders, LazyHeaders } from "./lazy-headers.ts";
 import {
   type Compression,
@@ -259,10 +259,20 @@ function receive(
         ),
       );
   });
-  stream.on("end", () => done({ headers, trailers, body: { chunks, length, isWhole: true } }));
+  let isWhole = false;
+  const { session } = stream;
+  stream.on("end", () => {
+    // A stream that was cut off ends as well.
+    isWhole = stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted;
+    if (isWhole) done({ headers, trailers, body: { chunks, length, isWhole } });
+  });
   stream.on("close", () => {
-    if (!stream.readableEnded)
-      fail(streamError(new Error("the HTTP/2 stream was closed"), stream.rstCode));
+    if (isWhole) return;
+    const { rstCode } = stream;
+    const broken =
+      (session === undefined || session.closed || session.destroyed) &&
+      rstCode !== constants.NGHTTP2_REFUSED_STREAM;
+    fail(broken ? connectionClosed() : streamError(new Error("the stream ended"), rstCode));
   });
 }
 
