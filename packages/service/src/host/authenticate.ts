@@ -25,8 +25,8 @@ export interface TokenPolicy {
 }
 
 /**
- * Verifies an `authorization` header; returns at once the caller of a token that is cached as valid.
- * Rejects with UNAUTHENTICATED with one message for every cause, or with UNAVAILABLE if the keys
+ * Verifies an `authorization` header. Returns the caller of a token that is cached as valid without
+ * a promise. Rejects with UNAUTHENTICATED with one message for every cause, or with UNAVAILABLE if the keys
  * cannot be fetched.
  */
 export type Authenticate = (authorization: string | null) => Principal | Promise<Principal>;
