@@ -26,8 +26,8 @@ export interface TokenPolicy {
 
 /**
  * Verifies an `authorization` header. Returns the caller of a token that is cached as valid without
- * a promise. Rejects with UNAUTHENTICATED with one message for every cause, or with UNAVAILABLE if the keys
- * cannot be fetched.
+ * a promise. Rejects with UNAUTHENTICATED with one message for every cause, or with UNAVAILABLE if
+ * the keys cannot be fetched.
  */
 export type Authenticate = (authorization: string | null) => Principal | Promise<Principal>;
 
