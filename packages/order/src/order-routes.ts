@@ -30,8 +30,12 @@ import { paymentIdOf, priceItems, requireTotal } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
 import { settledOrder, watchOrder } from "./watch-order.ts";
 
-/** The part of the caller's time that is kept for the last read of the order and the response. */
-const RESPONSE_MARGIN_MS = 250;
+/**
+ * What is kept of the caller's time, which began before ours: for the request's way here, the last
+ * read of the order, and the response. A tenth, and at least this.
+ */
+const MIN_RESPONSE_MARGIN_MS = 250;
+const RESPONSE_MARGIN = 0.1;
 
 /** The handlers of order.v1.OrderService. */
 export function orderRoutes(deps: OrderDeps) {
@@ -39,7 +43,9 @@ export function orderRoutes(deps: OrderDeps) {
   /** Waits until the order is settled or the caller's time is nearly over. */
   const settled = async (id: string, context: HandlerContext) => {
     noteLogContext({ orderId: id });
-    const waitMs = Math.max(0, (remainingMs(context) ?? 0) - RESPONSE_MARGIN_MS);
+    const leftMs = remainingMs(context) ?? 0;
+    const marginMs = Math.max(MIN_RESPONSE_MARGIN_MS, RESPONSE_MARGIN * leftMs);
+    const waitMs = Math.max(0, leftMs - marginMs);
     using timed = withTimeout(context.signal, waitMs);
     return toOrderMessage(await settledOrder(deps, id, timed.signal));
   };

@@ -84,6 +84,7 @@ export async function createOrderService(
     errors: orderErrorCodes,
     ...(overrides.keys && { keys: overrides.keys }),
     dependencies: { postgres: () => pingPostgres(sql) },
+    backlogMs: () => sql.waitMs(),
     background: async (stopping) => {
       const refundFeed = { store, payments, changes, log, intervalMs: config.refundFeedIntervalMs };
       await Promise.all([

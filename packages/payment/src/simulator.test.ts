@@ -29,6 +29,9 @@ describe("the simulated provider", () => {
       outcome: "approved",
       amount: EUR(99_999n),
     });
+    expect(await provider.charge("c", EUR(1n), "tok_visa_17", inTime())).toMatchObject({
+      outcome: "approved",
+    });
     expect(await provider.charge("b", EUR(100_000n), "tok_visa", inTime())).toMatchObject({
       outcome: "declined",
       reason: "LIMIT_EXCEEDED",
@@ -38,6 +41,7 @@ describe("the simulated provider", () => {
   test.each([
     ["tok_declined", "CARD_DECLINED"],
     ["tok_insufficient_funds", "INSUFFICIENT_FUNDS"],
+    ["tok_declined_17", "CARD_DECLINED"],
     ["tok_nobody_knows", "CARD_DECLINED"],
   ])("%s is declined: %s", async (token, reason) => {
     expect(await provider.charge("a", EUR(1n), token, inTime())).toMatchObject({

@@ -35,6 +35,8 @@ const SCRIPTS: ReadonlyMap<string, Script> = new Map([
   ["tok_slow", { delayMs: 2_000 }],
   ["tok_refund_fails", { refundsFail: true }],
 ]);
+/** `tok_visa_17` is another card than `tok_visa`, and does the same. */
+const CARD_NUMBER = /_\d+$/;
 const UNKNOWN_TOKEN: Script = { decline: "CARD_DECLINED" };
 
 /** While a file of this name is in the book's folder, refunds of `tok_refund_fails` work. */
@@ -76,7 +78,7 @@ export class Simulator implements PaymentProvider {
   ): Promise<ProviderCharge> {
     const known = await reach(book.findCharge(this.#dir, key));
     if (known !== undefined) return toCharge(requireSameAmount(known, amount));
-    const script = SCRIPTS.get(token) ?? UNKNOWN_TOKEN;
+    const script = SCRIPTS.get(token.replace(CARD_NUMBER, "")) ?? UNKNOWN_TOKEN;
     await this.#injectFaults(key, script, signal);
     const { entry, written } = await reach(
       book.append(this.#dir, this.#decide(key, amount, script)),

@@ -164,10 +164,10 @@ export const serviceEnv = (port: number) => ({
   /** The same for one address, of calls without a token that is known to be valid. */
   ADDRESS_CALLS_PER_SECOND: integer(200, 0, 1_000_000),
   /**
-   * Calls that may work at once: at least the first while the event loop is late, up to the second
-   * while it is not. Calls above are refused as OVERLOADED.
+   * Calls that may work at once: at least the first while work is late, up to the second while it
+   * is not. Calls above are refused as OVERLOADED.
    */
-  MIN_WORKING_CALLS: integer(32, 1, 100_000),
+  MIN_WORKING_CALLS: integer(8, 1, 100_000),
   MAX_WORKING_CALLS: integer(1_024, 1, 100_000),
   /**
    * Serves plain unary calls in a short way beside Connect's handlers (@tercet/wire), at a fraction

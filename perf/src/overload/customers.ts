@@ -32,16 +32,21 @@ export async function customers(stack: Stack): Promise<() => Promise<Ending>> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
   let next = 0;
   return () => {
-    const token = tokens[next++ % tokens.length];
-    return placeOrder(stack.urls.order, agent, `Bearer ${token}`);
+    const customer = next++ % tokens.length;
+    return placeOrder(stack.urls.order, agent, `Bearer ${tokens[customer]}`, customer);
   };
 }
 
-function placeOrder(url: string, agent: http.Agent, authorization: string): Promise<Ending> {
+function placeOrder(
+  url: string,
+  agent: http.Agent,
+  authorization: string,
+  card: number,
+): Promise<Ending> {
   const body = JSON.stringify({
     requestId: crypto.randomUUID(),
     items: [{ sku: anyProduct().sku, quantity: 1 }],
-    paymentMethod: { token: "tok_visa" },
+    paymentMethod: { token: `tok_visa_${card}` },
   });
   const headers = {
     authorization,

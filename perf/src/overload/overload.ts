@@ -46,6 +46,7 @@ export interface Overload {
 /** Orders in flight that saturate one Order process. */
 const SATURATING = 32;
 const UNLOADED_SHARE = 0.1;
+const BACK_OFF_MS = 100;
 const PROBE_EVERY_MS = 100;
 const PROBE_TIMEOUT_MS = 1_000;
 const RECOVERED = 0.95;
@@ -82,8 +83,12 @@ async function saturate(
   let confirmed = 0;
   const start = performance.now();
   const repeat = async () => {
-    while (performance.now() - start < durationMs && !signal.aborted)
-      if ((await place()) === "confirmed") confirmed += 1;
+    while (performance.now() - start < durationMs && !signal.aborted) {
+      const ending = await place();
+      if (ending === "confirmed") confirmed += 1;
+      // As a client does that is asked to come back later.
+      else await sleep(BACK_OFF_MS, undefined, { signal });
+    }
   };
   await Promise.all(Array.from({ length: SATURATING }, repeat));
   return (confirmed / (performance.now() - start)) * 1_000;

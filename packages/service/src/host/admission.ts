@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { commonErrorCodes, RequestError, reasonToConnectError } from "../errors.ts";
 import { networkOf } from "./address.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
-import { watchLoopDelay } from "./loop-delay.ts";
+import { watchDelay } from "./delay.ts";
 import type { Principal } from "./principal.ts";
 import { afterRequest, refuse } from "./refusal.ts";
 import { TokenBuckets } from "./token-buckets.ts";
@@ -29,10 +29,12 @@ export interface AdmissionOptions {
   readonly limits: AdmissionLimits;
   /** Returns the caller of a token that was verified before. */
   readonly knownCaller: (authorization: string | undefined) => Principal | undefined;
+  /** For how long work has waited inside the service, in milliseconds. */
+  readonly backlogMs: () => number;
 }
 
 /** Calls that work at once when the process starts. */
-const INITIAL_WORKING = 512;
+const INITIAL_WORKING = 256;
 const BURST_SECONDS = 2;
 /** Tokens of a call, of one that changes something, and of one for something that is not there. */
 const READ_COST = 1;
@@ -66,7 +68,7 @@ export class Admission implements Disposable {
       description: "Calls refused before their body was read, by reason",
     });
 
-  constructor({ limits, knownCaller }: AdmissionOptions) {
+  constructor({ limits, knownCaller, backlogMs }: AdmissionOptions) {
     this.#callers = bucketsOf(limits.callerPerSecond);
     this.#addresses = bucketsOf(limits.addressPerSecond);
     const min = limits.minWorking;
@@ -74,7 +76,7 @@ export class Admission implements Disposable {
     const initial = Math.min(max, Math.max(min, INITIAL_WORKING));
     this.#working = new ConcurrencyLimit({ initial, min, max });
     this.#knownCaller = knownCaller;
-    this.#watch = watchLoopDelay((delayMs) => this.#working.adapt(delayMs));
+    this.#watch = watchDelay(backlogMs, (delayMs) => this.#working.adapt(delayMs));
     // Start the series at 0, so that the first increase shows in a rate.
     for (const reason of ["RATE_LIMITED", "OVERLOADED"]) this.#refused.add(0, { reason });
   }

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { type Applicant, ConcurrencyLimit, type Leave } from "./concurrency-limit.ts";
 
-const LATE = 100;
+const LATE = 50;
 let limit: ConcurrencyLimit;
 beforeEach(() => {
   limit = new ConcurrencyLimit({ initial: 8, min: 2, max: 16 });
@@ -46,7 +46,7 @@ test("a caller that leaves while it waits gives its turn to the next one", () =>
   expect([gone.state, next.state]).toEqual(["queued", "working"]);
 });
 
-test("the limit falls below what works while the loop is late, and grows while it is not", () => {
+test("the limit falls below what works while work is late, and grows while it is not", () => {
   fill(5);
   limit.adapt(LATE);
   expect(limit.limit).toBe(8);
@@ -55,7 +55,17 @@ test("the limit falls below what works while the loop is late, and grows while i
   for (let window = 0; window < 20; window++) limit.adapt(LATE);
   expect(limit.limit).toBe(2);
   for (let window = 0; window < 40; window++) limit.adapt(0);
+  // No further than is used.
+  expect(limit.limit).toBe(10);
+  fill(5);
+  for (let window = 0; window < 40; window++) limit.adapt(0);
   expect(limit.limit).toBe(16);
+});
+
+test("the limit falls faster the later work is", () => {
+  fill(8);
+  for (let window = 0; window < 2; window++) limit.adapt(10 * LATE);
+  expect(limit.limit).toBe(4);
 });
 
 test("one caller cannot take the places of all, nor callers without a token those of others", () => {

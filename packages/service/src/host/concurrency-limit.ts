@@ -4,12 +4,14 @@ export interface ConcurrencyOptions {
   readonly max: number;
 }
 
-/** The event loop may be as late as this; above, there is more work than it can do. */
+/** Work may be as late as this; above, there is more than can be done. */
 const TARGET_DELAY_MS = 20;
 /** One late window may be a start, or code that runs for the first time. */
 const LATE_WINDOWS = 2;
 /** In each window: down from the calls that work, since the limit may be far above. */
 const DECREASE = 0.8;
+/** When work is later than four times the target. */
+const STEEP_DECREASE = 0.5;
 const INCREASE = 1.1;
 /**
  * A call keeps its place for this time at most. Later it does not work, it waits: for a bank, for a
@@ -43,8 +45,8 @@ interface Waiting {
 }
 
 /**
- * Limits how many calls work at once, to as many as the event loop keeps up with: the limit falls
- * while the loop is late and grows while it is not. A call above the limit is
+ * Limits how many calls work at once, to as many as the process keeps up with: the limit falls
+ * while work is late, and grows while it is not and the limit is used. A call above the limit is
  * queued if it will be served in time, by the mean of those before it; else it is refused at once.
  */
 export class ConcurrencyLimit {
@@ -68,13 +70,17 @@ export class ConcurrencyLimit {
     return Math.floor(this.#limit);
   }
 
-  /** Call it with the delay of the event loop, several times a second. */
+  /** Call it with how late work is, several times a second. */
   adapt(delayMs: number): void {
     const { min, max } = this.#options;
     this.#lateWindows = delayMs > TARGET_DELAY_MS ? this.#lateWindows + 1 : 0;
-    if (this.#lateWindows >= LATE_WINDOWS)
-      this.#limit = Math.max(min, Math.min(this.#limit, this.#mostWorking) * DECREASE);
-    else if (this.#lateWindows === 0) this.#limit = Math.min(max, this.#limit * INCREASE);
+    if (this.#lateWindows >= LATE_WINDOWS) {
+      const factor = delayMs > 4 * TARGET_DELAY_MS ? STEEP_DECREASE : DECREASE;
+      // So few are not why work is late: the process starts, or its machine is busy.
+      if (this.#mostWorking >= min)
+        this.#limit = Math.max(min, Math.min(this.#limit, this.#mostWorking) * factor);
+    } else if (this.#lateWindows === 0 && this.#mostWorking >= this.#limit / 2)
+      this.#limit = Math.min(max, this.#limit * INCREASE);
     this.#mostWorking = this.#working;
     this.#startWaiting();
   }

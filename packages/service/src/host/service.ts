@@ -53,6 +53,11 @@ export interface ServiceOptions {
   readonly revocations?: RevocationSource;
   /** What the service needs to be ready; each is checked once a second. */
   readonly dependencies?: Readonly<Record<string, DependencyCheck>>;
+  /**
+   * For how long work has waited inside the service, for a connection to its database for instance,
+   * in milliseconds. While it is long, calls are refused.
+   */
+  readonly backlogMs?: () => number;
   /** Routes that are not RPCs. */
   readonly http?: (app: FastifyInstance) => void;
   /** Services that need no token and declare no access: for protocol test suites only. */
@@ -111,6 +116,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const admission = new Admission({
     limits: config.admission,
     knownCaller: (authorization) => knownCaller(verified, authorization),
+    backlogMs: options.backlogMs ?? (() => 0),
   });
   const revocations = new Revocations();
   const mounted = {

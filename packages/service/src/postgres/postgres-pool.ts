@@ -108,6 +108,13 @@ export class Pool {
     else this.#wait(entry);
   }
 
+  /** For how long the oldest waiting statement has waited, in milliseconds; 0 if none waits. */
+  waitMs(): number {
+    const expiries = Object.values(this.#waiting).flatMap(([first]) => first?.expiresAt ?? []);
+    if (expiries.length === 0) return 0;
+    return Math.max(0, performance.now() + MAX_WAIT_MS - Math.min(...expiries));
+  }
+
   /** Waits for open statements, at most `timeout` seconds if given, then closes all sessions. */
   end({ timeout }: { timeout?: number } = {}): Promise<void> {
     this.#ended ??= this.#end(timeout);

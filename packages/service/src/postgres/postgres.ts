@@ -12,6 +12,8 @@ export interface Sql extends postgres.Sql<{ bigint: bigint }> {
   readonly reserve: never;
   /** Returns the same pool for statements of another priority; the default is "calls". */
   priority(priority: Priority): Sql;
+  /** For how long the oldest statement has waited for a connection, in milliseconds. */
+  waitMs(): number;
   /** A parameter of type json. The driver's own type refuses interfaces; this one takes them. */
   json(value: unknown): postgres.Parameter;
 }
@@ -112,6 +114,7 @@ function pooledSql(
     unsafe: (...args: Parameters<typeof template.unsafe>) => pooled(template.unsafe(...args)),
     end: (options?: { timeout?: number }) => pool.end(options),
     priority: (other: Priority) => pooledSql(template, pool, other),
+    waitMs: () => pool.waitMs(),
   };
   return new Proxy(template, {
     apply: (make, _this, args) => pooled(Reflect.apply(make, undefined, args)),

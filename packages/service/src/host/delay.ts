@@ -2,17 +2,17 @@ const TICK_MS = 20;
 const WINDOW_MS = 200;
 
 /**
- * Measures how late the event loop is: a call that arrives waits as long before anything runs.
- * Reports the median of each window, so that one long pause, of the garbage collector for instance,
- * is not taken for overload.
+ * Measures how late work is: the event loop, for which a call that arrives waits before anything
+ * runs, and what the process queues, as `backlogMs` says. Reports the median of each window, so
+ * that one long pause, of the garbage collector for instance, is not taken for overload.
  */
-export function watchLoopDelay(report: (delayMs: number) => void): Disposable {
+export function watchDelay(backlogMs: () => number, report: (delayMs: number) => void): Disposable {
   let last = performance.now();
   let windowEnd = last + WINDOW_MS;
   let delays: number[] = [];
   const timer = setInterval(() => {
     const now = performance.now();
-    delays.push(Math.max(0, now - last - TICK_MS));
+    delays.push(Math.max(0, now - last - TICK_MS, backlogMs()));
     last = now;
     if (now < windowEnd) return;
     delays.sort((a, b) => a - b);
