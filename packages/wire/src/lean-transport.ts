@@ -67,7 +67,10 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
   const headerOf = headersOf(options);
   const root = baseUrl.replace(/\/$/, "");
   return {
-    stream: stock.stream,
+    async stream(...call) {
+      const response = await stock.stream(...call);
+      return { ...response, message: whole(response.message) };
+    },
     async unary<I extends DescMessage, O extends DescMessage>(
       method: DescMethodUnary<I, O>,
       signal: AbortSignal | undefined,
@@ -113,6 +116,18 @@ function headersOf({ acceptCompression, sendCompression }: LeanTransportOptions)
 }
 
 type HeadersInit = ConstructorParameters<typeof Headers>[0] | undefined;
+
+/** A response that ends within a message is `internal` in gRPC; connect-node blames the request. */
+async function* whole<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    const isOwn = error instanceof ConnectError && !error.isWireError;
+    throw isOwn && error.code === Code.InvalidArgument
+      ? new ConnectError(error.rawMessage, Code.Internal, undefined, undefined, error)
+      : error;
+  }
+}
 
 type AnyUnary = (request: UnaryRequest) => Promise<UnaryResponse>;
 

@@ -62,10 +62,9 @@ export async function runSuite({
       : await listenForSuite(socketPath, log, (socket) => callForSuite(contract, socket, fastPath));
   const conf = join(PACKAGE, mode === "server" ? "conformance.yaml" : "client.yaml");
   const options = [...(trace ? ["--trace"] : []), ...run.flatMap((pattern) => ["--run", pattern])];
-  const args = ["--mode", mode, "--conf", conf, "-v", ...knownFailing(mode), ...options];
+  const args = ["--mode", mode, "--conf", conf, "-v", ...options];
   let total: number | undefined;
   const counts = { passed: 0, failed: 0, notRun: 0 };
-  let known = 0;
   const suite = execa(tool, [...args, "--", process.execPath, RELAY, socketPath, mode], {
     stdin: "ignore",
     all: true,
@@ -77,19 +76,14 @@ export async function runSuite({
     total = numberIn(line, /^Total cases: (\d+)/) ?? total;
     counts.passed = numberIn(line, /^(\d+) passed/) ?? counts.passed;
     counts.failed = numberIn(line, /(\d+) failed$/) ?? counts.failed;
-    known = numberIn(line, /^\(Another (\d+) failed as expected/) ?? known;
     counts.notRun = numberIn(line, /^Another (\d+) could not be run/) ?? counts.notRun;
     onLine(line);
   }
   signal?.throwIfAborted();
-  if (total === undefined || total !== counts.passed + counts.failed + known)
+  if (total === undefined || total !== counts.passed + counts.failed)
     throw new CommandError(`${TOOL} ended without a summary`);
   return { ...counts, logged };
 }
-
-/** Fail by defects of Connect's own transport for streams; the suite reports one that passes. */
-const knownFailing = (mode: SuiteOptions["mode"]) =>
-  mode === "server" ? [] : ["--known-failing", `@${join(PACKAGE, "client-known-failing.txt")}`];
 
 const PACKAGE = join(ROOT, "packages/proof/conformance");
 /** The built file, even when this runs from source. */
