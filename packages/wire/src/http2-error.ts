@@ -41,6 +41,10 @@ export function streamError(error: unknown, rstCode: number | undefined): Connec
   return http2Error(rstCode, error) ?? failure(Code.Internal);
 }
 
+/** Returns the error of a call whose connection was closed before its response was whole. */
+export const connectionClosed = (): ConnectError =>
+  new ConnectError("the connection was closed; the outcome is unknown", Code.Aborted);
+
 /** Returns the codes of an error and of its causes, of which there are few. */
 function codesOf(error: unknown): string[] {
   const names: string[] = [];

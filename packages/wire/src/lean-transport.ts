@@ -23,9 +23,9 @@ import {
 } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { envelope, joined, onlyMessage } from "./body.ts";
-import { CallSignal } from "./call-signal.ts";
+import { CallSignal, failureOf } from "./call-signal.ts";
 import { PREFIX_BYTES } from "./form.ts";
-import { streamError } from "./http2-error.ts";
+import { connectionClosed, streamError } from "./http2-error.ts";
 import { addHeaders, LazyHeaders } from "./lazy-headers.ts";
 import {
   type Compression,
@@ -67,7 +67,16 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
   const headerOf = headersOf(options);
   const root = baseUrl.replace(/\/$/, "");
   return {
-    stream: stock.stream,
+    async stream(method, signal, timeoutMs, ...call) {
+      const failure = failureOf(timeoutMs ?? options.defaultTimeoutMs);
+      const failed = (error: unknown) => (signal?.aborted ? error : failure(error));
+      try {
+        const response = await stock.stream(method, signal, timeoutMs, ...call);
+        return { ...response, message: failingAs(response.message, failed) };
+      } catch (error) {
+        throw failed(error);
+      }
+    },
     async unary<I extends DescMessage, O extends DescMessage>(
       method: DescMethodUnary<I, O>,
       signal: AbortSignal | undefined,
@@ -113,6 +122,24 @@ function headersOf({ acceptCompression, sendCompression }: LeanTransportOptions)
 }
 
 type HeadersInit = ConstructorParameters<typeof Headers>[0] | undefined;
+
+/**
+ * Yields the messages of a stream, which fails as `failed` says. A response that ends within a
+ * message is `internal` in gRPC; connect-node blames the request.
+ */
+async function* failingAs<T>(
+  messages: AsyncIterable<T>,
+  failed: (error: unknown) => unknown,
+): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    const isOwn = error instanceof ConnectError && !error.isWireError;
+    throw isOwn && error.code === Code.InvalidArgument
+      ? new ConnectError(error.rawMessage, Code.Internal, undefined, undefined, error)
+      : failed(error);
+  }
+}
 
 type AnyUnary = (request: UnaryRequest) => Promise<UnaryResponse>;
 
@@ -259,10 +286,20 @@ function receive(
         ),
       );
   });
-  stream.on("end", () => done({ headers, trailers, body: { chunks, length, isWhole: true } }));
+  let isWhole = false;
+  const { session } = stream;
+  stream.on("end", () => {
+    // A stream that was cut off ends as well.
+    isWhole = stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted;
+    if (isWhole) done({ headers, trailers, body: { chunks, length, isWhole } });
+  });
   stream.on("close", () => {
-    if (!stream.readableEnded)
-      fail(streamError(new Error("the HTTP/2 stream was closed"), stream.rstCode));
+    if (isWhole) return;
+    const { rstCode } = stream;
+    const broken =
+      (session === undefined || session.closed || session.destroyed) &&
+      rstCode !== constants.NGHTTP2_REFUSED_STREAM;
+    fail(broken ? connectionClosed() : streamError(new Error("the stream ended"), rstCode));
   });
 }
 

@@ -15,7 +15,8 @@ Without arguments, runs calls and sagas.
   calls      A unary call of about 200 bytes, 32 in flight. Over gRPC, servers (@grpc/grpc-js,
              node:http2 alone, stock connect-node, our host without and with the fast path)
              called by the lightest client; then clients called against the lightest server.
-             As JSON over HTTP/1.1, a bare Fastify route and our host.
+             As JSON over HTTP/1.1: a bare Fastify route, tRPC and oRPC on Fastify with validation
+             by zod and nothing else, and our host with everything on.
   sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the least statements
              that a shop needs, by the statements and calls of the saga engine without it, by the
              engine, and by the whole Order service.
