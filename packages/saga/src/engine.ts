@@ -17,6 +17,9 @@ import type { HeldSaga, Move, MoveResult } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
 import { type Acquisition, noTracer, type SagaTracer } from "./tracer.ts";
 
+/** The part of its lease after which a worker that was not seen does not trust others' leases. */
+const UNSEEN = 0.75;
+
 /** Every time is in milliseconds, and like each limit explained in DEFAULTS. */
 export interface EngineOptions {
   readonly store: SagaStore;
@@ -92,6 +95,10 @@ class Engine implements SagaEngine {
   #wake = new AbortController();
   #loops: Promise<unknown> = Promise.resolve();
   #started = false;
+  /** When the database last recorded that this worker lives. */
+  #seenAt = 0;
+  /** Until when it takes nothing over from other workers. */
+  #sparingUntil = 0;
 
   constructor(options: EngineOptions) {
     const leaseMs = options.leaseMs ?? DEFAULTS.leaseMs;
@@ -118,6 +125,7 @@ class Engine implements SagaEngine {
     // Other workers must see that this one lives before it holds its first saga.
     await this.#options.store.register(this.worker);
     this.#started = true;
+    this.#seenAt = this.#options.clock.now();
     this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
   }
 
@@ -230,8 +238,25 @@ class Engine implements SagaEngine {
     const { clock, store, heartbeatMs } = this.#options;
     while (!this.#stopping.signal.aborted) {
       await clock.sleep(heartbeatMs, this.#stopping.signal);
-      await store.heartbeat(this.worker).catch(this.#report);
+      await store.heartbeat(this.worker).then(this.#seen, this.#report);
     }
+  }
+
+  readonly #seen = (): void => {
+    const { clock, leaseMs } = this.#options;
+    if (this.#isUnseen()) this.#sparingUntil = clock.now() + leaseMs;
+    this.#seenAt = clock.now();
+  };
+
+  /** Whether the database or this machine has stood still, so that others may seem dead too. */
+  #isUnseen(): boolean {
+    const { clock, leaseMs } = this.#options;
+    return clock.now() - this.#seenAt > UNSEEN * leaseMs;
+  }
+
+  /** A worker that was unseen itself gives the others a lease to be seen again. */
+  #isSparing(): boolean {
+    return this.#isUnseen() || this.#options.clock.now() < this.#sparingUntil;
   }
 
   async #polls(): Promise<void> {
@@ -255,6 +280,7 @@ class Engine implements SagaEngine {
       limitPerKey: maxHeldPerKey,
       heldByKey: this.#heldByKey,
       leaseMs,
+      sparing: this.#isSparing(),
       known: this.#known,
       held,
       orphaned,

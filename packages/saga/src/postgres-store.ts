@@ -46,7 +46,7 @@ const seen = (sql: SagaSql, { id, name, instance }: Worker) => sql`
 
 async function claimDue(
   sql: SagaSql,
-  { worker, limit, limitPerKey, heldByKey, leaseMs, known, held, orphaned }: Claim,
+  { worker, limit, limitPerKey, heldByKey, leaseMs, sparing, known, held, orphaned }: Claim,
 ): Promise<readonly ClaimedSaga[]> {
   const takenOver: Fragment = sql`
     to_json(${worker.name}::text) || ',[0,' || to_json(s.step) || ',0,' || json_build_object('outcome', 'STARTED', 'message', 'taken over',
@@ -60,7 +60,7 @@ async function claimDue(
         when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
           and (s.id in (select o::uuid from jsonb_array_elements_text(${sql.json(orphaned as never)}) as o)
             or s.update_time < now() - ${leaseMs}::float * interval '1 millisecond')
-        else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
+        else not exists (select from workers w where w.id = s.owner and (${sparing}::boolean or w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond'))
       end`;
   return sql<ClaimedSaga[]>`
     with held as (select key, sagas from jsonb_to_recordset(${sql.json(keys)}) as h(key text, sagas int)),

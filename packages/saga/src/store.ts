@@ -23,6 +23,11 @@ export interface Claim {
   readonly heldByKey: ReadonlyMap<string, number>;
   /** A worker not seen for this long has lost its sagas. */
   readonly leaseMs: number;
+  /**
+   * Other workers may live although they were not seen for a lease: no saga of a worker that is
+   * known is taken over.
+   */
+  readonly sparing: boolean;
   /** From where this worker can continue a saga; it leaves all others alone. */
   readonly known: readonly Position[];
   /** The ids of the sagas it works on. */

@@ -283,6 +283,40 @@ describe("when a worker is gone", () => {
     await until(saga, "COMPLETED");
   });
 
+  test("a worker that was away itself gives others a lease to be seen again", async () => {
+    const thaw = gate();
+    const { saga } = await run({ run: () => thaw.promise });
+    const { seen, observer } = recorder();
+    const store = postgresSagaStore(db.sql);
+    const claims = vi.spyOn(store, "claimDue");
+    // The database stands still for this worker, for longer than a lease.
+    const away = gate();
+    let isAway = false;
+    const heartbeat: typeof store.heartbeat = async (worker) => {
+      if (isAway) await away.promise;
+      await postgresSagaStore(db.sql).heartbeat(worker);
+    };
+    const leases = { leaseMs: 2_000, heartbeatMs: 50, pollMs: 20 };
+    await started(thingSaga(db.sql), { observer, store: { ...store, heartbeat }, ...leases });
+    isAway = true;
+    const spared = () => claims.mock.calls.filter(([claim]) => claim.sparing).length;
+    await vi.waitFor(() => expect(spared()).toBeGreaterThan(0), { timeout: 10_000 });
+    // As if the other had been away as well.
+    const [owner] = await db.sql<{ id: string }[]>`select owner as id from sagas`;
+    await db.sql`update workers set seen_at = now() - interval '1 hour' where id = ${owner?.id ?? ""}`;
+    const before = spared();
+    await vi.waitFor(() => expect(spared()).toBeGreaterThan(before + 3), { timeout: 10_000 });
+    expect(seen).toEqual([]);
+    isAway = false;
+    away.resolve();
+    await vi.waitFor(() => expect(claims.mock.lastCall?.[0].sparing).toBe(false), {
+      timeout: 10_000,
+    });
+    expect(seen).toEqual([]);
+    thaw.resolve();
+    await until(saga, "COMPLETED");
+  });
+
   /** No lease ends during a test. */
   const longLease = { leaseMs: 3_600_000, heartbeatMs: 50 };
 

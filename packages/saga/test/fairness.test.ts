@@ -60,6 +60,7 @@ describe("a claim", () => {
       limitPerKey: 3,
       heldByKey: new Map(),
       leaseMs: 5_000,
+      sparing: false,
       known: positionsOf([definition()]),
       held: [],
       orphaned: [],

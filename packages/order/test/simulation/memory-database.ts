@@ -83,17 +83,16 @@ export class MemoryDatabase {
   }
 
   claimDue(claim: Claim): readonly ClaimedSaga[] {
-    const { worker, limit, limitPerKey, heldByKey, leaseMs, known, held, orphaned } = claim;
+    const { worker, limit, limitPerKey, heldByKey, leaseMs, sparing, known, held, orphaned } =
+      claim;
     const now = this.#time.now;
     const mayTake = (saga: SagaRow): boolean => {
       if (saga.owner === worker.id)
         return (
           !held.includes(saga.id) && (orphaned.includes(saga.id) || saga.updateTime < now - leaseMs)
         );
-      return (
-        saga.owner === null ||
-        (this.#workers.get(saga.owner) ?? Number.NEGATIVE_INFINITY) <= now - leaseMs
-      );
+      const seenAt = saga.owner === null ? undefined : this.#workers.get(saga.owner);
+      return seenAt === undefined || (!sparing && seenAt <= now - leaseMs);
     };
     const due = [...this.#allSagas()]
       .filter(
