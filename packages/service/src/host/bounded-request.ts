@@ -249,7 +249,7 @@ const BYTE_ORDER_MARK = "\uFEFF";
 
 /** Returns the text of bytes in UTF-8, without a byte order mark. */
 function textOf(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new TypeError("it is not valid utf-8");
+  if (!isUtf8(bytes)) throw new TypeError("it is not valid UTF-8");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }
