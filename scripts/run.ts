@@ -2,12 +2,12 @@
  * `node scripts/run.ts PROGRAM [ARGUMENT]...`: builds the package of a program in dist/, and what
  * the package depends on, and runs the program in this process. Without a program it builds all.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createRequire, enableCompileCache } from "node:module";
+import { enableCompileCache } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { startTurbo } from "./turbo.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const QUIET_MS = 1_000;
@@ -28,27 +28,19 @@ if (program !== undefined) {
  * only if the build takes a while or fails.
  */
 async function build(program: string | undefined): Promise<number> {
-  const turbo = createRequire(import.meta.url).resolve("turbo/bin/turbo");
   const filter = program === undefined ? [] : [`--filter=${packageOf(program)}`];
-  const command = [turbo, "run", "build", "--output-logs=errors-only", ...filter];
-  const child = spawn(process.execPath, command, {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      ...(process.stderr.isTTY && { FORCE_COLOR: "1" }),
-      // No telemetry, and no notices of it and of new versions.
-      DO_NOT_TRACK: "1",
-      TURBO_NO_UPDATE_NOTIFIER: "1",
-    },
-  });
+  const child = startTurbo(
+    ["build", "--output-logs=errors-only", ...filter],
+    "pipe",
+    process.stderr.isTTY ? { FORCE_COLOR: "1" } : {},
+  );
   let held: Buffer[] | undefined = [];
   const show = () => {
     for (const chunk of held ?? []) process.stderr.write(chunk);
     held = undefined;
   };
   for (const output of [child.stdout, child.stderr])
-    output.on("data", (chunk: Buffer) => held?.push(chunk) ?? process.stderr.write(chunk));
+    output?.on("data", (chunk: Buffer) => held?.push(chunk) ?? process.stderr.write(chunk));
   const timer = setTimeout(show, QUIET_MS);
   const [code] = (await once(child, "close")) as [number | null];
   clearTimeout(timer);

@@ -130,6 +130,24 @@ const builds: Readonly<
     await run("go", ["build", "-C", source, "-o", join(scratch, name), `./${folder}`]);
     return join(scratch, name);
   },
+  kubernetes: async ({ name, module, version }, scratch, run) => {
+    const downloaded = await run("go", ["mod", "download", "-json", `${module}@${version}`]);
+    const { GoMod } = JSON.parse(downloaded.stdout) as { GoMod: string };
+    const [, minor = ""] = /^v1\.(.*)$/.exec(version) ?? [];
+    const inTree = /^\s*(k8s\.io\/\S+) => \.\/staging/gm;
+    const own = await readFile(GoMod, "utf8");
+    const requirements = [
+      `${module} ${version}`,
+      ...[...own.matchAll(inTree)].map(([, staging]) => `${staging} v0.${minor}`),
+    ].map((requirement) => `require ${requirement}\n`);
+    const go = /^go .*\n/m.exec(own)?.[0] ?? "";
+    await writeFile(join(scratch, "go.mod"), `module kubernetes\n${go}${requirements.join("")}`);
+    const versions = `-X k8s.io/component-base/version.gitVersion=${version} -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${minor.split(".")[0]}`;
+    const build = ["go", "build", "-C", scratch, "-mod=mod", `-ldflags=-s -w ${versions}`];
+    const program = join(scratch, name);
+    await run("env", ["CGO_ENABLED=0", ...build, "-o", program, `${module}/cmd/${name}`]);
+    return program;
+  },
   wheel: async ({ name, module, version }, scratch, run) => {
     const venv = join(scratch, "venv");
     await run("python3", ["-m", "venv", venv]);

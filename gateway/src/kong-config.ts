@@ -13,16 +13,6 @@ const pair = z.string().regex(/^[^:]+:.+$/);
 const plugin = <N extends string, C extends z.ZodRawShape>(name: N, config: C) =>
   z.strictObject({ name: z.literal(name), config: z.strictObject(config) });
 
-const cors = plugin("cors", {
-  // With other characters Kong reads a regular expression; an empty list is every origin.
-  origins: z.array(z.string().regex(/^https?:\/\/[A-Za-z0-9.:-]+$/)).min(1),
-  methods: z.array(z.enum(["GET", "POST", "OPTIONS"])),
-  headers: z.array(header),
-  exposed_headers: z.array(header),
-  max_age: z.int().positive(),
-  credentials: z.boolean(),
-});
-
 const rateLimiting = plugin("rate-limiting", {
   second: z.int().positive().optional(),
   minute: z.int().positive().optional(),
@@ -38,7 +28,6 @@ const requestTransformer = plugin("request-transformer", {
 });
 
 const plugins = z.discriminatedUnion("name", [
-  cors,
   rateLimiting,
   requestTransformer,
   plugin("correlation-id", {

@@ -18,6 +18,7 @@ export function kongEnvProblems(env: ReadonlyMap<string, string>, config: KongCo
     KONG_ADMIN_LISTEN: "127.0.0.1:8001",
     KONG_ADMIN_GUI_LISTEN: "off",
     KONG_HEADERS: "off",
+    KONG_DNS_VALID_TTL: "10",
     KONG_UNTRUSTED_LUA: "off",
   };
   return Object.entries(needed)

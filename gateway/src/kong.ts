@@ -1,5 +1,4 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { cors } from "@connectrpc/connect";
 import { CORRELATION_HEADER } from "@tercet/service";
 import { Document, isMap, isScalar, isSeq, visit, type YAMLMap } from "yaml";
 import { type AuthRoute, authRoutes, CONNECT_GET } from "./auth-routes.ts";
@@ -10,7 +9,6 @@ import {
   consoleUpstream,
   limits,
   MAX_BODY_BYTES,
-  origins,
   TRACES_ENDPOINT,
   timeouts,
   type Upstream,
@@ -172,8 +170,7 @@ function httpRoutes(service: string, methods: readonly DescMethod[]): HttpRoute[
 }
 
 /**
- * A browser asks by OPTIONS before it calls: without it in the list no route, and so no plugin,
- * would answer.
+ * A browser asks by OPTIONS before it calls. The service replies, by its CORS_ORIGINS.
  */
 const httpRoute = (
   name: string,
@@ -210,35 +207,10 @@ function rateLimit(limit: Partial<Record<"second" | "minute" | "hour", number>>)
   return { name: "rate-limiting", config: { ...limit, limit_by: "ip", policy: "local" } };
 }
 
-const lowerCase = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase());
-
 const globalPlugins = (): KongPlugin[] => [
   {
     name: "correlation-id",
     config: { header_name: CORRELATION_HEADER, generator: "uuid", echo_downstream: true },
-  },
-  {
-    name: "cors",
-    config: {
-      origins: [...origins],
-      methods: ["GET", "POST", "OPTIONS"],
-      headers: [
-        ...lowerCase(cors.allowedHeaders),
-        "authorization",
-        "traceparent",
-        "tracestate",
-        CORRELATION_HEADER,
-      ],
-      exposed_headers: [
-        ...lowerCase(cors.exposedHeaders),
-        "idempotent-replayed",
-        "retry-after",
-        CORRELATION_HEADER,
-      ],
-      max_age: 7_200,
-      // Tokens travel in a header that scripts set, never in cookies.
-      credentials: false,
-    },
   },
   {
     name: "request-size-limiting",

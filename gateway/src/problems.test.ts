@@ -170,5 +170,9 @@ test("Kong's own settings load the plugins that are used, and close what is for 
     "KONG_ADMIN_LISTEN must be 127.0.0.1:8001",
   ]);
   env.delete("KONG_HEADERS");
-  expect(kongEnvProblems(env, config)).toEqual(["KONG_HEADERS must be off"]);
+  env.delete("KONG_DNS_VALID_TTL");
+  expect(kongEnvProblems(env, config)).toEqual([
+    "KONG_HEADERS must be off",
+    "KONG_DNS_VALID_TTL must be 10",
+  ]);
 });

@@ -22,16 +22,6 @@ export const upstreams: Readonly<Record<string, Upstream>> = Object.fromEntries(
 export const consoleUpstream = { host: "console", port: 8080 } as const;
 
 /**
- * Origins whose pages may call from a browser. Listed one by one: `*` would let any page call as
- * the user who is logged in.
- */
-export const origins: readonly string[] = [
-  "http://localhost:3000",
-  "http://localhost:5173",
-  "http://localhost:8080",
-];
-
-/**
  * Requests from one address to one replica of Kong. The services' own limits are per account, over
  * all replicas.
  */

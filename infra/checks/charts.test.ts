@@ -30,6 +30,7 @@ const charts: Charts | undefined = helm ? await openCharts() : undefined;
 afterAll(() => charts?.[Symbol.asyncDispose]());
 
 const dev = join(ROOT, UMBRELLA, "values-dev.yaml");
+const prod = join(ROOT, UMBRELLA, "values-prod.yaml");
 const names = ["identity", "order", "payment"] as const;
 const configs = { identity: identityConfig, order: orderConfig, payment: paymentConfig };
 
@@ -163,10 +164,64 @@ test.skipIf(!helm)(
   },
 );
 
-async function upgraded(secrets: readonly K8sObject[]): Promise<K8sObject[]> {
-  await using kubernetes = await startFakeKubernetes(secrets);
-  return await render([dev], "--dry-run=server", "--kube-apiserver", kubernetes.url);
+/** Renders as an upgrade does, which finds these objects in the cluster. */
+async function upgraded(there: readonly K8sObject[], values = [dev]): Promise<K8sObject[]> {
+  await using kubernetes = await startFakeKubernetes(there);
+  return await render(values, "--dry-run=server", "--kube-apiserver", kubernetes.url);
 }
+
+const replicasOf = (objects: readonly K8sObject[], name: string): number | undefined =>
+  ofKind(objects, "Deployment").find(({ metadata }) => metadata.name === name)?.spec.replicas;
+
+test.skipIf(!helm)(
+  "with an autoscaler an install begins with its minimum, and an upgrade keeps what it has set",
+  async () => {
+    const first = await render([prod]);
+    const scalers = ofKind(first, "HorizontalPodAutoscaler");
+    expect(scalers.length).toBe(serviceNames.length);
+    for (const { metadata, spec } of scalers)
+      expect(replicasOf(first, metadata.name), metadata.name).toBe(spec.minReplicas);
+    const live = (replicas: number) => [
+      {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "order", namespace: "tercet" },
+        spec: { replicas },
+      },
+    ];
+    for (const [replicas, then] of [
+      [7, 7],
+      [1, 3],
+      [50, 20],
+    ] as const)
+      expect(replicasOf(await upgraded(live(replicas), [prod]), "order")).toBe(then);
+  },
+);
+
+test.skipIf(!helm)("monitoring in a cluster without the operator is refused in words", async () => {
+  const cluster = ["--api-versions", "apiregistration.k8s.io/v1"];
+  await expect(render([prod], ...cluster)).rejects.toThrow(
+    "the cluster has no monitoring.coreos.com/v1; install the Prometheus operator",
+  );
+  const operator = ["--api-versions", "monitoring.coreos.com/v1"];
+  expect(ofKind(await render([prod], ...cluster, ...operator), "PrometheusRule")).toHaveLength(1);
+  expect(await render([prod], ...cluster, "--set", "monitoring.enabled=false")).toBeDefined();
+});
+
+test.skipIf(!helm)("no values file needs nodes that name their zone", async () => {
+  for (const { name: installation, values } of await installations())
+    for (const { name, spec } of podsOf(await render(values)))
+      for (const { topologyKey, whenUnsatisfiable } of spec.topologySpreadConstraints ?? [])
+        if (topologyKey === "topology.kubernetes.io/zone")
+          expect(whenUnsatisfiable, `${installation}: ${name}`).toBe("ScheduleAnyway");
+});
+
+test.skipIf(!helm)("the pods of `helm test` stay for their logs to be read", async () => {
+  const pods = ofKind(await render([dev]), "Pod");
+  expect(pods.length).toBe(2);
+  for (const { metadata } of pods)
+    expect(metadata.annotations?.["helm.sh/hook-delete-policy"]).toBe("before-hook-creation");
+});
 
 const checksum = (objects: readonly K8sObject[], name: string, of = "secret"): string =>
   objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === name)?.spec
@@ -273,7 +328,6 @@ test.skipIf(!helm)("images of others are at the versions of Compose", async () =
 test.skipIf(!helm)(
   "alerts reach the receiver that is named, with links that are absolute",
   async () => {
-    const prod = join(ROOT, UMBRELLA, "values-prod.yaml");
     const objects = await render(
       [prod],
       "--set-json",

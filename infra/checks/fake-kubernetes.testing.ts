@@ -7,27 +7,38 @@ export interface FakeKubernetes extends AsyncDisposable {
   readonly url: string;
 }
 
-/** As much of an API server as helm asks when a template looks up a Secret. */
-export async function startFakeKubernetes(secrets: readonly K8sObject[]): Promise<FakeKubernetes> {
-  const resources = [
-    {
-      name: "secrets",
-      singularName: "secret",
-      namespaced: true,
-      kind: "Secret",
-      verbs: ["get", "list"],
-    },
-  ];
+/** As much of an API server as helm asks when a template looks up a Secret or a Deployment. */
+export async function startFakeKubernetes(objects: readonly K8sObject[]): Promise<FakeKubernetes> {
+  const resourcesOf = (kind: string) => {
+    const singularName = kind.toLowerCase();
+    const verbs = ["get", "list"];
+    return [{ name: `${singularName}s`, singularName, namespaced: true, kind, verbs }];
+  };
+  const apps = { groupVersion: "apps/v1", version: "v1" };
   const answers: Record<string, unknown> = {
     "/version": { major: "1", minor: "37", gitVersion: "v1.37.2" },
     "/api": { kind: "APIVersions", versions: ["v1"] },
-    "/apis": { kind: "APIGroupList", apiVersion: "v1", groups: [] },
-    "/api/v1": { kind: "APIResourceList", groupVersion: "v1", resources },
+    "/apis": {
+      kind: "APIGroupList",
+      apiVersion: "v1",
+      groups: [{ name: "apps", versions: [apps], preferredVersion: apps }],
+    },
+    "/api/v1": {
+      kind: "APIResourceList",
+      groupVersion: "v1",
+      resources: resourcesOf("Secret"),
+    },
+    "/apis/apps/v1": {
+      kind: "APIResourceList",
+      groupVersion: "apps/v1",
+      resources: resourcesOf("Deployment"),
+    },
     ...Object.fromEntries(
-      secrets.map((secret) => [
-        `/api/v1/namespaces/tercet/secrets/${secret.metadata.name}`,
-        secret,
-      ]),
+      objects.map((object) => {
+        const folder = object.kind === "Secret" ? "/api/v1" : "/apis/apps/v1";
+        const resources = `${object.kind.toLowerCase()}s`;
+        return [`${folder}/namespaces/tercet/${resources}/${object.metadata.name}`, object];
+      }),
     ),
   };
   const missing = {

@@ -32,6 +32,8 @@ export interface Charts extends AsyncDisposable {
   lint(values: readonly string[]): Promise<string[]>;
   /** Renders the umbrella chart into one text. Throws with helm's message. */
   template(values: readonly string[], ...options: readonly string[]): Promise<string>;
+  /** As an installation in a cluster does, which stores nothing. Throws with helm's message. */
+  install(values: readonly string[], ...options: readonly string[]): Promise<string>;
   /** Renders charts/service by itself. */
   alone(release: string, ...options: readonly string[]): Promise<string>;
 }
@@ -60,6 +62,10 @@ export async function openCharts(): Promise<Charts> {
     template: (values, ...options) => {
       const release = ["tercet", umbrella, "--namespace", "tercet"];
       return helm("template", ...release, ...version, ...files(values), ...options);
+    },
+    install: (values, ...options) => {
+      const release = ["tercet", umbrella, "--namespace", "tercet", "--dry-run=server"];
+      return helm("install", ...release, ...files(values), ...options);
     },
     alone: (release, ...options) => helm("template", release, service, ...version, ...options),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),

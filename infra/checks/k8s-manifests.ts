@@ -38,7 +38,13 @@ async function writeResources(
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const resources: string[] = [];
-  for (const { manifest, text } of manifests) {
+  const scaled = manifests
+    .filter(({ manifest }) => manifest.kind === "HorizontalPodAutoscaler")
+    .map(({ manifest }) => manifest.metadata.name);
+  for (const { manifest, text: rendered } of manifests) {
+    // Each `kubectl apply` would set them, and undo what the autoscaler did.
+    const fixed = manifest.kind === "Deployment" && scaled.includes(manifest.metadata.name);
+    const text = fixed ? rendered.replace(/^ {2}replicas: \d+\n/m, "") : rendered;
     const name = `${manifest.kind.toLowerCase()}-${manifest.metadata.name}.yaml`;
     await writeFile(join(folder, name), `${text.replace(/^# Source: .*\n/m, "").trim()}\n`);
     resources.push(name);

@@ -4,7 +4,7 @@ import { isInstalled, ROOT, serviceNames, services } from "@tercet/cli/repositor
 import { expect, test } from "vitest";
 import { installations, openCharts } from "./helm.ts";
 import { networkOf } from "./k8s-network.ts";
-import { type K8sObject, parseManifests } from "./k8s-objects.ts";
+import { type K8sObject, ofKind, parseManifests } from "./k8s-objects.ts";
 import { policyProblems } from "./k8s-policy.ts";
 import { buildOverlays } from "./overlays.ts";
 
@@ -119,6 +119,30 @@ test.skipIf(!helm)("a provider outside is one way more, and nothing else", async
   expect(more).toEqual(["payment -> 203.0.113.0/24:443", "payment-migrate -> 203.0.113.0/24:443"]);
 });
 
+test.skipIf(!helm)("a backup reaches the database of its service alone", async () => {
+  await using opened = await openCharts();
+  const on = serviceNames.flatMap((name) => ["--set", `${name}.backup.enabled=true`]);
+  const backups = [
+    ...databasesElsewhere("-backup"),
+    ...dns(...serviceNames.map((name) => `${name}-backup`)),
+  ];
+  const elsewhere = parseManifests(await opened.template([], ...on));
+  expect(policyProblems(elsewhere)).toEqual([]);
+  expect(networkOf(elsewhere).ways).toEqual(
+    [...(expected["charts: default"] ?? []), ...backups].sort(),
+  );
+  const jobs = elsewhere.filter(({ kind }) => kind === "CronJob");
+  expect(jobs.map(({ metadata }) => metadata.name).sort()).toEqual(
+    serviceNames.map((name) => `${name}-backup`).sort(),
+  );
+  // Passwords are in a variable, from the Secret.
+  expect(JSON.stringify(jobs)).not.toMatch(/postgres:|mongodb:/);
+  const dev = (await installations()).find(({ name }) => name === "dev");
+  const here = networkOf(parseManifests(await opened.template(dev?.values ?? [], ...on))).ways;
+  expect(here).toEqual(expect.arrayContaining(["order-backup -> order-postgres:5432"]));
+  expect(here).toEqual(expect.arrayContaining(["payment-backup -> payment-mongodb:27017"]));
+});
+
 test.skipIf(!kustomize)("so does every overlay", async () => {
   const built = await overlays();
   expect(built.map(([name]) => name)).toEqual(["overlay: dev", "overlay: prod"]);
@@ -132,6 +156,11 @@ function keepsThePolicy(name: string, objects: readonly K8sObject[]): void {
 
 test("so does what is committed", async () => {
   const objects = await golden("base");
+  // `kubectl apply` would undo what a scaler has set.
+  const scaled = ofKind(objects, "HorizontalPodAutoscaler").map(({ metadata }) => metadata.name);
+  expect(scaled.length).toBe(serviceNames.length);
+  for (const { metadata, spec } of ofKind(objects, "Deployment"))
+    if (scaled.includes(metadata.name)) expect(spec.replicas, metadata.name).toBeUndefined();
   expect(objects.length).toBeGreaterThan(30);
   expect(policyProblems(objects)).toEqual([]);
 });
@@ -253,9 +282,9 @@ const mutants: Readonly<Record<string, readonly [Mutation, string]>> = {
     (find) => (find("Deployment order").spec.strategy.rollingUpdate.maxUnavailable = 1),
     "Deployment order: is replaced without a gap",
   ],
-  "a fixed number of replicas under a scaler": [
-    (find) => (find("Deployment order").spec.replicas = 2),
-    "Deployment order: is scaled by one only",
+  "fewer replicas than its scaler's minimum": [
+    (find) => (find("Deployment order").spec.replicas = 1),
+    "Deployment order: begins with as many replicas as its scaler allows",
   ],
   "a scaler without behaviour": [
     (find) => delete find("HorizontalPodAutoscaler order").spec.behavior,

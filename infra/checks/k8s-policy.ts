@@ -137,7 +137,10 @@ function deploymentProblems(deployment: K8sObject, objects: readonly K8sObject[]
   return [
     ...broken(where, {
       "is replaced without a gap": spec.strategy?.rollingUpdate?.maxUnavailable === 0,
-      "is scaled by one only": scaler === undefined || spec.replicas === undefined,
+      "begins with as many replicas as its scaler allows":
+        scaler === undefined ||
+        spec.replicas === undefined ||
+        (spec.replicas >= scaler.spec.minReplicas && spec.replicas <= scaler.spec.maxReplicas),
       "scales by rules":
         scaler === undefined ||
         (scaler.spec.behavior !== undefined && scaler.spec.maxReplicas >= scaler.spec.minReplicas),

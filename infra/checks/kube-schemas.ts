@@ -7,6 +7,7 @@ import { parse } from "yaml";
 
 /** The version that manifests are checked against. They need 1.30 or later: preStop's sleep. */
 export const KUBERNETES = "1.37.2";
+const OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator";
 const PROMETHEUS_OPERATOR = "0.85.0";
 /** Of the operator, as its files name them. */
 const CUSTOM_KINDS = ["servicemonitors", "podmonitors", "prometheusrules", "alertmanagerconfigs"];
@@ -53,10 +54,7 @@ export async function kubeSchemas(): Promise<string | undefined> {
   const folder = join(toolsFolder, `kube-schemas-${versions.join("-")}`);
   if (existsSync(folder)) return folder;
   const kubernetes = await downloaded("k8s.io/kubernetes", KUBERNETES);
-  const operator = await downloaded(
-    "github.com/prometheus-operator/prometheus-operator",
-    PROMETHEUS_OPERATOR,
-  );
+  const operator = await downloaded(OPERATOR_MODULE, PROMETHEUS_OPERATOR);
   if (kubernetes === undefined || operator === undefined) return undefined;
   await mkdir(toolsFolder, { recursive: true });
   const scratch = await mkdtemp(join(toolsFolder, "building-"));
@@ -94,10 +92,26 @@ async function builtInSchemas(module: string): Promise<SchemaFile[]> {
   });
 }
 
+/**
+ * Returns the definitions of the operator's kinds that the charts use. Undefined if its module
+ * cannot be downloaded.
+ */
+export async function customResources(): Promise<string[] | undefined> {
+  const module = await downloaded(OPERATOR_MODULE, PROMETHEUS_OPERATOR);
+  return module === undefined
+    ? undefined
+    : await Promise.all(CUSTOM_KINDS.map((name) => customResource(module, name)));
+}
+
+const customResource = (module: string, name: string): Promise<string> =>
+  readFile(
+    join(module, `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`),
+    "utf8",
+  );
+
 async function customSchemas(module: string): Promise<SchemaFile[]> {
   const crds = CUSTOM_KINDS.map(async (name) => {
-    const file = `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`;
-    const { spec } = parse(await readFile(join(module, file), "utf8")) as Crd;
+    const { spec } = parse(await customResource(module, name)) as Crd;
     const { group, names } = spec;
     return spec.versions.map(
       ({ name: version, schema }): SchemaFile => [

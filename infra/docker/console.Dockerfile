@@ -1,7 +1,7 @@
 # The console, from the repository's root: docker build --file infra/docker/console.Dockerfile
 # --tag tercet-console . It serves files and calls no one. In the image are Node, the libraries that
 # it is linked with, and the program: no shell, no other program.
-# packages/proof/e2e/test/console-image.test.ts does what is here, without an engine.
+# `pnpm images` builds and tries it.
 
 FROM node:24.21.0-bookworm-slim@sha256:d6aa754f16b3197301076f047b5def2f02ea1dbbc2ca920407d46d7ec7f87b20 AS build
 RUN npm install --global pnpm@12.21.0

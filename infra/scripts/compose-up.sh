@@ -11,6 +11,7 @@ Builds the images, starts the system with Docker Compose, waits until it is heal
   full   besides, traces, metrics and logs: OpenTelemetry collector, Jaeger, Prometheus, Alertmanager, Loki and Grafana
 
 Secrets are in infra/.env, which is made when there is none. Then infra/scripts/smoke.sh places an order through Kong.
+Needs Docker Engine 25.0 and Compose 2.20.2, or newer, curl and openssl.
 To stop:               docker compose -f infra/compose.yaml --profile full down
 To lose all data too:  docker compose -f infra/compose.yaml --profile full down --volumes
 TEXT
@@ -38,6 +39,21 @@ docker compose version >/dev/null 2>&1 || {
   echo "Docker with its compose plugin is not installed; without Docker, npx -y pnpm start runs the system too" >&2
   exit 1
 }
+# at_least WHAT NEEDED VERSION. A version without a number, as of a build of one's own, is accepted.
+at_least() {
+  local version=${3#v}
+  [[ $version =~ ^[0-9] ]] || return 0
+  [[ "$(printf '%s\n' "$2" "$version" | sort --version-sort | head -n 1)" == "$2" ]] || {
+    echo "infra/compose.yaml needs $1 $2 or newer, for start_interval; this is $version" >&2
+    exit 1
+  }
+}
+at_least "Docker Compose" 2.20.2 "$(docker compose version --short)"
+engine="$(docker version --format '{{.Server.Version}}')" || {
+  echo "Docker is installed, but its engine does not respond: start it" >&2
+  exit 1
+}
+at_least "Docker Engine" 25.0 "$engine"
 "$scripts/compose-env.sh"
 if [[ "$profile" == full ]]; then export TELEMETRY=1; fi
 docker compose --file "$scripts/../compose.yaml" --profile "$profile" up --build --detach --wait "$@"

@@ -34,7 +34,7 @@ const TAKEN = [
 ];
 const FILES = [
   ...["config", "errors", "events", "failpoints", "index", "main", "message", "migrate"],
-  ...["routes", "schema", "store", "widget"],
+  ...["backup", "restore", "routes", "schema", "store", "widget"],
 ];
 
 /** Of requests in the API reference. */

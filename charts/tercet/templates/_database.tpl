@@ -1,4 +1,4 @@
-{{/* A database for development: one pod and its volume, open to one service. Takes root, name, client, image, user (number), port, args, dataPath, writable (list), ready (what a probe asks; by default whether the port is open). */}}
+{{/* A database for development: one pod and its volume, open to one service. Takes root, name, client (backup: whether its backup calls too), image, user (number), port, args, dataPath, writable (list), ready (what a probe asks; by default whether the port is open). */}}
 {{- define "tercet.database" -}}
 {{- $ready := .ready | default (dict "tcpSocket" (dict "port" "database")) | toYaml -}}
 {{- $labels := include "tercet.labels" (list .root .name) -}}
@@ -35,6 +35,11 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "tercet.selector" (list .root .client) | nindent 14 }}
+        {{- if .backup }}
+        - podSelector:
+            matchLabels:
+              {{- include "tercet.selector" (list .root (printf "%s-backup" .client)) | nindent 14 }}
+        {{- end }}
 ---
 apiVersion: apps/v1
 kind: StatefulSet

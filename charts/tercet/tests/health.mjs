@@ -1,19 +1,31 @@
 // `helm test`: asks each service by gRPC (grpc.health.v1) whether it can do its work. SERVICES:
-// "http://order:5011/order.v1.OrderService ...".
+// "http://order:5011/order.v1.OrderService ...". Asks again for WAIT_SECONDS, 30 by default:
+// network plugins begin to let a new pod through a while after it has started.
 import { connect, constants } from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const SERVING = 1;
 const TIMEOUT_MS = 10_000;
+const PAUSE_MS = 500;
+const deadline = Date.now() + Number(process.env.WAIT_SECONDS ?? "30") * 1_000;
 
 const problems = [];
 for (const address of process.env.SERVICES.split(/\s+/)) {
   const { origin, pathname } = new URL(address);
   const service = pathname.slice(1);
-  const status = await check(origin, service).catch((error) => error.message);
+  const status = await settled(origin, service);
   process.stdout.write(`${service} at ${origin}: ${status === SERVING ? "SERVING" : status}\n`);
   if (status !== SERVING) problems.push(service);
 }
 process.exit(problems.length === 0 ? 0 : 1);
+
+async function settled(origin, service) {
+  for (;;) {
+    const status = await check(origin, service).catch((error) => error.message);
+    if (status === SERVING || Date.now() > deadline) return status;
+    await sleep(PAUSE_MS);
+  }
+}
 
 /** HealthCheckResponse.status. */
 async function check(origin, service) {

@@ -1,11 +1,16 @@
 // `helm test`: a new customer logs in and places an order, which must be CONFIRMED. With
 // OPERATOR_PASSWORD the seeded operator puts the product into the catalog; without it, what the
 // catalog has must do. IDENTITY_URL, ORDER_URL: where customers come in; CATALOG_URL: Order itself,
-// for the operator.
+// for the operator. Connects again for WAIT_SECONDS, 30 by default: network plugins begin to let a
+// new pod through a while after it has started.
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const { IDENTITY_URL, ORDER_URL, CATALOG_URL, OPERATOR_PASSWORD } = process.env;
 const TIMEOUT_MS = 30_000;
+const PAUSE_MS = 500;
+const deadline = Date.now() + Number(process.env.WAIT_SECONDS ?? "30") * 1_000;
+for (const url of new Set([IDENTITY_URL, ORDER_URL, CATALOG_URL])) await reachable(url);
 
 const sku = OPERATOR_PASSWORD ? await stockProduct() : await findProduct();
 const email = `helm-test-${randomUUID()}@example.com`;
@@ -22,6 +27,17 @@ process.stdout.write(`order ${order.id} of 1 ${sku}: ${order.status}\n`);
 if (order.status !== "ORDER_STATUS_CONFIRMED") {
   process.stdout.write(`${JSON.stringify(order, null, 2)}\n`);
   process.exit(1);
+}
+
+/** Any response will do. */
+async function reachable(url) {
+  for (;;) {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const failure = await fetch(url, { signal }).then(({ body }) => body?.cancel(), String);
+    if (failure === undefined) return;
+    if (Date.now() > deadline) throw new Error(`${url} cannot be reached: ${failure}`);
+    await sleep(PAUSE_MS);
+  }
 }
 
 async function stockProduct() {

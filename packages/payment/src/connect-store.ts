@@ -1,9 +1,12 @@
 import {
+  type BackupRow,
   connectPostgres,
   type DatabaseConfig,
   databaseUrl,
+  exportPostgres,
   migratePostgres,
   openPostgres,
+  restorePostgres,
 } from "@tercet/service";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import type { PaymentStore } from "./store.ts";
@@ -18,6 +21,7 @@ export const databaseKind = (url: string): DatabaseKind =>
 
 /** The driver is loaded only where it is used. */
 const mongo = () => import("./mongo-store.ts");
+const mongoBackup = () => import("./mongo-backup.ts");
 
 /**
  * Opens the store once its schema is up to date. Throws SchemaBehindError if that takes a migration
@@ -35,7 +39,7 @@ export async function openPaymentStore(
 /** Connects to a database whose schema is up to date: for reading it from outside the service. */
 export async function connectPaymentStore(url: string): Promise<PaymentStore> {
   return databaseKind(url) === "mongodb"
-    ? (await mongo()).openMongoStore(url)
+    ? (await mongo()).connectMongoStore(url)
     : postgresStore(connectPostgres(url, { applicationName: "payment" }));
 }
 
@@ -43,4 +47,17 @@ export async function connectPaymentStore(url: string): Promise<PaymentStore> {
 export async function migratePaymentStore(url: string): Promise<void> {
   if (databaseKind(url) === "postgres") return migratePostgres(url, MIGRATIONS);
   await (await (await mongo()).openMongoStore(url))[Symbol.asyncDispose]();
+}
+
+/** Yields every row or document, for a backup. */
+export async function* exportPaymentStore(url: string): AsyncGenerator<BackupRow> {
+  if (databaseKind(url) === "postgres") yield* exportPostgres(url);
+  else yield* (await mongoBackup()).exportMongo(url);
+}
+
+/** Restores a backup of a database of the same kind into a new database. */
+export async function importPaymentStore(url: string, path: string): Promise<void> {
+  if (databaseKind(url) === "postgres") return restorePostgres(url, MIGRATIONS, path);
+  await migratePaymentStore(url);
+  await (await mongoBackup()).importMongo(url, path);
 }

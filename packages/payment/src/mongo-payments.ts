@@ -152,8 +152,10 @@ export async function keepWatch(db: Db, id: string, forMs: number): Promise<void
   if (matchedCount === 0) await markAttempted(db, id);
 }
 
+/** Returns only what a majority has: a failover cannot roll it back, but it may be a moment old. */
 export async function getPayment(db: Db, id: string): Promise<Payment | undefined> {
-  const document = await reach(paymentsIn(db).findOne({ _id: id }));
+  const options = { readConcern: "majority" } as const;
+  const document = await reach(paymentsIn(db).findOne({ _id: id }, options));
   return document === null ? undefined : fromDocument(document);
 }
 
@@ -221,10 +223,17 @@ async function serverTime(db: Db, offsetMs: number): Promise<Date> {
   return new Date((localTime as Date).getTime() + offsetMs);
 }
 
+/**
+ * Returns the payment as it is now, once a majority has it so. By a write that changes nothing,
+ * because it waits for that: a read alone could return what another call has not finished to write,
+ * and a failover then rolls back, such as the tombstone that keeps a late charge out.
+ */
 async function requirePayment(db: Db, id: string): Promise<Payment> {
-  const payment = await getPayment(db, id);
-  if (payment === undefined) throw new UnknownPaymentError(id);
-  return payment;
+  const nothing = { $unset: { nothing: "" } } as UpdateFilter<PaymentDocument>;
+  const options = { returnDocument: "after" } as const;
+  const document = await reach(paymentsIn(db).findOneAndUpdate({ _id: id }, nothing, options));
+  if (document === null) throw new UnknownPaymentError(id);
+  return fromDocument(document);
 }
 
 /**

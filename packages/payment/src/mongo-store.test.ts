@@ -1,3 +1,4 @@
+import { atDatabase } from "@tercet/service";
 import { MongoClient } from "mongodb";
 import { afterAll, describe, expect, test } from "vitest";
 import { migratePaymentStore } from "./connect-store.ts";
@@ -12,29 +13,29 @@ if (server === undefined) {
   describe("the MongoDB store", () => test.skip("needs MONGODB_URL or mongod", () => {}));
 } else {
   describe("the MongoDB store", () => {
-    const url = new URL(server.url);
-    url.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;
+    const newDatabase = () =>
+      atDatabase(server.url, `test_${crypto.randomUUID().replaceAll("-", "")}`);
+    const url = newDatabase();
     afterAll(async () => {
-      await using client = new MongoClient(url.href);
+      await using client = new MongoClient(url);
       await client.db().dropDatabase();
       await server.stop();
     });
-    const open = async () => openMongoStore(url.href);
+    const open = async () => openMongoStore(url);
     functionalContract(open);
     ownershipContract((systemId) =>
-      openMongoStore(url.href, systemId === undefined ? {} : { systemId }),
+      openMongoStore(url, systemId === undefined ? {} : { systemId }),
     );
     test("without migrateAtStart, a database without indexes is refused until a job creates them", async () => {
-      const fresh = new URL(server.url);
-      fresh.pathname = `/test_${crypto.randomUUID().replaceAll("-", "")}`;
-      const unprepared = openMongoStore(fresh.href, { migrateAtStart: false });
+      const fresh = newDatabase();
+      const unprepared = openMongoStore(fresh, { migrateAtStart: false });
       await expect(unprepared).rejects.toThrow(
         'it lacks the index {"createTime":-1,"_id":-1}, the index {"orderId":1}',
       );
-      await migratePaymentStore(fresh.href);
-      await using store = await openMongoStore(fresh.href, { migrateAtStart: false });
+      await migratePaymentStore(fresh);
+      await using store = await openMongoStore(fresh, { migrateAtStart: false });
       await store.ping(AbortSignal.timeout(1_000));
-      await using client = new MongoClient(fresh.href);
+      await using client = new MongoClient(fresh);
       await client.db().dropDatabase();
     });
     atomicityContract(open);

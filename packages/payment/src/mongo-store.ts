@@ -40,6 +40,22 @@ export async function openMongoStore(
   url: string,
   { migrateAtStart = true, systemId }: DatabaseConfig = {},
 ): Promise<PaymentStore> {
+  const client = observedClient(url);
+  try {
+    await (migrateAtStart ? createIndexes : requireIndexes)(payments.paymentsIn(client.db()));
+    if (systemId !== undefined) await claimDatabase(client.db(), systemId);
+  } catch (error) {
+    await client.close();
+    if (error instanceof StartError) throw error;
+    throw unusableDatabase(error as Error);
+  }
+  return mongoStore(client);
+}
+
+/** For reading from outside of the service: nothing is connected yet, nothing created. */
+export const connectMongoStore = (url: string): PaymentStore => mongoStore(observedClient(url));
+
+function observedClient(url: string): MongoClient {
   const client = clientOf(url, {
     appName: "payment",
     monitorCommands: true,
@@ -53,18 +69,9 @@ export async function openMongoStore(
     socketTimeoutMS: SLOW_TIMEOUT_MS,
   });
   observeMongo(client);
-  try {
-    await (migrateAtStart ? createIndexes : requireIndexes)(payments.paymentsIn(client.db()));
-    if (systemId !== undefined) await claimDatabase(client.db(), systemId);
-  } catch (error) {
-    await client.close();
-    if (error instanceof StartError) throw error;
-    throw unusableDatabase(error as Error);
-  }
-  return mongoStore(client);
+  return client;
 }
 
-/** Nothing is connected yet. */
 function clientOf(url: string, options: MongoClientOptions): MongoClient {
   try {
     return new MongoClient(url, options);

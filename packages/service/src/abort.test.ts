@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { messagesUntilAborted, untilAborted, withTimeout } from "./abort.ts";
@@ -24,6 +25,12 @@ describe("withTimeout", () => {
     await new Promise((resolve) => timed.signal.addEventListener("abort", resolve));
     expect(timed.signal.reason).toBe("late");
     expect(signal.aborted).toBe(false);
+  });
+
+  test("disposed of, it leaves no listener on the signal", () => {
+    const { signal } = new AbortController();
+    withTimeout(signal, 60_000)[Symbol.dispose]();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("disposed of, it leaves no timer", () => {

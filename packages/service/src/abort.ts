@@ -26,7 +26,13 @@ export function withTimeout(
   else signal.addEventListener("abort", follow, { once: true });
   const timer =
     timeoutMs === undefined ? undefined : setTimeout(() => controller.abort(reason?.()), timeoutMs);
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", follow);
+    },
+  };
 }
 
 /** Resolves to the result, or rejects as soon as the signal aborts; the work is not stopped. */

@@ -1,5 +1,14 @@
 export { withTimeout } from "./abort.ts";
 export {
+  type BackupRow,
+  checkBackup,
+  latestBackup,
+  rowLines,
+  writeBackup,
+} from "./backup/backup-file.ts";
+export { exportPostgres, restorePostgres } from "./backup/postgres-backup.ts";
+export { runBackup, runRestore } from "./backup/run-backup.ts";
+export {
   type CreateTransport,
   createServiceClient,
   type ServiceClientOptions,
@@ -100,4 +109,4 @@ export {
   noteLogContext,
   withLogContext,
 } from "./telemetry/log-context.ts";
-export { databaseUrl, httpUrl, postgresUrl } from "./urls.ts";
+export { atDatabase, databaseUrl, httpUrl, postgresUrl } from "./urls.ts";

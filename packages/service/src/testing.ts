@@ -4,6 +4,7 @@ import { readEnv } from "./config.ts";
 import type { TokenKeys } from "./host/authenticate.ts";
 import { migratePostgres } from "./postgres/migrations.ts";
 import { connectPostgres, type Sql } from "./postgres/postgres.ts";
+import { atDatabase } from "./urls.ts";
 
 export { type LokiBehaviour, startTestLoki, type TestLoki } from "./telemetry/loki.testing.ts";
 
@@ -20,12 +21,11 @@ export async function testDatabase(migrations?: URL): Promise<TestDatabase> {
     throw new Error("TEST_POSTGRES_URL is not set: run the tests through vitest at the root");
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(server, `create database ${name}`);
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  if (migrations !== undefined) await migratePostgres(url.href, migrations);
+  const url = atDatabase(server, name);
+  if (migrations !== undefined) await migratePostgres(url, migrations);
   return {
-    url: url.href,
-    connect: () => connectPostgres(url.href),
+    url,
+    connect: () => connectPostgres(url),
     [Symbol.asyncDispose]: () => administer(server, `drop database if exists ${name} with (force)`),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { databaseUrl, httpUrl, postgresUrl } from "./urls.ts";
+import { atDatabase, databaseUrl, httpUrl, postgresUrl } from "./urls.ts";
 
 const anyDatabase = databaseUrl("postgres", "mongodb", "mongodb+srv");
 const problemOf = (schema: typeof httpUrl, text: string): string | undefined =>
@@ -45,6 +45,23 @@ describe("an address of a database", () => {
     );
   });
 });
+
+test.each([
+  [
+    "postgres://me:p%40ss@db:5432/orders?sslmode=require",
+    "postgres://me:p%40ss@db:5432/other?sslmode=require",
+  ],
+  [
+    "mongodb://a:27017,b:27017/payments?replicaSet=rs0",
+    "mongodb://a:27017,b:27017/other?replicaSet=rs0",
+  ],
+  [
+    "mongodb+srv://me:secret@cluster.example.com",
+    "mongodb+srv://me:secret@cluster.example.com/other",
+  ],
+  ["mongodb://a?replicaSet=rs0", "mongodb://a/other?replicaSet=rs0"],
+  ["postgres:///orders", "postgres:///other"],
+])("another database at %s is %s", (url, other) => expect(atDatabase(url, "other")).toBe(other));
 
 describe("an address of an HTTP server", () => {
   test.each(["http://identity:5010", "https://user:p%40ss@loki.example.com:3100/a?b"])(

@@ -36,6 +36,13 @@ export const databaseUrl = (...schemes: readonly [string, ...string[]]) =>
 /** The address of a PostgreSQL database. */
 export const postgresUrl = databaseUrl("postgres", "postgresql");
 
+/**
+ * Returns the URL of another database of the same server, with the same options. Not by `URL`,
+ * which refuses several hosts.
+ */
+export const atDatabase = (url: string, name: string): string =>
+  url.replace(/^(\w[\w+]*:\/\/(?:[^@/?]*@)?[^/?]*)(?:\/[^?]*)?/, `$1/${name}`);
+
 const begin = (scheme: string): string => `${scheme}://`;
 
 function isHost(text: string): boolean {

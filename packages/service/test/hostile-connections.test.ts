@@ -2,6 +2,7 @@ import { once } from "node:events";
 import http, { type IncomingMessage } from "node:http";
 import http2, { type ClientHttp2Session } from "node:http2";
 import { connect, type Socket } from "node:net";
+import { queryObjects } from "node:v8";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { Health } from "@tercet/gen/grpc/health/v1/health";
@@ -87,6 +88,23 @@ describe("the end of a connection", () => {
     for (const socket of sockets) await closedWithin(socket, LIMIT_MS);
     // Not the keep-alive time.
     expect(performance.now() - started).toBeLessThan(2_000 * inject("timeFactor"));
+  });
+
+  test("an HTTP/2 session that has ended is not kept", async () => {
+    const long = { ...short, keepAliveTimeoutMs: 600_000, maxConnectionAgeMs: 600_000 };
+    await using shop = await host({ limits: { ...long, anonymous: long } });
+    const other = await session(shop.url);
+    // The class that the sessions of servers and clients have in common.
+    const Session = Object.getPrototypeOf(other.constructor) as new () => object;
+    const count = () => queryObjects(Session, { format: "count" });
+    const before = count();
+    for (let n = 0; n < 20; n++) {
+      const socket = await open(shop.port, PREFACE);
+      await once(socket, "data");
+      socket.destroy();
+    }
+    await expect.poll(count).toBeLessThanOrEqual(before);
+    other.destroy();
   });
 
   describe.each([

@@ -40,3 +40,33 @@ Places orders with every outcome and prints the saga of each. Uses the stack tha
 starts one and stops it afterwards. Exits with 1 if an order had another outcome than expected.
 
 ${VARIABLES}`;
+
+export const KEPT_BACKUPS = 7;
+
+const DATABASE_VARIABLES = `Variables:
+  ${serviceNames.map(databaseVariable).join(", ")}
+      default: the databases of pnpm start
+  POSTGRES_PORT, DATA_DIR
+      as for pnpm start; default: 5433, .data`;
+
+export const backupHelp = `Usage: pnpm backup [--to FOLDER] [--keep N]
+
+Backs up the databases of ${serviceNames.join(", ")}, which may be in use: one compressed file each, with
+everything as it was at one moment, readable by you alone. Passwords are not on a command line.
+
+Options:
+  --to FOLDER   where the files are written; default: DATA_DIR/backups
+  --keep N      the older files of each service are deleted; default: ${KEPT_BACKUPS}
+
+${DATABASE_VARIABLES}`;
+
+export const restoreHelp = `Usage: pnpm restore [--from FOLDER] [FILE]...
+
+Restores what pnpm backup wrote into new databases, before the services start: the FILEs, or the
+latest of each service. A database with rows is refused; of pnpm start, move the folder
+DATA_DIR/postgres away first. Then follow "Restore" in docs/runbook.md.
+
+Options:
+  --from FOLDER   where the files are; default: DATA_DIR/backups
+
+${DATABASE_VARIABLES}`;

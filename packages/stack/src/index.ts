@@ -1,4 +1,5 @@
 export { type Api, createApi, logIn } from "./api.ts";
+export { backUp, backupFiles, restore } from "./backups.ts";
 export {
   ANY_PORT,
   envToConfig,

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { chmod, chown, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ExecaError } from "execa";
 import postgres from "postgres";
 import { type Account, chooseAccount } from "./account.ts";
+import type { DataFolder } from "./data-folder.ts";
 import { StackError } from "./errors.ts";
 import { stopLeftOver } from "./left-over.ts";
+import type { Secrets } from "./secrets.ts";
 
 /** A PostgreSQL from the binaries in an npm package, on the loopback address only. */
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -25,6 +27,19 @@ export interface EmbeddedPostgresOptions {
   readonly password: string;
   /** Receives the server's log. */
   readonly onLog?: (line: string) => void;
+}
+
+/** Returns the options of the server of a stack's folder; its log is a file there. */
+export function postgresOf(
+  folder: Pick<DataFolder, "file">,
+  port: number,
+  { postgresPassword: password }: Pick<Secrets, "postgresPassword">,
+): EmbeddedPostgresOptions {
+  const log = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" });
+  // A full disk must not stop the database.
+  log.on("error", () => {});
+  const onLog = (line: string) => void log.write(`${line}\n`);
+  return { folder: folder.file("postgres"), port, password, onLog };
 }
 
 const USER = "tercet";

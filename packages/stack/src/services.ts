@@ -14,12 +14,10 @@ export interface ServiceInputs {
   readonly bookDir: string;
 }
 
-/** Returns the built script that runs a service, also when this runs from source. */
-export function mainOf(name: ServiceName): string {
-  return join(
-    dirname(createRequire(import.meta.url).resolve(`@tercet/${name}`)),
-    "../dist/main.js",
-  );
+/** Returns a built script of a service, also if this runs from source; "main" is the service. */
+export function scriptOf(name: ServiceName, script: string): string {
+  const index = createRequire(import.meta.url).resolve(`@tercet/${name}`);
+  return join(dirname(index), `../dist/${script}.js`);
 }
 
 /** Returns the environment of each service, without HOST and PORT. */

@@ -1,4 +1,3 @@
-import { createWriteStream } from "node:fs";
 import { freePort, type ProgressListener, silentListener } from "@tercet/cli";
 import { type ConsoleSettings, consoleFolder } from "@tercet/console-server";
 import type { Env } from "@tercet/service";
@@ -17,11 +16,11 @@ import { stopLeftOver } from "./left-over.ts";
 import { eventOf, readable } from "./log-line.ts";
 import { DATABASES, type Places, placesOf } from "./places.ts";
 import { settlePorts, urlOf } from "./ports.ts";
-import { type EmbeddedPostgres, startPostgres } from "./postgres.ts";
+import { type EmbeddedPostgres, postgresOf, startPostgres } from "./postgres.ts";
 import { loadSecrets, type Secrets, type SeededUserName, seededUsers } from "./secrets.ts";
 import { seedCatalog } from "./seed.ts";
 import { type Exit, type ServiceProcess, startServiceProcess } from "./service-process.ts";
-import { calleesFirst, mainOf, serviceEnvs } from "./services.ts";
+import { calleesFirst, scriptOf, serviceEnvs } from "./services.ts";
 import { type Supervised, Supervisor } from "./supervisor.ts";
 
 export interface StartOptions {
@@ -198,17 +197,9 @@ async function provideDatabases(
 function supervisePostgres(
   { config, folder, listener }: Context,
   port: number,
-  { postgresPassword: password }: Secrets,
+  secrets: Secrets,
 ): Supervisor<EmbeddedPostgres> {
-  const file = createWriteStream(folder.file("logs", "postgres.log"), { flags: "a" });
-  // A full disk must not stop the database.
-  file.on("error", () => {});
-  const options = {
-    folder: folder.file("postgres"),
-    port,
-    password,
-    onLog: (line: string) => void file.write(`${line}\n`),
-  };
+  const options = postgresOf(folder, port, secrets);
   return new Supervisor<EmbeddedPostgres>({
     start: () => startPostgres(options),
     restart: config.supervise,
@@ -250,7 +241,7 @@ function startService(
   };
   return startServiceProcess({
     name: label,
-    main: mainOf(name),
+    main: scriptOf(name, "main"),
     port,
     env,
     logFile: folder.file("logs", `${label}.log`),

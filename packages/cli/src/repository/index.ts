@@ -14,5 +14,6 @@ export { temporaryFolder } from "../temporary-folder.ts";
 export { staleFiles } from "./differences.ts";
 export { execute, isInstalled, outcomeOf } from "./execute.ts";
 export { listFiles, readTexts } from "./files.ts";
+export { provideMongod } from "./mongod.ts";
 export { type Check, failedWith, type Outcome, passed } from "./outcome.ts";
 export { toolsBin, toolsFolder } from "./tools-folder.ts";

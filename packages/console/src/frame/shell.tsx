@@ -13,6 +13,7 @@ export function Shell({ account }: { readonly account: Account }) {
   const groups = placesOf(account);
   useRevocations();
   const main = useRef<HTMLElement>(null);
+  const rail = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
   // A screen reader begins at the new page and not in the middle of the last one.
   const first = useRef(pathname);
@@ -22,12 +23,17 @@ export function Shell({ account }: { readonly account: Account }) {
     main.current?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }, [pathname]);
+  // On a phone the places do not all fit.
+  useEffect(() => {
+    const here = rail.current?.querySelector('.rail-link[aria-current="page"]');
+    here?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [pathname]);
   return (
     <div className="shell">
       <a className="skip" href="#main">
         Skip to the content
       </a>
-      <nav className="rail" aria-label="Main">
+      <nav ref={rail} className="rail" aria-label="Main">
         <Link to="/" className="mark" aria-label="Tercet, home">
           <Mark /> <span>Tercet</span>
         </Link>

@@ -13,5 +13,6 @@ export {
   type Snapshot,
   type Sources,
 } from "./snapshot.ts";
+export { isUnavailable } from "./unavailable.ts";
 export { untilSettled } from "./until-settled.ts";
 export { type UnpaidOrders, watchUnpaidOrders } from "./watch-unpaid-orders.ts";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { CommandError, numberOf, runCommand, type Terminal } from "@tercet/cli";
-import { isDatabaseUnavailable } from "@tercet/service";
 import { envToConfig, placesOf, readSecrets } from "@tercet/stack";
 import { type AuditReport, auditMoney } from "./audit.ts";
+import { isUnavailable } from "./unavailable.ts";
 
 const OPEN_FOR_S = 300;
 
@@ -50,7 +50,7 @@ await runCommand({
 });
 
 function unreachable(error: unknown): never {
-  if (!isDatabaseUnavailable(error)) throw error;
+  if (!isUnavailable(error)) throw error;
   throw new CommandError(
     `a database cannot be reached (${(error as Error).message}); is the system running? See --help`,
   );

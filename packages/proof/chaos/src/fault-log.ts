@@ -5,6 +5,9 @@ export type FaultKind =
   | `${ServiceName} killed`
   | "order frozen"
   | "PostgreSQL down"
+  | "MongoDB killed"
+  | "MongoDB frozen"
+  | "MongoDB stepped down"
   | "sessions ended"
   | "network reset"
   | "network slow"

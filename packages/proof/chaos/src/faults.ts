@@ -3,6 +3,7 @@ import { connectPostgres } from "@tercet/service";
 import type { ServiceName, Stack } from "@tercet/stack";
 import type { FaultKind, FaultLog } from "./fault-log.ts";
 import type { Fleet } from "./fleet.ts";
+import type { MongoSet } from "./mongo-set.ts";
 import { between, pick, type Random } from "./random.ts";
 import type { NetworkFault, TcpProxy } from "./tcp-proxy.ts";
 
@@ -12,6 +13,8 @@ export interface FaultOptions {
   readonly fleet: Fleet;
   /** Between Order and Payment. */
   readonly network: TcpProxy;
+  /** If payments are in it. */
+  readonly mongo: MongoSet | undefined;
   readonly log: FaultLog;
   readonly random: Random;
   /** How long an orchestrator is frozen: longer than its lease. */
@@ -24,6 +27,9 @@ export interface FaultOptions {
 const KILLS_S = [2, 5] as const;
 const RESTARTS_S = [5, 10] as const;
 const OTHERS_S = [6, 12] as const;
+const MEMBERS_S = [1, 3] as const;
+/** More than an election of `MongoSet` takes. */
+const MEMBER_FROZEN_MS = 4_000;
 const DOWN_MS = [500, 2_000] as const;
 const NETWORK_MS = [1_000, 3_000] as const;
 const RETRY_START_MS = 200;
@@ -37,6 +43,7 @@ export async function injectFaults(options: FaultOptions): Promise<void> {
     every(KILLS_S, options, killProcess),
     every(RESTARTS_S, options, restartDatabase),
     every(OTHERS_S, options, (all) => pick(others, all.random)(all)),
+    ...(options.mongo === undefined ? [] : [disturbMembers(options, options.mongo)]),
   ]);
   await options.fleet.complete();
 }
@@ -82,6 +89,48 @@ async function restartDatabase({ stack, log, random }: FaultOptions): Promise<vo
   await sleep(between(...DOWN_MS, random));
   await postgres.start();
 }
+
+/** One member at a time, as a majority of them must be left. */
+async function disturbMembers(options: FaultOptions, mongo: MongoSet): Promise<void> {
+  const { random, log, signal } = options;
+  const faults = [killMember, killMember, freezePrimary, stepDown];
+  for (;;) {
+    await sleep(between(...MEMBERS_S, random) * 1_000, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    await pick(faults, random)(mongo, log, random);
+    await mongo.whole();
+  }
+}
+
+type MemberFault = (mongo: MongoSet, log: FaultLog, random: Random) => Promise<void>;
+
+/** More often the primary than not: the others are missed by no one. */
+const killMember: MemberFault = async (mongo, log, random) => {
+  const member = random() < 0.5 ? pick(mongo.members, random) : await mongo.primary();
+  using _ = log.record("MongoDB killed");
+  await member.kill();
+  await sleep(between(...DOWN_MS, random));
+  member.start();
+  await mongo.primary();
+};
+
+/** For longer than an election takes: when it goes on it is no primary any more. */
+const freezePrimary: MemberFault = async (mongo, log) => {
+  const member = await mongo.primary();
+  using _ = log.record("MongoDB frozen");
+  member.freeze();
+  await sleep(MEMBER_FROZEN_MS);
+  member.resume();
+  await mongo.primary();
+};
+
+const stepDown: MemberFault = async (mongo, log) => {
+  const member = await mongo.primary();
+  using _ = log.record("MongoDB stepped down");
+  // It is refused while no other member is up to date.
+  await member.run({ replSetStepDown: 5, secondaryCatchUpPeriodSecs: 2 }).catch(() => {});
+  await mongo.primary();
+};
 
 const freezeOrder = ({ fleet, freezeMs }: FaultOptions): Promise<void> => fleet.freeze(freezeMs);
 

@@ -1,4 +1,5 @@
 export { Fleet } from "./fleet.ts";
+export { MongoSet } from "./mongo-set.ts";
 export { runPairs } from "./pairs.ts";
 export { isPassing } from "./passing.ts";
 export { freshSeed, pick, seededRandom } from "./random.ts";

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { clock, ROOT, timeChart } from "@tercet/cli";
+import { CommandError, clock, ROOT, timeChart } from "@tercet/cli";
+import { provideMongod } from "@tercet/cli/repository";
 import { chaosCommand, slowTakeOvers } from "./command.ts";
 import type { FaultKind } from "./fault-log.ts";
 import { freshSeed } from "./random.ts";
@@ -18,17 +19,24 @@ than their lease, ends database sessions, and resets, slows and cuts the network
 and Payment. Invariants are checked all the time. At the end every order must have ended within
 30 s, and the databases are compared with the provider's book.
 
+With --payments mongodb, payments are in a replica set of three MongoDB servers, of which one at
+a time is killed, frozen or made to step down, mostly the primary.
+
 Prints a table, and writes it with a chart of the throughput to a folder.
 
 Options:
   --minutes N    how long faults are injected; default ${DEFAULTS.minutes}
   --seed N       chooses the faults, but not when orders reach them; default random, printed
   --buyers N     how many shoppers place orders at once; default ${DEFAULTS.buyers}
+  --payments DB  postgres or mongodb: where payments are; mongodb is downloaded once (42 MB), or is
+                 the mongod that MONGOMS_SYSTEM_BINARY names; default postgres
   --out FOLDER   where chaos.json and chaos.svg are written; default ${OUT}`,
   numbers: DEFAULTS,
+  choices: { payments: ["postgres", "mongodb"] },
   out: join(ROOT, OUT),
-  run: async ({ minutes, ...options }, folder) => {
-    const result = await runStorm({ ...options, durationMs: 60_000 * minutes });
+  run: async ({ minutes, payments, ...options }, folder) => {
+    const mongod = payments === "mongodb" ? await findMongod() : undefined;
+    const result = await runStorm({ ...options, mongod, durationMs: 60_000 * minutes });
     const { endings: _, failures, ...rest } = result;
     const json = { ...rest, failures: Object.fromEntries(failures) };
     await mkdir(folder, { recursive: true });
@@ -45,6 +53,12 @@ Options:
     };
   },
 });
+
+const findMongod = (): Promise<string> =>
+  provideMongod().catch((error: unknown) => {
+    const [reason] = String(error).split("\n");
+    throw new CommandError(`MongoDB is not available: ${reason}`, { cause: error });
+  });
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
@@ -79,6 +93,9 @@ const COLOURS: Readonly<Partial<Record<FaultKind, string>>> = {
   "payment killed": "#e08e0b",
   "PostgreSQL down": "#4a6fa5",
   "order frozen": "#5dade2",
+  "MongoDB killed": "#13aa52",
+  "MongoDB frozen": "#76d7a3",
+  "MongoDB stepped down": "#0b6b35",
   "sessions ended": "#16a085",
   "network reset": "#8d6e63",
   "network slow": "#f7dc6f",

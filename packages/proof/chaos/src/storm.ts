@@ -1,19 +1,22 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   auditMoney,
   countByStatus,
   findViolations,
+  isUnavailable,
   readSnapshot,
   untilSettled,
   watchUnpaidOrders,
 } from "@tercet/audit";
 import { clock, distribution, silentListener } from "@tercet/cli";
-import { connectPostgres, isDatabaseUnavailable } from "@tercet/service";
+import { connectPostgres } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { CallLog } from "./call-log.ts";
 import { FaultLog, type FaultRecord } from "./fault-log.ts";
 import { injectFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
+import { MongoSet } from "./mongo-set.ts";
 import { type Random, seededRandom, weighted } from "./random.ts";
 import { Shopper } from "./shopper.ts";
 import { type RunOptions, startSystem } from "./system.ts";
@@ -27,6 +30,8 @@ export interface StormOptions extends RunOptions {
   readonly seed: number;
   /** The number of shoppers who place one order after another. */
   readonly buyers: number;
+  /** The path of a `mongod`: payments are in a replica set of it then, whose members fail too. */
+  readonly mongod?: string | undefined;
 }
 
 export interface StormResult {
@@ -95,7 +100,7 @@ const LAST_CALLS_MS = 30_000;
  * audits everything. Throws StackError when a process cannot be started.
  */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
-  const { dataDir, durationMs, seed, buyers, signal, onProgress } = options;
+  const { dataDir, durationMs, seed, buyers, mongod, signal, onProgress } = options;
   const [random, startedAt] = [seededRandom(seed), Date.now()];
   const [log, calls] = [new FaultLog(), new CallLog({ graceMs: CALL_GRACE_MS })];
   const breaches = new Set<string>();
@@ -128,9 +133,13 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
 
   await using proxies = new AsyncDisposableStack();
   const [order, payment] = [proxies.use(await startTcpProxy()), proxies.use(await startTcpProxy())];
+  await using mongo =
+    mongod === undefined
+      ? undefined
+      : await MongoSet.start({ folder: join(dataDir, "mongodb"), program: mongod });
   await using stack = await startSystem({
     dataDir,
-    env: ENV,
+    env: { ...ENV, ...(mongo && { PAYMENT_DATABASE_URL: mongo.url("payments") }) },
     paymentUrl: payment.url,
     stock: STOCK,
     replaced: ["order", "payment"],
@@ -161,7 +170,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const over = AbortSignal.any([AbortSignal.timeout(durationMs), signal]);
   began = performance.now();
   enter("storm");
-  const faultOptions = { stack, fleet, network: payment, log, random, freezeMs: FREEZE_MS };
+  const faultOptions = { stack, fleet, network: payment, mongo, log, random, freezeMs: FREEZE_MS };
   await Promise.all([
     injectFaults({ ...faultOptions, signal: over }).then(() => enter("calm")),
     shopUntil(over, shopper, buyers, random),
@@ -280,7 +289,7 @@ async function repeat(
     await sleep(everyMs, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
     await check().catch((error: unknown) => {
-      if (!isDatabaseUnavailable(error)) throw error;
+      if (!isUnavailable(error)) throw error;
     });
   }
 }

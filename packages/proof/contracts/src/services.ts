@@ -8,7 +8,7 @@ import {
 } from "@tercet/identity";
 import { createOrderService, envToConfig as orderConfig } from "@tercet/order";
 import { createPaymentService, envToConfig as paymentConfig } from "@tercet/payment";
-import { createLogger, type Env, readEnv } from "@tercet/service";
+import { atDatabase, createLogger, type Env, readEnv } from "@tercet/service";
 import { ensureDatabases, startPostgres } from "@tercet/stack";
 
 export const ORDER_SECRET = "known-to-the-order-service-only";
@@ -91,5 +91,5 @@ async function databases(
   const run = crypto.randomUUID().slice(0, 8);
   const database = (name: Provider) => `contracts_${name}_${run}`;
   await ensureDatabases(server, providers.map(database));
-  return (name) => Object.assign(new URL(server), { pathname: `/${database(name)}` }).href;
+  return (name) => atDatabase(server, database(name));
 }

@@ -107,6 +107,8 @@ async function linkModules(folder: string): Promise<void> {
   await mkdir(modules);
   for (const entry of await readdir(join(ROOT, "node_modules"), { withFileTypes: true })) {
     const original = join(ROOT, "node_modules", entry.name);
+    // What its programs keep there is of the copy.
+    if (entry.name === ".cache") continue;
     if (entry.name.startsWith(".")) await symlink(original, join(modules, entry.name));
     else if (entry.isSymbolicLink())
       await symlink(await readlink(original), join(modules, entry.name));

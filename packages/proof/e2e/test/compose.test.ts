@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { access, readFile, stat, writeFile } from "node:fs/promises";
+import { access, cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { ROOT, services as serviceList, serviceNames } from "@tercet/cli";
@@ -16,6 +16,7 @@ import {
   type ComposeFile,
   type ComposeService,
   composeProblems,
+  composeProgram,
   environmentOf,
   parseEnvFile,
   readCompose,
@@ -29,12 +30,12 @@ const compose = await readCompose();
 const text = await readFile(join(ROOT, COMPOSE_FILE), "utf8");
 const folder = dirname(join(ROOT, COMPOSE_FILE));
 const makeEnv = (file: string) => run(join(ROOT, "infra/scripts/compose-env.sh"), [file]);
-const [docker, psql] = await Promise.all([onPath("docker-compose"), onPath("psql")]);
+const [docker, psql] = await Promise.all([composeProgram(), onPath("psql")]);
 if (psql === undefined)
   process.stderr.write("WITHOUT psql: infra/postgres/databases.sql is not run\n");
 if (docker === undefined)
   process.stderr.write(
-    "WITHOUT docker-compose: infra/compose.yaml is not read by Compose itself (pnpm tools docker-compose)\n",
+    "WITHOUT docker-compose 2: infra/compose.yaml is not read by Compose itself (pnpm tools docker-compose)\n",
   );
 
 let scratch: TestFolder;
@@ -224,6 +225,64 @@ describe("infra/compose.yaml", () => {
   });
 });
 
+test("only the services share a network with a database", () => {
+  const sharing = (name: string) =>
+    Object.entries(compose.services)
+      .filter(([, { networks = [] }]) =>
+        networks.some((network) => compose.services[name]?.networks?.includes(network)),
+      )
+      .map(([other]) => other);
+  const databases = ["postgres", "mongodb"];
+  for (const name of databases)
+    expect(new Set(sharing(name))).toEqual(new Set([...serviceNames, ...databases]));
+});
+
+describe("infra/scripts/compose-up.sh", () => {
+  /** Of a copy, next to which it makes the secrets. */
+  let script: string;
+  beforeAll(async () => {
+    const copy = join(scratch.path, "infra");
+    await cp(join(folder, "scripts"), join(copy, "scripts"), { recursive: true });
+    script = join(copy, "scripts/compose-up.sh");
+  });
+
+  /** Runs it with a `docker` of these versions, which starts nothing. */
+  async function up(engine: string, version: string): Promise<string> {
+    const bin = join(scratch.path, `bin-${engine}-${version}`);
+    await mkdir(bin);
+    const fake = `#!/bin/sh
+case "$*" in
+  "compose version --short") echo ${version} ;;
+  "compose version") ;;
+  version*) [ -n "${engine}" ] && echo "${engine}" ;;
+  *) echo "docker $*"; exit 3 ;;
+esac`;
+    await writeFile(join(bin, "docker"), fake, { mode: 0o755 });
+    return await run(script, ["lite"], { env: { PATH: `${bin}:${process.env["PATH"]}` } }).then(
+      () => "",
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr,
+    );
+  }
+
+  test.each([
+    ["24.0.7", "2.27.0", "needs Docker Engine 25.0 or newer, for start_interval; this is 24.0.7"],
+    ["20.10.24+dfsg1", "v5.6.0", "needs Docker Engine 25.0 or newer"],
+    ["28.0.0", "2.20.1", "needs Docker Compose 2.20.2 or newer, for start_interval"],
+    ["28.0.0", "1.29.2", "needs Docker Compose 2.20.2 or newer"],
+    ["", "2.27.0", "its engine does not respond: start it"],
+  ])("engine %s with Compose %s is refused in words", async (engine, version, said) => {
+    expect(await up(engine, version)).toContain(said);
+  });
+
+  test.each([
+    ["25.0", "2.20.2"],
+    ["28.2.2", "v5.6.0"],
+    ["29.0.1", "dev"],
+  ])("engine %s with Compose %s is used", async (engine, version) => {
+    expect(await up(engine, version)).toMatch(/^docker compose --file .* up --build/m);
+  });
+});
+
 /** Containers are called at the ports where their processes listen: Compose translates none. */
 test("Kong's routes lead to ports that the services listen on", async () => {
   const { services: routed } = parseKongConfig(
@@ -240,7 +299,7 @@ describe("infra/scripts/compose-env.sh", () => {
   /** With a default; those but the first two are explained as comments. */
   const ours = [
     ...["TELEMETRY", "TERCET_VERSION", "ALERTMANAGER_CONFIG", "RUNBOOK_BASE_URL"],
-    ...["CONSOLE_TRACE_URL", "CONSOLE_LOGS_URL"],
+    ...["CORS_ORIGINS", "CONSOLE_TRACE_URL", "CONSOLE_LOGS_URL"],
   ];
 
   test("makes what the Compose file asks for and .env.example explains, and nothing else", async () => {

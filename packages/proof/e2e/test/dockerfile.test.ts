@@ -2,14 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "@tercet/cli";
 import { describe, expect, test } from "vitest";
-import {
-  execForm,
-  expand,
-  parseDockerfile,
-  type Stage,
-  withoutIgnored,
-} from "./docker/dockerfile.ts";
-import { CONSOLE_DOCKERFILE, DOCKERFILE } from "./docker/image.ts";
+import { execForm, parseDockerfile, type Stage } from "./docker/dockerfile.ts";
+import { CONSOLE_DOCKERFILE, DOCKERFILE } from "./docker/images.ts";
 
 const text = await readFile(join(ROOT, DOCKERFILE), "utf8");
 const consoleText = await readFile(join(ROOT, CONSOLE_DOCKERFILE), "utf8");
@@ -129,38 +123,4 @@ test("a Dockerfile is read as Docker reads it", () => {
       { keyword: "COPY", flags: { from: "b", chown: "1:2" }, rest: "/e ./" },
     ],
   });
-  expect(expand(`@tercet/$\{SERVICE}... $A$B`, { SERVICE: "order", A: "x" })).toBe(
-    "@tercet/order... x",
-  );
-});
-
-test(".dockerignore lets in what an image is built from, and no secret", async () => {
-  const inside = [
-    "package.json",
-    "packages/stack/package.json",
-    "pnpm-lock.yaml",
-    "gen/src/common/v1/money_pb.js",
-    "packages/order/src/main.ts",
-    "packages/order/migrations/0000_schema.sql",
-    "packages/console/public/openapi.json",
-    "packages/console-server/src/main.ts",
-  ];
-  const outside = [
-    ".env",
-    ".git/config",
-    ".data/secrets.json",
-    ".npmrc",
-    "infra/.env",
-    "packages/stack/src/main.ts",
-    "packages/proof/lab/src/main.ts",
-    "packages/console/dist/index.html",
-    "packages/order/dist/main.js",
-    "packages/order/node_modules/x/index.js",
-    "packages/order/test/harness.ts",
-    "packages/order/src/order.test.ts",
-    "packages/order/tsconfig.tsbuildinfo",
-  ];
-  expect(
-    withoutIgnored([...inside, ...outside], await readFile(join(ROOT, ".dockerignore"), "utf8")),
-  ).toEqual(inside);
 });

@@ -223,6 +223,7 @@ test.each([
   expect(await overHttp2(path, { ...headers, "content-type": "application/grpc" })).toMatchObject({
     ":status": 404,
     "grpc-status": "5",
+    "grpc-message": "NotFound",
   });
 });
 
@@ -287,32 +288,51 @@ const list = (url: string, init: RequestInit = {}) =>
     headers: { "content-type": "application/json", ...init.headers },
   });
 
-test("pages of the listed origins may call, and read what a client needs", async () => {
-  const preflight = {
-    method: "OPTIONS",
-    body: null,
-    headers: { "access-control-request-method": "POST" },
-  };
-  const asks = (origin: string) =>
-    list(kong.url, { ...preflight, headers: { ...preflight.headers, origin } });
-  const allowed = await asks("http://localhost:5173");
-  expect(allowed.status).toBe(200);
-  expect(allowed.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
-  expect(allowed.headers.get("access-control-allow-headers")).toMatch(
-    /\bauthorization\b.*\bx-correlation-id\b/,
+describe("pages of another origin", () => {
+  const preflight = (url: string, path: string, origin: string) =>
+    fetch(`${url}${path}`, {
+      method: "OPTIONS",
+      headers: { origin, "access-control-request-method": "POST" },
+    });
+
+  test.each([LIST, "/auth/login", "/auth/me"])(
+    "may call %s if a service's CORS_ORIGINS lists it",
+    async (path) => {
+      const allowed = await preflight(kong.url, path, "http://localhost:5173");
+      expect(allowed.status).toBe(204);
+      expect(allowed.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
+      expect(allowed.headers.get("access-control-allow-headers")).toMatch(
+        /\bauthorization\b.*\bx-correlation-id\b/,
+      );
+      const refused = await preflight(kong.url, path, "http://evil.example");
+      expect(refused.headers.get("access-control-allow-origin")).toBeNull();
+    },
   );
-  expect((await asks("http://evil.example")).headers.get("access-control-allow-origin")).toBeNull();
-  const answer = await list(kong.url, { headers: { origin: "http://localhost:5173" } });
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
-  for (const name of [
-    "grpc-status",
-    "grpc-message",
-    "idempotent-replayed",
-    "retry-after",
-    "x-correlation-id",
-  ])
-    expect(answer.headers.get("access-control-expose-headers")?.split(",")).toContain(name);
+
+  test("read what a client needs", async () => {
+    const answer = await list(kong.url, { headers: { origin: "http://localhost:5173" } });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
+    for (const name of [
+      "grpc-status",
+      "grpc-message",
+      "idempotent-replayed",
+      "retry-after",
+      "x-correlation-id",
+    ])
+      expect(answer.headers.get("access-control-expose-headers")?.toLowerCase()).toContain(name);
+  });
+
+  test("may not call by the default of production, not even from localhost", async () => {
+    const order = await stack.startReplica("order", { CORS_ORIGINS: "" });
+    await using production = await startKong(config, { ...upstreams, order: order.url });
+    const origin = "http://localhost:3000";
+    const refused = await preflight(production.url, LIST, origin);
+    expect(refused.ok).toBe(false);
+    const answer = await list(production.url, { headers: { origin } });
+    for (const { headers } of [refused, answer])
+      expect(headers.get("access-control-allow-origin")).toBeNull();
+  });
 });
 
 test("every answer has a correlation id, and says to browsers what they may not do", async () => {
@@ -330,7 +350,10 @@ test("a body of more than 64 KiB is refused before a service is asked", async ()
   expect((await padded(65_536)).status).toBe(200);
   const refused = await padded(65_537);
   expect(refused.status).toBe(413);
-  expect(await refused.json()).toEqual({ message: "Request size limit exceeded" });
+  expect(await refused.json()).toEqual({
+    message: "Request size limit exceeded",
+    request_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+  });
   // Only the gateway reports this.
   expect(refused.headers.get("x-correlation-id")).toMatch(/^[0-9a-f-]{36}$/);
 });

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort, ROOT } from "@tercet/cli";
@@ -64,11 +66,50 @@ test("health: a service that is not known, and one that does not answer, fail it
   const unused = `http://127.0.0.1:${await freePort()}`;
   const { code, stdout } = await helmTest("health", {
     SERVICES: `${urls().order}/order.v1.NoService ${unused}/order.v1.OrderService`,
+    WAIT_SECONDS: "1",
   });
   expect(stdout).toMatch(/^order\.v1\.NoService at .*: grpc-status 5$/m);
   expect(stdout).toMatch(/^order\.v1\.OrderService at .*: .*ECONNREFUSED/m);
   expect(code).toBe(1);
 });
+
+/**
+ * Where NetworkPolicies are enforced, a pod's first connections are refused until the network
+ * plugin knows its address.
+ */
+test.each([
+  ["health", "order.v1.OrderService at"],
+  ["order", "ORDER_STATUS_CONFIRMED"],
+])("%s: a service whose first connections are refused is asked again", async (name, said) => {
+  await using order = await startRefusing(urls().order, 2);
+  const env = { IDENTITY_URL: urls().identity, ORDER_URL: order.url, CATALOG_URL: urls().order };
+  const SERVICES = `${order.url}/order.v1.OrderService`;
+  expect(await helmTest(name, { ...env, SERVICES })).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(said),
+  });
+});
+
+/** A relay to the URL that refuses its first connections. */
+async function startRefusing(
+  target: string,
+  refusals: number,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const { hostname, port } = new URL(target);
+  let seen = 0;
+  const server = createServer((caller) => {
+    seen += 1;
+    if (seen <= refusals) return void caller.resetAndDestroy();
+    const callee = connect(Number(port), hostname);
+    caller.pipe(callee).pipe(caller);
+    for (const socket of [caller, callee]) socket.on("error", () => socket.destroy());
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
+}
 
 test("order: a new customer's order is confirmed, with the operator's product and without", async () => {
   const { identity, order } = urls();

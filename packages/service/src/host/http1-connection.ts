@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Allowance, Connection } from "./connections.ts";
-import { jittered, type SessionLimits } from "./http2-sessions.ts";
+import { jittered, type SessionLimits, shareTimer } from "./http2-sessions.ts";
 
 /**
  * The age of an HTTP/1.1 connection. It ends after the next response once it is `retired`, and
@@ -37,6 +37,6 @@ export class Http1Connection implements Connection {
     this.#retireAt = this.#openedAt + ageMs;
     clearTimeout(this.#end);
     const leftMs = this.#retireAt + this.#limits.closeTimeoutMs - performance.now();
-    this.#end = setTimeout(() => this.#socket.destroy(), leftMs).unref();
+    this.#end = shareTimer(() => this.#socket.destroy(), leftMs);
   }
 }

@@ -19,6 +19,14 @@ const LINGER_MS = 2_000;
 /** Varies a time by up to a fifth, so that what started together does not end together. */
 export const jittered = (ms: number): number => ms * (0.8 + 0.4 * Math.random());
 
+/**
+ * Returns a timer that does not keep the process alive, at most a tenth of a second late. Node
+ * keeps a list for each duration of such timers until it has passed, even if all are cleared:
+ * connections that come and go would leave one each.
+ */
+export const shareTimer = (work: () => void, ms: number): NodeJS.Timeout =>
+  setTimeout(work, Math.ceil(ms / 100) * 100).unref();
+
 /** The HTTP/2 sessions of a server. */
 export class Http2Sessions {
   readonly #open = new Set<Session>();
@@ -65,6 +73,7 @@ class Session {
   readonly #limits: SessionLimits;
   readonly #openedAt = performance.now();
   readonly #timers: NodeJS.Timeout[] = [];
+  #idle: NodeJS.Timeout | undefined;
   #calls = 0;
   #known = false;
   #leaving = false;
@@ -77,10 +86,12 @@ class Session {
       this.#calls += 1;
       stream.once("close", () => {
         this.#calls -= 1;
+        if (this.#calls > 0) return;
+        this.#idle?.refresh();
         if (http2.closed) this.#endIfIdle();
       });
     });
-    http2.once("close", () => this.#timers.forEach(clearTimeout));
+    http2.once("close", () => this.#stopTimers());
     this.#allow(limits.anonymous);
   }
 
@@ -121,17 +132,27 @@ class Session {
   #allow(allowance: Allowance): void {
     if (this.#leaving) return;
     const limits = this.#limits;
-    this.#timers.splice(0).forEach(clearTimeout);
-    this.#http2.removeAllListeners("timeout");
+    this.#stopTimers();
     const idleMs = Math.min(allowance.keepAliveTimeoutMs, limits.keepAliveTimeoutMs);
-    this.#http2.setTimeout(idleMs, () => this.leave());
+    // Not the session's own timeout: Node leaves that running, and the session with it, after the
+    // session has ended.
+    this.#idle = this.#after(idleMs, () => {
+      if (this.#calls === 0) this.leave();
+    });
     const ageMs = jittered(Math.min(allowance.maxConnectionAgeMs, limits.maxConnectionAgeMs));
     const leftMs = this.#openedAt + ageMs - performance.now();
     this.#after(leftMs, () => this.leave());
     this.#after(leftMs + limits.closeTimeoutMs, () => this.destroy());
   }
 
-  #after(ms: number, work: () => void): void {
-    this.#timers.push(setTimeout(work, ms).unref());
+  #after(ms: number, work: () => void): NodeJS.Timeout {
+    const timer = shareTimer(work, ms);
+    this.#timers.push(timer);
+    return timer;
+  }
+
+  #stopTimers(): void {
+    this.#idle = undefined;
+    this.#timers.splice(0).forEach(clearTimeout);
   }
 }

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "@tercet/cli";
+import { promisify } from "node:util";
+import { onPath, ROOT } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { parse } from "yaml";
 
@@ -37,6 +39,17 @@ export interface ComposeService {
   readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean };
   readonly environment?: Readonly<Record<string, string>>;
   readonly env_file?: readonly string[];
+}
+
+/**
+ * Returns the path of Compose 2 or newer, which `pnpm tools` builds. Debian's docker-compose, 1.29,
+ * does not know what is in the file.
+ */
+export async function composeProgram(): Promise<string | undefined> {
+  const path = await onPath("docker-compose");
+  if (path === undefined) return undefined;
+  const { stdout } = await promisify(execFile)(path, ["version", "--short"]);
+  return /^v?[01]\./.test(stdout) ? undefined : path;
 }
 
 export async function readCompose(): Promise<ComposeFile> {

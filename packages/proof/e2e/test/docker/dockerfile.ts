@@ -62,13 +62,6 @@ function parseLine(line: string): Instruction {
   return { keyword: keyword.toUpperCase(), flags, rest };
 }
 
-/** `A=1 B="two words"` */
-export function assignments(rest: string): [name: string, value: string][] {
-  return [...rest.matchAll(/([\w.-]+)=(?:"([^"]*)"|(\S*))/g)].map(
-    ([, name = "", quoted, bare = ""]) => [name, quoted ?? bare],
-  );
-}
-
 /** `["a", "b"]`; undefined for the form that a shell reads. */
 export function execForm(rest: string): string[] | undefined {
   try {
@@ -76,36 +69,4 @@ export function execForm(rest: string): string[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Replaces `$NAME` and `${NAME}`. */
-export const expand = (text: string, variables: Readonly<Record<string, string>>): string =>
-  text.replaceAll(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced, bare) => variables[braced ?? bare] ?? "");
-
-/**
- * Returns the paths that a .dockerignore does not exclude, by Docker's rules: the last pattern that
- * matches the path, or a folder above it, decides.
- */
-export function withoutIgnored(paths: readonly string[], dockerignore: string): string[] {
-  const patterns = dockerignore
-    .split("\n")
-    .filter((line) => line.trim() !== "" && !line.startsWith("#"));
-  const rules = patterns.map((line) => {
-    const keep = line.startsWith("!");
-    return { keep, matches: toRegExp(keep ? line.slice(1) : line) };
-  });
-  return paths.filter((path) => rules.findLast(({ matches }) => matches.test(path))?.keep ?? true);
-}
-
-/**
- * `**` matches any number of folders, `*` anything but a slash. A folder that matches includes its
- * contents.
- */
-function toRegExp(pattern: string): RegExp {
-  const source = pattern
-    .replaceAll(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("**/", "\0")
-    .replaceAll("*", "[^/]*")
-    .replaceAll("\0", "(?:.*/)?");
-  return new RegExp(`^${source}(?:/|$)`);
 }

@@ -32,7 +32,6 @@ type Interpretations = {
 /** In Kong's order, by PRIORITY. A parsed configuration contains no other plugin. */
 const interpretations = (counters: Map<string, number>): Interpretations => ({
   "correlation-id": correlationId,
-  cors,
   "request-size-limiting": ({ allowed_payload_size }) => ({
     access: ({ body }) =>
       body.length > allowed_payload_size
@@ -80,48 +79,6 @@ function correlationId({
     },
     headerFilter: (headers, call) => {
       if (echo) headers[name] = call.headers[name] ?? "";
-    },
-  };
-}
-
-function cors({
-  origins,
-  methods,
-  headers: allowed,
-  exposed_headers: exposed,
-  max_age,
-  credentials,
-}: ConfigOf<"cors">): Behaviour {
-  const origin = (asked: string | undefined): Record<string, string> => {
-    const found = origins.length === 1 ? origins[0] : origins.find((one) => one === asked);
-    return {
-      vary: "Origin",
-      ...(found !== undefined && { "access-control-allow-origin": found }),
-      ...(credentials && { "access-control-allow-credentials": "true" }),
-    };
-  };
-  return {
-    access: ({ method, headers }) => {
-      if (
-        method !== "OPTIONS" ||
-        headers["origin"] === undefined ||
-        headers["access-control-request-method"] === undefined
-      )
-        return undefined;
-      const answer = {
-        ...origin(headers["origin"]),
-        "access-control-allow-headers": allowed.join(","),
-        "access-control-allow-methods": methods.join(","),
-        "access-control-max-age": String(max_age),
-      };
-      return { status: 200, headers: answer };
-    },
-    headerFilter: (headers, call) => {
-      if (call.headers["origin"] === undefined || call.method === "OPTIONS") return;
-      delete headers["access-control-allow-origin"];
-      Object.assign(headers, origin(call.headers["origin"]), {
-        "access-control-expose-headers": exposed.join(","),
-      });
     },
   };
 }

@@ -2,6 +2,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { Code } from "@connectrpc/connect";
 import { type KongConfig, normalized, type Routed, routeOf } from "@tercet/gateway";
 import { type Exchange, flat, type Headers } from "./exchange.ts";
 import { behavioursFor, type Call, type Refusal } from "./plugins.ts";
@@ -217,7 +218,10 @@ function rawFrames(exchange: Exchange, filter: Filter): void {
   exchange.duplex.end(GOAWAY);
 }
 
-/** For gRPC, Kong puts the error in headers, and keeps the HTTP status. */
+/**
+ * For gRPC, Kong puts the error in headers, of which the message is the code's name, and keeps the
+ * HTTP status.
+ */
 function refuse(
   exchange: Exchange,
   { status, message, headers = {} }: Refusal,
@@ -227,6 +231,7 @@ function refuse(
   if (exchange.duplex.destroyed) return;
   const isGrpc =
     exchange.version === 2 && exchange.headers["content-type"]?.startsWith("application/grpc");
+  const grpcStatus = GRPC_STATUS[status] ?? Code.Unknown;
   if (message === undefined) exchange.respond(status, filter({ ...headers }));
   else if (isGrpc)
     exchange.respond(
@@ -234,8 +239,8 @@ function refuse(
       filter({
         ...headers,
         "content-type": "application/grpc",
-        "grpc-status": String(GRPC_STATUS[status] ?? 2),
-        "grpc-message": message,
+        "grpc-status": String(grpcStatus),
+        "grpc-message": Code[grpcStatus] ?? "",
       }),
     );
   else
@@ -243,5 +248,6 @@ function refuse(
       status,
       filter({ ...headers, "content-type": "application/json; charset=utf-8" }),
     );
-  exchange.duplex.end(message === undefined || isGrpc ? undefined : JSON.stringify({ message }));
+  const body = { message, request_id: crypto.randomUUID().replaceAll("-", "") };
+  exchange.duplex.end(message === undefined || isGrpc ? undefined : JSON.stringify(body));
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { ROOT, temporaryFolder } from "@tercet/cli";
@@ -10,6 +11,9 @@ export interface Copy extends AsyncDisposable {
   /** Runs a program of the copy. Throws with its output if it fails. */
   run(program: string, ...args: readonly string[]): Promise<{ readonly stdout: string }>;
 }
+
+/** What a reader has who started the system once: the builds, and what the compiler knows. */
+const BUILT = [".turbo/cache", "node_modules/.cache"];
 
 /** Copies all files that are not ignored, and installs what they need from pnpm's store. */
 export async function copyRepository(): Promise<Copy> {
@@ -36,6 +40,10 @@ export async function copyRepository(): Promise<Copy> {
   await git("add", "--all");
   await git("commit", "--quiet", "--message", "Copy");
   await run("npx", "-y", "pnpm", "install", "--prefer-offline");
+  for (const path of BUILT)
+    if (existsSync(join(ROOT, path)))
+      await cp(join(ROOT, path), join(folder.path, path), { recursive: true });
+  await run("npx", "-y", "pnpm", "build");
   const made = making.move();
   return { path: folder.path, run, [Symbol.asyncDispose]: () => made.disposeAsync() };
 }

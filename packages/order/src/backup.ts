@@ -1,0 +1,3 @@
+import { exportPostgres, runBackup } from "@tercet/service";
+
+await runBackup("order", exportPostgres);

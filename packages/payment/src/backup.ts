@@ -1,0 +1,4 @@
+import { runBackup } from "@tercet/service";
+import { exportPaymentStore, paymentDatabaseUrl } from "./connect-store.ts";
+
+await runBackup("payment", exportPaymentStore, paymentDatabaseUrl);

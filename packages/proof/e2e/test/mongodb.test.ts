@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { MongoSet, runStorm } from "@tercet/chaos";
+import { connectPaymentStore, type PaymentStore } from "@tercet/payment";
+import { MongoClient } from "mongodb";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { patient } from "./patience.ts";
+import { type TestFolder, testFolder } from "./stack.ts";
+
+const program = process.env["MONGOMS_SYSTEM_BINARY"];
+if (program === undefined)
+  process.stderr.write("WITHOUT MONGODB: no replica set of it is killed, frozen or stepped down\n");
+
+let folder: TestFolder;
+let set: MongoSet;
+beforeAll(async () => {
+  if (program === undefined) return;
+  folder = await testFolder();
+  set = await MongoSet.start({ folder: folder.path, program });
+});
+afterAll(async () => {
+  await set?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+
+const aCharge = () => ({
+  orderId: crypto.randomUUID(),
+  customerId: crypto.randomUUID(),
+  amount: { currencyCode: "EUR", minorUnits: 1_999n },
+  fingerprint: "f",
+});
+type Outcome = { readonly payment: { readonly status: string } };
+
+describe.skipIf(program === undefined)("with payments in a replica set of MongoDB", () => {
+  /**
+   * Lets one call write on a primary that has lost the other members, makes a second call there,
+   * and fails over. Resolves to what the second call reported; the first must not report anything.
+   */
+  async function repeatedOnLostPrimary<T>(
+    first: (store: PaymentStore) => Promise<unknown>,
+    isThere: (payments: MongoClient) => Promise<boolean>,
+    second: (store: PaymentStore) => Promise<T>,
+  ): Promise<PromiseSettledResult<T>> {
+    const primary = await set.primary();
+    const others = set.members.filter((member) => member !== primary);
+    await using store = await connectPaymentStore(set.url("lost"));
+    await using alone = new MongoClient(
+      `mongodb://127.0.0.1:${primary.port}/lost?directConnection=true`,
+    );
+    await alone.connect();
+    await store.get(crypto.randomUUID());
+    await set.checkpoint();
+    await Promise.all(others.map((member) => member.kill()));
+    const written = first(store);
+    written.catch(() => {});
+    await vi.waitUntil(() => isThere(alone), { timeout: patient(3_000), interval: 5 });
+    const [reported] = await Promise.allSettled([second(store)]);
+    await expect(written).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    await primary.kill();
+    for (const member of others) member.start();
+    await set.primary();
+    primary.start();
+    await set.whole();
+    return reported;
+  }
+
+  test("a tombstone that a failover takes back was never reported, so a charge may follow", async () => {
+    const id = crypto.randomUUID();
+    const isThere = async (client: MongoClient) =>
+      (await client
+        .db()
+        .collection("payments")
+        .countDocuments({ _id: id as never })) === 1;
+    const again = await repeatedOnLostPrimary(
+      (store) => store.void(id, "cancelled"),
+      isThere,
+      // As a refund does, which reports that no money is held.
+      async (store) => (await store.get(id)) ?? (await store.void(id, "cancelled")).payment,
+    );
+    expect(again).toMatchObject({ status: "rejected", reason: { reason: "UNAVAILABLE" } });
+    await using store = await connectPaymentStore(set.url("lost"));
+    expect(await store.open(id, aCharge())).toMatchObject({ changed: true });
+  });
+
+  test("an outcome that a failover takes back was never reported, nor read", async () => {
+    const id = crypto.randomUUID();
+    await using before = await connectPaymentStore(set.url("lost"));
+    await before.open(id, aCharge());
+    const approved = { outcome: "approved", reference: "ch_1" } as const;
+    const isThere = async (client: MongoClient) =>
+      (await client
+        .db()
+        .collection("payments")
+        .countDocuments({ _id: id as never, status: "SUCCEEDED" })) === 1;
+    const read: (string | undefined)[] = [];
+    const again = await repeatedOnLostPrimary<Outcome>(
+      (store) => store.settle(id, approved),
+      isThere,
+      async (store) => {
+        read.push((await store.get(id))?.status);
+        return await store.settle(id, approved);
+      },
+    );
+    expect(read).toEqual(["PENDING"]);
+    expect(again).toMatchObject({ status: "rejected", reason: { reason: "UNAVAILABLE" } });
+    await using store = await connectPaymentStore(set.url("lost"));
+    expect(await store.get(id)).toMatchObject({ status: "PENDING" });
+    expect(await store.settle(id, approved)).toMatchObject({ changed: true });
+  });
+});
+
+test.skipIf(program === undefined)(
+  "a storm that also kills, freezes and steps down members of MongoDB breaches no invariant",
+  async () => {
+    await using data = await testFolder();
+    const { breaches, acknowledged, faults, settledMs } = await runStorm({
+      dataDir: join(data.path, "storm"),
+      durationMs: 12_000,
+      seed: 1 + Math.floor(Math.random() * 999_999),
+      buyers: 8,
+      mongod: program,
+      signal: new AbortController().signal,
+      onProgress: () => {},
+    });
+    expect(breaches).toEqual([]);
+    expect(settledMs).toBeLessThan(patient(30_000));
+    expect(acknowledged).toBeGreaterThan(5);
+    expect(faults.filter(({ kind }) => kind.startsWith("MongoDB")).length).toBeGreaterThan(0);
+  },
+);
