@@ -114,6 +114,96 @@ test("an order is inserted once, together with its saga and its request", async 
   expect(await sql`select from sagas`).toHaveLength(1);
 });
 
+test("orders placed at once share statements; one that the database refuses fails alone", async () => {
+  const place = (minorUnits: bigint) => {
+    const id = uuidv7();
+    const total = EUR(minorUnits);
+    const order = { id, customerId, items: [], total, paymentId: uuidv7() };
+    return store.insertOrder(request(id), order, placingSaga(order));
+  };
+  expect(await Promise.all(Array.from({ length: 30 }, () => place(1n)))).toEqual(
+    Array(30).fill(true),
+  );
+  // The first alone, and the others together.
+  expect(await sql`select distinct xmin from orders`).toHaveLength(2);
+  const outcomes = await Promise.allSettled([1n, 2n, -1n, 3n].map(place));
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+  ]);
+  expect(await sql`select from orders`).toHaveLength(33);
+  expect(await sql`select from requests`).toHaveLength(33);
+  expect(await sql`select from sagas`).toHaveLength(33);
+});
+
+test("the same requests at several processes at once place each order once and do not deadlock", async () => {
+  const orders = Array.from({ length: 20 }, () => {
+    const id = uuidv7();
+    return { id, customerId, items: [], total: EUR(1n), paymentId: uuidv7() };
+  });
+  const requests = orders.map(({ id }) => request(id));
+  const replicas = Array.from({ length: 4 }, () => postgresStore(sql));
+  const placed = await Promise.all(
+    replicas.flatMap((replica, n) =>
+      // Each replica in another order.
+      orders.map((_, i) => {
+        const index = (i * 7 + n * 5) % orders.length;
+        const order = orders[index] as NewOrder;
+        return replica.insertOrder(requests[index] as RequestRecord, order, placingSaga(order));
+      }),
+    ),
+  );
+  expect(placed.filter(Boolean)).toHaveLength(20);
+  expect(await sql`select from orders`).toHaveLength(20);
+});
+
+test("in a group, results are in the order of the moves, and what is refused leaves the others", async () => {
+  const all = [await placed(4), await placed(9), await placed(2), await placed(3)];
+  const [first, , , last] = all;
+  const stale = { ...(last?.move as Move), fence: 7n };
+  const moves = all.map(({ move }) => (move === last?.move ? stale : move));
+  // The sums are taken by saga: 4, 13, 15 of 10. What is refused is tried again alone.
+  expect(await store.confirmOrders(moves.toReversed())).toEqual([
+    { sagaId: all[3]?.sagaId, moved: false },
+    { sagaId: all[2]?.sagaId, moved: false, refused: expect.anything() },
+    { sagaId: all[1]?.sagaId, moved: false, refused: expect.anything() },
+    { sagaId: first?.sagaId, moved: true },
+  ]);
+  expect(await stock("TEA")).toBe(6n);
+  expect(await store.confirmOrders([moves[2] as Move])).toEqual([
+    { sagaId: all[2]?.sagaId, moved: true },
+  ]);
+});
+
+test("a page of a list reads the rows of the page, however many there are", async () => {
+  const mine = uuidv7();
+  await sql`
+    insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
+    select gen_random_uuid(), case n % 2 when 0 then ${mine}::uuid else gen_random_uuid() end,
+      case n % 4 when 0 then 'REJECTED' else 'CONFIRMED' end, '[]', 'EUR', 1, gen_random_uuid()
+    from generate_series(1, 1000) n`;
+  const session = connectPostgres(database.url, { max: 1 });
+  await using _end = { [Symbol.asyncDispose]: () => session.end() };
+  const read = async () => {
+    await session`select pg_stat_force_next_flush()`;
+    const [row] = await session<{ read: bigint }[]>`
+      select sum(seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables where relname = 'orders'`;
+    return Number(row?.read);
+  };
+  for (const filter of [
+    { customerId: undefined, status: undefined },
+    { customerId: mine, status: undefined },
+    { customerId: undefined, status: "REJECTED" as const },
+  ]) {
+    const before = await read();
+    const page = await postgresStore(session).listOrders(filter, undefined, 10);
+    expect(page).toHaveLength(10);
+    expect((await read()) - before, JSON.stringify(filter)).toBeLessThan(20);
+  }
+});
+
 test("confirming takes the stock; an order for more than the stock is refused and changes nothing", async () => {
   const enough = await placed(4, 2);
   const short = await placed(7, 1);

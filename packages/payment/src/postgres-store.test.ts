@@ -5,6 +5,8 @@ import { openPaymentStore } from "./connect-store.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { atomicityContract, functionalContract, ownershipContract } from "./store.contract.ts";
 
+const EUR1 = { currencyCode: "EUR", minorUnits: 1n };
+
 describe("the PostgreSQL store", async () => {
   const database = await testDatabase(MIGRATIONS);
   afterAll(() => database[Symbol.asyncDispose]());
@@ -14,6 +16,40 @@ describe("the PostgreSQL store", async () => {
   ownershipContract((systemId) =>
     openPaymentStore(database.url, systemId === undefined ? {} : { systemId }),
   );
+
+  test("charges at once share statements; one that the database refuses fails alone", async () => {
+    await using store = await open();
+    const sql = connectPostgres(database.url, { max: 1 });
+    await using _end = { [Symbol.asyncDispose]: async () => sql.end() };
+    const orderId = crypto.randomUUID();
+    const charge = (minorUnits: bigint) => ({
+      id: crypto.randomUUID(),
+      charge: {
+        orderId,
+        customerId: crypto.randomUUID(),
+        amount: { currencyCode: "EUR", minorUnits },
+        fingerprint: "f",
+      },
+    });
+    const good = Array.from({ length: 20 }, () => charge(1n));
+    // It violates `positive_amount`.
+    const all = [...good.slice(0, 10), charge(0n), ...good.slice(10)];
+    const opened = await Promise.allSettled(all.map(({ id, charge }) => store.open(id, charge)));
+    expect(opened.filter(({ status }) => status === "rejected")).toHaveLength(1);
+    const again = await Promise.all(good.map(({ id, charge }) => store.open(id, charge)));
+    expect(again.filter(({ changed }) => changed)).toHaveLength(0);
+    const approved = { outcome: "approved", reference: "r", amount: EUR1 } as const;
+    const settled = await Promise.all(good.map(({ id }) => store.settle(id, approved)));
+    expect(settled.map(({ payment, changed }) => [payment.id, payment.status, changed])).toEqual(
+      good.map(({ id }) => [id, "SUCCEEDED", true]),
+    );
+    // The first alone, and the others together.
+    expect(await sql`select distinct xmin from payments where order_id = ${orderId}`).toHaveLength(
+      2,
+    );
+    const repeated = await store.settle(good[0]?.id ?? "", approved);
+    expect([repeated.changed, repeated.payment.status]).toEqual([false, "SUCCEEDED"]);
+  });
 
   test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });
