@@ -15,6 +15,7 @@ import { type Money, type RequestRecord, type Sql, useRequest, useRequests } fro
 import {
   holdsStockDuring,
   type NewOrder,
+  ORDER_STATUSES,
   type Order,
   type OrderWithTimeline,
   statusDuring,
@@ -233,12 +234,20 @@ export async function listOrders(
   after: string | undefined,
   limit: number,
 ): Promise<readonly Order[]> {
-  const rows = await sql<OrderRow[]>`
+  const page = (where: Fragment) => sql`
     select * from orders
-    where ${customerId === undefined ? sql`true` : sql`customer_id = ${customerId}`}
-      and ${status === undefined ? sql`true` : sql`status = ${status}`}
-      and ${after === undefined ? sql`true` : sql`id < ${after}`}
+    where ${where} and ${after === undefined ? sql`true` : sql`id < ${after}`}
     order by id desc limit ${limit}`;
+  const statuses = sql.json(status === undefined ? ORDER_STATUSES : [status]);
+  const rows = await sql<OrderRow[]>`${
+    customerId === undefined
+      ? page(status === undefined ? sql`true` : sql`status = ${status}`)
+      : // A page of each status, which one index has in this order, makes up the page.
+        sql`
+        select o.* from jsonb_array_elements_text(${statuses}) as wanted
+        cross join lateral (${page(sql`customer_id = ${customerId} and status = wanted`)}) o
+        order by id desc limit ${limit}`
+  }`;
   return rows.map(toOrder);
 }
 

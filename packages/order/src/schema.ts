@@ -53,7 +53,7 @@ export const orders = pgTable(
   },
   (t) => [
     // Ascending: new ids go to the end of a key's part, and lists read it backward.
-    index("orders_by_customer").on(t.customerId, t.id),
+    index("orders_by_customer").on(t.customerId, t.status, t.id),
     index("orders_by_status").on(t.status, t.id),
     check(
       "orders_refunded_within_total",
