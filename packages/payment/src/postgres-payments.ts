@@ -66,11 +66,12 @@ export async function settlePayments(
   settlements: readonly Settlement[],
 ): Promise<readonly (Payment | undefined)[]> {
   const given = settlements.map(({ id, outcome }) => {
-    const status = settledStatus(outcome);
+    const change = { id, from: "PENDING", status: settledStatus(outcome) };
     return outcome.outcome === "approved"
-      ? { id, status, type: "CHARGE_SUCCEEDED", reference: outcome.reference }
-      : { id, status, type: "CHARGE_DECLINED", reason: outcome.reason };
+      ? { ...change, type: "CHARGE_SUCCEEDED", reference: outcome.reference }
+      : { ...change, type: "CHARGE_DECLINED", reason: outcome.reason };
   });
+  // With the status in the statement's text, a plan may look for all payments in it (ADR 0107).
   const rows = await sql<Row[]>`
     update payments p set
       status = g.status,
@@ -81,8 +82,8 @@ export async function settlePayments(
         'time', now(), 'type', g.type, 'detail', coalesce(g.reference, g.reason))),
       update_time = now()
     from jsonb_to_recordset(${sql.json(given)})
-      as g(id uuid, status text, type text, reference text, reason text)
-    where p.id = g.id and p.status = 'PENDING'
+      as g(id uuid, "from" text, status text, type text, reference text, reason text)
+    where p.id = g.id and p.status = g."from"
     returning p.*`;
   return inOrder(settlements, rows);
 }

@@ -51,6 +51,30 @@ describe("the PostgreSQL store", async () => {
     expect([repeated.changed, repeated.payment.status]).toEqual([false, "SUCCEEDED"]);
   });
 
+  test("settling reads the payment alone, with a plan of when there were few", async () => {
+    await using empty = await testDatabase(MIGRATIONS);
+    const sql = connectPostgres(empty.url, { max: 1 });
+    await using store = postgresStore(sql);
+    const insert = async (count: number) =>
+      await sql<{ id: string }[]>`
+        insert into payments (id, status, order_id, customer_id, currency_code, minor_units, fingerprint, open_work)
+        select gen_random_uuid(), 'PENDING', gen_random_uuid(), gen_random_uuid(), 'EUR', 1, 'f', 1
+        from generate_series(1, ${count}::int) returning id`;
+    const approved = { outcome: "approved", reference: "r", amount: EUR1 } as const;
+    // Often enough for the plan that is kept.
+    for (const { id } of await insert(10)) await store.settle(id, approved);
+    const [last] = await insert(1_000);
+    const read = async () => {
+      await sql`select pg_stat_force_next_flush()`;
+      const [row] = await sql<{ read: bigint }[]>`
+        select (seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables where relname = 'payments'`;
+      return Number(row?.read);
+    };
+    const before = await read();
+    expect((await store.settle(last?.id ?? "", approved)).changed).toBe(true);
+    expect((await read()) - before).toBeLessThan(10);
+  });
+
   test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });
     await using _end = { [Symbol.asyncDispose]: async () => sql.end() };
