@@ -20,8 +20,9 @@ const mayImport: Record<string, readonly string[]> = {
   // The product. A service knows no other service but by its contract in gen/.
   service: ["gen", "wire"],
   wire: [],
-  saga: [],
-  ...recordOf(serviceNames, () => ["gen", "service", "saga"]),
+  group: [],
+  saga: ["group"],
+  ...recordOf(serviceNames, () => ["gen", "service", "saga", "group"]),
   // What runs it on one machine.
   cli: ["service"],
   // What operates it, wherever it runs: by its API alone.
@@ -34,10 +35,10 @@ const mayImport: Record<string, readonly string[]> = {
   stack: ["cli", "console-server", "gateway", "gen", "service", "saga", ...serviceNames],
   // What proves it. The audit knows nothing of what loads the system, so that its verdict is
   // independent; nothing here depends on perf.
-  audit: ["cli", "gen", "service", "stack", ...serviceNames],
-  chaos: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
+  audit: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
+  chaos: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
   cluster: ["cli", "service"],
-  lab: ["cli", "gen", "service", "audit", "stack", ...serviceNames],
+  lab: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack", "wire"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],
   e2e: [
@@ -55,7 +56,7 @@ const mayImport: Record<string, readonly string[]> = {
     "console-server",
     ...serviceNames,
   ],
-  perf: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
+  perf: ["cli", "gen", "service", "group", "saga", "stack", ...serviceNames],
   // What a stranger would write.
   examples: ["gen"],
   // Programs of the repository, which run from source.

@@ -16,7 +16,19 @@ export interface NewService {
 const NAME = /^[a-z][a-z0-9]{1,29}$/;
 /** Of folders, of containers and of the stack's own ports. */
 const TAKEN = [
-  ...["service", "saga", "cli", "stack", "proof", "common", "grpc", "buf", "google", "gen"],
+  ...[
+    "service",
+    "group",
+    "saga",
+    "cli",
+    "stack",
+    "proof",
+    "common",
+    "grpc",
+    "buf",
+    "google",
+    "gen",
+  ],
   ...["postgres", "mongodb", "kong", "collector", "jaeger", "loki", "prometheus", "grafana"],
   ...["edge", "alertmanager", "acme", "test", "infra", "scripts", "gateway", "perf"],
 ];

@@ -100,6 +100,7 @@ test("the crash lab is in no image: nothing that is shipped depends on it, or on
   expect([...shipped].sort()).toEqual([
     "console",
     "console-server",
+    "group",
     "identity",
     "order",
     "payment",

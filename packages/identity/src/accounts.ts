@@ -29,7 +29,7 @@ export interface Outcome {
  * EMAIL_TAKEN, REQUEST_ID_REUSED, RATE_LIMITED, OVERLOADED.
  */
 export async function register(
-  deps: IdentityDeps,
+  deps: Pick<IdentityDeps, "store" | "passwords" | "limits" | "log">,
   request: RegisterRequest,
   address: string,
   signal?: AbortSignal,
@@ -44,7 +44,7 @@ export async function register(
 }
 
 async function createAccount(
-  { store, passwords }: IdentityDeps,
+  { store, passwords }: Pick<IdentityDeps, "store" | "passwords">,
   request: RegisterRequest,
   signal: AbortSignal | undefined,
 ): Promise<Outcome> {
@@ -62,8 +62,9 @@ async function createAccount(
     ),
     resourceId: uuidv7(),
   };
-  const isReplay = (await findReplay(store, record)) !== undefined;
-  if (!isReplay && (await store.findCredentials(email)) !== undefined) throw emailTaken();
+  // In this order: where the account is there, so is the request that made it.
+  const isTaken = (await store.findCredentials(email)) !== undefined;
+  if (isTaken && (await findReplay(store, record)) === undefined) throw emailTaken();
   const passwordHash = await passwords.hash(password, signal);
   const newUser = { email, displayName, passwordHash, roles: ["customer"] } as const;
   const outcome = await changeOnce(store, record, () => store.createUser(newUser, record));

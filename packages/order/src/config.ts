@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import {
   type Env,
   failpointEnv,
@@ -29,7 +30,16 @@ const shape = failpointsOnlyInTests(
     SAGA_DEADLINE_MS: integer(120_000, 1_000, DAY_MS),
     SAGA_COMPENSATION_BUDGET_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
     SAGA_STEP_TIMEOUT_MS: integer(5_000, 100, 60_000),
-    SAGA_LEASE_MS: integer(5_000, 1_000, 600_000),
+    /** How soon other replicas take over the sagas of one that is gone. */
+    SAGA_LEASE_MS: integer(2_000, 1_000, 600_000),
+    /**
+     * Names this process over its restarts, and no other: when it starts, it takes back at once the
+     * sagas that its earlier life held. Default: the host's name and PORT; none if PORT is 0.
+     */
+    INSTANCE_ID: z
+      .string()
+      .regex(/^[!-~]{1,200}$/, "must be 1 to 200 printable characters without spaces")
+      .optional(),
   }),
 );
 
@@ -49,6 +59,8 @@ export function envToConfig(env: Env) {
       compensationBudgetMs: parsed.SAGA_COMPENSATION_BUDGET_MS,
       stepTimeoutMs: parsed.SAGA_STEP_TIMEOUT_MS,
       leaseMs: parsed.SAGA_LEASE_MS,
+      instance:
+        parsed.INSTANCE_ID ?? (parsed.PORT === 0 ? undefined : `${hostname()}:${parsed.PORT}`),
     },
     refundFeedIntervalMs: parsed.REFUND_FEED_INTERVAL_MS,
     failpoints: parsed.FAILPOINTS,

@@ -14,6 +14,7 @@ const methods = {
     "cancelConfirmed",
     "recordRefunds",
   ],
+  // `register` happens before a process has anything to lose.
   sagas: ["heartbeat", "claimDue", "move", "release"],
   payments: ["processPayment", "refundPayment", "listRefundedPayments"],
 } as const satisfies {

@@ -46,11 +46,13 @@ export function createOrderChanges(
         if (listener.version !== undefined && listener.version !== version) listener.notify();
   };
   const poll = async () => {
-    while (subscribed.size > 0 && !stopping.signal.aborted) {
+    // Most calls that wait are notified by this process, before the first poll.
+    for (;;) {
+      await sleep(POLL_MS, undefined, { signal: stopping.signal }).catch(() => {});
+      if (subscribed.size === 0 || stopping.signal.aborted) break;
       await readVersions().catch((error) =>
         log.warn({ event: "order_poll_failed", err: error }, "changes of orders could not be read"),
       );
-      await sleep(POLL_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }
     polling = undefined;
   };

@@ -45,15 +45,17 @@ export const timeToSettleMs = (leftMs: number): number =>
 export function orderRoutes(deps: OrderDeps) {
   const { store } = deps;
   /** Waits until the order is settled or the caller's time is nearly over. */
-  const settled = async (id: string, context: HandlerContext) => {
+  const settled = async (id: string, context: HandlerContext, begin?: () => void) => {
     noteLogContext({ orderId: id });
     using timed = withTimeout(context.signal, timeToSettleMs(remainingMs(context) ?? 0));
-    return toOrderMessage(await settledOrder(deps, id, timed.signal));
+    return toOrderMessage(await settledOrder(deps, id, timed.signal, begin));
   };
   return (router: ConnectRouter): void => {
     router.service(OrderService, {
-      createOrder: async (message, context) =>
-        settled(await placeOrder(deps, message, context), context),
+      async createOrder(message, context) {
+        const { id, begin } = await placeOrder(deps, message, context);
+        return settled(id, context, begin);
+      },
 
       cancelOrder: async (message, context) =>
         settled(await cancelOrder(deps, message, context), context),
@@ -96,12 +98,18 @@ export function orderRoutes(deps: OrderDeps) {
   };
 }
 
-/** Places the order and starts its saga, once; resolves to the id of the order. */
+/** An order that was placed, and what begins its saga unless that was done before. */
+interface Placed {
+  readonly id: string;
+  readonly begin?: () => void;
+}
+
+/** Places the order, once. */
 async function placeOrder(
   deps: OrderDeps,
   message: CreateOrderRequest,
   context: HandlerContext,
-): Promise<string> {
+): Promise<Placed> {
   const { store, engine } = deps;
   const skus = message.items.map((item) => item.sku);
   if (new Set(skus).size < skus.length)
@@ -119,7 +127,7 @@ async function placeOrder(
     const placed = await findReplay(store, request);
     if (placed === undefined) throw refusal;
     markReplayed(context);
-    return placed;
+    return { id: placed };
   }
   const order = {
     id,
@@ -136,8 +144,8 @@ async function placeOrder(
   const saga = engine.prepare(deps.placeOrder, id, input, order.customerId);
   const result = await once(store, request, () => store.insertOrder(request, order, saga));
   if (result.kind === "replayed") markReplayed(context);
-  if (result.kind === "done") engine.drive(saga);
-  return result.kind === "unchanged" ? id : result.resourceId;
+  if (result.kind === "done") return { id, begin: () => engine.drive(saga) };
+  return { id: result.kind === "unchanged" ? id : result.resourceId };
 }
 
 /** Cancels the order, once; resolves to its id. */

@@ -70,6 +70,7 @@ export async function createOrderService(
     }),
     stepTimeoutMs: config.saga.stepTimeoutMs,
     leaseMs: config.saga.leaseMs,
+    instance: config.saga.instance,
   });
   const metrics = observeSagas(sql, definitions, engine);
   return createService({

@@ -1,17 +1,21 @@
 import {
   advance,
   beginSaga,
+  beginSagas,
+  eventsOf,
   type Fragment,
   type Move,
   moveRows,
   type NewSaga,
   type SagaFailure,
+  type StoredEvents,
   toResults,
 } from "@tercet/saga";
-import { type Money, type RequestRecord, type Sql, useRequest } from "@tercet/service";
+import { type Money, type RequestRecord, type Sql, useRequest, useRequests } from "@tercet/service";
 import {
   holdsStockDuring,
   type NewOrder,
+  ORDER_STATUSES,
   type Order,
   type OrderWithTimeline,
   statusDuring,
@@ -20,7 +24,11 @@ import type { ItemRow, orders } from "./schema.ts";
 import type { OrderFilter, OrderVersion } from "./store.ts";
 
 type OrderRow = typeof orders.$inferSelect;
-type Timeline = Pick<OrderWithTimeline, "timeline" | "sagaIds" | "version">;
+
+/** The oldest first; null if the order has none. */
+interface SagasOfOrder extends Pick<OrderWithTimeline, "version"> {
+  readonly sagas: readonly (StoredEvents & { readonly id: string })[] | null;
+}
 
 function toOrder(stored: OrderRow): Order {
   const { items, currencyCode, minorUnits, refundedMinorUnits, failure, ...row } = stored;
@@ -39,23 +47,39 @@ const toItemRow = ({ unitPrice, ...item }: Order["items"][number]): ItemRow => (
   unitPrice: unitPrice.minorUnits.toString(),
 });
 
-export async function insertOrder(
+/** What `insertOrder` stores of one call. */
+export interface Placement {
+  readonly request: RequestRecord;
+  readonly order: NewOrder;
+  readonly saga: NewSaga;
+}
+
+/** Of calls with different request ids; returns for each whether its order was placed. */
+export async function insertOrders(
   sql: Sql,
-  request: RequestRecord,
-  order: NewOrder,
-  saga: NewSaga,
-): Promise<boolean> {
-  const { id, customerId, items, total, paymentId } = order;
-  const rows = await sql`
-    with request as (${useRequest(sql, request)}),
+  placements: readonly Placement[],
+): Promise<readonly boolean[]> {
+  const requests = placements.map(({ request }) => request);
+  const sagas = placements.map(({ saga }) => saga);
+  const given = placements.map(({ order: { items, total, ...order } }) => ({
+    ...order,
+    items: items.map(toItemRow),
+    currencyCode: total.currencyCode,
+    minorUnits: total.minorUnits.toString(),
+  }));
+  const rows = await sql<{ id: string }[]>`
+    with request as (${useRequests(sql, requests)}),
     placed as (
       insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
-      select ${id}::uuid, ${customerId}::uuid, 'PENDING', ${sql.json(items.map(toItemRow))}::jsonb,
-        ${total.currencyCode}, ${total.minorUnits.toString()}::bigint, ${paymentId}::uuid
-      from request returning id),
-    begun as (${beginSaga(sql, saga, sql`placed`)})
+      select g.id, g."customerId", 'PENDING', g.items, g."currencyCode", g."minorUnits", g."paymentId"
+      from jsonb_to_recordset(${sql.json(given)})
+        as g(id uuid, "customerId" uuid, items jsonb, "currencyCode" text, "minorUnits" bigint, "paymentId" uuid)
+      join request on request.resource_id = g.id::text
+      returning id),
+    begun as (${beginSagas(sql, sagas, sql`placed`)})
     select id from placed`;
-  return rows.length > 0;
+  const placed = new Set(rows.map(({ id }) => id));
+  return placements.map(({ order }) => placed.has(order.id));
 }
 
 /**
@@ -82,11 +106,11 @@ export async function confirmOrders(sql: Sql, moves: readonly Move[]) {
     confirmed as (update orders o set status = 'CONFIRMED', update_time = now() from moved where o.id = moved.subject)
     select m."sagaId" as saga_id, moved.saga_id is not null as moved, short.sku as short
     from moves m left join moved on moved.saga_id = m."sagaId" left join short on short.saga_id = m."sagaId"`;
-  return rows.map(({ sagaId, moved, short }) => ({
-    sagaId,
-    moved,
-    ...(short !== null && { refused: outOfStock(short) }),
-  }));
+  const bySaga = new Map(rows.map((row) => [row.sagaId, row]));
+  return moves.map(({ sagaId }) => {
+    const { moved = false, short = null } = bySaga.get(sagaId) ?? {};
+    return { sagaId, moved, ...(short !== null && { refused: outOfStock(short) }) };
+  });
 }
 
 const outOfStock = (sku: string): SagaFailure => ({
@@ -178,17 +202,30 @@ export async function cancelConfirmed(
   return rows.length > 0;
 }
 
-export async function findOrder(sql: Sql, id: string, customerId: string | undefined) {
-  const [row] = await sql<(OrderRow & Timeline)[]>`
-    select o.*, (
-      select coalesce(jsonb_agg(e order by s.create_time, n), '[]')
-      from sagas s cross join lateral jsonb_array_elements(s.events) with ordinality as t(e, n) where s.subject = o.id) as timeline,
-      (select coalesce(jsonb_agg(s.id order by s.create_time), '[]') from sagas s where s.subject = o.id) as saga_ids,
-      concat(o.update_time, ' ', (select max(s.update_time) from sagas s where s.subject = o.id)) as version
-    from orders o where o.id = ${id} and ${customerId === undefined ? sql`true` : sql`o.customer_id = ${customerId}`}`;
-  if (row === undefined) return undefined;
-  const { timeline, sagaIds, version } = row;
-  return { ...toOrder(row), timeline, sagaIds, version };
+/** Resolves to undefined for each id without an order. */
+export async function findOrders(
+  sql: Sql,
+  ids: readonly string[],
+): Promise<readonly (OrderWithTimeline | undefined)[]> {
+  const rows = await sql<(OrderRow & SagasOfOrder)[]>`
+    select o.*, s.sagas, concat(o.update_time, ' ', s.update_time) as version
+    from jsonb_array_elements_text(${sql.json(ids)}) as w(id) join orders o on o.id = w.id::uuid
+    cross join lateral (
+      select max(s.update_time) as update_time,
+        jsonb_agg(jsonb_build_object('id', s.id, 'events', s.events, 'history', s.history) order by s.create_time) as sagas
+      from sagas s where s.subject = o.id) as s`;
+  const found = new Map(rows.map((row) => [row.id, toOrderWithTimeline(row)]));
+  return ids.map((id) => found.get(id));
+}
+
+function toOrderWithTimeline({ sagas, version, ...row }: OrderRow & SagasOfOrder) {
+  const stored = sagas ?? [];
+  return {
+    ...toOrder(row),
+    timeline: stored.flatMap(eventsOf),
+    sagaIds: stored.map(({ id }) => id),
+    version,
+  };
 }
 
 export async function listOrders(
@@ -197,12 +234,20 @@ export async function listOrders(
   after: string | undefined,
   limit: number,
 ): Promise<readonly Order[]> {
-  const rows = await sql<OrderRow[]>`
+  const page = (where: Fragment) => sql`
     select * from orders
-    where ${customerId === undefined ? sql`true` : sql`customer_id = ${customerId}`}
-      and ${status === undefined ? sql`true` : sql`status = ${status}`}
-      and ${after === undefined ? sql`true` : sql`id < ${after}`}
+    where ${where} and ${after === undefined ? sql`true` : sql`id < ${after}`}
     order by id desc limit ${limit}`;
+  const statuses = sql.json(status === undefined ? ORDER_STATUSES : [status]);
+  const rows = await sql<OrderRow[]>`${
+    customerId === undefined
+      ? page(status === undefined ? sql`true` : sql`status = ${status}`)
+      : // A page of each status, which one index has in this order, makes up the page.
+        sql`
+        select o.* from jsonb_array_elements_text(${statuses}) as wanted
+        cross join lateral (${page(sql`customer_id = ${customerId} and status = wanted`)}) o
+        order by id desc limit ${limit}`
+  }`;
   return rows.map(toOrder);
 }
 

@@ -41,10 +41,21 @@ export async function adjustStock(
   return rows.length > 0;
 }
 
-export async function findProducts(sql: Sql, skus: readonly string[]) {
+/** Resolves to the products with one of these SKUs, for each list of them. */
+export async function findProducts(
+  sql: Sql,
+  lists: readonly (readonly string[])[],
+): Promise<readonly (readonly Product[])[]> {
+  const skus = [...new Set(lists.flat())];
   const rows = await sql<ProductRow[]>`
     select * from products where sku in (select jsonb_array_elements_text(${sql.json(skus)}))`;
-  return rows.map(toProduct);
+  const bySku = new Map(rows.map((row) => [row.sku, toProduct(row)]));
+  return lists.map((list) =>
+    list.flatMap((sku) => {
+      const product = bySku.get(sku);
+      return product === undefined ? [] : [product];
+    }),
+  );
 }
 
 export async function listProducts(sql: Sql, after: string | undefined, limit: number) {

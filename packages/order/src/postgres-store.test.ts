@@ -102,6 +102,15 @@ const stock = async (sku: string) =>
   (await sql<{ stock: bigint }[]>`select stock from products where sku = ${sku}`)[0]?.stock;
 const status = async (id: string) => (await store.findOrder(id))?.status;
 
+/** How many rows of these tables this session, and others that have told, have read. */
+async function rowsRead(session: Sql, tables: readonly string[]): Promise<number> {
+  await session`select pg_stat_force_next_flush()`;
+  const [row] = await session<{ read: bigint }[]>`
+    select sum(seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables
+    where relname in (select t from jsonb_array_elements_text(${session.json(tables)}) as t)`;
+  return Number(row?.read);
+}
+
 test("an order is inserted once, together with its saga and its request", async () => {
   const id = uuidv7();
   const same = request(id);
@@ -112,6 +121,116 @@ test("an order is inserted once, together with its saga and its request", async 
   expect(results.filter(Boolean)).toHaveLength(1);
   expect(await sql`select from orders`).toHaveLength(1);
   expect(await sql`select from sagas`).toHaveLength(1);
+});
+
+test("orders placed at once share statements; one that the database refuses fails alone", async () => {
+  const place = (minorUnits: bigint) => {
+    const id = uuidv7();
+    const total = EUR(minorUnits);
+    const order = { id, customerId, items: [], total, paymentId: uuidv7() };
+    return store.insertOrder(request(id), order, placingSaga(order));
+  };
+  expect(await Promise.all(Array.from({ length: 30 }, () => place(1n)))).toEqual(
+    Array(30).fill(true),
+  );
+  // The first alone, and the others together.
+  expect(await sql`select distinct xmin from orders`).toHaveLength(2);
+  const outcomes = await Promise.allSettled([1n, 2n, -1n, 3n].map(place));
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+  ]);
+  expect(await sql`select from orders`).toHaveLength(33);
+  expect(await sql`select from requests`).toHaveLength(33);
+  expect(await sql`select from sagas`).toHaveLength(33);
+});
+
+test("the same requests at several processes at once place each order once and do not deadlock", async () => {
+  const orders = Array.from({ length: 20 }, () => {
+    const id = uuidv7();
+    return { id, customerId, items: [], total: EUR(1n), paymentId: uuidv7() };
+  });
+  const requests = orders.map(({ id }) => request(id));
+  const replicas = Array.from({ length: 4 }, () => postgresStore(sql));
+  const placed = await Promise.all(
+    replicas.flatMap((replica, n) =>
+      // Each replica in another order.
+      orders.map((_, i) => {
+        const index = (i * 7 + n * 5) % orders.length;
+        const order = orders[index] as NewOrder;
+        return replica.insertOrder(requests[index] as RequestRecord, order, placingSaga(order));
+      }),
+    ),
+  );
+  expect(placed.filter(Boolean)).toHaveLength(20);
+  expect(await sql`select from orders`).toHaveLength(20);
+});
+
+test("in a group, results are in the order of the moves, and what is refused leaves the others", async () => {
+  const all = [await placed(4), await placed(9), await placed(2), await placed(3)];
+  const [first, , , last] = all;
+  const stale = { ...(last?.move as Move), fence: 7n };
+  const moves = all.map(({ move }) => (move === last?.move ? stale : move));
+  // The sums are taken by saga: 4, 13, 15 of 10. What is refused is tried again alone.
+  expect(await store.confirmOrders(moves.toReversed())).toEqual([
+    { sagaId: all[3]?.sagaId, moved: false },
+    { sagaId: all[2]?.sagaId, moved: false, refused: expect.anything() },
+    { sagaId: all[1]?.sagaId, moved: false, refused: expect.anything() },
+    { sagaId: first?.sagaId, moved: true },
+  ]);
+  expect(await stock("TEA")).toBe(6n);
+  expect(await store.confirmOrders([moves[2] as Move])).toEqual([
+    { sagaId: all[2]?.sagaId, moved: true },
+  ]);
+});
+
+test.each<[string, (own: OrderStore, move: Move) => Promise<unknown>]>([
+  ["confirming", (own, move) => own.confirmOrders([move])],
+  ["closing", (own, move) => own.closeOrders([move])],
+  ["restocking", (own, move) => own.restockOrders([move])],
+])(
+  "%s reads the rows of its order alone, with a plan of when there were few",
+  async (_, change) => {
+    await sql`update products set stock = 1000000`;
+    const session = connectPostgres(database.url, { max: 1 });
+    await using _end = { [Symbol.asyncDispose]: () => session.end() };
+    const own = postgresStore(session);
+    // Often enough for the plan that is kept.
+    for (let n = 0; n < 10; n++) await change(own, (await placed(1)).move);
+    const many = await Promise.all(Array.from({ length: 300 }, () => placed(1)));
+    const before = await rowsRead(session, ["orders", "sagas"]);
+    await change(own, many[150]?.move as Move);
+    expect((await rowsRead(session, ["orders", "sagas"])) - before).toBeLessThan(30);
+  },
+);
+
+test("a page of a list reads the rows of the page, however many there are", async () => {
+  const mine = uuidv7();
+  await sql`
+    insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
+    select gen_random_uuid(), case n % 2 when 0 then ${mine}::uuid else gen_random_uuid() end,
+      case n % 4 when 0 then 'REJECTED' else 'CONFIRMED' end, '[]', 'EUR', 1, gen_random_uuid()
+    from generate_series(1, 1000) n`;
+  const session = connectPostgres(database.url, { max: 1 });
+  await using _end = { [Symbol.asyncDispose]: () => session.end() };
+  const read = () => rowsRead(session, ["orders"]);
+  const nobody = undefined;
+  for (const [filter, length] of [
+    [{ customerId: nobody, status: undefined }, 10],
+    [{ customerId: nobody, status: "REJECTED" }, 10],
+    [{ customerId: nobody, status: "PENDING" }, 0],
+    [{ customerId: mine, status: undefined }, 10],
+    [{ customerId: mine, status: "REJECTED" }, 10],
+    [{ customerId: mine, status: "PENDING" }, 0],
+  ] as const) {
+    const before = await read();
+    const page = await postgresStore(session).listOrders(filter, undefined, 10);
+    expect(page).toHaveLength(length);
+    // Of a customer's orders, a page of each status.
+    expect((await read()) - before, JSON.stringify(filter)).toBeLessThanOrEqual(2 * length);
+  }
 });
 
 test("confirming takes the stock; an order for more than the stock is refused and changes nothing", async () => {
@@ -314,14 +433,21 @@ test("of concurrent cancellations of a confirmed order one begins; the stock is 
 });
 
 test("orders are listed newest first, by page, customer and status", async () => {
-  const ids: string[] = [];
-  for (let n = 0; n < 5; n++) ids.push((await placed(1)).id);
+  const orders = [];
+  for (let n = 0; n < 5; n++) orders.push(await placed(1));
+  const [one, , another] = orders;
+  for (const order of [one, another]) if (order) await store.confirmOrders([order.move]);
+  const ids = orders.map(({ id }) => id);
   const all = { customerId: undefined, status: undefined };
-  const first = await store.listOrders(all, undefined, 3);
-  const rest = await store.listOrders(all, first.at(-1)?.id, 3);
-  expect([...first, ...rest].map((order) => order.id)).toEqual(ids.toReversed());
+  for (const filter of [all, { ...all, customerId }]) {
+    const first = await store.listOrders(filter, undefined, 3);
+    const rest = await store.listOrders(filter, first.at(-1)?.id, 3);
+    expect([...first, ...rest].map((order) => order.id)).toEqual(ids.toReversed());
+  }
+  const confirmed = await store.listOrders({ customerId, status: "CONFIRMED" }, undefined, 3);
+  expect(confirmed.map(({ id }) => id)).toEqual([another?.id, one?.id]);
   expect(await store.listOrders({ ...all, customerId: uuidv7() }, undefined, 3)).toEqual([]);
-  expect(await store.listOrders({ ...all, status: "CONFIRMED" }, undefined, 3)).toEqual([]);
+  expect(await store.listOrders({ ...all, status: "CANCELLED" }, undefined, 3)).toEqual([]);
 });
 
 test("requests are deleted once their retention is over, oldest first, at most `limit` at once", async () => {

@@ -1,4 +1,5 @@
-import { findRequest, type Sql, sweepRequests } from "@tercet/service";
+import { grouped } from "@tercet/group";
+import { findRequest, isRolledBack, type Sql, sweepRequests } from "@tercet/service";
 import * as orders from "./postgres-orders.ts";
 import * as products from "./postgres-products.ts";
 import * as refunds from "./postgres-refunds.ts";
@@ -9,8 +10,22 @@ export const MIGRATIONS = new URL("../migrations/", import.meta.url);
 
 /** `sql` serves callers; `work` serves sagas and background work, at a lower priority. */
 export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
+  const insertOrder = grouped({
+    run: (placements: readonly orders.Placement[]) => orders.insertOrders(sql, placements),
+    keyOf: ({ request }) => `${request.caller} ${request.requestId}`,
+    isRolledBack,
+  });
+  // Reads, not commits; but what waits is read by one statement just as well.
+  const findOrder = grouped({
+    run: (ids: readonly string[]) => orders.findOrders(sql, ids),
+    isRolledBack,
+  });
+  const findProducts = grouped({
+    run: (lists: readonly (readonly string[])[]) => products.findProducts(sql, lists),
+    isRolledBack,
+  });
   return {
-    insertOrder: (request, order, saga) => orders.insertOrder(sql, request, order, saga),
+    insertOrder: (request, order, saga) => insertOrder({ request, order, saga }),
     confirmOrders: (moves) => orders.confirmOrders(work, moves),
     closeOrders: (moves) => orders.closeOrders(work, moves),
     restockOrders: (moves) => orders.restockOrders(work, moves),
@@ -20,12 +35,15 @@ export function postgresStore(sql: Sql, work: Sql = sql): OrderStore {
       orders.cancelConfirmed(sql, request, orderId, failure, saga),
     findFeed: (name) => refunds.findFeed(work, name),
     recordRefunds: (feed, pageToken, all) => refunds.recordRefunds(work, feed, pageToken, all),
-    findOrder: (id, customerId) => orders.findOrder(sql, id, customerId),
+    async findOrder(id, customerId) {
+      const order = await findOrder(id);
+      return customerId === undefined || order?.customerId === customerId ? order : undefined;
+    },
     listOrders: (filter, after, limit) => orders.listOrders(sql, filter, after, limit),
     listVersions: (ids) => orders.listVersions(work, ids),
     putProduct: (request, product) => products.putProduct(sql, request, product),
     adjustStock: (request, sku, delta) => products.adjustStock(sql, request, sku, delta),
-    findProducts: (skus) => products.findProducts(sql, skus),
+    findProducts,
     listProducts: (after, limit) => products.listProducts(sql, after, limit),
     findRequest: (caller, requestId) => findRequest(sql, caller, requestId),
     sweepRequests: (limit) => sweepRequests(work, limit),

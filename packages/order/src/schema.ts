@@ -52,8 +52,9 @@ export const orders = pgTable(
     updateTime: timeDefaultNow("update_time"),
   },
   (t) => [
-    index("orders_by_customer").on(t.customerId, t.id.desc()),
-    index("orders_by_status").on(t.status, t.id.desc()),
+    // Ascending: new ids go to the end of a key's part, and lists read it backward.
+    index("orders_by_customer").on(t.customerId, t.status, t.id),
+    index("orders_by_status").on(t.status, t.id),
     check(
       "orders_refunded_within_total",
       sql`0 <= ${t.refundedMinorUnits} and ${t.refundedMinorUnits} <= ${t.minorUnits}`,

@@ -2,6 +2,9 @@ import { notFound } from "@tercet/service";
 import { isSettled, type OrderWithTimeline } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
 
+/** Differs from every version. */
+const UNREAD = "";
+
 type WatchDeps = Pick<OrderDeps, "store" | "changes">;
 
 /**
@@ -29,12 +32,21 @@ export async function* watchOrder(
 const hasChanged = (before: OrderWithTimeline, after: OrderWithTimeline): boolean =>
   before.status !== after.status || before.timeline.length !== after.timeline.length;
 
-/** Resolves to the order once it is settled, or as it is when the signal aborts. */
+/**
+ * Resolves to the order once it is settled, or as it is when the signal aborts. `begin` begins the
+ * work on an order that was just placed: its first read then comes after the first change.
+ */
 export async function settledOrder(
   deps: WatchDeps,
   id: string,
   signal: AbortSignal,
+  begin?: () => void,
 ): Promise<OrderWithTimeline> {
+  using subscription = deps.changes.subscribe(id);
+  if (begin !== undefined) {
+    begin();
+    await subscription.changed(UNREAD, signal);
+  }
   let last: OrderWithTimeline | undefined;
   for await (const order of watchOrder(deps, id, undefined, signal)) last = order;
   if (last === undefined) throw notFound("order");

@@ -378,6 +378,13 @@ describe("watching", () => {
       code: "Unauthenticated",
       reason: "UNAUTHENTICATED",
     });
+    // Or it would take from the stock during a later test.
+    participant.behave("works");
+    const placed = await orders();
+    await vi.waitFor(
+      async () => expect((await placed.getOrder({ orderId })).status).toBe(OrderStatus.CONFIRMED),
+      { timeout: 15_000, interval: 50 },
+    );
   });
 
   test("a settled order is sent once", async () => {

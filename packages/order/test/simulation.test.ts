@@ -24,6 +24,8 @@ const SIGHTS = [
   "NEEDS_ATTENTION",
   "write fenced",
   "taken over from a worker that is gone",
+  "taken back by the next life of its instance",
+  "two living workers with one instance",
   "taken up again by its own worker",
   "compensated for the customer",
   "confirmed order cancelled",
@@ -39,6 +41,9 @@ const SIGHTS = [
   "tombstone",
   "late charge refused",
   "charge abandoned",
+  "moves applied in a group",
+  "group rolled back",
+  "stock refused in a group",
 ];
 
 test("nothing is lost, doubled or torn in any world", async () => {
@@ -59,13 +64,15 @@ describe.skipIf(replayed !== undefined)("the simulator", () => {
     "undo registered after the step": "I1",
     "missing fence": "I7",
     "take-over keeps the fence": "I7",
-    "charge without key": "I1",
+    "taking back keeps the fence": "I7",
+    "charge without key": "I2",
     "lost tombstone": "I1",
     "refund marked done before the money moved": "I1",
     "order written without its saga": "I8",
     "refund without key": "I2",
     "stock returned without its saga": "stock",
     "stock kept by a resolution": "stock",
+    "stock refused for the neighbours' sake": "stock",
   };
 
   test.each(DEFECTS)("sees the defect: %s", async (defect) => {

@@ -16,16 +16,37 @@ import {
   UnknownPaymentError,
 } from "./store.ts";
 
-export async function openPayment(sql: Sql, id: string, charge: Charge): Promise<Change> {
-  const { orderId, customerId, amount, fingerprint } = charge;
-  const opened = await sql<Row[]>`
+/** A new payment. */
+export interface Opening {
+  readonly id: string;
+  readonly charge: Charge;
+}
+
+/** Of payments with different ids; returns undefined for each that exists. */
+export async function insertPayments(
+  sql: Sql,
+  openings: readonly Opening[],
+): Promise<readonly (Payment | undefined)[]> {
+  const given = openings.map(({ id, charge: { amount, ...charge } }) => ({
+    id,
+    ...charge,
+    currencyCode: amount.currencyCode,
+    minorUnits: amount.minorUnits.toString(),
+  }));
+  const rows = await sql<Row[]>`
     insert into payments (id, status, order_id, customer_id, currency_code, minor_units,
       fingerprint, open_work, events)
-    values (${id}, 'PENDING', ${orderId}, ${customerId}, ${amount.currencyCode},
-      ${String(amount.minorUnits)}, ${fingerprint}, 1, ${event(sql, "CHARGE_REQUESTED", "")})
+    select g.id, 'PENDING', g."orderId", g."customerId", g."currencyCode", g."minorUnits",
+      g.fingerprint, 1, ${event(sql, "CHARGE_REQUESTED", "")}
+    from jsonb_to_recordset(${sql.json(given)}) as g(id uuid, "orderId" uuid, "customerId" uuid,
+      "currencyCode" text, "minorUnits" bigint, fingerprint text)
     on conflict (id) do nothing
     returning *`;
-  if (opened[0] !== undefined) return { payment: toPayment(opened[0]), changed: true };
+  return inOrder(openings, rows);
+}
+
+/** A PENDING payment counts as attempted now. */
+export async function reopenPayment(sql: Sql, id: string): Promise<Change> {
   const attempted = await sql<Row[]>`
     update payments set attempt_time = now(), charge_time = now()
     where id = ${id} and status = 'PENDING'
@@ -33,22 +54,50 @@ export async function openPayment(sql: Sql, id: string, charge: Charge): Promise
   return { ...(await changeOf(sql, id, attempted)), changed: false };
 }
 
-export async function settle(sql: Sql, id: string, outcome: ChargeOutcome): Promise<Change> {
-  const approved = outcome.outcome === "approved";
-  const settled = approved
-    ? event(sql, "CHARGE_SUCCEEDED", outcome.reference)
-    : event(sql, "CHARGE_DECLINED", outcome.reason);
+/** The outcome of a payment's charge. */
+export interface Settlement {
+  readonly id: string;
+  readonly outcome: ChargeOutcome;
+}
+
+/** Of payments with different ids; returns undefined for each that is not PENDING. */
+export async function settlePayments(
+  sql: Sql,
+  settlements: readonly Settlement[],
+): Promise<readonly (Payment | undefined)[]> {
+  const given = settlements.map(({ id, outcome }) => {
+    const change = { id, from: "PENDING", status: settledStatus(outcome) };
+    return outcome.outcome === "approved"
+      ? { ...change, type: "CHARGE_SUCCEEDED", reference: outcome.reference }
+      : { ...change, type: "CHARGE_DECLINED", reason: outcome.reason };
+  });
+  // With the status in the statement's text, a plan may look for all payments in it (ADR 0107).
   const rows = await sql<Row[]>`
-    update payments set
-      status = ${settledStatus(outcome)},
-      provider_reference = ${approved ? outcome.reference : null},
-      decline_reason = ${approved ? null : outcome.reason},
-      open_work = open_work - 1,
-      events = events || ${settled},
+    update payments p set
+      status = g.status,
+      provider_reference = g.reference,
+      decline_reason = g.reason,
+      open_work = p.open_work - 1,
+      events = p.events || jsonb_build_array(jsonb_build_object(
+        'time', now(), 'type', g.type, 'detail', coalesce(g.reference, g.reason))),
       update_time = now()
-    where id = ${id} and status = 'PENDING'
-    returning *`;
-  return changeOf(sql, id, rows);
+    from jsonb_to_recordset(${sql.json(given)})
+      as g(id uuid, "from" text, status text, type text, reference text, reason text)
+    where p.id = g.id and p.status = g."from"
+    returning p.*`;
+  return inOrder(settlements, rows);
+}
+
+/** The payments of these rows, in the order in which they were asked for. */
+function inOrder(
+  asked: readonly { readonly id: string }[],
+  rows: readonly Row[],
+): readonly (Payment | undefined)[] {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return asked.map(({ id }) => {
+    const row = byId.get(id);
+    return row && toPayment(row);
+  });
 }
 
 export async function abandon(sql: Sql, id: string, idleMs: number): Promise<Change> {
@@ -191,12 +240,17 @@ export async function watchedSince(sql: Sql, ageMs: number, limit: number): Prom
   return rows.map(toPayment);
 }
 
-/** The row that a conditional statement changed, or else the row as it is. */
-async function changeOf(sql: Sql, id: string, rows: readonly Row[]): Promise<Change> {
-  if (rows[0] !== undefined) return { payment: toPayment(rows[0]), changed: true };
+/** The payment as it is, which a conditional statement did not change. */
+export async function unchanged(sql: Sql, id: string): Promise<Change> {
   const payment = await getPayment(sql, id);
   if (payment === undefined) throw new UnknownPaymentError(id);
   return { payment, changed: false };
+}
+
+/** The row that a conditional statement changed, or else the row as it is. */
+async function changeOf(sql: Sql, id: string, rows: readonly Row[]): Promise<Change> {
+  if (rows[0] !== undefined) return { payment: toPayment(rows[0]), changed: true };
+  return await unchanged(sql, id);
 }
 
 const ago = (sql: Sql, ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;

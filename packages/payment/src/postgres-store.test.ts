@@ -5,6 +5,8 @@ import { openPaymentStore } from "./connect-store.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { atomicityContract, functionalContract, ownershipContract } from "./store.contract.ts";
 
+const EUR1 = { currencyCode: "EUR", minorUnits: 1n };
+
 describe("the PostgreSQL store", async () => {
   const database = await testDatabase(MIGRATIONS);
   afterAll(() => database[Symbol.asyncDispose]());
@@ -14,6 +16,64 @@ describe("the PostgreSQL store", async () => {
   ownershipContract((systemId) =>
     openPaymentStore(database.url, systemId === undefined ? {} : { systemId }),
   );
+
+  test("charges at once share statements; one that the database refuses fails alone", async () => {
+    await using store = await open();
+    const sql = connectPostgres(database.url, { max: 1 });
+    await using _end = { [Symbol.asyncDispose]: async () => sql.end() };
+    const orderId = crypto.randomUUID();
+    const charge = (minorUnits: bigint) => ({
+      id: crypto.randomUUID(),
+      charge: {
+        orderId,
+        customerId: crypto.randomUUID(),
+        amount: { currencyCode: "EUR", minorUnits },
+        fingerprint: "f",
+      },
+    });
+    const good = Array.from({ length: 20 }, () => charge(1n));
+    // It violates `positive_amount`.
+    const all = [...good.slice(0, 10), charge(0n), ...good.slice(10)];
+    const opened = await Promise.allSettled(all.map(({ id, charge }) => store.open(id, charge)));
+    expect(opened.filter(({ status }) => status === "rejected")).toHaveLength(1);
+    const again = await Promise.all(good.map(({ id, charge }) => store.open(id, charge)));
+    expect(again.filter(({ changed }) => changed)).toHaveLength(0);
+    const approved = { outcome: "approved", reference: "r", amount: EUR1 } as const;
+    const settled = await Promise.all(good.map(({ id }) => store.settle(id, approved)));
+    expect(settled.map(({ payment, changed }) => [payment.id, payment.status, changed])).toEqual(
+      good.map(({ id }) => [id, "SUCCEEDED", true]),
+    );
+    // The first alone, and the others together.
+    expect(await sql`select distinct xmin from payments where order_id = ${orderId}`).toHaveLength(
+      2,
+    );
+    const repeated = await store.settle(good[0]?.id ?? "", approved);
+    expect([repeated.changed, repeated.payment.status]).toEqual([false, "SUCCEEDED"]);
+  });
+
+  test("settling reads the payment alone, with a plan of when there were few", async () => {
+    await using empty = await testDatabase(MIGRATIONS);
+    const sql = connectPostgres(empty.url, { max: 1 });
+    await using store = postgresStore(sql);
+    const insert = async (count: number) =>
+      await sql<{ id: string }[]>`
+        insert into payments (id, status, order_id, customer_id, currency_code, minor_units, fingerprint, open_work)
+        select gen_random_uuid(), 'PENDING', gen_random_uuid(), gen_random_uuid(), 'EUR', 1, 'f', 1
+        from generate_series(1, ${count}::int) returning id`;
+    const approved = { outcome: "approved", reference: "r", amount: EUR1 } as const;
+    // Often enough for the plan that is kept.
+    for (const { id } of await insert(10)) await store.settle(id, approved);
+    const [last] = await insert(1_000);
+    const read = async () => {
+      await sql`select pg_stat_force_next_flush()`;
+      const [row] = await sql<{ read: bigint }[]>`
+        select (seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables where relname = 'payments'`;
+      return Number(row?.read);
+    };
+    const before = await read();
+    expect((await store.settle(last?.id ?? "", approved)).changed).toBe(true);
+    expect((await read()) - before).toBeLessThan(10);
+  });
 
   test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });

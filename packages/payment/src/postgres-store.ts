@@ -1,4 +1,5 @@
-import { findSystem, pingPostgres, type Sql } from "@tercet/service";
+import { grouped } from "@tercet/group";
+import { findSystem, isRolledBack, pingPostgres, type Sql } from "@tercet/service";
 import * as payments from "./postgres-payments.ts";
 import type { PaymentStore } from "./store.ts";
 
@@ -11,9 +12,26 @@ export const MIGRATIONS = new URL("../migrations/", import.meta.url);
 export function postgresStore(sql: Sql): PaymentStore {
   // What must be recorded once the provider has been asked does not queue behind new calls.
   const work = sql.priority("work");
+  const keyOf = ({ id }: { readonly id: string }) => id;
+  const insert = grouped({
+    run: (openings: readonly payments.Opening[]) => payments.insertPayments(sql, openings),
+    keyOf,
+    isRolledBack,
+  });
+  const settle = grouped({
+    run: (all: readonly payments.Settlement[]) => payments.settlePayments(work, all),
+    keyOf,
+    isRolledBack,
+  });
   return {
-    open: (id, charge) => payments.openPayment(sql, id, charge),
-    settle: (id, outcome) => payments.settle(work, id, outcome),
+    async open(id, charge) {
+      const payment = await insert({ id, charge });
+      return payment ? { payment, changed: true } : await payments.reopenPayment(sql, id);
+    },
+    async settle(id, outcome) {
+      const payment = await settle({ id, outcome });
+      return payment ? { payment, changed: true } : await payments.unchanged(work, id);
+    },
     abandon: (id, idleMs) => payments.abandon(work, id, idleMs),
     void: (id, reason) => payments.voidPayment(sql, id, reason),
     recordLateCharge: (id, reference, refund) =>

@@ -76,9 +76,14 @@ export const payments = pgTable(
     updateTime: time("update_time"),
   },
   (t) => [
-    index("payments_newest").on(t.createTime.desc(), t.id.desc()),
+    // Ascending: new payments go to the end of a key's part, and lists read it backward.
+    index("payments_newest").on(t.createTime.asc().nullsFirst(), t.id.asc().nullsFirst()),
     index("payments_of_order").on(t.orderId),
-    index("payments_of_customer").on(t.customerId, t.createTime.desc(), t.id.desc()),
+    index("payments_of_customer").on(
+      t.customerId,
+      t.createTime.asc().nullsFirst(),
+      t.id.asc().nullsFirst(),
+    ),
     // Only unfinished payments: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
     index("payments_watched").on(t.attemptTime).where(sql`watched`),

@@ -9,6 +9,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or as soon as the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Calls `run` after `ms`, unless the function that it returns is called before. */
+  after(ms: number, run: () => void): () => void;
   /** In [0, 1). */
   random(): number;
 }
@@ -16,5 +18,9 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   sleep: (ms, signal) => sleep(ms, undefined, { signal, ref: false }).catch(() => {}),
+  after(ms, run) {
+    const timeout = setTimeout(run, ms);
+    return () => clearTimeout(timeout);
+  },
   random: Math.random,
 };

@@ -3,11 +3,11 @@ import type { SagaAction } from "./saga.ts";
 /** What `createSagaEngine` uses where its options say nothing. */
 export const DEFAULTS = {
   /** A worker not seen for this long loses its sagas to others. */
-  leaseMs: 5_000,
+  leaseMs: 2_000,
   /** How often a worker is seen; at most a quarter of the lease. */
-  heartbeatMs: 1_000,
+  heartbeatMs: 500,
   /** How often a worker looks for due sagas. A take-over takes at most the lease and one poll. */
-  pollMs: 500,
+  pollMs: 250,
   /** For one attempt of a remote step. */
   stepTimeoutMs: 5_000,
   /** Sagas that one worker holds at once. */

@@ -28,9 +28,10 @@ export interface UndoCall<Input> extends StepCall<Input> {
 
 /**
  * Applies moves, together with what the step changes in the business's own tables, in one
- * statement: see `moveRows` and `advance`. Returns one result per move; a refused move does not
- * stop the others. It takes a set, although the engine sends one move today, so that moves can be
- * committed in groups.
+ * statement: see `moveRows` and `advance`. Returns one result per move, in their order; a refused
+ * move does not stop the others. The engine sends in one call what waited while the last one was
+ * in flight, each saga once, sorted by saga. A move that is refused among others is sent again
+ * alone before it counts as refused.
  */
 export type ApplyMoves = (moves: readonly Move[]) => Promise<readonly MoveResult[]>;
 

@@ -9,6 +9,7 @@ import {
   type HeldSaga,
   isOpen,
   type Move,
+  type MoveResult,
   type NewEvent,
   type OpenState,
   type SagaAction,
@@ -24,6 +25,10 @@ export interface DriveContext extends AttemptContext {
   readonly store: SagaStore;
   readonly observer: SagaObserver;
   readonly tracer: SagaTracer;
+  /** The store's own statement. */
+  readonly move: ApplyMoves;
+  /** Applies one move, in a group with others that wait. */
+  readonly applyMove: (apply: ApplyMoves, move: Move) => Promise<MoveResult>;
   /** The saga begins here: no one else has worked on it. */
   readonly isNew: boolean;
   /** Called when the saga was released, due again after `delayMs`. */
@@ -129,7 +134,7 @@ class Drive {
     if (step.kind === "local") return this.#local(progress, "RUN", step.run);
     // Compensation begins with the stored step: one with an undo is stored before it is called.
     if (step.undo !== undefined && progress.storedStep !== step.name)
-      return (await this.#apply(this.#sagaOnly, progress, { state: "RUNNING" })).progress;
+      return (await this.#apply(this.#context.move, progress, { state: "RUNNING" })).progress;
     return this.#remote(progress, "RUN", (signal) =>
       step.run({ ...this.#call(progress, "RUN"), input, signal }),
     );
@@ -204,7 +209,7 @@ class Drive {
     const { saga } = progress;
     const step = this.#following(saga.step, action);
     if (step !== undefined) return { ...progress, saga: { ...saga, step, attempt: 0 } };
-    const apply = action === "RUN" ? this.#sagaOnly : this.#definition.syncSubject;
+    const apply = action === "RUN" ? this.#context.move : this.#definition.syncSubject;
     return (await this.#apply(apply, progress, { state: ENDED[action], attempt: 0 })).progress;
   }
 
@@ -248,7 +253,7 @@ class Drive {
     if (defect && failures >= DEFECT_ATTEMPTS) return this.#park(withEvent(progress, event), error);
     const direction = this.#definition.recovery === "forward" ? "UNDO" : action;
     const delayMs = backoffMs(BACKOFF[direction], failures, clock.random);
-    const { moved } = await this.#apply(this.#sagaOnly, progress, {
+    const { moved } = await this.#apply(this.#context.move, progress, {
       state: saga.state,
       attempt: failures,
       lastError: messageOf(error),
@@ -297,9 +302,9 @@ class Drive {
   async #apply(apply: ApplyMoves, progress: Progress, target: Target): Promise<Applied> {
     const { saga } = progress;
     const move = this.#toMove(progress, target);
-    const [result] = await apply([move]);
-    if (result?.refused !== undefined) return { moved: false, refused: result.refused };
-    if (result?.moved !== true) {
+    const result = await this.#context.applyMove(apply, move);
+    if (result.refused !== undefined) return { moved: false, refused: result.refused };
+    if (!result.moved) {
       this.#context.observer.onFenced?.(saga);
       return { moved: false };
     }
@@ -334,8 +339,6 @@ class Drive {
       },
     );
   }
-
-  readonly #sagaOnly: ApplyMoves = (moves) => this.#context.store.move(moves);
 
   #call({ saga, first }: Progress, action: SagaAction) {
     const { id, subject, fairnessKey, step, attempt } = saga;

@@ -1,14 +1,24 @@
 import { hostname } from "node:os";
+import { grouped } from "@tercet/group";
 import { v7 as uuidv7 } from "uuid";
 import { type Clock, systemClock } from "./clock.ts";
 import { DEFAULTS } from "./defaults.ts";
-import { type AnySaga, type Position, positionsOf, type SagaDefinition } from "./definition.ts";
+import {
+  type AnySaga,
+  type ApplyMoves,
+  type Position,
+  positionsOf,
+  type SagaDefinition,
+} from "./definition.ts";
 import { type DriveContext, drive } from "./drive.ts";
 import type { NewSaga } from "./moves.ts";
 import type { SagaObserver } from "./observer.ts";
-import type { HeldSaga } from "./saga.ts";
+import type { HeldSaga, Move, MoveResult } from "./saga.ts";
 import type { SagaStore, Worker } from "./store.ts";
 import { type Acquisition, noTracer, type SagaTracer } from "./tracer.ts";
+
+/** The part of its lease after which a worker that was not seen does not trust others' leases. */
+const UNSEEN = 0.75;
 
 /** Every time is in milliseconds, and like each limit explained in DEFAULTS. */
 export interface EngineOptions {
@@ -19,6 +29,12 @@ export interface EngineOptions {
   readonly clock?: Clock;
   /** For people; host and process by default. */
   readonly workerName?: string;
+  /**
+   * Names this process over its restarts, and no other: a host and port, a pod. When it starts it
+   * takes back at once what its earlier life held. None by default: then it waits for the lease of
+   * its earlier life, like any other worker.
+   */
+  readonly instance?: string | undefined;
   readonly leaseMs?: number;
   /** Must be well below the lease, or living workers lose their sagas. */
   readonly heartbeatMs?: number;
@@ -72,11 +88,17 @@ class Engine implements SagaEngine {
   readonly #atLimit = new Set<string>();
   /** What it worked on when the database failed: still ours in the database, but not driven. */
   readonly #orphaned = new Set<string>();
+  /** By the statement that they share. */
+  readonly #groups = new WeakMap<ApplyMoves, (move: Move) => Promise<MoveResult>>();
   readonly #stopping = new AbortController();
   readonly #abandon = new AbortController();
   #wake = new AbortController();
   #loops: Promise<unknown> = Promise.resolve();
   #started = false;
+  /** When the database last recorded that this worker lives. */
+  #seenAt = 0;
+  /** Until when it takes nothing over from other workers. */
+  #sparingUntil = 0;
 
   constructor(options: EngineOptions) {
     const leaseMs = options.leaseMs ?? DEFAULTS.leaseMs;
@@ -85,11 +107,13 @@ class Engine implements SagaEngine {
       tracer: noTracer,
       clock: systemClock,
       workerName: `${hostname()}:${process.pid}`,
+      instance: undefined,
       ...DEFAULTS,
       heartbeatMs: Math.min(DEFAULTS.heartbeatMs, leaseMs / 4),
       ...options,
     };
-    this.worker = { id: uuidv7(), name: this.#options.workerName };
+    const { workerName, instance = null } = this.#options;
+    this.worker = { id: uuidv7(), name: workerName, instance };
     this.#definitions = new Map(
       options.definitions.map((definition) => [definitionKey(definition), definition]),
     );
@@ -99,8 +123,9 @@ class Engine implements SagaEngine {
 
   async start(): Promise<void> {
     // Other workers must see that this one lives before it holds its first saga.
-    await this.#options.store.heartbeat(this.worker);
+    await this.#options.store.register(this.worker);
     this.#started = true;
+    this.#seenAt = this.#options.clock.now();
     this.#loops = Promise.all([this.#heartbeats(), this.#polls()]);
   }
 
@@ -168,6 +193,24 @@ class Engine implements SagaEngine {
     if (this.#started) await store.release(this.worker).catch(this.#report);
   }
 
+  readonly #move: ApplyMoves = (moves) => this.#options.store.move(moves);
+
+  readonly #applyMove = (apply: ApplyMoves, move: Move): Promise<MoveResult> => {
+    const { store, clock } = this.#options;
+    let group = this.#groups.get(apply);
+    if (group === undefined) {
+      group = grouped({
+        run: apply,
+        keyOf: ({ sagaId }) => sagaId,
+        isRolledBack: (error) => store.isRolledBack(error),
+        depends: ({ refused }) => refused !== undefined,
+        after: (ms, run) => clock.after(ms, run),
+      });
+      this.#groups.set(apply, group);
+    }
+    return group(move);
+  };
+
   readonly #report = (error: unknown): void => this.#options.observer.onEngineError?.(error);
 
   #hasRoom(fairnessKey: string): boolean {
@@ -195,8 +238,25 @@ class Engine implements SagaEngine {
     const { clock, store, heartbeatMs } = this.#options;
     while (!this.#stopping.signal.aborted) {
       await clock.sleep(heartbeatMs, this.#stopping.signal);
-      await store.heartbeat(this.worker).catch(this.#report);
+      await store.heartbeat(this.worker).then(this.#seen, this.#report);
     }
+  }
+
+  readonly #seen = (): void => {
+    const { clock, leaseMs } = this.#options;
+    if (this.#isUnseen()) this.#sparingUntil = clock.now() + leaseMs;
+    this.#seenAt = clock.now();
+  };
+
+  /** Whether the database or this machine has stood still, so that others may seem dead too. */
+  #isUnseen(): boolean {
+    const { clock, leaseMs } = this.#options;
+    return clock.now() - this.#seenAt > UNSEEN * leaseMs;
+  }
+
+  /** A worker that was unseen itself gives the others a lease to be seen again. */
+  #isSparing(): boolean {
+    return this.#isUnseen() || this.#options.clock.now() < this.#sparingUntil;
   }
 
   async #polls(): Promise<void> {
@@ -220,6 +280,7 @@ class Engine implements SagaEngine {
       limitPerKey: maxHeldPerKey,
       heldByKey: this.#heldByKey,
       leaseMs,
+      sparing: this.#isSparing(),
       known: this.#known,
       held,
       orphaned,
@@ -244,6 +305,8 @@ class Engine implements SagaEngine {
       clock,
       observer,
       tracer,
+      move: this.#move,
+      applyMove: this.#applyMove,
       stopping: this.#abandon.signal,
       stepTimeoutMs,
       isNew: acquisition.isNew,

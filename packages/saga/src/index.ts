@@ -20,10 +20,12 @@ export {
   TerminalError,
   UnknownOutcomeError,
 } from "./errors.ts";
+export { eventsOf, type StoredEvents } from "./history.ts";
 export { type Author, compensateNow, resolveNow, retryNow } from "./interventions.ts";
 export {
   advance,
   beginSaga,
+  beginSagas,
   type Fragment,
   moveRows,
   type NewSaga,

@@ -3,7 +3,7 @@ import { type AnySaga, initial } from "./definition.ts";
 import { compensateNow, resolveNow, retryNow } from "./interventions.ts";
 import type { OpenState, SagaState } from "./saga.ts";
 
-const author = { worker: { id: "w", name: "host:1" }, principal: "olivia" };
+const author = { worker: { id: "w", name: "host:1", instance: null }, principal: "olivia" };
 const failure = { reason: "CANCELLED", message: "no longer wanted" };
 
 const saga = (state: SagaState, resumeState: OpenState | null = null) => ({

@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { encodeEvents } from "./history.ts";
 import type { HeldSaga, Move, MoveEvent } from "./saga.ts";
 
 /** The service's client: int8 is bigint, columns are camelCase in rows. */
@@ -16,11 +17,15 @@ export type Fragment = ReturnType<SagaSql>;
  *     select saga_id from moved
  */
 export function moveRows(sql: SagaSql, moves: readonly Move[]): Fragment {
-  const rows = moves.map((move) => ({ ...move, fence: move.fence.toString() }));
+  const rows = moves.map(({ events, fence, ...move }) => ({
+    ...move,
+    fence: fence.toString(),
+    events: encodeEvents(events),
+  }));
   return sql`
     select * from jsonb_to_recordset(${sql.json(rows as never)}) as m(
       "sagaId" uuid, fence bigint, "from" text, state text, step text, attempt int, "resumeState" text, failure jsonb, "lastError" text,
-      resolution jsonb, events jsonb, "delayMs" bigint, release boolean, "budgetMs" bigint, "bumpFence" boolean)`;
+      resolution jsonb, events text, "delayMs" bigint, release boolean, "budgetMs" bigint, "bumpFence" boolean)`;
 }
 
 /**
@@ -40,9 +45,7 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),
       resolution = coalesce(nullif(m.resolution, 'null') || jsonb_build_object('time', now()), s.resolution),
-      events = s.events || (
-        select coalesce(jsonb_agg((e - 'agoMs') || jsonb_build_object('time', now() - (e ->> 'agoMs')::float * interval '1 millisecond') order by n), '[]')
-        from jsonb_array_elements(m.events) with ordinality as t(e, n)),
+      history = case m.events when '' then s.history else s.history || ${historyLine(sql, sql`m.events`)} end,
       deadline_at = case when m."budgetMs" is null then s.deadline_at else now() + m."budgetMs" * interval '1 millisecond' end,
       next_run_at = now() + m."delayMs" * interval '1 millisecond',
       owner = case when m.release then null else s.owner end,
@@ -53,6 +56,10 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
     returning s.id as saga_id, s.subject, s.state, s.failure`;
 }
 
+/** A line of a saga's history: see `StoredEvents`. */
+export const historyLine = (sql: SagaSql, events: Fragment): Fragment =>
+  sql`'[' || (extract(epoch from now()) * 1000)::bigint || ',' || ${events} || e']\\n'`;
+
 /** A saga that is not stored yet. */
 export interface NewSaga extends HeldSaga {
   /** Null when this process has no room for it: the next worker that has claims it. */
@@ -62,16 +69,24 @@ export interface NewSaga extends HeldSaga {
 }
 
 /**
- * Returns the insert that begins a saga if `source` has a row: the subject's row, written by the
- * same statement.
+ * Returns the insert that begins those sagas whose subject is an `id` in `source`: the subjects'
+ * rows, written by the same statement.
  */
-export function beginSaga(sql: SagaSql, saga: NewSaga, source: Fragment): Fragment {
-  const { agoMs: _, ...event } = saga.event;
+export function beginSagas(sql: SagaSql, sagas: readonly NewSaga[], source: Fragment): Fragment {
+  const rows = sagas.map(({ event, overdue: _, fence, ...saga }) => ({
+    ...saga,
+    fence: fence.toString(),
+    event: encodeEvents([event]),
+  }));
   return sql`
-    insert into sagas (id, kind, version, subject, state, step, input, fairness_key, origin, owner, fence, deadline_at, events)
-    select ${saga.id}::uuid, ${saga.kind}, ${saga.version}::int, ${saga.subject}::uuid, ${saga.state}, ${saga.step}, ${sql.json(saga.input as never)}::jsonb,
-      ${saga.fairnessKey}, ${sql.json(saga.origin as never)}::jsonb,
-      ${saga.owner}::uuid, ${saga.fence.toString()}::bigint, now() + ${saga.deadlineMs}::float * interval '1 millisecond',
-      jsonb_build_array(${sql.json(event as never)}::jsonb || jsonb_build_object('time', now()))
-    from ${source}`;
+    insert into sagas (id, kind, version, subject, state, step, input, fairness_key, origin, owner, fence, deadline_at, history)
+    select b.id, b.kind, b.version, b.subject, b.state, b.step, b.input, b."fairnessKey", b.origin, b.owner, b.fence,
+      now() + b."deadlineMs" * interval '1 millisecond', ${historyLine(sql, sql`b.event`)}
+    from jsonb_to_recordset(${sql.json(rows as never)}) as b(id uuid, kind text, version int, subject uuid, state text, step text, input jsonb,
+      "fairnessKey" text, origin jsonb, owner uuid, fence bigint, "deadlineMs" float, event text)
+    join ${source} as subjects on subjects.id = b.subject`;
 }
+
+/** The same for one saga. */
+export const beginSaga = (sql: SagaSql, saga: NewSaga, source: Fragment): Fragment =>
+  beginSagas(sql, [saga], source);

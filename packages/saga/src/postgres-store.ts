@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { advance, moveRows, type SagaSql } from "./moves.ts";
+import { advance, type Fragment, historyLine, moveRows, type SagaSql } from "./moves.ts";
 import type { Move, MoveResult } from "./saga.ts";
 import type { Claim, ClaimedSaga, SagaStore, Worker } from "./store.ts";
 
@@ -17,34 +17,40 @@ const FORGET_WORKER = "1 hour";
  */
 export function postgresSagaStore(sql: SagaSql, lease: SagaSql = sql): SagaStore {
   return {
+    register: (worker) => register(lease, worker),
     heartbeat: (worker) => heartbeat(lease, worker),
     claimDue: (claim) => claimDue(sql, claim),
     move: (moves) => moveSagas(sql, moves),
     isDefect,
+    isRolledBack,
     release: (worker) => releaseSagas(sql, worker),
   };
 }
 
-async function heartbeat(sql: SagaSql, { id, name }: Worker): Promise<void> {
+async function register(sql: SagaSql, worker: Worker): Promise<void> {
+  const { id, instance } = worker;
+  await sql`
+    with earlier as (delete from workers where instance = ${instance} and id <> ${id})
+    ${seen(sql, worker)}`;
+}
+
+async function heartbeat(sql: SagaSql, worker: Worker): Promise<void> {
   await sql`
     with forgotten as (delete from workers where seen_at < now() - ${FORGET_WORKER}::interval)
-    insert into workers (id, name, seen_at) values (${id}, ${name}, now())
-    on conflict (id) do update set seen_at = excluded.seen_at`;
+    ${seen(sql, worker)}`;
 }
+
+const seen = (sql: SagaSql, { id, name, instance }: Worker) => sql`
+    insert into workers (id, name, instance, seen_at) values (${id}, ${name}, ${instance}, now())
+    on conflict (id) do update set seen_at = excluded.seen_at`;
 
 async function claimDue(
   sql: SagaSql,
-  { worker, limit, limitPerKey, heldByKey, leaseMs, known, held, orphaned }: Claim,
+  { worker, limit, limitPerKey, heldByKey, leaseMs, sparing, known, held, orphaned }: Claim,
 ): Promise<readonly ClaimedSaga[]> {
-  const started = {
-    step: "",
-    action: "RUN",
-    outcome: "STARTED",
-    attempt: 0,
-    durationMs: 0,
-    message: "taken over",
-    worker: worker.name,
-  };
+  const takenOver: Fragment = sql`
+    to_json(${worker.name}::text) || ',[0,' || to_json(s.step) || ',0,' || json_build_object('outcome', 'STARTED', 'message', 'taken over',
+      'attempt', s.attempt + 1, 'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end) || ']'`;
   const keys = [...heldByKey].map(([key, sagas]) => ({ key, sagas }));
   // Evaluated twice: a saga may change between the ranking and its lock.
   const claimable = sql`
@@ -54,7 +60,7 @@ async function claimDue(
         when s.owner = ${worker.id} then s.id not in (select h::uuid from jsonb_array_elements_text(${sql.json(held as never)}) as h)
           and (s.id in (select o::uuid from jsonb_array_elements_text(${sql.json(orphaned as never)}) as o)
             or s.update_time < now() - ${leaseMs}::float * interval '1 millisecond')
-        else not exists (select from workers w where w.id = s.owner and w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond')
+        else not exists (select from workers w where w.id = s.owner and (${sparing}::boolean or w.seen_at > now() - ${leaseMs}::float * interval '1 millisecond'))
       end`;
   return sql<ClaimedSaga[]>`
     with held as (select key, sagas from jsonb_to_recordset(${sql.json(keys)}) as h(key text, sagas int)),
@@ -82,10 +88,7 @@ async function claimDue(
       owner = ${worker.id},
       fence = s.fence + 1,
       update_time = now(),
-      events = case when due.taken_over
-        then s.events || jsonb_build_array(${sql.json(started)}::jsonb || jsonb_build_object('time', now(), 'step', s.step, 'attempt', s.attempt + 1,
-          'action', case s.state when 'RUNNING' then 'RUN' else 'UNDO' end))
-        else s.events end
+      history = case when due.taken_over then s.history || ${historyLine(sql, takenOver)} else s.history end
     from due where s.id = due.id
     returning s.id, s.kind, s.version, s.subject, s.input, s.fairness_key, s.state, s.step, s.attempt, s.failure, s.last_error, s.origin, s.fence,
       s.deadline_at <= now() as overdue, due.taken_over`;
@@ -112,6 +115,12 @@ const DEFECT_SQLSTATE = /^(22|23|42|P0)/;
 
 const isDefect = (error: unknown): boolean =>
   error instanceof postgres.PostgresError && DEFECT_SQLSTATE.test(error.code);
+
+/** After a fatal error the server closes the connection, perhaps after it has committed. */
+const isRolledBack = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError &&
+  error.severity !== "FATAL" &&
+  error.severity !== "PANIC";
 
 /** Returns one result per move, given the rows of those that moved. */
 export function toResults(

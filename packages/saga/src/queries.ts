@@ -1,5 +1,6 @@
 import { LATE } from "./defaults.ts";
 import { type AnySaga, positionsOf } from "./definition.ts";
+import { eventsOf, type StoredEvents } from "./history.ts";
 import type { SagaSql } from "./moves.ts";
 import type { SagaRecord, SagaState } from "./saga.ts";
 
@@ -29,6 +30,14 @@ export interface Lateness {
   readonly afterMs?: number | undefined;
 }
 
+/** A row, whose events are in the stored form. */
+type Stored<Saga> = Omit<Saga, "events"> & StoredEvents;
+
+const withEvents = <Row extends StoredEvents>({ events, history, ...row }: Row) => ({
+  ...row,
+  events: eventsOf({ events, history }),
+});
+
 const age = (sql: SagaSql) =>
   sql`(case when s.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED') then s.update_time else now() end - s.create_time)`;
 
@@ -53,8 +62,8 @@ export async function findSaga(
   id: string,
   lateness: Lateness,
 ): Promise<SagaView | undefined> {
-  const [saga] = await sql<SagaView[]>`${selectViews(sql, lateness)} where s.id = ${id}`;
-  return saga;
+  const [row] = await sql<Stored<SagaView>[]>`${selectViews(sql, lateness)} where s.id = ${id}`;
+  return row && withEvents(row);
 }
 
 /** Returns the saga of this kind that is about `subject`; of several, the newest. */
@@ -63,9 +72,9 @@ export async function findSagaOf(
   subject: string,
   kind: string,
 ): Promise<SagaRecord | undefined> {
-  const [saga] = await sql<SagaRecord[]>`
+  const [row] = await sql<Stored<SagaRecord>[]>`
     select * from sagas s where s.subject = ${subject} and s.kind = ${kind} order by s.id desc limit 1`;
-  return saga;
+  return row && withEvents(row);
 }
 
 export interface SagaFilter {
@@ -87,7 +96,7 @@ export async function listSagas(
 ): Promise<readonly SagaView[]> {
   // Late sagas are searched among those that have not ended, by the partial indexes. Materialized:
   // otherwise the order by id could make the database read all that have.
-  return sql<SagaView[]>`
+  const rows = await sql<Stored<SagaView>[]>`
     with unfinished as materialized (
       select * from sagas where ${late} and state in ('RUNNING', 'COMPENSATING')
       union all select * from sagas where ${late} and state = 'NEEDS_ATTENTION')
@@ -98,6 +107,7 @@ export async function listSagas(
       and ${subject === undefined ? sql`true` : sql`s.subject = ${subject}`}
       and ${after === undefined ? sql`true` : sql`s.id < ${after}`}
     order by s.id desc limit ${limit}`;
+  return rows.map(withEvents);
 }
 
 export interface SagaCounts {

@@ -32,7 +32,9 @@ export const sagas = pgTable(
     fence: bigint("fence", { mode: "bigint" }).notNull(),
     nextRunAt: time("next_run_at"),
     deadlineAt: timestamp("deadline_at", { withTimezone: true }).notNull(),
+    /** Earlier versions of the engine wrote here, and now `history`: see `StoredEvents`. */
     events: jsonb("events").$type<SagaEvent[]>().notNull().default([]),
+    history: text("history").notNull().default(""),
     createTime: time("create_time"),
     updateTime: time("update_time"),
   },
@@ -48,5 +50,6 @@ export const sagas = pgTable(
 export const workers = pgTable("workers", {
   id: uuid("id").primaryKey(),
   name: text("name").notNull(),
+  instance: text("instance"),
   seenAt: time("seen_at"),
 });

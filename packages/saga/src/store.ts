@@ -1,5 +1,5 @@
-import type { Position } from "./definition.ts";
-import type { HeldSaga, Move, MoveResult } from "./saga.ts";
+import type { ApplyMoves, Position } from "./definition.ts";
+import type { HeldSaga } from "./saga.ts";
 
 /** A process that works on sagas. */
 export interface Worker {
@@ -7,6 +7,11 @@ export interface Worker {
   readonly id: string;
   /** For people: host and process. */
   readonly name: string;
+  /**
+   * The same for each start of this process, and different from every other process: a pod, a host
+   * and port. Null if it has none.
+   */
+  readonly instance: string | null;
 }
 
 export interface Claim {
@@ -18,6 +23,11 @@ export interface Claim {
   readonly heldByKey: ReadonlyMap<string, number>;
   /** A worker not seen for this long has lost its sagas. */
   readonly leaseMs: number;
+  /**
+   * Other workers may live although they were not seen for a lease: no saga of a worker that is
+   * known is taken over.
+   */
+  readonly sparing: boolean;
   /** From where this worker can continue a saga; it leaves all others alone. */
   readonly known: readonly Position[];
   /** The ids of the sagas it works on. */
@@ -33,6 +43,12 @@ export interface ClaimedSaga extends HeldSaga {
 
 /** What the engine needs of a database. Every method is one statement. */
 export interface SagaStore {
+  /**
+   * Records that the worker is alive, and ends the leases of earlier lives of its instance: their
+   * sagas are due at once. If one of them is alive after all, it goes on, and its writes are
+   * fenced.
+   */
+  register(worker: Worker): Promise<void>;
   /** Records that the worker is alive, by the database's clock. */
   heartbeat(worker: Worker): Promise<void>;
   /**
@@ -43,12 +59,17 @@ export interface SagaStore {
    */
   claimDue(claim: Claim): Promise<readonly ClaimedSaga[]>;
   /** Applies moves that change nothing but the saga. */
-  move(moves: readonly Move[]): Promise<readonly MoveResult[]>;
+  readonly move: ApplyMoves;
   /**
    * True if the database refused the statement itself and would refuse it again; false if it could
    * not be reached or was unable to serve.
    */
   isDefect(error: unknown): boolean;
+  /**
+   * True if the database replied that nothing of the statement took effect; false if that is not
+   * known.
+   */
+  isRolledBack(error: unknown): boolean;
   /** Releases everything the worker holds, and forgets the worker. */
   release(worker: Worker): Promise<void>;
 }

@@ -283,6 +283,98 @@ describe("when a worker is gone", () => {
     await until(saga, "COMPLETED");
   });
 
+  test("a worker that was away itself gives others a lease to be seen again", async () => {
+    const thaw = gate();
+    const { saga } = await run({ run: () => thaw.promise });
+    const { seen, observer } = recorder();
+    const store = postgresSagaStore(db.sql);
+    const claims = vi.spyOn(store, "claimDue");
+    // The database stands still for this worker, for longer than a lease.
+    const away = gate();
+    let isAway = false;
+    const heartbeat: typeof store.heartbeat = async (worker) => {
+      if (isAway) await away.promise;
+      await postgresSagaStore(db.sql).heartbeat(worker);
+    };
+    const leases = { leaseMs: 2_000, heartbeatMs: 50, pollMs: 20 };
+    await started(thingSaga(db.sql), { observer, store: { ...store, heartbeat }, ...leases });
+    isAway = true;
+    const spared = () => claims.mock.calls.filter(([claim]) => claim.sparing).length;
+    await vi.waitFor(() => expect(spared()).toBeGreaterThan(0), { timeout: 10_000 });
+    // As if the other had been away as well.
+    const [owner] = await db.sql<{ id: string }[]>`select owner as id from sagas`;
+    await db.sql`update workers set seen_at = now() - interval '1 hour' where id = ${owner?.id ?? ""}`;
+    const before = spared();
+    await vi.waitFor(() => expect(spared()).toBeGreaterThan(before + 3), { timeout: 10_000 });
+    expect(seen).toEqual([]);
+    isAway = false;
+    away.resolve();
+    await vi.waitFor(() => expect(claims.mock.lastCall?.[0].sparing).toBe(false), {
+      timeout: 10_000,
+    });
+    expect(seen).toEqual([]);
+    thaw.resolve();
+    await until(saga, "COMPLETED");
+  });
+
+  /** No lease ends during a test. */
+  const longLease = { leaseMs: 3_600_000, heartbeatMs: 50 };
+
+  test("the next life of its instance takes its sagas back at once, under a new fence", async () => {
+    const thaw = gate();
+    const called = gate();
+    const { seen, observer } = recorder();
+    const run1 = await run(
+      {
+        run: () => {
+          called.resolve();
+          return thaw.promise;
+        },
+      },
+      { ...frozen, leaseMs: 3_600_000, instance: "pod-1", observer },
+    );
+    await called.promise;
+    const before = (await db.saga(run1.saga))?.fence ?? 0n;
+    const other = recorder();
+    const another = { ...longLease, instance: "pod-2", observer: other.observer };
+    await started(thingSaga(db.sql), another);
+    await started(thingSaga(db.sql), { ...longLease, instance: "pod-1", pollMs: 3_600_000 });
+    await until(run1.saga, "COMPLETED");
+    expect((await db.saga(run1.saga))?.fence).toBe(before + 1n);
+    thaw.resolve();
+    await vi.waitFor(() => expect(seen).toEqual(["fenced"]));
+  });
+
+  test("two living workers with the same instance: one loses what it held, and both go on", async () => {
+    const thaw = gate();
+    const called = gate();
+    const { seen, observer } = recorder();
+    const definition = thingSaga(db.sql, {
+      run: () => {
+        called.resolve();
+        return thaw.promise;
+      },
+    });
+    const mistaken = { ...longLease, instance: "pod-1" };
+    const first = await started(definition, { ...mistaken, observer });
+    const { saga } = await begin(db.sql, first, definition);
+    await called.promise;
+    const second = await started(thingSaga(db.sql), mistaken);
+    await until(saga, "COMPLETED");
+    thaw.resolve();
+    await vi.waitFor(() => expect(seen).toEqual(["fenced"]));
+    // The first is seen again, and keeps what it begins from now on.
+    await vi.waitFor(async () =>
+      expect(
+        await db.sql`select from workers where id in (${first.worker.id}, ${second.worker.id})`,
+      ).toHaveLength(2),
+    );
+    const later = await begin(db.sql, first, definition);
+    await until(later.saga, "COMPLETED");
+    expect((await db.saga(later.saga))?.fence).toBe(1n);
+    expect(seen).toEqual(["fenced"]);
+  });
+
   test("a worker that stops releases its sagas at once", async () => {
     const aborted = ({ signal }: { signal: AbortSignal }) =>
       new Promise<void>((_, reject) =>

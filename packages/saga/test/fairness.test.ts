@@ -4,7 +4,7 @@ import { postgresSagaStore, type SagaEngine } from "../src/index.ts";
 import type { Claim } from "../src/store.ts";
 import { begin, sagaDatabase, testEngine, thingSaga } from "./fixture.ts";
 
-const WORKER = { id: "0198a5a0-0000-7000-8000-000000000001", name: "test" };
+const WORKER = { id: "0198a5a0-0000-7000-8000-000000000001", name: "test", instance: null };
 const never = new Promise<never>(() => {});
 
 let db: Awaited<ReturnType<typeof sagaDatabase>>;
@@ -60,6 +60,7 @@ describe("a claim", () => {
       limitPerKey: 3,
       heldByKey: new Map(),
       leaseMs: 5_000,
+      sparing: false,
       known: positionsOf([definition()]),
       held: [],
       orphaned: [],

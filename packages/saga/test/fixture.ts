@@ -6,6 +6,7 @@ import {
   beginSaga,
   createSagaEngine,
   type EngineOptions,
+  eventsOf,
   initial,
   local,
   type Move,
@@ -18,6 +19,7 @@ import {
   type SagaObserver,
   type SagaSql,
   type StepCall,
+  type StoredEvents,
   toResults,
   type UndoCall,
 } from "../src/index.ts";
@@ -33,7 +35,10 @@ export async function sagaDatabase() {
   await sql`create table things (id uuid primary key, status text not null)`;
   return {
     sql,
-    saga: async (id: string) => (await sql<SagaRecord[]>`select * from sagas where id = ${id}`)[0],
+    saga: async (id: string) => {
+      const [saga] = await sql<(SagaRecord & StoredEvents)[]>`select * from sagas where id = ${id}`;
+      return saga && { ...saga, events: eventsOf(saga) };
+    },
     status: async (id: string) =>
       (await sql<{ status: string }[]>`select status from things where id = ${id}`)[0]?.status,
     async [Symbol.asyncDispose]() {

@@ -69,6 +69,19 @@ export function useRequest(
     returning resource_id`;
 }
 
+/**
+ * The same for a set of requests with different ids: yields a row for each whose id is unused. Sort
+ * them by caller and id, so that two statements with the same ids do not wait for each other.
+ */
+export function useRequests(sql: Sql, requests: readonly RequestRecord[]): Fragment {
+  return sql`
+    insert into requests (caller, request_id, method, fingerprint, resource_id)
+    select * from jsonb_to_recordset(${sql.json(requests)})
+      as r(caller text, "requestId" uuid, method text, fingerprint text, "resourceId" text)
+    on conflict do nothing
+    returning resource_id`;
+}
+
 /** Resolves to the earlier use of the id; undefined if there is none. */
 export async function findRequest(
   sql: Sql,

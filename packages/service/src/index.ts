@@ -83,6 +83,7 @@ export {
   sweepRequests,
   toRequest,
   useRequest,
+  useRequests,
 } from "./idempotency.ts";
 export { type Money, type MoneyJson, moneyJson, toMoneyJson } from "./money.ts";
 export { decodePageToken, encodePageToken, pageSize, toPage } from "./paging.ts";
@@ -91,6 +92,7 @@ export {
   connectPostgres,
   type Fragment,
   isDatabaseUnavailable,
+  isRolledBack,
   milliseconds,
   openPostgres,
   pingPostgres,

@@ -116,7 +116,7 @@ test.each<[string, string, Serve]>([
   ],
   [
     "a message that is cut off",
-    "InvalidArgument",
+    "Internal",
     (stream) => respond(stream, framed(list).subarray(0, -1), OK_STATUS),
   ],
   [

@@ -113,8 +113,11 @@ export class LeanContext implements HandlerContext {
     // Without a timer for a handler that does not wait.
     if (!isPromise(result)) return result;
     return new Promise<T>((resolve, reject) => {
+      // Node keeps a list of timers for each different time.
       const timer =
-        timeoutMs === undefined ? undefined : setTimeout(() => this.end(late()), timeoutMs);
+        timeoutMs === undefined
+          ? undefined
+          : setTimeout(() => this.end(late()), Math.ceil(timeoutMs));
       const settle = () => {
         clearTimeout(timer);
         this.#reject = undefined;

@@ -23,7 +23,7 @@ import {
 } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { envelope, joined, onlyMessage } from "./body.ts";
-import { CallSignal } from "./call-signal.ts";
+import { CallSignal, failureOf } from "./call-signal.ts";
 import { PREFIX_BYTES } from "./form.ts";
 import { connectionClosed, streamError } from "./http2-error.ts";
 import { addHeaders, LazyHeaders } from "./lazy-headers.ts";
@@ -67,7 +67,16 @@ export function createLeanTransport(options: LeanTransportOptions): Transport {
   const headerOf = headersOf(options);
   const root = baseUrl.replace(/\/$/, "");
   return {
-    stream: stock.stream,
+    async stream(method, signal, timeoutMs, ...call) {
+      const failure = failureOf(timeoutMs ?? options.defaultTimeoutMs);
+      const failed = (error: unknown) => (signal?.aborted ? error : failure(error));
+      try {
+        const response = await stock.stream(method, signal, timeoutMs, ...call);
+        return { ...response, message: failingAs(response.message, failed) };
+      } catch (error) {
+        throw failed(error);
+      }
+    },
     async unary<I extends DescMessage, O extends DescMessage>(
       method: DescMethodUnary<I, O>,
       signal: AbortSignal | undefined,
@@ -113,6 +122,24 @@ function headersOf({ acceptCompression, sendCompression }: LeanTransportOptions)
 }
 
 type HeadersInit = ConstructorParameters<typeof Headers>[0] | undefined;
+
+/**
+ * Yields the messages of a stream, which fails as `failed` says. A response that ends within a
+ * message is `internal` in gRPC; connect-node blames the request.
+ */
+async function* failingAs<T>(
+  messages: AsyncIterable<T>,
+  failed: (error: unknown) => unknown,
+): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    const isOwn = error instanceof ConnectError && !error.isWireError;
+    throw isOwn && error.code === Code.InvalidArgument
+      ? new ConnectError(error.rawMessage, Code.Internal, undefined, undefined, error)
+      : failed(error);
+  }
+}
 
 type AnyUnary = (request: UnaryRequest) => Promise<UnaryResponse>;
 

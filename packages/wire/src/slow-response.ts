@@ -69,7 +69,7 @@ async function onlyOne(
       Code.ResourceExhausted,
     );
   if (body.byteLength < end)
-    throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+    throw new ConnectError("protocol error: incomplete envelope", Code.Internal);
   if (body.byteLength > end)
     throw new ConnectError(
       "protocol error: received extra output message for unary method",

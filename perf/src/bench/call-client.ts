@@ -95,30 +95,34 @@ const clients: Readonly<Record<string, (url: string) => () => Promise<unknown>>>
   "Tercet's client": (baseUrl) => tercet(baseUrl, true),
   "Tercet's client, FAST_PATH=off": (baseUrl) => tercet(baseUrl, false),
   /** JSON over HTTP/1.1, on connections that are kept. */
-  "node:http": (url) => {
-    const agent = new http.Agent({ keepAlive: true });
-    const body = JSON.stringify(toJson(METHOD.input, REQUEST));
-    const headers = {
-      "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
-      authorization,
-    };
-    return () =>
-      new Promise((resolve, reject) => {
-        const request = http.request(`${url}${PATH}`, { method: "POST", agent, headers });
-        request.on("error", reject);
-        request.on("response", (response) => {
-          const chunks: Buffer[] = [];
-          response.on("data", (chunk: Buffer) => chunks.push(chunk));
-          response.on("end", () => {
-            if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
-            else resolve(JSON.parse(Buffer.concat(chunks).toString()));
-          });
-        });
-        request.end(body);
-      });
-  },
+  "node:http": (url) => jsonCaller(`${url}${PATH}`, toJson(METHOD.input, REQUEST)),
+  "node:http to tRPC": (url) => jsonCaller(url, toJson(METHOD.input, REQUEST)),
+  "node:http to oRPC": (url) => jsonCaller(url, { json: toJson(METHOD.input, REQUEST) }),
 };
+
+function jsonCaller(url: string, message: unknown): () => Promise<unknown> {
+  const agent = new http.Agent({ keepAlive: true });
+  const body = JSON.stringify(message);
+  const headers = {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    authorization,
+  };
+  return () =>
+    new Promise((resolve, reject) => {
+      const request = http.request(url, { method: "POST", agent, headers });
+      request.on("error", reject);
+      request.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
+          else resolve(JSON.parse(Buffer.concat(chunks).toString()));
+        });
+      });
+      request.end(body);
+    });
+}
 
 function tercet(baseUrl: string, fastPath: boolean): () => Promise<unknown> {
   const client = createServiceClient(PaymentService, {

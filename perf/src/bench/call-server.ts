@@ -8,8 +8,12 @@ import { fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { os } from "@orpc/server";
+import { RPCHandler } from "@orpc/server/fastify";
 import { PaymentService } from "@tercet/gen/payment/v1/payment_service";
 import { createLogger, createService, parseEnv, serviceConfig, serviceEnv } from "@tercet/service";
+import { initTRPC } from "@trpc/server";
+import { fastifyTRPCPlugin } from "@trpc/server/adapters/fastify";
 import { fastify } from "fastify";
 import { z } from "zod";
 import {
@@ -23,6 +27,10 @@ import {
   unframe,
 } from "./call.ts";
 import { respond } from "./worker.ts";
+
+const TRPC_PREFIX = "/trpc";
+/** As buf.validate has it for the message. */
+const requestShape = z.object({ paymentId: z.uuid() });
 
 const routes = (router: ConnectRouter) =>
   void router.service(PaymentService, { getPayment: () => RESPONSE });
@@ -76,6 +84,30 @@ const servers: Readonly<Record<string, () => Promise<string>>> = {
     const body = toJson(METHOD.output, RESPONSE);
     app.post(PATH, async () => body);
     return app.listen({ host: "127.0.0.1", port: 0 });
+  },
+  /** The same route by what many would pick for TypeScript, with validation and nothing else. */
+  "tRPC on Fastify": async () => {
+    const t = initTRPC.create();
+    const getPayment = t.procedure
+      .input(requestShape)
+      .mutation(() => toJson(METHOD.output, RESPONSE));
+    const app = fastify();
+    await app.register(fastifyTRPCPlugin, {
+      prefix: TRPC_PREFIX,
+      trpcOptions: { router: t.router({ getPayment }) },
+    });
+    return `${await app.listen({ host: "127.0.0.1", port: 0 })}${TRPC_PREFIX}/getPayment`;
+  },
+  "oRPC on Fastify": async () => {
+    const getPayment = os.input(requestShape).handler(() => toJson(METHOD.output, RESPONSE));
+    const handler = new RPCHandler({ getPayment });
+    const app = fastify();
+    app.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+    app.all("/rpc/*", async (request, reply) => {
+      const { matched } = await handler.handle(request, reply, { prefix: "/rpc" });
+      if (!matched) await reply.code(404).send();
+    });
+    return `${await app.listen({ host: "127.0.0.1", port: 0 })}/rpc/getPayment`;
   },
 };
 

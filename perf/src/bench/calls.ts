@@ -36,8 +36,19 @@ const CLIENTS = [
   "Tercet's client, FAST_PATH=off",
   "Tercet's client",
 ];
-const JSON_SERVERS = ["Fastify route", "Tercet's host, FAST_PATH=off", "Tercet's host"];
-const LIGHTEST = { grpc: "node:http2", json: "node:http" } as const;
+const JSON_SERVERS = [
+  "Fastify route",
+  "tRPC on Fastify",
+  "oRPC on Fastify",
+  "Tercet's host, FAST_PATH=off",
+  "Tercet's host",
+];
+const LIGHTEST = "node:http2";
+/** JSON is called by the same client, in the form of each server. */
+const JSON_CLIENTS: Readonly<Record<string, string>> = {
+  "tRPC on Fastify": "node:http to tRPC",
+  "oRPC on Fastify": "node:http to oRPC",
+};
 const IN_FLIGHT = 32;
 const WARM_UP_MS = 2_000;
 
@@ -79,7 +90,7 @@ async function startCandidate(
   side: Side,
   variant: string,
 ): Promise<Candidate> {
-  const lightest = LIGHTEST[side === "json" ? "json" : "grpc"];
+  const lightest = side === "json" ? (JSON_CLIENTS[variant] ?? "node:http") : LIGHTEST;
   const [serverName, clientName] = side === "client" ? [lightest, variant] : [variant, lightest];
   const server = workers.use(
     await startWorker<"cpu", NodeJS.CpuUsage>("./call-server", [serverName]),

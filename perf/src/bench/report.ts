@@ -42,8 +42,13 @@ export async function keep(
   ];
 }
 
-/** Formats a figure with its ratio to the first variant, and the interval of that ratio. */
+/**
+ * Formats a figure with its ratio to the first variant, and the interval of that ratio. To nothing
+ * there is no ratio.
+ */
 function shown({ value, ratio, from, to }: Compared): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)} (${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
+  const figure = value.toFixed(digits);
+  if (!Number.isFinite(ratio)) return figure;
+  return `${figure} (${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
 }

@@ -1,6 +1,7 @@
 /**
- * A process that places orders without a host: by the saga engine, or by the same statements and
- * calls in a straight line, which a crash would interrupt. On request, places as many as it can.
+ * A process that places orders without a host: by the saga engine; by the same statements and calls
+ * in a straight line, which a crash would interrupt; or by the least statements that a shop could
+ * do with: no saga, no timeline, no idempotency. On request, places as many as it can.
  */
 import {
   charge,
@@ -111,7 +112,34 @@ function confirmation(saga: NewSaga, tookMs: number): Move {
   });
 }
 
-const place = process.argv[2] === "engine" ? byEngine : inAStraightLine;
+async function byBareStatements(): Promise<void> {
+  const { sku, price: amount } = anyProduct();
+  const id = uuidv7();
+  const paymentId = paymentIdOf(id);
+  await sql`
+    insert into bare_orders (id, customer_id, status, sku, minor_units, payment_id)
+    values (${id}, ${customerId}, 'PENDING', ${sku}, ${amount.minorUnits.toString()}::bigint, ${paymentId})`;
+  await charge(
+    payments,
+    { paymentId, orderId: id, customerId, amount, token: TOKEN },
+    { signal: AbortSignal.timeout(config.saga.stepTimeoutMs), repeated: false },
+  );
+  await sql`
+    with confirmed as (update bare_orders set status = 'CONFIRMED' where id = ${id} returning sku)
+    update products p set stock = p.stock - 1 from confirmed c where p.sku = c.sku`;
+}
+
+const VARIANTS: Readonly<Record<string, () => Promise<void>>> = {
+  "bare statements": byBareStatements,
+  "no engine": inAStraightLine,
+  engine: byEngine,
+};
+
+const place = VARIANTS[process.argv[2] ?? ""];
+if (place === undefined) throw new Error(`there is no variant ${process.argv[2]}`);
+await sql`
+  create table if not exists bare_orders (id uuid primary key, customer_id uuid not null,
+    status text not null, sku text not null, minor_units bigint not null, payment_id uuid not null)`;
 await respond(
   "ready",
   async ({ inFlight, durationMs }: Load): Promise<Figures> =>

@@ -8,9 +8,11 @@ import { alone, freeze, startBenchStack } from "./processes.ts";
 import type { Results } from "./report.ts";
 import { type BenchOptions, turns } from "./rounds.ts";
 import { startWorker } from "./worker.ts";
+import { written } from "./written.ts";
 
 interface Round extends Figures {
   readonly cpuMs: number;
+  readonly databaseCpuMs: number;
   readonly commits: number;
   readonly walBytes: number;
 }
@@ -29,6 +31,7 @@ const FIGURES = {
   "p99, ms": ({ p99 }: Round) => p99,
   // Of the process that places the orders and of Payment.
   "CPU per order, ms": ({ cpuMs, count }: Round) => cpuMs / count,
+  "PostgreSQL CPU per order, ms": ({ databaseCpuMs, count }: Round) => databaseCpuMs / count,
   // Writing transactions of both databases, including heartbeats.
   "commits per order": ({ commits, count }: Round) => commits / count,
   "WAL bytes per order": ({ walBytes, count }: Round) => walBytes / count,
@@ -37,9 +40,9 @@ const IN_FLIGHT = [1, 8, 32, 64];
 const WARM_UP = { inFlight: 8, durationMs: 2_000 };
 
 /**
- * Measures what the engine costs: orders by the same statements and calls without it, by the
- * engine, and by the whole Order service; on one PostgreSQL with one Payment, one at a time in
- * turn.
+ * Measures what the engine costs: orders by the least statements that a shop needs, by the same
+ * statements and calls as the engine's without it, by the engine, and by the whole Order service;
+ * on one PostgreSQL with one Payment, one at a time in turn.
  */
 export async function benchSagas(options: BenchOptions): Promise<Results> {
   const durationMs = options.seconds * 1_000;
@@ -78,7 +81,7 @@ async function startCandidates(
     candidates.push({ variant, pids: [pid], place, rounds: new Map() });
   };
   const order = await buyer(stack);
-  for (const variant of ["no engine", "engine"]) {
+  for (const variant of ["bare statements", "no engine", "engine"]) {
     const env = stack.envOf("order");
     const worker = resources.use(await startWorker<Load, Figures>("./saga-worker", [variant], env));
     add(variant, worker.pid, worker.ask);
@@ -101,17 +104,11 @@ async function measure(
     const after = await written(sql);
     return {
       ...placed,
+      databaseCpuMs: after.cpuMs - before.cpuMs,
       commits: after.commits - before.commits,
       walBytes: after.walBytes - before.walBytes,
     };
   };
   const settle = (durationMs: number) => place({ ...load, durationMs });
   return await alone(pids, settle, measurement, [services.payment.pid ?? 0]);
-}
-
-/** Uses the transaction counter, since session statistics are seconds late. */
-async function written(sql: Sql): Promise<{ readonly commits: number; readonly walBytes: number }> {
-  const [row] = await sql<{ commits: string; walBytes: string }[]>`
-    select pg_snapshot_xmax(pg_current_snapshot())::text as commits, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::text as wal_bytes`;
-  return { commits: Number(row?.commits), walBytes: Number(row?.walBytes) };
 }

@@ -7,7 +7,7 @@ const killed: FaultReport = { id: 1, name: "kill-order", atMs: 1_000, held: 3, e
 test("a fault is described as it unfolds", () => {
   expect(storyOfFault(killed)).toEqual({
     title: "Order A was killed",
-    text: "It drove 3 orders. They wait until its lease runs out. It is starting again.",
+    text: "It drove 3 orders. They wait until it is back, or its lease runs out. It is starting again.",
     verdict: undefined,
   });
   const over = { upMs: 2_500, takenOverMs: 6_200, takenOverBy: "vm:2", ended: 3, holds: true };

@@ -39,7 +39,7 @@ function takeOverOf({ name, held, atMs, takenOverMs, takenOverBy, ended }: Fault
   if (name === "kill-payment" || name === "restart-postgres") return "";
   if (held === 0) return "It drove no order at that moment.";
   if (takenOverMs === undefined)
-    return `It drove ${plural(held, "order")}. They wait until its lease runs out.`;
+    return `It drove ${plural(held, "order")}. They wait until it is back, or its lease runs out.`;
   const rest = ended === held ? "and all have ended" : `${ended} of them have ended`;
   return `It drove ${plural(held, "order")}. ${takenOverBy ?? "Another worker"} took over the first after ${formatSpan(takenOverMs - atMs)}, ${rest}.`;
 }

@@ -190,7 +190,7 @@ const LateSaga = ({ saga: { id, kind, state, lateReason } }: { readonly saga: Sa
 );
 
 /** As long as a lease: another worker may take over what this one held. */
-const GONE_MS = 5_000;
+const GONE_MS = 2_000;
 
 interface Worker {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { SagaStore } from "@tercet/saga";
+import type { Move, MoveResult, SagaStore, Worker } from "@tercet/saga";
 import type { Journal } from "./journal.ts";
 import type { MemoryDatabase } from "./memory-database.ts";
 import type { Process } from "./process.ts";
@@ -21,6 +21,9 @@ export interface ConnectionDependencies {
   readonly faults: DatabaseFaults;
 }
 
+/** The database refused the statement, and nothing of it took effect: a lock that was not free. */
+class RefusedStatement extends Error {}
+
 /** A statement that its client believes lost is executed within the server's statement timeout. */
 const LATE_MS = 10_000;
 
@@ -35,6 +38,22 @@ export class Connection {
   constructor(deps: ConnectionDependencies, process: Process) {
     this.#deps = deps;
     this.#process = process;
+  }
+
+  /** A statement that applies these moves together. */
+  async apply(
+    moves: readonly Move[],
+    statement: (database: MemoryDatabase) => readonly MoveResult[],
+  ): Promise<readonly MoveResult[]> {
+    const { journal } = this.#deps;
+    if (moves.length === 1) return await this.query(statement);
+    journal.saw("moves applied in a group");
+    try {
+      return await this.query(statement);
+    } catch (error) {
+      if (error instanceof RefusedStatement) journal.saw("group rolled back");
+      throw error;
+    }
   }
 
   query<T>(statement: (database: MemoryDatabase) => T): Promise<T> {
@@ -54,6 +73,8 @@ export class Connection {
     } else {
       time.after(there, () => {
         if (time.now < this.#deps.faults.downUntil) return fail(back);
+        if (this.#fails(profile.statementRefused))
+          return void this.#process.deliver(back, () => reject(new RefusedStatement("refused")));
         const reply = statement(database);
         if (!this.#fails(profile.statementReplyLost))
           return void this.#process.deliver(back, () => resolve(reply));
@@ -70,16 +91,15 @@ export class Connection {
 }
 
 /** The engine's store on this connection. */
-export function memoryStore(
-  connection: Connection,
-  worker: () => { readonly id: string; readonly name: string },
-): SagaStore {
+export function memoryStore(connection: Connection, worker: () => Worker): SagaStore {
   return {
+    register: (starting) => connection.query((database) => database.register(starting)),
     heartbeat: (beating) => connection.query((database) => database.heartbeat(beating)),
     claimDue: (claim) => connection.query((database) => database.claimDue(claim)),
-    move: (moves) => connection.query((database) => database.move(moves, worker())),
+    move: (moves) => connection.apply(moves, (database) => database.move(moves, worker())),
     // Simulated failures are faults of the connection, never of the statement.
     isDefect: () => false,
+    isRolledBack: (error) => error instanceof RefusedStatement,
     release: (stopping) => connection.query((database) => database.release(stopping)),
   };
 }

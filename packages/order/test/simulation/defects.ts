@@ -3,6 +3,7 @@ export const DEFECTS = [
   "undo registered after the step",
   "missing fence",
   "take-over keeps the fence",
+  "taking back keeps the fence",
   "charge without key",
   "lost tombstone",
   "refund marked done before the money moved",
@@ -10,6 +11,7 @@ export const DEFECTS = [
   "refund without key",
   "stock returned without its saga",
   "stock kept by a resolution",
+  "stock refused for the neighbours' sake",
 ] as const;
 
 export type Defect = (typeof DEFECTS)[number];

@@ -10,6 +10,7 @@ export function scheduleFaults(world: World): void {
   };
   schedule(profile.crashes, crash);
   schedule(profile.freezes, freeze);
+  schedule(profile.impersonations, impersonate);
   schedule(profile.stops, stop);
   schedule(profile.compensations, compensate);
   schedule(profile.cancels, cancel);
@@ -26,7 +27,14 @@ function crash(world: World): void {
   world.workers.delete(worker);
   worker.crash();
   world.journal.note(`${worker.process.name} crashes`);
-  world.time.after(world.random.between(0, 8_000), () => world.startWorker());
+  // In its place, or elsewhere.
+  const next = world.random.chance(0.6) ? worker.instance : undefined;
+  world.time.after(world.random.between(0, 8_000), () => world.startWorker(next));
+}
+
+/** By mistake, another process starts under the name of one that lives. */
+function impersonate(world: World): void {
+  world.startWorker(world.anyWorker()?.instance);
 }
 
 /** For longer than its lease, or not. It continues as if nothing had happened. */

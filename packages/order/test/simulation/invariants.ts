@@ -81,6 +81,9 @@ export class Invariants {
     this.#seen.set(id, status);
     this.#journal.note(`${id} ${status}`);
     this.#journal.saw(status);
+    const reason = this.#database.sagas.get(id)?.failure?.reason;
+    if (reason === "OUT_OF_STOCK" && !this.#database.refusedAlone.has(id))
+      throw new Violation("stock", `${id} was refused for others of its group`);
     if (!TRANSITIONS[before].includes(status))
       throw new Violation("I6", `${id} went from ${before} to ${status}`);
   }

@@ -50,7 +50,12 @@ export class MemoryDatabase {
   readonly sagas = new Map<string, SagaRow>();
   /** Those that cancel confirmed orders, by order. */
   readonly cancellations = new Map<string, SagaRow>();
+  /** Orders for which there was not enough stock when nothing else was asked for. */
+  readonly refusedAlone = new Set<string>();
+  readonly #refusedAmongOthers = new Set<string>();
   readonly #workers = new Map<string, number>();
+  /** All workers that ever started. */
+  readonly #instances = new Set<Worker>();
   stock: number;
   readonly #time: VirtualTime;
   readonly #journal: Journal;
@@ -63,6 +68,14 @@ export class MemoryDatabase {
     this.#defect = defect;
   }
 
+  /** Ends the leases of earlier lives of the same instance, living or not. */
+  register(worker: Worker): void {
+    for (const { id, instance } of this.#instances)
+      if (instance === worker.instance && id !== worker.id) this.#workers.delete(id);
+    this.#instances.add(worker);
+    this.heartbeat(worker);
+  }
+
   heartbeat(worker: Worker): void {
     for (const [id, seenAt] of this.#workers)
       if (seenAt < this.#time.now - FORGET_WORKER_MS) this.#workers.delete(id);
@@ -70,17 +83,16 @@ export class MemoryDatabase {
   }
 
   claimDue(claim: Claim): readonly ClaimedSaga[] {
-    const { worker, limit, limitPerKey, heldByKey, leaseMs, known, held, orphaned } = claim;
+    const { worker, limit, limitPerKey, heldByKey, leaseMs, sparing, known, held, orphaned } =
+      claim;
     const now = this.#time.now;
     const mayTake = (saga: SagaRow): boolean => {
       if (saga.owner === worker.id)
         return (
           !held.includes(saga.id) && (orphaned.includes(saga.id) || saga.updateTime < now - leaseMs)
         );
-      return (
-        saga.owner === null ||
-        (this.#workers.get(saga.owner) ?? Number.NEGATIVE_INFINITY) <= now - leaseMs
-      );
+      const seenAt = saga.owner === null ? undefined : this.#workers.get(saga.owner);
+      return seenAt === undefined || (!sparing && seenAt <= now - leaseMs);
     };
     const due = [...this.#allSagas()]
       .filter(
@@ -110,9 +122,16 @@ export class MemoryDatabase {
   #claim(saga: SagaRow, worker: Worker): ClaimedSaga {
     const takenOver = saga.owner !== null && saga.owner !== worker.id;
     if (takenOver) this.#journal.saw("taken over from a worker that is gone");
+    const isOwn = [...this.#instances].some(
+      ({ id, instance }) => id === saga.owner && takenOver && instance === worker.instance,
+    );
+    if (isOwn) this.#journal.saw("taken back by the next life of its instance");
     if (saga.owner === worker.id) this.#journal.saw("taken up again by its own worker");
     saga.owner = worker.id;
-    if (this.#defect !== "take-over keeps the fence") saga.fence++;
+    const keepsFence =
+      this.#defect === "take-over keeps the fence" ||
+      (this.#defect === "taking back keeps the fence" && isOwn);
+    if (!keepsFence) saga.fence++;
     saga.updateTime = this.#time.now;
     return {
       ...saga,
@@ -167,13 +186,20 @@ export class MemoryDatabase {
     };
   }
 
-  /** Takes the stock and confirms, or refuses if there is too little. */
+  /**
+   * Takes the stock and confirms, or refuses if there is too little. The orders of one call take in
+   * turn, and one that is refused counts for those after it.
+   */
   confirm(moves: readonly Move[], worker: Worker): readonly MoveResult[] {
+    const { stock } = this;
+    let needed = 0;
     return moves.map((move) => {
       const saga = this.#saga(move);
       const order = this.#order(saga);
       const { sagaId } = move;
-      if (saga.fence === move.fence && order.quantity > this.stock) {
+      if (saga.fence === move.fence) needed += order.quantity;
+      if (saga.fence === move.fence && (needed > stock || this.#isRefusedAnyway(order))) {
+        this.#noteRefusal(order, moves.length);
         return {
           sagaId,
           moved: false,
@@ -185,6 +211,18 @@ export class MemoryDatabase {
       order.status = "CONFIRMED";
       return { sagaId, moved: true };
     });
+  }
+
+  #noteRefusal({ id, quantity }: OrderRow, moves: number): void {
+    if (moves > 1) this.#journal.saw("stock refused in a group");
+    if (moves > 1) this.#refusedAmongOthers.add(id);
+    else if (quantity > this.stock) this.refusedAlone.add(id);
+  }
+
+  #isRefusedAnyway({ id }: OrderRow): boolean {
+    return (
+      this.#defect === "stock refused for the neighbours' sake" && this.#refusedAmongOthers.has(id)
+    );
   }
 
   /** Ends orders whose saga has undone everything. */

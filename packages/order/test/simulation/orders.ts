@@ -5,8 +5,6 @@ import type { OrderRow } from "./memory-database.ts";
 import { DECLINED_TOKEN } from "./payment-client.ts";
 import type { World } from "./world.ts";
 
-/** Orders are placed in the first part of the time of faults. */
-const ORDERS_MS = 6_000;
 const MAX_TRIES = 6;
 const CUSTOMER = "00000000-0000-4000-b000-000000000001";
 
@@ -30,7 +28,7 @@ export function scheduleOrders(world: World): void {
     };
     if (random.chance(profile.refundsFail)) world.payment.refundsFail.add(input.paymentId);
     world.waiting.add(order.id);
-    world.time.after(random.between(0, ORDERS_MS), () => place(world, order, input, n, 1));
+    world.time.after(random.between(0, profile.ordersMs), () => place(world, order, input, n, 1));
   }
 }
 

@@ -17,6 +17,12 @@ export class Process {
       now: () => time.now,
       random: random.next,
       sleep: (ms, signal) => this.#sleep(ms, signal),
+      after: (ms, run) => {
+        const timer = this.deliver(ms, run);
+        return () => {
+          timer.cancelled = true;
+        };
+      },
     };
   }
 

@@ -7,6 +7,8 @@ import type { Random } from "./random.ts";
 export interface Profile {
   readonly workers: number;
   readonly orders: number;
+  /** Orders are placed within this time. */
+  readonly ordersMs: number;
   readonly stock: number;
   /** Sagas that one worker holds at once. */
   readonly maxHeld: number;
@@ -17,6 +19,8 @@ export interface Profile {
   /** Probabilities for each statement. */
   readonly statementLost: number;
   readonly statementReplyLost: number;
+  /** The database rolls it back, and says so. */
+  readonly statementRefused: number;
   /** The client gets an error, and the statement is executed later. */
   readonly statementLate: number;
   /** Probabilities for each message between services. */
@@ -29,6 +33,7 @@ export interface Profile {
   /** Numbers of occurrences. */
   readonly crashes: number;
   readonly freezes: number;
+  readonly impersonations: number;
   readonly stops: number;
   readonly compensations: number;
   readonly cancels: number;
@@ -43,15 +48,20 @@ export const FAULTS_END_MS = 15_000;
 export function randomProfile(random: Random): Profile {
   const sometimes = (most: number): number => (random.chance(0.5) ? random.next() * most : 0);
   const times = (most: number): number => (random.chance(0.5) ? random.between(1, most) : 0);
+  // Many at once: their transitions wait for each other, and go in groups.
+  const busy = random.chance(0.2);
   return {
     workers: random.between(2, 3),
-    orders: random.between(3, 5),
+    orders: busy ? random.between(8, 14) : random.between(3, 5),
+    // In the first part of the time of faults.
+    ordersMs: busy ? 300 : 6_000,
     stock: random.between(2, 10),
     maxHeld: random.chance(0.2) ? 1 : 256,
     declines: sometimes(0.4),
     refundsFail: random.chance(0.03) ? 0.5 : 0,
     statementLost: sometimes(0.15),
     statementReplyLost: sometimes(0.15),
+    statementRefused: sometimes(0.15),
     statementLate: sometimes(0.1),
     messageLost: sometimes(0.3),
     messageDelayed: sometimes(0.3),
@@ -60,6 +70,7 @@ export function randomProfile(random: Random): Profile {
     providerFails: sometimes(0.3),
     crashes: times(3),
     freezes: times(3),
+    impersonations: random.chance(0.2) ? random.between(1, 2) : 0,
     stops: times(2),
     compensations: times(3),
     cancels: times(3),

@@ -37,12 +37,14 @@ const RESTART_MS = 500;
 /** A replica of Order: a process with the real engine and the real sagas. */
 export class OrderWorker {
   readonly process: Process;
+  readonly instance: string;
   readonly engine: SagaEngine;
   readonly #sagas: ReturnType<typeof orderSagas>;
   readonly #connection: Connection;
 
-  constructor(name: string, world: World) {
+  constructor(name: string, instance: string, world: World) {
     const { time, random, journal, profile } = world;
+    this.instance = instance;
     this.process = new Process(name, time, random);
     this.#connection = new Connection(world, this.process);
     const payments = paymentClient({ ...world, process: this.process });
@@ -53,6 +55,7 @@ export class OrderWorker {
       definitions: Object.values(this.#sagas),
       clock: this.process.clock,
       workerName: name,
+      instance,
       maxHeld: profile.maxHeld,
       ...ENGINE,
       observer: {
@@ -71,16 +74,16 @@ export class OrderWorker {
   /** The statements of Order's sagas, on the simulated database; sagas use no others. */
   #orderStore(): OrderStore {
     const worker = () => this.engine.worker;
-    const query = <T>(statement: (database: MemoryDatabase) => T) =>
-      this.#connection.query(statement);
+    const apply: Connection["apply"] = (moves, statement) =>
+      this.#connection.apply(moves, statement);
     const used: Pick<
       OrderStore,
       "closeOrders" | "confirmOrders" | "restockOrders" | "reflectMoves"
     > = {
-      closeOrders: (moves) => query((database) => database.close(moves, worker())),
-      confirmOrders: (moves) => query((database) => database.confirm(moves, worker())),
-      restockOrders: (moves) => query((database) => database.restock(moves, worker())),
-      reflectMoves: (moves) => query((database) => database.reflect(moves, worker())),
+      closeOrders: (moves) => apply(moves, (database) => database.close(moves, worker())),
+      confirmOrders: (moves) => apply(moves, (database) => database.confirm(moves, worker())),
+      restockOrders: (moves) => apply(moves, (database) => database.restock(moves, worker())),
+      reflectMoves: (moves) => apply(moves, (database) => database.reflect(moves, worker())),
     };
     return used as OrderStore;
   }

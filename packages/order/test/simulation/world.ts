@@ -57,10 +57,14 @@ export class World {
     this.#invariants = new Invariants(this.database, this.book, this.journal);
   }
 
-  startWorker(): void {
+  /** By default as an instance of its own. */
+  startWorker(instance?: string): void {
     if (this.#ending) return;
-    const worker = new OrderWorker(`w${++this.#workersStarted}`, this);
-    this.journal.note(`${worker.process.name} starts`);
+    const name = `w${++this.#workersStarted}`;
+    const worker = new OrderWorker(name, instance ?? name, this);
+    if ([...this.workers].some((other) => other.instance === worker.instance))
+      this.journal.saw("two living workers with one instance");
+    this.journal.note(`${name} starts as ${worker.instance}`);
     this.workers.add(worker);
     void worker.start();
   }

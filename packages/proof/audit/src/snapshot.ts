@@ -6,7 +6,8 @@ import {
   readBook,
   refundedMinorUnits,
 } from "@tercet/payment";
-import { connectPostgres, findSystem } from "@tercet/service";
+import { eventsOf, type StoredEvents } from "@tercet/saga";
+import { connectPostgres, findSystem, type Sql } from "@tercet/service";
 
 export interface OrderRow {
   readonly id: string;
@@ -90,10 +91,7 @@ export async function readSnapshot({ databaseUrls, bookDir }: Sources): Promise<
         select id, status, currency_code, minor_units, refunded_minor_units, customer_id, payment_id,
           (extract(epoch from now() - create_time) * 1000)::float8 as age_ms, update_time
         from orders order by id`,
-      sagas: await sql<SagaRow[]>`
-        select id, kind, version, subject, state, events,
-          (extract(epoch from now() - create_time) * 1000)::float8 as age_ms
-        from sagas order by id`,
+      sagas: await readSagas(sql),
       requests: await sql<
         RequestRow[]
       >`select caller, request_id, method, resource_id from requests`,
@@ -104,6 +102,17 @@ export async function readSnapshot({ databaseUrls, bookDir }: Sources): Promise<
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+async function readSagas(sql: Sql): Promise<SagaRow[]> {
+  const rows = await sql<(Omit<SagaRow, "events"> & StoredEvents)[]>`
+    select id, kind, version, subject, state, events, history,
+      (extract(epoch from now() - create_time) * 1000)::float8 as age_ms
+    from sagas order by id`;
+  return rows.map(({ events, history, ...saga }) => ({
+    ...saga,
+    events: eventsOf({ events, history }),
+  }));
 }
 
 async function readPayments(store: PaymentStore): Promise<PaymentRow[]> {

@@ -91,9 +91,9 @@ function choiceOf(
   throw new CommandError(`--${name} must be ${choices.join(" or ")}; see --help`);
 }
 
-/** Returns a breach if the 99th percentile of take-overs is more than the lease and 1 s. */
+/** Returns a breach if the p99 of take-overs is more than the lease and half a second. */
 export function slowTakeOvers({ p99 }: Distribution, leaseMs: number): string[] {
-  const allowedMs = leaseMs + 1_000;
+  const allowedMs = leaseMs + 500;
   return p99 < allowedMs
     ? []
     : [`the p99 of take-overs is ${p99} ms, it must be less than ${allowedMs} ms`];

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { eventsOf, type StoredEvents } from "@tercet/saga";
 import type { Env, Sql } from "@tercet/service";
 import type { ServiceName, ServiceProcess, Stack } from "@tercet/stack";
 import { FaultLog, type FaultRecord, workerOf } from "./fault-log.ts";
@@ -169,10 +170,11 @@ export class Fleet implements AsyncDisposable {
   async #recordHeld(fault: FaultRecord): Promise<void> {
     const { sql } = this.#options;
     if (sql === undefined || fault.worker === undefined) return;
-    fault.held = await sql<{ id: string; events: number }[]>`
-      select s.id, jsonb_array_length(s.events) as events
+    const held = await sql<({ readonly id: string } & StoredEvents)[]>`
+      select s.id, s.events, s.history
       from sagas s join workers w on w.id = s.owner
       where w.name = ${fault.worker} and s.state in ('RUNNING', 'COMPENSATING')`;
+    fault.held = held.map((saga) => ({ id: saga.id, events: eventsOf(saga).length }));
   }
 
   #inBackground(work: Promise<void>, fault: FaultRecord): void {

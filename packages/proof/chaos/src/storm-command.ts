@@ -80,7 +80,7 @@ function rows(result: StormResult): [string, string][] {
     ["all ended", settledMs === undefined ? "NO" : `${seconds(settledMs)} after the last fault`],
     ["take-overs", `${count}, ${delaysMs.count} of them undisturbed`],
     ["  delay p50, p99, max", [delaysMs.p50, delaysMs.p99, delaysMs.max].map(seconds).join(", ")],
-    ["  allowed p99", `lease ${seconds(leaseMs)} + 1 s`],
+    ["  allowed p99", `lease ${seconds(leaseMs)} + 0.5 s`],
     ["fenced writes", String(result.fencedWrites)],
     ["invariant checks", String(result.checks)],
     ["breaches", String(result.breaches.length)],

@@ -10,7 +10,7 @@ export const takeoverCommand = chaosCommand({
 
 Runs many Order replicas on one database and places orders. Every 2 s one replica is killed and
 another frozen for longer than its lease; others must take over their sagas within the lease
-and 1 s, and no later write of theirs may count.
+and half a second, and no later write of theirs may count.
 
 Options:
   --minutes N    how long replicas are killed and frozen; default ${DEFAULTS.minutes}

@@ -1,10 +1,15 @@
 import { join } from "node:path";
-import { MongoSet, runStorm } from "@tercet/chaos";
+import { MongoSet, runStorm, startTcpProxy } from "@tercet/chaos";
+import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { connectPaymentStore, type PaymentStore } from "@tercet/payment";
+import { logIn } from "@tercet/stack";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { becomes, outcome, PATIENCE, persistently } from "./calls.ts";
+import { expectInvariants, moves } from "./expect-invariants.ts";
 import { patient } from "./patience.ts";
-import { type TestFolder, testFolder } from "./stack.ts";
+import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { aTeapot, putTeapots } from "./teapots.ts";
 
 const program = process.env["MONGOMS_SYSTEM_BINARY"];
 if (program === undefined)
@@ -105,6 +110,62 @@ describe.skipIf(program === undefined)("with payments in a replica set of MongoD
     await using store = await connectPaymentStore(set.url("lost"));
     expect(await store.get(id)).toMatchObject({ status: "PENDING" });
     expect(await store.settle(id, approved)).toMatchObject({ changed: true });
+  });
+
+  test("Payment is killed around its writes, and the primary with it: each order ends as it should", async () => {
+    await using data = await testFolder();
+    await using proxy = await startTcpProxy();
+    const env = {
+      SAGA_LEASE_MS: "1000",
+      PROVIDER_TIMEOUT_MS: "300",
+      RECONCILE_AFTER_MS: "1000",
+      RECONCILE_INTERVAL_MS: "200",
+      PAYMENT_DATABASE_URL: set.url("payments"),
+    };
+    await using stack = await startTestStack(data, env, { PAYMENT_URL: proxy.url });
+    const alice = await logIn(stack.urls.edge, stack.users.alice);
+    const olivia = await logIn(stack.urls.edge, stack.users.olivia);
+    const steer = (url: string) => {
+      proxy.to(url);
+      proxy.reset();
+    };
+    const { CONFIRMED, CANCELLED } = OrderStatus;
+    const acknowledged = new Map<string, string>();
+    for (const [failpoint, ending] of [
+      ["after:store.open", CONFIRMED],
+      ["before:store.settle", CONFIRMED],
+      ["after:store.settle", CONFIRMED],
+      ["after:store.reserveRefund", CANCELLED],
+      ["before:store.settleRefund", CANCELLED],
+    ] as const) {
+      const sku = await putTeapots(olivia, ending === CONFIRMED ? 1n : 0n);
+      const victim = await stack.startReplica("payment", {
+        NODE_ENV: "test",
+        FAILPOINTS: `${failpoint}=kill`,
+        RECONCILE_AFTER_MS: "3600000",
+        ABANDON_AFTER_MS: "3600000",
+      });
+      steer(victim.url);
+      const request = aTeapot(sku);
+      const placing = outcome(alice.orders.createOrder(request, { timeoutMs: 10_000 }));
+      expect(await victim.exited, failpoint).toBe("SIGKILL");
+      const primary = await set.primary();
+      await primary.kill();
+      primary.start();
+      steer(stack.urls.payment);
+      await placing;
+      const order = await persistently(() => alice.orders.createOrder(request));
+      acknowledged.set(request.requestId, order.id);
+      await becomes(alice, order, ending);
+      await vi.waitFor(
+        async () =>
+          expect(await moves(stack, order), failpoint).toEqual(
+            ending === CONFIRMED ? [1, 0] : [1, 1],
+          ),
+        PATIENCE,
+      );
+    }
+    expect(await expectInvariants(stack, { acknowledged })).toEqual({ CONFIRMED: 3, CANCELLED: 2 });
   });
 });
 

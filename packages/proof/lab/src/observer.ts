@@ -1,3 +1,4 @@
+import { eventsOf, type StoredEvents } from "@tercet/saga";
 import { connectPostgres, type Sql } from "@tercet/service";
 import type { LabOrder } from "./report.ts";
 
@@ -59,14 +60,15 @@ export class Observer {
     afterMs: number,
   ): Promise<TakeOver | undefined> {
     const set = this.#sql.json(ids.map((id) => ({ id })));
-    const [first] = await this.#sql<TakeOver[]>`
-      select (extract(epoch from (e ->> 'time')::timestamptz) * 1000)::float8 as at_ms,
-        e ->> 'worker' as worker
-      from sagas s, jsonb_array_elements(s.events) e
-      where s.id in (select id from jsonb_to_recordset(${set}) as t(id uuid))
-        and e ->> 'worker' <> ${worker}
-        and (e ->> 'time')::timestamptz > to_timestamp(${afterMs / 1_000}::float8)
-      order by 1 limit 1`;
+    const stored = await this.#sql<StoredEvents[]>`
+      select events, history from sagas
+      where id in (select id from jsonb_to_recordset(${set}) as t(id uuid))`;
+    const [first] = stored
+      .flatMap(eventsOf)
+      .filter((event) => event.worker !== worker)
+      .map((event) => ({ atMs: Date.parse(event.time), worker: event.worker }))
+      .filter(({ atMs }) => atMs > afterMs)
+      .sort((one, other) => one.atMs - other.atMs);
     return first;
   }
 

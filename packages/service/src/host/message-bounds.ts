@@ -38,17 +38,40 @@ export function boundBinary(desc: DescMessage, bytes: Uint8Array): void {
 }
 
 function scan(desc: DescMessage, reader: BinaryReader, end: number, place: Place): void {
+  const { byNumber } = shapeOf(desc);
   const items = new Map<DescField, number>();
   while (reader.pos < end) {
     const [number, wireType] = reader.tag();
-    const field = shapeOf(desc).byNumber.get(number);
-    if (field === undefined) {
+    const known = byNumber.get(number);
+    if (known === undefined) {
       spend(place, 1);
       reader.skip(wireType, number);
-    } else scanField(field, wireType, reader, end, items, place);
+    } else if (known.isPlain) skipPlain(known, wireType, reader, end, place);
+    else scanField(known.field, wireType, reader, end, items, place);
   }
   if (reader.pos !== end) throw new RangeError(`${desc.typeName} is longer than its length`);
 }
+
+/** A field with one value that is no message: most fields. */
+function skipPlain(
+  { field, wireType }: FieldShape,
+  given: WireType,
+  reader: BinaryReader,
+  end: number,
+  place: Place,
+): void {
+  if (given !== wireType) throw wrongWireType(field, given);
+  reader.skip(given, field.number);
+  if (reader.pos > end) throw tooLong(field);
+  spend(place, 1);
+}
+
+// The decoder does not check: it would read a number as a length.
+const wrongWireType = (field: DescField, given: WireType): Error =>
+  new Error(`${field} has the wire type ${given}`);
+
+const tooLong = (field: DescField): RangeError =>
+  new RangeError(`${field} is longer than its message`);
 
 function scanField(
   field: DescField,
@@ -59,12 +82,10 @@ function scanField(
   place: Place,
 ): void {
   const packed = wireType === WireType.LengthDelimited && isPackable(field);
-  // The decoder does not check: it would read a number as a length.
-  if (!packed && wireType !== wireTypeOf(field))
-    throw new Error(`${field} has the wire type ${wireType}`);
+  if (!packed && wireType !== wireTypeOf(field)) throw wrongWireType(field, wireType);
   const from = reader.pos;
   const bytes = reader.skip(wireType, field.number);
-  if (reader.pos > end) throw new RangeError(`${field} is longer than its message`);
+  if (reader.pos > end) throw tooLong(field);
   const count = packed ? packedItems(field, bytes) : 1;
   const inside = { ...place, path: [...place.path, field] };
   if (field.fieldKind === "list" || field.fieldKind === "map")
@@ -153,8 +174,14 @@ function maxItems(field: DescField): number {
   return max === 0 ? MAX_VALUES : max;
 }
 
+interface FieldShape {
+  readonly field: DescField;
+  readonly wireType: WireType;
+  readonly isPlain: boolean;
+}
+
 interface Shape {
-  readonly byNumber: ReadonlyMap<number, DescField>;
+  readonly byNumber: ReadonlyMap<number, FieldShape>;
   readonly byName: ReadonlyMap<string, DescField>;
 }
 
@@ -164,7 +191,7 @@ function shapeOf(desc: DescMessage): Shape {
   const known = shapes.get(desc);
   if (known !== undefined) return known;
   const shape = {
-    byNumber: new Map(desc.fields.map((field) => [field.number, field])),
+    byNumber: new Map(desc.fields.map((field) => [field.number, fieldShape(field)])),
     byName: new Map(
       desc.fields.flatMap((field) => [
         [field.name, field],
@@ -175,6 +202,12 @@ function shapeOf(desc: DescMessage): Shape {
   shapes.set(desc, shape);
   return shape;
 }
+
+const fieldShape = (field: DescField): FieldShape => ({
+  field,
+  wireType: wireTypeOf(field),
+  isPlain: field.fieldKind === "scalar" || field.fieldKind === "enum",
+});
 
 function wireTypeOf(field: DescField): WireType {
   if (field.message !== undefined || field.fieldKind === "map") return WireType.LengthDelimited;

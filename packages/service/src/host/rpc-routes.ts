@@ -24,6 +24,8 @@ export interface RpcRoutesOptions extends Omit<BoundedRequestOptions, "onRefusal
   readonly handlers: readonly UniversalHandler[];
   /** The short ways of unary methods, by path. */
   readonly lean: ReadonlyMap<string, LeanHandler>;
+  /** Whether responses have headers that no handler sets. */
+  readonly hasCors: boolean;
   readonly log: Logger;
 }
 
@@ -72,7 +74,7 @@ function serveLean(
     request,
     response,
     values,
-    headers: () => reply.getHeaders() as OutgoingHttpHeaders,
+    headers: () => (options.hasCors ? (reply.getHeaders() as OutgoingHttpHeaders) : {}),
     handOver: (body) => void serve(handler, request, reply, values, options, body),
     onUnsent: (error) => destroy(reply, handler, error, options),
   });

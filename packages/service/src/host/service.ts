@@ -128,7 +128,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const handlers = handlersOf(rpc.routes, rpc);
   refuseContentTypes(app, handlers);
   const lean = config.fastPath ? leanRoutes({ ...rpc, toConnectError, log }) : new Map();
-  await rpcRoutes(app, { ...rpc, handlers, lean, compressions, log });
+  const hasCors = config.corsOrigins.length > 0;
+  await rpcRoutes(app, { ...rpc, handlers, lean, hasCors, compressions, log });
   await app.listen({ host: config.host, port: config.port });
   let grpcPort: SecondPort | undefined;
   const close = async () => {

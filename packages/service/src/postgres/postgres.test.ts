@@ -40,6 +40,23 @@ describe("a pool", () => {
     expect(settings.map(({ setting }) => setting)).toEqual(["shop-test", "3000", "5000"]);
   });
 
+  test("a table without statistics is read by its key", async () => {
+    await sql`create table strangers (id int primary key, name text)`;
+    await sql`insert into strangers select n, repeat('x', 100) from generate_series(1, 2000) n`;
+    const session = connectPostgres(database.url, { max: 1 });
+    const ids = Array.from({ length: 5 }, (_, n) => ({ id: n + 1 }));
+    // Often enough for the plan that is kept.
+    for (let n = 0; n < 8; n++)
+      expect(
+        await session`select name from jsonb_to_recordset(${session.json(ids)}) as given(id int) join strangers using (id)`,
+      ).toHaveLength(5);
+    await session`select pg_stat_force_next_flush()`;
+    expect(
+      await session`select seq_scan from pg_stat_user_tables where relname = 'strangers'`,
+    ).toEqual([{ seqScan: 0n }]);
+    await session.end();
+  });
+
   test("reports the violated constraint", async () => {
     const twice = await failure(
       sql`insert into things (id, given_name) values (70, 'dup'), (71, 'dup')`,

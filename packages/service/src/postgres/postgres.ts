@@ -2,7 +2,7 @@ import postgres from "postgres";
 import type { DatabaseConfig } from "../config.ts";
 import { prepareSchema } from "./migrations.ts";
 import { Pool, type Priority } from "./postgres-pool.ts";
-import type { Statement } from "./postgres-session.ts";
+import { isServerReply, type Statement } from "./postgres-session.ts";
 import { claimDatabase } from "./system.ts";
 
 /** A pool of connections; statements are tagged templates, prepared once per connection. */
@@ -31,6 +31,17 @@ const LOCK_TIMEOUT_MS = 3_000;
 /** Beyond the server's own limit: without a reply by then, the connection is lost. */
 const REPLY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1_000;
 const POOL_SIZE = 10;
+/**
+ * Every join is from a few rows to others by their key, and every list is read in the order of an
+ * index. Without statistics, as on a new table, the planner would read, hash or sort whole tables
+ * instead, and a prepared statement keeps its plan while they grow (ADR 0107).
+ */
+const PLANS = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+};
 
 /**
  * Opens a pool of `max` connections, 10 by default. Columns are snake_case in SQL and camelCase in
@@ -54,6 +65,7 @@ export function connectPostgres(
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      ...PLANS,
     },
   };
   // Makes statements; never connects.
@@ -135,6 +147,9 @@ export function pingPostgres(sql: Sql): Promise<void> {
 async function ask(sql: Sql): Promise<void> {
   await sql.priority("lease")`select 1`;
 }
+
+/** Whether the database replied that nothing of the statement took effect. */
+export const isRolledBack: (error: unknown) => boolean = isServerReply;
 
 /** Whether the database refused the statement because of this constraint. */
 export const violates = (error: unknown, constraint: string): boolean =>

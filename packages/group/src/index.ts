@@ -1,0 +1,1 @@
+export { type GroupOptions, grouped } from "./group.ts";

@@ -1,0 +1,1 @@
+ALTER TABLE "sagas" ADD COLUMN "history" text DEFAULT '' NOT NULL;
