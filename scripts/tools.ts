@@ -20,7 +20,7 @@ import { type GoTool, goTools } from "./go-tools.ts";
 
 const list = goTools.map(
   ({ name, version, why, onDemand }) =>
-    `  ${name.padEnd(20)}${version.padEnd(10)}${why}${onDemand ? " *" : ""}`,
+    `  ${name.padEnd(28)}${version.padEnd(10)}${why}${onDemand ? " *" : ""}`,
 );
 const usage = `Usage: pnpm tools [--within SECONDS] [NAME]...
 

@@ -165,13 +165,58 @@ test.skipIf(!helm)(
 );
 
 /** Renders as an upgrade does, which finds these objects in the cluster. */
-async function upgraded(there: readonly K8sObject[], values = [dev]): Promise<K8sObject[]> {
+async function upgraded(
+  there: readonly K8sObject[],
+  values = [dev],
+  options: readonly string[] = [],
+): Promise<K8sObject[]> {
   await using kubernetes = await startFakeKubernetes(there);
-  return await render(values, "--dry-run=server", "--kube-apiserver", kubernetes.url);
+  const server = ["--dry-run=server", "--kube-apiserver", kubernetes.url];
+  return await render(values, ...server, ...options);
 }
 
 const replicasOf = (objects: readonly K8sObject[], name: string): number | undefined =>
   ofKind(objects, "Deployment").find(({ metadata }) => metadata.name === name)?.spec.replicas;
+
+const claimsOf = (objects: readonly K8sObject[]) =>
+  Object.fromEntries(
+    ofKind(objects, "PersistentVolumeClaim").map(({ metadata, spec }) => [
+      metadata.name,
+      { ...metadata.annotations, ...spec },
+    ]),
+  );
+const boundClaim = (name: string): K8sObject => ({
+  apiVersion: "v1",
+  kind: "PersistentVolumeClaim",
+  metadata: { name },
+  spec: { storageClassName: "local", volumeName: `volume-of-${name}` },
+});
+
+test.skipIf(!helm)(
+  "helm does not wait for the volume of a backup, which is bound at night, and never deletes it",
+  async () => {
+    const on = ["--set", "order.backup.enabled=true"];
+    expect(claimsOf(await render([dev], ...on))["order-backup"]).toMatchObject({
+      "helm.sh/hook": "pre-install,pre-upgrade",
+      "helm.sh/hook-delete-policy": "hook-failed",
+    });
+    const there = await upgraded([boundClaim("order-backup")], [dev], on);
+    expect(claimsOf(there)["order-backup"]).toBeUndefined();
+  },
+);
+
+test.skipIf(!helm)("a claim that an earlier release has left is taken over as it is", async () => {
+  expect(claimsOf(await render([dev]))["payment"]).not.toHaveProperty("volumeName");
+  const left = boundClaim("payment");
+  const { payment: taken } = claimsOf(await upgraded([left]));
+  expect(taken).toMatchObject({ storageClassName: "local", volumeName: "volume-of-payment" });
+  // Later revisions say the same, so that an upgrade or a rollback between them changes nothing.
+  const marked = { ...left, metadata: { ...left.metadata, annotations: taken } } as K8sObject;
+  const upgrade = ["--is-upgrade"];
+  expect(claimsOf(await upgraded([marked], [dev], upgrade))["payment"]).toEqual(taken);
+  const own = claimsOf(await upgraded([left], [dev], upgrade))["payment"];
+  expect(own).not.toHaveProperty("volumeName");
+});
 
 test.skipIf(!helm)(
   "with an autoscaler an install begins with its minimum, and an upgrade keeps what it has set",

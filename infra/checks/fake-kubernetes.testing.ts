@@ -7,7 +7,10 @@ export interface FakeKubernetes extends AsyncDisposable {
   readonly url: string;
 }
 
-/** As much of an API server as helm asks when a template looks up a Secret or a Deployment. */
+/**
+ * As much of an API server as helm asks when a template looks up a Secret, a claim of a volume or a
+ * Deployment.
+ */
 export async function startFakeKubernetes(objects: readonly K8sObject[]): Promise<FakeKubernetes> {
   const resourcesOf = (kind: string) => {
     const singularName = kind.toLowerCase();
@@ -26,7 +29,7 @@ export async function startFakeKubernetes(objects: readonly K8sObject[]): Promis
     "/api/v1": {
       kind: "APIResourceList",
       groupVersion: "v1",
-      resources: resourcesOf("Secret"),
+      resources: [...resourcesOf("Secret"), ...resourcesOf("PersistentVolumeClaim")],
     },
     "/apis/apps/v1": {
       kind: "APIResourceList",
@@ -35,7 +38,7 @@ export async function startFakeKubernetes(objects: readonly K8sObject[]): Promis
     },
     ...Object.fromEntries(
       objects.map((object) => {
-        const folder = object.kind === "Secret" ? "/api/v1" : "/apis/apps/v1";
+        const folder = object.apiVersion === "v1" ? "/api/v1" : "/apis/apps/v1";
         const resources = `${object.kind.toLowerCase()}s`;
         return [`${folder}/namespaces/tercet/${resources}/${object.metadata.name}`, object];
       }),

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "@tercet/cli";
+import { CONSOLE_DOCKERFILE, DOCKERFILE } from "@tercet/cluster";
 import { describe, expect, test } from "vitest";
 import { execForm, parseDockerfile, type Stage } from "./docker/dockerfile.ts";
-import { CONSOLE_DOCKERFILE, DOCKERFILE } from "./docker/images.ts";
 
 const text = await readFile(join(ROOT, DOCKERFILE), "utf8");
 const consoleText = await readFile(join(ROOT, CONSOLE_DOCKERFILE), "utf8");

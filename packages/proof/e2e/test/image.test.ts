@@ -10,6 +10,17 @@ import {
   type TemporaryFolder,
   temporaryFolder,
 } from "@tercet/cli";
+import {
+  buildImages,
+  type Engine,
+  type Images,
+  type Isolated,
+  isRunning,
+  LABEL,
+  startEngine,
+  TAG,
+  whyNoEngine,
+} from "@tercet/cluster";
 import { SITE_HEADERS } from "@tercet/console-server";
 import { readBook } from "@tercet/payment";
 import { type TestDatabase, testDatabase } from "@tercet/service/testing";
@@ -24,15 +35,6 @@ import {
 } from "./docker/compose.ts";
 import { makeStandIns, overrideOf } from "./docker/compose-lite.ts";
 import { type Container, startContainer } from "./docker/container.ts";
-import {
-  type Engine,
-  type Isolated,
-  isRunning,
-  LABEL,
-  startEngine,
-  whyNoEngine,
-} from "./docker/engine.ts";
-import { buildImages, type Images, TAG } from "./docker/images.ts";
 import { patient } from "./patience.ts";
 import { onPath } from "./tool.ts";
 

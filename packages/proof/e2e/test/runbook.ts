@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ROOT } from "@tercet/cli";
+import { networkEnv } from "@tercet/cluster";
 import type { Env } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { execa } from "execa";
-import { networkEnv } from "./network-env.ts";
 import { onPath } from "./tool.ts";
 
 const RUNBOOK = resolve(ROOT, "docs/runbook.md");

@@ -1,4 +1,4 @@
-import { type Engine, type EngineResult, LABEL } from "./engine.ts";
+import { type Engine, type EngineResult, LABEL } from "@tercet/cluster";
 
 export interface ContainerOptions {
   readonly image: string;

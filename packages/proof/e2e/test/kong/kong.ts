@@ -16,6 +16,15 @@ export interface Kong extends AsyncDisposable {
   readonly grpcUrl: string;
 }
 
+/** Where it listens; port 0 is any free port. */
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly grpcPort: number;
+}
+
+const ANYWHERE: Listening = { host: "127.0.0.1", port: 0, grpcPort: 0 };
+
 /**
  * Starts it. `upstreams` maps the hosts of the configuration to URLs, `poolSize` is
  * KONG_UPSTREAM_KEEPALIVE_POOL_SIZE. Throws if an upstream is missing, or if the configuration uses
@@ -25,6 +34,7 @@ export async function startKong(
   config: KongConfig,
   upstreams: Readonly<Record<string, string>>,
   poolSize?: number,
+  { host, port, grpcPort }: Listening = ANYWHERE,
 ): Promise<Kong> {
   const proxy = new KongProxy(config, upstreams, poolSize);
   const http1 = http.createServer(
@@ -38,7 +48,7 @@ export async function startKong(
     "session",
     (session) => void sessions.add(session.once("close", () => sessions.delete(session))),
   );
-  const [url, grpcUrl] = await Promise.all([listen(http1), listen(h2)]);
+  const [url, grpcUrl] = await Promise.all([listen(http1, host, port), listen(h2, host, grpcPort)]);
   return {
     url,
     grpcUrl,
@@ -51,7 +61,7 @@ export async function startKong(
   };
 }
 
-async function listen(server: Server): Promise<string> {
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+async function listen(server: Server, host: string, port: number): Promise<string> {
+  await once(server.listen(port, host), "listening");
+  return `http://${host}:${(server.address() as AddressInfo).port}`;
 }

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { onPath, temporaryFolder } from "@tercet/cli";
 import { execa } from "execa";
-import { vi } from "vitest";
 
 /** A container engine with Docker's commands. Disposal removes what was made with it. */
 export interface Engine extends AsyncDisposable {
@@ -41,6 +41,7 @@ export interface EngineResult {
 
 /** The time limit of one command; an image is built in it. */
 const LIMIT_MS = 900_000;
+const START_LIMIT_MS = 60_000;
 /** Containers and images of a test have this label: what is left is found by it. */
 export const LABEL = "tercet.test";
 
@@ -218,13 +219,12 @@ async function removeControlGroups(name: string): Promise<void> {
 async function untilUp(daemon: ChildProcess, docker: Engine["docker"]): Promise<void> {
   const said: string[] = [];
   daemon.stderr?.on("data", (chunk) => void said.push(String(chunk)));
-  const up = async () => {
-    if (daemon.exitCode !== null) throw new Error("it ended");
-    return (await docker(["version"], { timeoutMs: 10_000 })).code === 0;
-  };
-  await vi.waitUntil(up, { timeout: 60_000, interval: 200 }).catch((error) => {
-    throw new Error(`dockerd did not start: ${error.message}\n${said.join("").slice(-2_000)}`);
-  });
+  const deadline = Date.now() + START_LIMIT_MS;
+  while ((await docker(["version"], { timeoutMs: 10_000 })).code !== 0) {
+    if (daemon.exitCode !== null || Date.now() > deadline)
+      throw new Error(`dockerd did not start:\n${said.join("").slice(-2_000)}`);
+    await sleep(200);
+  }
 }
 
 /** Runs programs of this machine in the network where the daemon's containers are published. */

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, realpath, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { networkEnv } from "../network-env.ts";
 import { type Engine, LABEL } from "./engine.ts";
+import { networkEnv } from "./network-env.ts";
 
 const run = promisify(execFile);
 

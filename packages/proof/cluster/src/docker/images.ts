@@ -20,6 +20,15 @@ export interface Images {
 }
 
 /**
+ * Returns the image that our Dockerfiles begin from, or one that is made in its place. It takes a
+ * while.
+ */
+export async function findBase(engine: Engine, scratch: string): Promise<string> {
+  const pinned = [...(await readFile(join(ROOT, DOCKERFILE), "utf8")).matchAll(FROM)][0]?.[1] ?? "";
+  return await baseImage(engine, pinned, scratch);
+}
+
+/**
  * Builds the images of the services and of the console with their Dockerfiles. Only the image
  * that they begin from may be another one.
  */
@@ -30,8 +39,7 @@ export async function buildImages(
 ): Promise<Images> {
   // As infra/compose.yaml names them.
   const image = (name: string) => `tercet-${name}:${TAG}`;
-  const pinned = [...(await readFile(join(ROOT, DOCKERFILE), "utf8")).matchAll(FROM)][0]?.[1] ?? "";
-  const base = await baseImage(engine, pinned, scratch);
+  const base = await findBase(engine, scratch);
   const build = async (name: string) => {
     const file = name === "console" ? CONSOLE_DOCKERFILE : DOCKERFILE;
     const text = await readFile(join(ROOT, file), "utf8");

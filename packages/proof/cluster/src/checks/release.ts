@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { CommandError, onPath, ROOT, serviceNames } from "@tercet/cli";
+import type { Check } from "../check.ts";
+import { type Cluster, podsOf } from "../cluster.ts";
+import { REGISTRY, TAGS } from "../images.ts";
+import { underLoad } from "../load.ts";
+import { NAMESPACE, RELEASE } from "../release.ts";
+import { CONFIRMED, newCustomer } from "../shop.ts";
+
+/** More than one replica of what is killed and drained; a backup. */
+const GROWN = ["--set", "order.replicas=2", "--set", "order.backup.enabled=true"];
+
+export const helmTest: Check = {
+  name: "helm test",
+  run: async (cluster) => {
+    const { said } = await cluster.run(
+      ["helm", "test", RELEASE, `--namespace=${NAMESPACE}`, "--logs", "--timeout=2m"],
+      { timeoutMs: 150_000 },
+    );
+    const lines = said.split("\n").filter((line) => /SERVING|CONFIRMED/.test(line));
+    return lines.map((line) => line.trim()).join("; ");
+  },
+};
+
+export const smoke: Check = {
+  name: "an order through the gateway, by JSON and gRPC",
+  run: async (cluster) => {
+    const address = await cluster.addressOf("kong");
+    const grpc = (await onPath("grpcurl")) === undefined ? "" : `${address}:9080`;
+    const { stdout } = await cluster.run(["infra/scripts/smoke.sh", `http://${address}:8000`], {
+      cwd: ROOT,
+      env: { GRPC_TARGET: grpc },
+    });
+    return stdout.trim().split("\n").at(-1) ?? "";
+  },
+};
+
+/** The Secrets with their values, which an upgrade must not change. */
+const secretsOf = async (cluster: Cluster): Promise<string> => {
+  const { items } = await cluster.get<{
+    items: { metadata: { name: string }; type: string; data: object }[];
+  }>("secrets");
+  const ours = items.filter(({ type }) => type === "Opaque");
+  return JSON.stringify(ours.map(({ metadata, data }) => [metadata.name, data]));
+};
+
+export const upgrade: Check = {
+  name: "a rolling upgrade of all services under load",
+  run: async (cluster) => {
+    const before = await secretsOf(cluster);
+    const orders = await underLoad(await cluster.gateway(), cluster.signal, () =>
+      cluster.deploy({ tag: TAGS[1], helm: GROWN }),
+    );
+    await expectTag(cluster, TAGS[1]);
+    if ((await secretsOf(cluster)) !== before)
+      throw new CommandError("the upgrade changed Secrets");
+    return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
+  },
+};
+
+export const rollback: Check = {
+  name: "helm rollback under load",
+  run: async (cluster) => {
+    const before = await secretsOf(cluster);
+    const orders = await underLoad(await cluster.gateway(), cluster.signal, () =>
+      cluster.run(
+        ["helm", "rollback", RELEASE, `--namespace=${NAMESPACE}`, "--wait", "--timeout=3m"],
+        { timeoutMs: 200_000 },
+      ),
+    );
+    await expectTag(cluster, TAGS[0]);
+    if ((await secretsOf(cluster)) !== before)
+      throw new CommandError("the rollback changed Secrets");
+    return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
+  },
+};
+
+/** Secrets and volumes outlive a release. */
+export const reinstall: Check = {
+  name: "helm uninstall and install, on the volumes and Secrets that are kept",
+  run: async (cluster) => {
+    const before = await secretsOf(cluster);
+    const customer = await newCustomer(await cluster.gateway());
+    const { id } = await customer.order(randomUUID());
+    const uninstall = ["helm", "uninstall", RELEASE, `--namespace=${NAMESPACE}`];
+    await cluster.run([...uninstall, "--wait", "--timeout=2m"], { timeoutMs: 150_000 });
+    await cluster.deploy({});
+    if ((await secretsOf(cluster)) !== before) throw new CommandError("Secrets were made anew");
+    const { status } = await customer.at(await cluster.gateway()).find(id);
+    if (status !== CONFIRMED) throw new CommandError(`the order ${id} is ${status}`);
+    return "an order from before is found, with a token from before";
+  },
+};
+
+async function expectTag(cluster: Cluster, tag: string): Promise<void> {
+  for (const name of serviceNames)
+    for (const { metadata, spec } of await podsOf(cluster, name))
+      if (spec.containers[0]?.image !== `${REGISTRY}/${name}:${tag}`)
+        throw new CommandError(`${metadata.name} runs ${spec.containers[0]?.image}`);
+}

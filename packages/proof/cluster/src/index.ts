@@ -1,0 +1,14 @@
+/** The container engine, for tests; the cluster is a command of its own, main.ts. */
+
+export {
+  type Engine,
+  type EngineResult,
+  type Isolated,
+  isRunning,
+  LABEL,
+  startEngine,
+  whyNoEngine,
+} from "./docker/engine.ts";
+export { buildImages, CONSOLE_DOCKERFILE, DOCKERFILE, type Images, TAG } from "./docker/images.ts";
+export { networkEnv } from "./docker/network-env.ts";
+export { makePostgresImage } from "./docker/postgres-image.ts";

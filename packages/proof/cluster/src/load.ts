@@ -1,0 +1,58 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CommandError } from "@tercet/cli";
+import { CONFIRMED, newCustomer, type PlacedOrder } from "./shop.ts";
+import { waitFor } from "./wait.ts";
+
+/** Below the gateway's limit for one address. */
+const ORDERS_PER_SECOND = 6;
+const SETTLE_LIMIT_MS = 60_000;
+
+/**
+ * Places orders while the work is done. Resolves to their number; throws CommandError if a call
+ * failed, or if an order is not CONFIRMED in the end. Calls are not repeated.
+ */
+export async function underLoad(
+  gateway: string,
+  signal: AbortSignal,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  const customer = await newCustomer(gateway);
+  const calls: Promise<PlacedOrder | Error>[] = [];
+  const done = new AbortController();
+  const placing = (async () => {
+    while (!done.signal.aborted && !signal.aborted) {
+      calls.push(customer.order(randomUUID()).catch((error: unknown) => described(error)));
+      await sleep(1_000 / ORDERS_PER_SECOND);
+    }
+  })();
+  try {
+    await work();
+    // What is in flight, and what new pods serve.
+    await sleep(3_000, undefined, { signal });
+  } finally {
+    done.abort();
+    await placing;
+  }
+  const results = await Promise.all(calls);
+  const failures = results.filter((result) => result instanceof Error);
+  if (failures.length > 0)
+    throw new CommandError(
+      `${failures.length} of ${calls.length} calls failed: ${failures[0]?.message}`,
+    );
+  const orders = results.filter((result): result is PlacedOrder => !(result instanceof Error));
+  for (const { id, status } of orders)
+    if (status !== CONFIRMED)
+      await waitFor(
+        `order ${id} was not confirmed`,
+        async () => (await customer.find(id)).status === CONFIRMED,
+        { timeoutMs: SETTLE_LIMIT_MS, signal },
+      );
+  return orders.length;
+}
+
+/** fetch hides why it failed. */
+function described(error: unknown): Error {
+  const { message, cause } = error as Error;
+  return new Error(cause instanceof Error ? `${message}: ${cause.message}` : message);
+}
