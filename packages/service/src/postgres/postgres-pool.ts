@@ -31,6 +31,8 @@ const QUEUE_PER_CONNECTION = 100;
 const MAX_WAIT_MS = 2_000;
 /** The resolution of all timeouts of the pool. */
 const SWEEP_MS = 100;
+/** For so long nothing ran: the process was frozen, or its machine. It is not overload. */
+const STANDSTILL_MS = 1_000;
 const RETRY_AFTER_MS = 1_000;
 /** Between attempts to connect; at most a second, so that recovery is noticed soon. */
 const BACKOFF = { initialMs: 50, maxMs: 1_000 };
@@ -79,6 +81,7 @@ export class Pool {
   #connectAt = 0;
   #address = 0;
   #sweeper: NodeJS.Timeout | undefined;
+  #sweptAt = 0;
   #ended: Promise<void> | undefined;
   #drained = () => {};
   readonly #telemetry: PoolTelemetry;
@@ -103,8 +106,7 @@ export class Pool {
     const full = this.#waiting[priority].size >= this.#options.size * QUEUE_PER_CONNECTION;
     this.#pending.add(entry);
     if (!free && full && priority === "calls") return void this.#refuse(entry);
-    // After a round of I/O: a process that stood still reads the replies first.
-    this.#sweeper ??= setInterval(() => setImmediate(() => this.#sweep()), SWEEP_MS);
+    this.#startSweeper();
     if (free) this.#start(entry);
     else this.#wait(entry);
   }
@@ -145,8 +147,18 @@ export class Pool {
     entry.expiresAt = performance.now() + MAX_WAIT_MS;
   }
 
+  #startSweeper(): void {
+    if (this.#sweeper !== undefined) return;
+    this.#sweptAt = performance.now();
+    // After a round of I/O, which may bring replies.
+    this.#sweeper = setInterval(() => setImmediate(() => this.#sweep()), SWEEP_MS);
+  }
+
   #sweep(): void {
     const now = performance.now();
+    const lateMs = now - this.#sweptAt - SWEEP_MS;
+    this.#sweptAt = now;
+    if (lateMs > STANDSTILL_MS) this.#postpone(lateMs);
     for (const session of this.#sessions) session.expire(now);
     for (const [priority, entries] of Object.entries(this.#waiting))
       for (const entry of entries) {
@@ -158,6 +170,13 @@ export class Pool {
     if (this.#pending.size > 0) return;
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
+  }
+
+  /** Time in which nothing ran counts for no wait: replies may have come, and were not read. */
+  #postpone(ms: number): void {
+    for (const session of this.#sessions) session.postpone(ms);
+    for (const entries of Object.values(this.#waiting))
+      for (const entry of entries) entry.expiresAt += ms;
   }
 
   /** Counts as running from now on, also while it waits for its session. */

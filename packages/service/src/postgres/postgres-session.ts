@@ -119,6 +119,11 @@ export class Session {
       this.#fail(new SessionError("CONNECTION_TIMED_OUT", "the server did not reply in time"));
   }
 
+  /** A statement becomes overdue so much later. */
+  postpone(ms: number): void {
+    this.#expiresAt += ms;
+  }
+
   /** Closes at once; a running statement fails. */
   close(): void {
     if (this.#closed) return;
