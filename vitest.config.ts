@@ -23,7 +23,7 @@ interface Options {
   readonly crashes?: "sample" | "rest";
   /** False: files of one worker share modules, as they leave no global state behind. */
   readonly isolate?: boolean;
-  /** How many files at a time; few if they kill what they start, or measure time. */
+  /** How many files at a time; few if they start systems of several processes. */
   readonly maxWorkers?: number;
 }
 
@@ -119,10 +119,13 @@ export default defineConfig({
       project("telemetry", telemetry, { maxWorkers: 1 }),
       project("system", [...e2e("*"), ...stack, ...stockLane], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
+        maxWorkers: 2,
       }),
-      project("simulation", simulation),
-      project("delivery", [...delivery, ...admission]),
-      project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"]),
+      project("simulation", simulation, { maxWorkers: 2 }),
+      project("delivery", [...delivery, ...admission], { maxWorkers: 2 }),
+      project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"], {
+        maxWorkers: 2,
+      }),
       project("load", ["perf/test/**/*.test.ts"], { maxWorkers: 1 }),
     ],
   },
