@@ -18,6 +18,10 @@ export const outcome = (call: Promise<unknown>): Promise<string> =>
 const isUnavailable = (error: unknown): boolean =>
   ConnectError.from(error).code === Code.Unavailable;
 
+/** For calls with a short deadline, which a busy machine answers too late. */
+export const isLate = (error: unknown): boolean =>
+  ConnectError.from(error).code === Code.DeadlineExceeded;
+
 /**
  * Retries a call, with the same request_id, while it fails with `unavailable` or as `passes` says.
  * Throws every other failure.

@@ -5,8 +5,8 @@ import { readSnapshot } from "@tercet/audit";
 import { isTakeOver } from "@tercet/chaos";
 import { connectPostgres, type Sql } from "@tercet/service";
 import { createApi, type ServiceProcess, type Stack } from "@tercet/stack";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { outcome, PATIENCE } from "./calls.ts";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { isLate, outcome, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants } from "./expect-invariants.ts";
 import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
@@ -69,15 +69,14 @@ async function startJumping(jumpMs: number) {
 /** Places orders whose charge gets no reply for now; resolves to the ids of their sagas. */
 async function pending(at: ServiceProcess): Promise<string[]> {
   const { orders } = createApi(at.url, token);
-  const place = (paymentToken: string) =>
-    orders.createOrder(
-      {
-        requestId: crypto.randomUUID(),
-        items: [{ sku: "FILTERS-100", quantity: 1 }],
-        paymentMethod: { token: paymentToken },
-      },
-      SHORT,
-    );
+  const place = (paymentToken: string) => {
+    const order = {
+      requestId: crypto.randomUUID(),
+      items: [{ sku: "FILTERS-100", quantity: 1 }],
+      paymentMethod: { token: paymentToken },
+    };
+    return persistently(() => orders.createOrder(order, SHORT), isLate);
+  };
   const ids = (await Promise.all(TOKENS.map(place))).map(({ id }) => id);
   const sagas = await sql<{ id: string }[]>`
     select id from sagas where state = 'RUNNING' and subject in (select o::uuid from jsonb_array_elements_text(${sql.json(ids)}) as o)`;
@@ -119,6 +118,7 @@ test.each([
     const right = await stack.startReplica("order");
     const first = await startJumping(jumpMs);
     freezePayment("SIGSTOP");
+    onTestFinished(() => void freezePayment("SIGCONT"));
     const sagas = await pending(first.replica);
     await first.jump();
     // Time for what must not happen.

@@ -8,7 +8,7 @@ import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
 import { createServiceClient } from "@tercet/service";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { becomes, outcome, PATIENCE } from "./calls.ts";
+import { becomes, isLate, outcome, PATIENCE, persistently } from "./calls.ts";
 import { failure } from "./clients/failure.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
 import { readSecrets, signToken } from "./forged-token.ts";
@@ -86,14 +86,14 @@ const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Or
 
 /**
  * Places orders at once, of many customers and cards: one alone has only a share. Those that a busy
- * machine answers too late are asked for once more.
+ * machine answers too late are asked for again.
  */
 const placeByMany = (count: number): Promise<Order[]> =>
   Promise.all(
     Array.from({ length: count }, (_, n) => {
       const order = aTeapot(sku, `tok_visa_${n}`);
       const { orders } = crowd[n % crowd.length] ?? alice;
-      return orders.createOrder(order, MANY).catch(() => orders.createOrder(order, MANY));
+      return persistently(() => orders.createOrder(order, MANY), isLate);
     }),
   );
 
