@@ -31,7 +31,7 @@ const QUEUE_PER_CONNECTION = 100;
 const MAX_WAIT_MS = 2_000;
 /** The resolution of all timeouts of the pool. */
 const SWEEP_MS = 100;
-/** For so long nothing ran: the process was frozen, or its machine. It is not overload. */
+/** Nothing ran for longer than this: the process was frozen, or its machine. Not overload. */
 const STANDSTILL_MS = 1_000;
 const RETRY_AFTER_MS = 1_000;
 /** Between attempts to connect; at most a second, so that recovery is noticed soon. */

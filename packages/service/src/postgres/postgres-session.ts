@@ -119,7 +119,7 @@ export class Session {
       this.#fail(new SessionError("CONNECTION_TIMED_OUT", "the server did not reply in time"));
   }
 
-  /** A statement becomes overdue so much later. */
+  /** A running statement becomes overdue later by this. */
   postpone(ms: number): void {
     this.#expiresAt += ms;
   }
