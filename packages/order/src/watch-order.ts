@@ -42,8 +42,8 @@ export async function settledOrder(
   signal: AbortSignal,
   begin?: () => void,
 ): Promise<OrderWithTimeline> {
-  using subscription = deps.changes.subscribe(id);
   if (begin !== undefined) {
+    using subscription = deps.changes.subscribe(id);
     begin();
     await subscription.changed(UNREAD, signal);
   }

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   compensateNow,
   postgresSagaStore,
@@ -6,7 +6,6 @@ import {
   RetryableError,
   remote,
   type SagaDefinition,
-  type SagaEngine,
   TerminalError,
   UnknownOutcomeError,
 } from "../src/index.ts";
@@ -15,30 +14,13 @@ import {
   gate,
   type Input,
   recorder,
-  sagaDatabase,
+  sagaTests,
   type ThingOptions,
   testEngine,
   thingSaga,
 } from "./fixture.ts";
 
-let db: Awaited<ReturnType<typeof sagaDatabase>>;
-const engines: SagaEngine[] = [];
-
-beforeAll(async () => {
-  db = await sagaDatabase();
-});
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.stop()));
-  await db.sql`truncate sagas, workers, things`;
-});
-afterAll(() => db[Symbol.asyncDispose]());
-
-async function started(definition: SagaDefinition<Input>, options = {}): Promise<SagaEngine> {
-  const engine = testEngine(db.sql, definition, options);
-  engines.push(engine);
-  await engine.start();
-  return engine;
-}
+const { db, engines, started } = sagaTests();
 
 /** Starts an engine and one saga on it. */
 async function run(options: ThingOptions, engineOptions = {}) {

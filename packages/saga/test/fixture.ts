@@ -1,6 +1,7 @@
 import { testDatabase } from "@tercet/service/testing";
 import { generateDrizzleJson, generateMigration } from "drizzle-kit/api";
 import { v7 as uuidv7 } from "uuid";
+import { afterAll, afterEach, beforeAll } from "vitest";
 import {
   advance,
   beginSaga,
@@ -44,6 +45,32 @@ export async function sagaDatabase() {
     async [Symbol.asyncDispose]() {
       await sql.end();
       await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/**
+ * A database for the tests of a file, and engines that are stopped after the test that started
+ * them.
+ */
+export function sagaTests() {
+  const opened = {} as Awaited<ReturnType<typeof sagaDatabase>>;
+  const engines: SagaEngine[] = [];
+  beforeAll(async () => void Object.assign(opened, await sagaDatabase()));
+  afterEach(async () => {
+    await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+    await opened.sql`truncate sagas, workers, things`;
+  });
+  afterAll(() => opened[Symbol.asyncDispose]());
+  return {
+    db: opened,
+    /** Those that are stopped after the test. */
+    engines,
+    async started(definition: SagaDefinition<Input>, options = {}): Promise<SagaEngine> {
+      const engine = testEngine(opened.sql, definition, options);
+      engines.push(engine);
+      await engine.start();
+      return engine;
     },
   };
 }

@@ -1,35 +1,16 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import {
   type ApplyMoves,
   type Move,
   type MoveResult,
   type SagaDefinition,
-  type SagaEngine,
   systemClock,
 } from "../src/index.ts";
-import {
-  begin,
-  gate,
-  type Input,
-  recorder,
-  sagaDatabase,
-  testEngine,
-  thingSaga,
-} from "./fixture.ts";
+import { begin, gate, type Input, recorder, sagaTests, thingSaga } from "./fixture.ts";
 
 const NEIGHBOURS = 8;
 
-let db: Awaited<ReturnType<typeof sagaDatabase>>;
-const engines: SagaEngine[] = [];
-
-beforeAll(async () => {
-  db = await sagaDatabase();
-});
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.stop()));
-  await db.sql`truncate sagas, workers, things`;
-});
-afterAll(() => db[Symbol.asyncDispose]());
+const { db, started } = sagaTests();
 
 /** The thing saga, with another last step around its own. */
 function finishing(
@@ -66,13 +47,11 @@ async function together(
     }
     return wrap(moves, finish);
   });
-  const engine = testEngine(db.sql, definition, {
+  const engine = await started(definition, {
     // Time stands still for the hold: a slow statement does not let the others go.
     clock: { ...systemClock, after: () => () => {} },
     ...options,
   });
-  engines.push(engine);
-  await engine.start();
   const first = await begin(db.sql, engine, definition);
   await held.promise;
   const others = await Promise.all(

@@ -150,8 +150,7 @@ export class Pool {
   #startSweeper(): void {
     if (this.#sweeper !== undefined) return;
     this.#sweptAt = performance.now();
-    // After a round of I/O, which may bring replies.
-    this.#sweeper = setInterval(() => setImmediate(() => this.#sweep()), SWEEP_MS);
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
   #sweep(): void {
