@@ -55,6 +55,30 @@ export async function runCommand({
   process.exit();
 }
 
+/**
+ * Runs the command that the first argument names. Without one, or with an option in its place, runs
+ * `otherwise`; by default that fails. `help` lists the commands.
+ */
+export async function runCommands(
+  commands: Readonly<Record<string, Command>>,
+  { help, otherwise }: { readonly help: string; readonly otherwise?: Command },
+): Promise<void> {
+  const [word = ""] = process.argv.slice(2);
+  const named = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  if (named !== undefined) process.argv.splice(2, 1);
+  const isUnnamed = !["--help", "-h"].includes(word) && (word === "" || word.startsWith("-"));
+  const overview: Command = {
+    help,
+    allowWords: true,
+    run: ({ words: [given] }) => {
+      const problem =
+        given === undefined ? "no command is given" : `there is no command "${given}"`;
+      throw new CommandError(`${problem}; see --help`);
+    },
+  };
+  await runCommand(named ?? (isUnnamed ? otherwise : undefined) ?? overview);
+}
+
 function argumentsOf(options: Options, allowPositionals: boolean) {
   try {
     return parseArgs({

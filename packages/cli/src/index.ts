@@ -1,7 +1,7 @@
 export { type BarChart, barChart } from "./chart/bar-chart.ts";
 export { clock } from "./chart/scale.ts";
 export { type Panel, type TimeChart, timeChart } from "./chart/time-chart.ts";
-export { type Command, type CommandContext, numberOf, runCommand } from "./command.ts";
+export { type Command, type CommandContext, numberOf, runCommand, runCommands } from "./command.ts";
 export { cpuMs } from "./cpu.ts";
 export { CommandError } from "./errors.ts";
 export { freePort, LOOPBACK, listenOnce } from "./free-port.ts";

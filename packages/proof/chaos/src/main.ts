@@ -1,18 +1,17 @@
-import { type Command, CommandError, runCommand } from "@tercet/cli";
+import { runCommands } from "@tercet/cli";
 import { pairsCommand } from "./pairs-command.ts";
 import { rollingCommand } from "./rolling-command.ts";
 import { stormCommand } from "./storm-command.ts";
 import { takeoverCommand } from "./takeover-command.ts";
 
-const commands: Readonly<Record<string, Command>> = {
+const commands = {
   storm: stormCommand,
   pairs: pairsCommand,
   takeover: takeoverCommand,
   rolling: rollingCommand,
 };
 
-const overview: Command = {
-  help: `Usage: pnpm chaos [COMMAND] [options]
+const help = `Usage: pnpm chaos [COMMAND] [options]
 
 Injects faults into a system of its own, places orders meanwhile, and audits the result.
 The exit code is 1 when an invariant was breached.
@@ -23,15 +22,6 @@ Commands:
   takeover   many Order replicas, of which some are killed and frozen
   rolling    replaces replicas one by one, while no call may fail
 
-"pnpm chaos COMMAND --help" lists the options of a command.`,
-  allowWords: true,
-  run: ({ words }) => {
-    throw new CommandError(`there is no command "${words[0]}"; see --help`);
-  },
-};
+"pnpm chaos COMMAND --help" lists the options of a command.`;
 
-const [word = "--"] = process.argv.slice(2);
-const named = Object.hasOwn(commands, word) ? commands[word] : undefined;
-if (named !== undefined) process.argv.splice(2, 1);
-const isStorm = word.startsWith("-") && word !== "--help" && word !== "-h";
-await runCommand(named ?? (isStorm ? stormCommand : overview));
+await runCommands(commands, { help, otherwise: stormCommand });

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "@tercet/cli";
-import { CONFIRMED, newCustomer, type PlacedOrder } from "./shop.ts";
+import type { Order } from "@tercet/gen/order/v1/order_service";
+import { isConfirmed, newCustomer } from "./shop.ts";
 import { waitFor } from "./wait.ts";
 
 /** Below the gateway's limit for one address. */
@@ -18,11 +19,11 @@ export async function underLoad(
   work: () => Promise<unknown>,
 ): Promise<number> {
   const customer = await newCustomer(gateway);
-  const calls: Promise<PlacedOrder | Error>[] = [];
+  const calls: Promise<Order | Error>[] = [];
   const done = new AbortController();
   const placing = (async () => {
     while (!done.signal.aborted && !signal.aborted) {
-      calls.push(customer.order(randomUUID()).catch((error: unknown) => described(error)));
+      calls.push(customer.order(randomUUID()).catch((error: Error) => error));
       await sleep(1_000 / ORDERS_PER_SECOND);
     }
   })();
@@ -40,19 +41,13 @@ export async function underLoad(
     throw new CommandError(
       `${failures.length} of ${calls.length} calls failed: ${failures[0]?.message}`,
     );
-  const orders = results.filter((result): result is PlacedOrder => !(result instanceof Error));
-  for (const { id, status } of orders)
-    if (status !== CONFIRMED)
+  const orders = results.filter((result): result is Order => !(result instanceof Error));
+  for (const order of orders)
+    if (!isConfirmed(order))
       await waitFor(
-        `order ${id} was not confirmed`,
-        async () => (await customer.find(id)).status === CONFIRMED,
+        `order ${order.id} was not confirmed`,
+        async () => isConfirmed(await customer.find(order.id)),
         { timeoutMs: SETTLE_LIMIT_MS, signal },
       );
   return orders.length;
-}
-
-/** fetch hides why it failed. */
-function described(error: unknown): Error {
-  const { message, cause } = error as Error;
-  return new Error(cause instanceof Error ? `${message}: ${cause.message}` : message);
 }

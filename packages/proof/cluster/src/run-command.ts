@@ -26,3 +26,13 @@ Options:
     return exitCode ?? 1;
   },
 };
+
+/** Puts `--` before the program of `run [--folder PATH] PROGRAM ...`: what follows is its own. */
+export function endOptionsAtProgram(argv: string[]): void {
+  const FIRST = 3;
+  const program = argv.findIndex(
+    (argument, index) =>
+      index >= FIRST && !argument.startsWith("-") && argv[index - 1] !== "--folder",
+  );
+  if (program > 0 && !argv.slice(FIRST, program).includes("--")) argv.splice(program, 0, "--");
+}

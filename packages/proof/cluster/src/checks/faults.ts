@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "@tercet/cli";
+import type { Order } from "@tercet/gen/order/v1/order_service";
 import type { Check } from "../check.ts";
 import { isReady, podsOf } from "../cluster.ts";
 import { NODE } from "../control-plane.ts";
 import { underLoad } from "../load.ts";
-import { CONFIRMED, newCustomer, type PlacedOrder } from "../shop.ts";
+import { isConfirmed, newCustomer } from "../shop.ts";
 import { waitFor } from "../wait.ts";
 
 const ORDERS = 12;
@@ -32,7 +33,7 @@ export const takeover: Check = {
     await cluster.kubectl(["delete", "pod", victim.name, "--grace-period=0", "--force"]);
     const answers = await Promise.all(calls);
     const broken = answers.filter((answer) => answer === undefined).length;
-    const orders: PlacedOrder[] = [];
+    const orders: Order[] = [];
     for (const id of requests)
       orders.push(
         await waitFor(
@@ -40,14 +41,12 @@ export const takeover: Check = {
           async () => {
             // The same request again returns the same order.
             const order = await customer.find((await customer.order(id, SLOW)).id);
-            return order.status === CONFIRMED && order;
+            return isConfirmed(order) && order;
           },
           options,
         ),
       );
-    const workers = orders.map(
-      ({ timeline = [] }) => new Set(timeline.map(({ worker }) => worker)),
-    );
+    const workers = orders.map(({ timeline }) => new Set(timeline.map(({ worker }) => worker)));
     const taken = workers.filter(({ size }) => size > 1).length;
     if (taken === 0)
       throw new CommandError(`${broken} calls broke off, and no saga changed its worker`);

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { CommandError, onPath, ROOT, serviceNames } from "@tercet/cli";
+import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import type { Check } from "../check.ts";
 import { type Cluster, podsOf } from "../cluster.ts";
 import { REGISTRY, TAGS } from "../images.ts";
 import { underLoad } from "../load.ts";
 import { NAMESPACE, RELEASE } from "../release.ts";
-import { CONFIRMED, newCustomer } from "../shop.ts";
+import { isConfirmed, newCustomer } from "../shop.ts";
 
 /** More than one replica of what is killed and drained; a backup. */
 const GROWN = ["--set", "order.replicas=2", "--set", "order.backup.enabled=true"];
@@ -44,34 +45,31 @@ const secretsOf = async (cluster: Cluster): Promise<string> => {
   return JSON.stringify(ours.map(({ metadata, data }) => [metadata.name, data]));
 };
 
+/** Expects work under load to replace every pod by one of this tag, and nothing else. */
+async function replaced(
+  cluster: Cluster,
+  tag: string,
+  work: () => Promise<unknown>,
+): Promise<string> {
+  const before = await secretsOf(cluster);
+  const orders = await underLoad(await cluster.gateway(), cluster.signal, work);
+  await expectTag(cluster, tag);
+  if ((await secretsOf(cluster)) !== before) throw new CommandError("Secrets have changed");
+  return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
+}
+
 export const upgrade: Check = {
   name: "a rolling upgrade of all services under load",
-  run: async (cluster) => {
-    const before = await secretsOf(cluster);
-    const orders = await underLoad(await cluster.gateway(), cluster.signal, () =>
-      cluster.deploy({ tag: TAGS[1], helm: GROWN }),
-    );
-    await expectTag(cluster, TAGS[1]);
-    if ((await secretsOf(cluster)) !== before)
-      throw new CommandError("the upgrade changed Secrets");
-    return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
-  },
+  run: (cluster) => replaced(cluster, TAGS[1], () => cluster.deploy({ tag: TAGS[1], helm: GROWN })),
 };
 
 export const rollback: Check = {
   name: "helm rollback under load",
-  run: async (cluster) => {
-    const before = await secretsOf(cluster);
-    const orders = await underLoad(await cluster.gateway(), cluster.signal, () =>
-      cluster.run(
-        ["helm", "rollback", RELEASE, `--namespace=${NAMESPACE}`, "--wait", "--timeout=3m"],
-        { timeoutMs: 200_000 },
-      ),
+  run: (cluster) => {
+    const command = ["helm", "rollback", RELEASE, `--namespace=${NAMESPACE}`];
+    return replaced(cluster, TAGS[0], () =>
+      cluster.run([...command, "--wait", "--timeout=3m"], { timeoutMs: 200_000 }),
     );
-    await expectTag(cluster, TAGS[0]);
-    if ((await secretsOf(cluster)) !== before)
-      throw new CommandError("the rollback changed Secrets");
-    return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
   },
 };
 
@@ -86,8 +84,8 @@ export const reinstall: Check = {
     await cluster.run([...uninstall, "--wait", "--timeout=2m"], { timeoutMs: 150_000 });
     await cluster.deploy({});
     if ((await secretsOf(cluster)) !== before) throw new CommandError("Secrets were made anew");
-    const { status } = await customer.at(await cluster.gateway()).find(id);
-    if (status !== CONFIRMED) throw new CommandError(`the order ${id} is ${status}`);
+    const order = await customer.at(await cluster.gateway()).find(id);
+    if (!isConfirmed(order)) throw new CommandError(`order ${id} is ${OrderStatus[order.status]}`);
     return "an order from before is found, with a token from before";
   },
 };
