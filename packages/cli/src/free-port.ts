@@ -1,10 +1,26 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
 /** The only address that commands listen on. */
 export const LOOPBACK = "127.0.0.1";
 
+/**
+ * Below those that systems give to outgoing connections (from 32768 on), one of which could have it
+ * when a server that was ended listens there again; and above those that browsers refuse.
+ */
+const anyPort = (): number => randomInt(20_000, 32_768);
+const ATTEMPTS = 100;
+
 /** Returns a port that is free at the moment. */
-export const freePort = (): Promise<number> => listenOnce(0);
+export async function freePort(pick = anyPort): Promise<number> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await listenOnce(pick());
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || attempt === ATTEMPTS)
+        throw error;
+    }
+}
 
 /**
  * Listens on a port and closes again; resolves to the port. Rejects with the system's error, such
