@@ -14,7 +14,7 @@ export interface Slope {
 }
 
 const RESAMPLES = 500;
-/** Neighboring samples are alike, so that they are drawn together: the interval is not too narrow. */
+/** Neighboring samples are alike: drawn together, they make no interval that is too narrow. */
 const BLOCKS = 10;
 
 /**
