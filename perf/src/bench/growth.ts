@@ -17,11 +17,14 @@ interface Round {
   readonly medianMs: number;
 }
 
+type Operations = Readonly<Record<string, Operation>>;
+
 interface Filled {
-  readonly variant: string;
   readonly tables: Tables;
   readonly bytes: Bytes;
-  readonly operations: Readonly<Record<string, Operation>>;
+  /** By operation. */
+  readonly times: Map<string, readonly Round[]>;
+  explained: Readonly<Record<string, Explained>>;
 }
 
 /** Of orders with their sagas and request ids, and of payments. */
@@ -45,7 +48,7 @@ const SEEDING = { fsync: "off", full_page_writes: "off", max_wal_size: "8GB" };
  * orders in the tables, and with `orders`; all in one PostgreSQL, in turn. Nothing else runs.
  */
 export async function benchGrowth(options: BenchOptions, orders: number): Promise<Results> {
-  const { rounds, signal, onProgress } = options;
+  const { onProgress } = options;
   await using resources = new AsyncDisposableStack();
   onProgress("starting a stack");
   const stack = resources.use(await startBenchStack(options, "growth"));
@@ -53,62 +56,82 @@ export async function benchGrowth(options: BenchOptions, orders: number): Promis
   freeze(pids, resources);
   const server = connectPostgres(stack.databaseUrls.order, { applicationName: "bench", max: 1 });
   resources.defer(() => server.end({ timeout: 1 }));
+  const tables = await fillTables(stack, server, [SMALL, orders], options);
+  const filled: Filled[] = [];
+  for (const each of tables)
+    filled.push({ tables: each, bytes: await bytesOf(each), times: new Map(), explained: {} });
+  await measureTimes(filled, options);
+  for (const each of filled) {
+    onProgress(`explaining: ${each.tables.size} orders`);
+    each.explained = await explainAll(stack, server, each.tables);
+  }
+  return resultsOf(filled);
+}
+
+async function fillTables(
+  stack: Stack,
+  server: Sql,
+  sizes: readonly number[],
+  { signal, onProgress }: BenchOptions,
+): Promise<readonly Tables[]> {
   await configure(stack.databaseUrls.order, SEEDING);
   const tables: Tables[] = [];
-  for (const size of [SMALL, orders]) {
+  for (const size of sizes) {
     const created = await createTables(stack, server, size);
     await seed(created, signal, onProgress);
     tables.push(created);
   }
   onProgress("writing what was seeded to disk");
   await configure(stack.databaseUrls.order, {});
+  return tables;
+}
+
+/** Measures all operations with all tables, in turn. */
+async function measureTimes(
+  filled: readonly Filled[],
+  { rounds, signal, onProgress }: BenchOptions,
+): Promise<void> {
   await using sessions = new AsyncDisposableStack();
-  const databases: Filled[] = [];
-  for (const created of tables) {
-    const bytes = await bytesOf(created);
-    const operations = await operationsOf(created, sessions);
-    databases.push({ variant: `${created.size} orders`, tables: created, bytes, operations });
-  }
-  const names = Object.keys(databases[0]?.operations ?? {});
-  const results = names.map((name) => [name, new Map<string, Round[]>()] as const);
+  const candidates: { operations: Operations; filled: Filled }[] = [];
+  for (const each of filled)
+    candidates.push({ operations: await operationsOf(each.tables, sessions), filled: each });
+  // Round 0 is the warm-up.
   for (let round = 0; round <= rounds; round++)
-    for (const [name, byVariant] of results)
-      for (const { variant, operations } of inTurn(databases, round)) {
+    for (const name of Object.keys(candidates[0]?.operations ?? {}))
+      for (const { operations, filled } of inTurn(candidates, round)) {
         signal.throwIfAborted();
-        onProgress(`round ${round} of ${rounds}: ${name}, ${variant}`);
+        const { times, tables } = filled;
+        onProgress(`round ${round} of ${rounds}: ${name}, ${tables.size} orders`);
         const measured = { medianMs: await medianMs(operations[name] as Operation) };
-        // Round 0 is the warm-up.
-        if (round > 0) byVariant.set(variant, [...(byVariant.get(variant) ?? []), measured]);
+        if (round > 0) times.set(name, [...(times.get(name) ?? []), measured]);
       }
-  await sessions.disposeAsync();
-  const explained = new Map<string, Readonly<Record<string, Explained>>>();
-  for (const { variant, tables } of databases) {
-    onProgress(`explaining: ${variant}`);
-    explained.set(variant, await explainAll(stack, server, tables));
-  }
+}
+
+function resultsOf(filled: readonly Filled[]): Results {
   const compared = <T>(
     figures: Readonly<Record<string, (of: T) => number>>,
     of: (of: Filled) => readonly T[],
-  ) =>
-    compareAll<T>(Object.fromEntries(databases.map((each) => [each.variant, of(each)])), figures);
-  const onDisk = (of: (bytes: Bytes) => number) =>
+  ): Results[string] =>
+    compareAll<T>(
+      Object.fromEntries(filled.map((each) => [`${each.tables.size} orders`, of(each)])),
+      figures,
+    );
+  const sectionOf = (name: string): Results[string] => {
+    const times = compared<Round>(FIGURES, ({ times }) => times.get(name) ?? []);
+    const pages = compared<number>(PAGES, ({ explained }) => [
+      median(explained[name]?.pages ?? []),
+    ]);
+    return Object.fromEntries(
+      Object.entries(times).map(([variant, of]) => [variant, { ...of, ...pages[variant] }]),
+    );
+  };
+  const onDisk = (of: (bytes: Bytes) => number): Results[string] =>
     compared<number>({ "bytes, with indexes": (bytes) => bytes }, ({ bytes, tables }) => [
       of(bytes) / tables.size,
     ]);
   return {
     ...Object.fromEntries(
-      results.map(([name, byVariant]) => {
-        const times = compared<Round>(FIGURES, ({ variant }) => byVariant.get(variant) ?? []);
-        const pages = compared<number>(PAGES, ({ variant }) => [
-          median(explained.get(variant)?.[name]?.pages ?? []),
-        ]);
-        return [
-          name,
-          Object.fromEntries(
-            databases.map(({ variant }) => [variant, { ...times[variant], ...pages[variant] }]),
-          ),
-        ];
-      }),
+      [...(filled[0]?.times.keys() ?? [])].map((name) => [name, sectionOf(name)]),
     ),
     "an order on disk": onDisk(({ order }) => order),
     "its payment on disk": onDisk(({ payment }) => payment),
@@ -144,7 +167,7 @@ async function configure(url: string, settings: Readonly<Record<string, string>>
 async function operationsOf(
   { orderUrl, paymentUrl }: Tables,
   resources: AsyncDisposableStack,
-): Promise<Readonly<Record<string, Operation>>> {
+): Promise<Operations> {
   const sql = connectPostgres(orderUrl, { applicationName: "bench", max: 1 });
   resources.defer(() => sql.end({ timeout: 1 }));
   const payments = resources.use(await connectPaymentStore(paymentUrl));
