@@ -37,6 +37,7 @@ const FIGURES = { "median, ms": ({ medianMs }: Round) => medianMs };
 /** Of PostgreSQL, in memory or not: the same on a busy machine. */
 const PAGES = { pages: (pages: number) => pages };
 const SMALL = 10_000;
+/** Of an operation in a round, unless its seconds end before. */
 const CALLS = 100;
 /** Runs of each operation of which PostgreSQL logs the plans. */
 const EXPLAINED = 5;
@@ -89,7 +90,7 @@ async function fillTables(
 /** Measures all operations with all tables, in turn. */
 async function measureTimes(
   filled: readonly Filled[],
-  { rounds, signal, onProgress }: BenchOptions,
+  { rounds, seconds, signal, onProgress }: BenchOptions,
 ): Promise<void> {
   await using sessions = new AsyncDisposableStack();
   const candidates: { operations: Operations; filled: Filled }[] = [];
@@ -102,7 +103,9 @@ async function measureTimes(
         signal.throwIfAborted();
         const { times, tables } = filled;
         onProgress(`round ${round} of ${rounds}: ${name}, ${tables.size} orders`);
-        const measured = { medianMs: await medianMs(operations[name] as Operation) };
+        const measured = {
+          medianMs: await medianMs(operations[name] as Operation, seconds * 1_000),
+        };
         if (round > 0) times.set(name, [...(times.get(name) ?? []), measured]);
       }
 }
@@ -188,9 +191,10 @@ async function bytesOf({ orderUrl, paymentUrl }: Tables): Promise<Bytes> {
   };
 }
 
-async function medianMs({ before, run, after }: Operation): Promise<number> {
+async function medianMs({ before, run, after }: Operation, limitMs: number): Promise<number> {
   const times: number[] = [];
-  for (let call = 0; call < CALLS; call++) {
+  const end = performance.now() + limitMs;
+  while (times.length < CALLS && (times.length === 0 || performance.now() < end)) {
     await before?.();
     const start = performance.now();
     await run();
