@@ -1,7 +1,7 @@
 /**
  * `node ../../scripts/bundle.ts PROGRAM...`, in the folder of a package: writes each program of its
- * src/ to dist/ together with all that it imports, instead of what `tsc` wrote there. A process that
- * loads a few files starts in half the time of one that looks for six hundred. Decision 0140.
+ * src/ to dist/ together with all that it imports, instead of what `tsc` wrote there. A process
+ * that loads a few files starts in half the time of one that looks for six hundred. Decision 0140.
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
