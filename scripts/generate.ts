@@ -2,8 +2,7 @@
 
 import { globSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
-import { isInstalled, ROOT } from "@tercet/cli/repository";
+import { isInstalled, ROOT, scriptArguments } from "@tercet/cli/repository";
 import { execa } from "execa";
 import { writeChartFiles } from "../infra/checks/chart-files.ts";
 import { generateManifests } from "../infra/checks/k8s-manifests.ts";
@@ -26,12 +25,9 @@ Writes everything that is generated and committed:
   the next migration of each schema that changed (drizzle-kit)
 `;
 
-// parseArgs, not runCommand of @tercet/cli: that one loads @tercet/service, and with it gen/src,
-// which this program must be able to repair.
-if (parseArgs({ options: { help: { type: "boolean", short: "h" } } }).values.help) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
+// Not runCommand, which loads @tercet/service, and with it gen/src, which this program must be able
+// to repair.
+scriptArguments(usage, {});
 
 const run = (tool: string, args: readonly string[], cwd = ROOT) =>
   execa(tool, args, { cwd, preferLocal: true, stdio: "inherit" });

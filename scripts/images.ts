@@ -1,6 +1,6 @@
 /** `pnpm images`: builds the images with a container engine, and tries them. */
 
-import { ROOT } from "@tercet/cli/repository";
+import { ROOT, scriptArguments } from "@tercet/cli/repository";
 import { execa } from "execa";
 
 const usage = `Usage: pnpm images
@@ -22,11 +22,7 @@ Nothing is left behind. To keep images: docker build, as infra/docker/Dockerfile
 
 const TEST = "packages/proof/e2e/test/image.test.ts";
 
-if (process.argv.length > 2) {
-  const isHelp = ["--help", "-h"].includes(process.argv[2] ?? "");
-  process[isHelp ? "stdout" : "stderr"].write(usage);
-  process.exit(isHelp ? 0 : 2);
-}
+scriptArguments(usage, {});
 const options = { cwd: ROOT, stdio: "inherit", preferLocal: true, reject: false } as const;
 const built = await execa("node", ["scripts/run.ts"], options);
 const tried =

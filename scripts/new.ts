@@ -1,7 +1,6 @@
 /** `pnpm new`: writes a working, tested skeleton of a service or of a saga. */
 
-import { parseArgs } from "node:util";
-import { ROOT, services } from "@tercet/cli/repository";
+import { ROOT, scriptArguments, services } from "@tercet/cli/repository";
 import { execa } from "execa";
 import { sagaProblems, writeSaga } from "./new/saga.ts";
 import { serviceProblems, writeService } from "./new/service.ts";
@@ -29,35 +28,20 @@ Options:
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const parsed = read();
-  if (typeof parsed === "string") return refuse([parsed]);
-  const { values, positionals } = parsed;
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+  const { values, positionals } = scriptArguments(usage, {
+    options: {
+      resource: { type: "string", default: "item" },
+      port: { type: "string", default: String(nextPort) },
+      in: { type: "string", default: "order" },
+    },
+    allowPositionals: true,
+  });
   const [kind, name, ...more] = positionals;
   if (name === undefined || more.length > 0) return refuse(["say what, and one name"]);
   if (kind === "service")
     return await newService({ name, resource: values.resource, port: Number(values.port) });
   if (kind === "saga") return await newSaga({ name, service: values.in });
   return refuse([`there is no template for a ${kind}`]);
-}
-
-function read() {
-  try {
-    return parseArgs({
-      options: {
-        help: { type: "boolean", short: "h" },
-        resource: { type: "string", default: "item" },
-        port: { type: "string", default: String(nextPort) },
-        in: { type: "string", default: "order" },
-      },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 function refuse(problems: readonly string[]): number {

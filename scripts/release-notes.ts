@@ -2,8 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { ROOT } from "@tercet/cli/repository";
+import { ROOT, scriptArguments } from "@tercet/cli/repository";
 import { parse } from "yaml";
 
 const usage = `Usage: node --conditions=source scripts/release-notes.ts TAG [--help]
@@ -35,14 +34,11 @@ export function isOfVersion(chart: string, version: string): boolean {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { help: { type: "boolean", short: "h" } },
-    allowPositionals: true,
-  });
+  const { positionals } = scriptArguments(usage, { allowPositionals: true });
   const [tag] = positionals;
-  if (values.help || tag === undefined) {
-    process[values.help ? "stdout" : "stderr"].write(usage);
-    return values.help ? 0 : 2;
+  if (tag === undefined) {
+    process.stderr.write(usage);
+    return 2;
   }
   const version = tag.replace(/^v/, "");
   const read = (path: string) => readFile(join(ROOT, path), "utf8");

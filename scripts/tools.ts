@@ -13,8 +13,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { ROOT, toolsBin, toolsFolder } from "@tercet/cli/repository";
+import { ROOT, scriptArguments, toolsBin, toolsFolder } from "@tercet/cli/repository";
 import { execa } from "execa";
 import { type GoTool, goTools } from "./go-tools.ts";
 
@@ -37,14 +36,10 @@ Options:
 `;
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { help: { type: "boolean", short: "h" }, within: { type: "string", default: "1500" } },
+  const { values, positionals } = scriptArguments(usage, {
+    options: { within: { type: "string", default: "1500" } },
     allowPositionals: true,
   });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const unknown = positionals.filter((name) => !goTools.some((tool) => tool.name === name));
   if (unknown.length > 0) {
     process.stderr.write(`unknown tool: ${unknown.join(", ")}\n\n${usage}`);

@@ -3,8 +3,13 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { parseArgs } from "node:util";
-import { type Check, isInstalled, type Outcome, ROOT } from "@tercet/cli/repository";
+import {
+  type Check,
+  isInstalled,
+  type Outcome,
+  ROOT,
+  scriptArguments,
+} from "@tercet/cli/repository";
 import { kubeSchemas } from "../infra/checks/kube-schemas.ts";
 import { breakingBase, gitIn } from "./checks/breaking.ts";
 import { checks, tasks } from "./checks/checks.ts";
@@ -40,19 +45,14 @@ Environment:
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values } = scriptArguments(usage, {
     options: {
-      help: { type: "boolean", short: "h" },
       only: { type: "string", multiple: true },
       task: { type: "string" },
       force: { type: "boolean" },
       strict: { type: "boolean" },
     },
   });
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   // As turbo runs it.
   if (values.task !== undefined) return (await runAll(tasks[values.task] ?? [])).failed > 0 ? 1 : 0;
   const unknown = values.only?.filter((name) => !checks.some((check) => check.name === name)) ?? [];

@@ -15,7 +15,8 @@ Variables:
   TERCET_IDENTITY_URL, TERCET_ORDER_URL, TERCET_PAYMENT_URL
                        one address per service, where no single one has all of them:
                        a gateway for customers has no methods for operators
-  XDG_CONFIG_HOME      tercet/logins.json in it has the logins; default: ~/.config
+  XDG_CONFIG_HOME      tercet/ in it has the logins, and what makes this device known; default:
+                       ~/.config
   NODE_EXTRA_CA_CERTS  further certificate authorities for https
 
 Exit codes:

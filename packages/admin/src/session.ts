@@ -3,7 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { TokenResponse } from "@tercet/gen/identity/v1/identity";
 import type { Api } from "./api.ts";
 import { AdminError, EXIT } from "./errors.ts";
-import { changeLogin, type Login, readLogin } from "./login-file.ts";
+import {
+  changeLogin,
+  keepDeviceToken,
+  type Login,
+  readDeviceToken,
+  readLogin,
+} from "./login-file.ts";
 
 /** A token is replaced before it expires: calls take time, and clocks differ. */
 const EARLY_MS = 30_000;
@@ -46,7 +52,10 @@ export function openSession(
     current: () => readLogin(file, system),
 
     async logIn(email, password) {
-      const login = toLogin(await identity.login({ email, password }));
+      const deviceToken = await readDeviceToken(file, system, email);
+      const response = await identity.login({ email, password, deviceToken });
+      await keepDeviceToken(file, system, email, response.deviceToken);
+      const login = toLogin(response);
       await this.logOut().catch(() => {});
       return await changeLogin(file, system, async () => login);
     },

@@ -3,20 +3,36 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "@tercet/cli";
 import { execa } from "execa";
-import { recordOf, type ServiceName, serviceNames } from "./config.ts";
+import { type ServiceName, serviceNames } from "./config.ts";
 
-/** The services that run the code of each package. */
-const USERS: Readonly<Record<string, readonly ServiceName[]>> = {
-  service: serviceNames,
-  wire: serviceNames,
-  saga: serviceNames.filter(usesSagas),
-  ...recordOf(serviceNames, (name) => [name]),
-};
+const SCOPE = "@tercet/";
+/** In gen/, made from proto/. */
+const CONTRACTS = "@tercet/gen";
 
-function usesSagas(name: ServiceName): boolean {
-  const file = join(ROOT, "packages", name, "package.json");
-  const { dependencies } = JSON.parse(readFileSync(file, "utf8")) as { dependencies: object };
-  return Object.hasOwn(dependencies, "@tercet/saga");
+const USERS = usersOfPackages();
+
+/** Returns, by its folder in packages/, the services that are made from each package. */
+export function usersOfPackages(): ReadonlyMap<string, readonly ServiceName[]> {
+  const users = new Map<string, ServiceName[]>();
+  const visit = (folder: string, service: ServiceName) => {
+    const known = users.get(folder) ?? [];
+    if (known.includes(service)) return;
+    users.set(folder, [...known, service]);
+    for (const used of packagesUsedBy(folder)) visit(used, service);
+  };
+  for (const name of serviceNames) visit(name, name);
+  return users;
+}
+
+/** Returns the folders in packages/ of what a package depends on. */
+function packagesUsedBy(folder: string): string[] {
+  const file = join(ROOT, "packages", folder, "package.json");
+  const { dependencies = {} } = JSON.parse(readFileSync(file, "utf8")) as {
+    dependencies?: Readonly<Record<string, string>>;
+  };
+  return Object.keys(dependencies)
+    .filter((name) => name.startsWith(SCOPE) && name !== CONTRACTS)
+    .map((name) => name.slice(SCOPE.length));
 }
 
 /**
@@ -48,7 +64,7 @@ export async function* sourceChanges(signal: AbortSignal): AsyncGenerator<Change
     contracts = true;
     onChange(serviceNames);
   });
-  for (const [name, users] of Object.entries(USERS)) {
+  for (const [name, users] of USERS) {
     const folder = join(ROOT, "packages", name, "src");
     watch(folder, { recursive: true, signal }, (_event, file) => {
       if (!file?.endsWith(".test.ts")) onChange(users);
@@ -65,17 +81,31 @@ export async function* sourceChanges(signal: AbortSignal): AsyncGenerator<Change
   }
 }
 
-/** Generates and compiles what changed. Resolves to the tools' messages; "" if there are none. */
-export async function rebuild({ contracts }: Changes, signal: AbortSignal): Promise<string> {
-  const problems = contracts ? await messagesOf("buf", ["generate"], signal) : "";
+/** Generates and builds what changed. Resolves to the tools' messages; "" if there are none. */
+export async function rebuild(changes: Changes, signal: AbortSignal): Promise<string> {
   const projects = serviceNames.map((name) => join("packages", name));
-  return problems || (await messagesOf("tsc", ["-b", ...projects, "--pretty", "false"], signal));
+  let problems = changes.contracts ? await messagesOf("buf", ["generate"], ROOT, signal) : "";
+  problems ||= await messagesOf("tsc", ["-b", ...projects, "--pretty", "false"], ROOT, signal);
+  for (const name of changes.services)
+    problems ||= await messagesOf(
+      "pnpm",
+      ["--silent", "run", "build"],
+      join(ROOT, "packages", name),
+      signal,
+    );
+  return problems;
 }
 
-async function messagesOf(tool: string, args: string[], signal: AbortSignal): Promise<string> {
+async function messagesOf(
+  tool: string,
+  args: string[],
+  cwd: string,
+  signal: AbortSignal,
+): Promise<string> {
   const { exitCode, all } = await execa(tool, args, {
-    cwd: ROOT,
+    cwd,
     preferLocal: true,
+    localDir: ROOT,
     stdin: "ignore",
     all: true,
     reject: false,

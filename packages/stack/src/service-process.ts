@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +14,8 @@ export interface ServiceProcessOptions {
   readonly name: string;
   /** Path of the script to run. */
   readonly main: string;
+  /** Paths of scripts that Node loads before it. */
+  readonly preload?: readonly string[];
   readonly port: number;
   /** The whole environment, without HOST and PORT. */
   readonly env: Env;
@@ -51,12 +52,7 @@ const READY_TIMEOUT_MS = 1_000;
 const LAST_LINES = 12;
 /** Node then starts a service a second time without compiling what it loads. */
 const NODE_COMPILE_CACHE = join(ROOT, "node_modules/.cache/compiled");
-/** Does nothing unless OTEL_* names an endpoint. */
-const TELEMETRY = pathToFileURL(
-  createRequire(import.meta.url).resolve("@tercet/service/telemetry"),
-).href;
-const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url)
-  .href;
+const ORPHAN_GUARD = join(import.meta.dirname, `orphan-guard${extname(import.meta.filename)}`);
 
 /**
  * Starts a process and waits until `/health/ready` returns 200. Throws StackError with the last
@@ -66,7 +62,10 @@ const ORPHAN_GUARD = new URL(`./orphan-guard${extname(import.meta.filename)}`, i
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
   const { name, main, port, env } = options;
   options.signal?.throwIfAborted();
-  const flags = [ORPHAN_GUARD, TELEMETRY].flatMap((module) => ["--import", module]);
+  const flags = [ORPHAN_GUARD, ...(options.preload ?? [])].flatMap((path) => [
+    "--import",
+    pathToFileURL(path).href,
+  ]);
   const child = spawn(process.execPath, ["--enable-source-maps", ...flags, main], {
     env: { NODE_ENV: "production", NODE_COMPILE_CACHE, ...env, HOST: LOOPBACK, PORT: String(port) },
     // In its own process group: Ctrl-C in a terminal reaches only the stack, which stops

@@ -242,6 +242,7 @@ function startService(
   return startServiceProcess({
     name: label,
     main: scriptOf(name, "main"),
+    preload: [scriptOf(name, "telemetry")],
     port,
     env,
     logFile: folder.file("logs", `${label}.log`),

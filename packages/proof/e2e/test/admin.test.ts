@@ -2,10 +2,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { runAdmin } from "@tercet/admin";
 import { freePort, ROOT } from "@tercet/cli";
 import type { Order } from "@tercet/gen/order/v1/order_service";
-import { type Api, logIn, type Stack } from "@tercet/stack";
+import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { logLines } from "./service-log.ts";
@@ -111,6 +112,28 @@ describe("a login", () => {
       );
       expect((await refreshes()) - before).toBe(round);
     }
+  });
+
+  test("is let in from a device that has logged in before, while others guess the password", async () => {
+    await logInAs("alice");
+    await admin("alice", ["logout"]);
+    const { email, password } = stack.users.alice;
+    const guess = () =>
+      createApi(stack.urls.edge)
+        .identity.login({ email, password: "a guess" })
+        .then(
+          () => Code.Unknown,
+          (error: unknown) => ConnectError.from(error).code,
+        );
+    let code = await guess();
+    for (let n = 0; code === Code.Unauthenticated && n < 100; n++) code = await guess();
+    expect(code).toBe(Code.ResourceExhausted);
+    const typed = `${password}\n`;
+    const stranger = await admin("stranger", ["login", email], { typed });
+    expect(stranger.exitCode).not.toBe(0);
+    expect(await admin("alice", ["login", email.toUpperCase()], { typed })).toMatchObject({
+      exitCode: 0,
+    });
   });
 
   test("that the system has ended is forgotten, with exit code 3", async () => {

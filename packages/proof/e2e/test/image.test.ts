@@ -250,7 +250,7 @@ describe.skipIf(why !== undefined)("the images, built and run by an engine", () 
         "node",
         "--enable-source-maps",
         "--import",
-        "@tercet/service/telemetry",
+        "./dist/telemetry.js",
         "dist/main.js",
       ]);
       expect(Env).toContain("NODE_ENV=production");

@@ -54,6 +54,8 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const metrics = new Map<string, ReceivedMetric>();
   const server = createServer(async (request, response) => {
+    // A service that ends asks whether its collector is there.
+    if (request.method === "HEAD") return void response.end();
     const body = await bodyOf(request);
     if (request.url === "/v1/traces") spans.push(...spansOf(body));
     if (request.url === "/v1/metrics")

@@ -1,7 +1,7 @@
 import { freePort } from "@tercet/cli";
 import { SagaAction } from "@tercet/gen/order/v1/saga_event";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./otlp.ts";
 import { allLines } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
@@ -173,7 +173,7 @@ describe("an order is one trace over three services", () => {
       createApi(replica.url, accessToken),
       "tok_visa",
       "MUG-BLUE",
-      1_000,
+      1_000 * inject("timeFactor"),
     );
     replica.kill();
     const takenOver = () =>

@@ -1,6 +1,6 @@
 /**
- * Loaded before a service: `node --import @tercet/service/telemetry dist/main.js`. Exports traces
- * and metrics to OTEL_EXPORTER_OTLP_ENDPOINT; the other OTEL_* variables are OpenTelemetry's own.
+ * Loaded before a service: `node --import ./dist/telemetry.js dist/main.js`. Exports traces and
+ * metrics to OTEL_EXPORTER_OTLP_ENDPOINT; the other OTEL_* variables are OpenTelemetry's own.
  * Without an endpoint nothing is loaded or recorded.
  */
 import { z } from "zod";
