@@ -37,7 +37,7 @@ Without arguments, runs calls and sagas.
              the throughput without telemetry.
   revision   The whole system and an earlier revision of it, --against, each as pnpm start starts
              it, with 32 orders in flight and with 1. The earlier one is installed and built in
-             ~/.cache/tercet-revisions, and kept.
+             ~/.cache/tercet-revisions, and kept. Linux only.
   start      What each service takes to start, and what it occupies then and after 1,000 orders,
              beside Fastify with one route.
 
