@@ -42,8 +42,8 @@ Without arguments, runs calls and sagas.
              beside Fastify with one route.
 
 Prints medians over the rounds, in brackets the ratio to the first variant within a round and
-the quartiles of that ratio. Telemetry's p50 and p95 are of all rounds together, with the 90%
-bootstrap interval of their ratio. Writes reports/bench/NAME.json and NAME.svg.
+the quartiles of that ratio. Percentiles of telemetry and revision are of all rounds together, with
+the 90% bootstrap interval of their ratio. Writes reports/bench/NAME.json and NAME.svg.
 
 Options:
   --rounds N     measurements of each variant; default 5

@@ -74,8 +74,7 @@ async function untilPrinted(
 ): Promise<(name: string) => string> {
   let text = "";
   const names = ["edge", ...serviceNames, "alice@example.com", "olivia@example.com"];
-  const find = (name: string) =>
-    new RegExp(`^ +${name.replaceAll(".", "\\.")} +(\\S+)`, "m").exec(text)?.[1];
+  const find = (name: string) => printedBeside(name, text);
   output.setEncoding("utf8");
   const limit = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
   const ended = once(output, "end", { signal: limit });
@@ -91,6 +90,10 @@ async function untilPrinted(
     throw new CommandError(`the system did not start; it printed:\n${text.trim().slice(-2_000)}`);
   return (name) => find(name) ?? "";
 }
+
+/** Returns what `pnpm start` prints beside a name: "edge", "alice@example.com". */
+export const printedBeside = (name: string, text: string): string | undefined =>
+  new RegExp(`^ +${name.replaceAll(".", "\\.")} +(\\S+)`, "m").exec(text)?.[1];
 
 const isAlive = (pid: number): boolean => send([pid], 0);
 
