@@ -1,6 +1,6 @@
 export { type BookEntry, BookReader, readBook } from "./book.ts";
 export { envToConfig, type PaymentConfig, paymentSettings } from "./config.ts";
-export { connectPaymentStore, paymentDatabaseUrl } from "./connect-store.ts";
+export { connectPaymentStore, migratePaymentStore, paymentDatabaseUrl } from "./connect-store.ts";
 export { paymentFailpoints } from "./failpoints.ts";
 export { refundedMinorUnits } from "./payment.ts";
 export { createPaymentService, type PaymentOverrides } from "./payment-service.ts";

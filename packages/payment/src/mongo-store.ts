@@ -25,6 +25,7 @@ const INDEXES: readonly IndexDescription[] = [
   { key: { createTime: -1, _id: -1 } },
   { key: { orderId: 1 } },
   { key: { customerId: 1, createTime: -1, _id: -1 } },
+  { key: { status: 1, createTime: -1, _id: -1 } },
   { key: { openWork: 1, attemptTime: 1 } },
   { key: { watched: 1, attemptTime: 1 } },
   { key: { updateTime: 1, _id: 1 }, partialFilterExpression: payments.REFUNDED },

@@ -1,11 +1,20 @@
-import { connectPostgres } from "@tercet/service";
+import { connectPostgres, type Sql } from "@tercet/service";
 import { testDatabase } from "@tercet/service/testing";
 import { afterAll, describe, expect, test } from "vitest";
 import { openPaymentStore } from "./connect-store.ts";
+import type { PaymentStatus } from "./payment.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
 import { atomicityContract, functionalContract, ownershipContract } from "./store.contract.ts";
 
 const EUR1 = { currencyCode: "EUR", minorUnits: 1n };
+
+/** How many payments this session, and others that have told, have read. */
+async function rowsRead(sql: Sql): Promise<number> {
+  await sql`select pg_stat_force_next_flush()`;
+  const [row] = await sql<{ read: bigint }[]>`
+    select (seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables where relname = 'payments'`;
+  return Number(row?.read);
+}
 
 describe("the PostgreSQL store", async () => {
   const database = await testDatabase(MIGRATIONS);
@@ -64,15 +73,27 @@ describe("the PostgreSQL store", async () => {
     // Often enough for the plan that is kept.
     for (const { id } of await insert(10)) await store.settle(id, approved);
     const [last] = await insert(1_000);
-    const read = async () => {
-      await sql`select pg_stat_force_next_flush()`;
-      const [row] = await sql<{ read: bigint }[]>`
-        select (seq_tup_read + idx_tup_fetch)::bigint as read from pg_stat_user_tables where relname = 'payments'`;
-      return Number(row?.read);
-    };
-    const before = await read();
+    const before = await rowsRead(sql);
     expect((await store.settle(last?.id ?? "", approved)).changed).toBe(true);
-    expect((await read()) - before).toBeLessThan(10);
+    expect((await rowsRead(sql)) - before).toBeLessThan(10);
+  });
+
+  test("payments of a rare status are listed without reading the others", async () => {
+    await using rare = await testDatabase(MIGRATIONS);
+    const sql = connectPostgres(rare.url, { max: 1 });
+    await using store = postgresStore(sql);
+    const list = async (status: PaymentStatus) =>
+      await store.list({ orderId: undefined, customerId: undefined, status }, undefined, 21);
+    // Often enough for the plan that is kept.
+    for (let call = 0; call < 10; call++) await list("PENDING");
+    await sql`
+      insert into payments (id, status, order_id, customer_id, currency_code, minor_units, fingerprint, open_work)
+      select gen_random_uuid(), case when n <= 3 then 'PENDING' else 'SUCCEEDED' end, gen_random_uuid(), gen_random_uuid(), 'EUR', 1, 'f', 0
+      from generate_series(1, 1000) n`;
+    const before = await rowsRead(sql);
+    expect(await list("PENDING")).toHaveLength(3);
+    expect(await list("SUCCEEDED")).toHaveLength(21);
+    expect((await rowsRead(sql)) - before).toBeLessThan(3 + 21 + 10);
   });
 
   test("the schema refuses rows that no statement writes", async () => {

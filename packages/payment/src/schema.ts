@@ -84,6 +84,10 @@ export const payments = pgTable(
       t.createTime.asc().nullsFirst(),
       t.id.asc().nullsFirst(),
     ),
+    // Most payments are SUCCEEDED: the newest of them are among the newest of all.
+    index("payments_by_status")
+      .on(t.status, t.createTime.asc().nullsFirst(), t.id.asc().nullsFirst())
+      .where(sql`status <> 'SUCCEEDED'`),
     // Only unfinished payments: finished ones cost the reconciler nothing.
     index("payments_open_work").on(t.attemptTime).where(sql`open_work > 0`),
     index("payments_watched").on(t.attemptTime).where(sql`watched`),

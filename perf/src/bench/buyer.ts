@@ -1,19 +1,34 @@
-import { createApi, logIn, type Stack } from "@tercet/stack";
+import { createApi, logIn } from "@tercet/stack";
 import { anyProduct, PRODUCTS } from "./products.ts";
+
+/** What a buyer knows of a system, of this revision or another. */
+export interface Shop {
+  readonly urls: Readonly<Record<"edge" | "order", string>>;
+  readonly users: Readonly<Record<"alice" | "olivia", Credentials>>;
+}
+
+interface Credentials {
+  readonly email: string;
+  readonly password: string;
+}
 
 const STOCK = 1_000_000_000n;
 
 /**
  * Returns a function that places one order: by JSON at Order's own port, to keep the client light.
+ * With several URLs of Order's processes, each gets its turn.
  */
-export async function buyer(stack: Stack): Promise<() => Promise<void>> {
-  const { identity } = createApi(stack.urls.edge);
-  const { catalog } = await logIn(stack.urls.edge, stack.users.olivia);
+export async function buyer(
+  { urls, users }: Shop,
+  orderUrls: readonly string[] = [urls.order],
+): Promise<() => Promise<void>> {
+  const { identity } = createApi(urls.edge);
+  const { catalog } = await logIn(urls.edge, users.olivia);
   for (const { sku, name, price } of PRODUCTS) {
     const product = { sku, name, price, stock: STOCK };
     await catalog.putProduct({ product, requestId: crypto.randomUUID() });
   }
-  const login = async () => (await identity.login(stack.users.alice)).accessToken;
+  const login = async () => (await identity.login(users.alice)).accessToken;
   let token = await login();
   let renewal: Promise<string> | undefined;
   /** One login for all concurrent callers: more would count as password guessing. */
@@ -23,8 +38,9 @@ export async function buyer(stack: Stack): Promise<() => Promise<void>> {
     });
     token = await renewal;
   };
+  let placed = 0;
   const place = () =>
-    fetch(`${stack.urls.order}/order.v1.OrderService/CreateOrder`, {
+    fetch(`${orderUrls[placed++ % orderUrls.length]}/order.v1.OrderService/CreateOrder`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
       body: JSON.stringify({

@@ -1,10 +1,15 @@
-import { orderMigrations, type PlaceInput, placeOrderSaga, postgresStore } from "@tercet/order";
-import { countSagas, createSagaEngine, postgresSagaStore } from "@tercet/saga";
-import { connectPostgres, migratePostgres, type Sql, toMoneyJson } from "@tercet/service";
-import { v7 as uuidv7 } from "uuid";
-import { compareAll, median } from "./compare.ts";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ROOT } from "@tercet/cli";
+import { orderMigrations } from "@tercet/order";
+import { connectPaymentStore, migratePaymentStore } from "@tercet/payment";
+import { connectPostgres, migratePostgres, type Sql } from "@tercet/service";
+import type { Stack } from "@tercet/stack";
+import { compareAll, inTurn, median } from "./compare.ts";
+import { type Operation, orderOperations, paymentOperations } from "./growth-operations.ts";
+import { type Explained, explain, explainStatements } from "./growth-plans.ts";
+import { connectUnlimited, seed, type Tables } from "./growth-seed.ts";
 import { freeze, startBenchStack } from "./processes.ts";
-import { anyProduct, PRODUCTS } from "./products.ts";
 import type { Results } from "./report.ts";
 import type { BenchOptions } from "./rounds.ts";
 
@@ -12,184 +17,217 @@ interface Round {
   readonly medianMs: number;
 }
 
+type Operations = Readonly<Record<string, Operation>>;
+
+interface Filled {
+  readonly tables: Tables;
+  readonly bytes: Bytes;
+  /** By operation. */
+  readonly times: Map<string, readonly Round[]>;
+  explained: Readonly<Record<string, Explained>>;
+}
+
+/** Of orders with their sagas and request ids, and of payments. */
+interface Bytes {
+  readonly order: number;
+  readonly payment: number;
+}
+
 const FIGURES = { "median, ms": ({ medianMs }: Round) => medianMs };
+/** Of PostgreSQL, in memory or not: the same on a busy machine. */
+const PAGES = { pages: (pages: number) => pages };
 const SMALL = 10_000;
-/** Rows of one seeding statement, which must stay within a session's limits. */
-const CHUNK = 10_000;
-/** So few that a page of a customer's orders is full in the small tables too. */
-const CUSTOMERS = 40;
+/** Of an operation in a round, unless its seconds end before. */
 const CALLS = 100;
+/** Runs of each operation of which PostgreSQL logs the plans. */
+const EXPLAINED = 5;
+/** While tables are filled. A crash would lose them, and they are thrown away anyway. */
+const SEEDING = { fsync: "off", full_page_writes: "off", max_wal_size: "8GB" };
 
 /**
- * Measures what Order's statements cost with ten thousand orders in the tables, and with `orders`;
- * both in one PostgreSQL, in turn. Nothing else runs.
+ * Measures what the statements of Order, of the saga engine and of Payment cost with ten thousand
+ * orders in the tables, and with `orders`; all in one PostgreSQL, in turn. Nothing else runs.
  */
 export async function benchGrowth(options: BenchOptions, orders: number): Promise<Results> {
-  const { rounds, signal, onProgress } = options;
+  const { onProgress } = options;
   await using resources = new AsyncDisposableStack();
   onProgress("starting a stack");
   const stack = resources.use(await startBenchStack(options, "growth"));
   const pids = Object.values(stack.services).map(({ pid }) => pid ?? 0);
   freeze(pids, resources);
-  const databases = [];
-  for (const size of [SMALL, orders]) {
-    const url = new URL(stack.databaseUrls.order);
-    const own = connectPostgres(url.href, { applicationName: "bench", max: 1 });
-    await own.unsafe(`create database growth_${size}`);
-    await own.end();
-    url.pathname = `/growth_${size}`;
-    await migratePostgres(url.href, orderMigrations);
-    const sql = connectPostgres(url.href, { applicationName: "bench", max: 1 });
-    resources.defer(() => sql.end({ timeout: 1 }));
-    for (let from = 0; from < size; from += CHUNK) {
-      signal.throwIfAborted();
-      onProgress(`seeding ${from} of ${size} orders`);
-      await seed(sql, from, Math.min(CHUNK, size - from));
-    }
-    const bytes = await bytesOf(sql);
-    databases.push({ variant: `${size} orders`, size, bytes, statements: await statementsOf(sql) });
+  const server = connectPostgres(stack.databaseUrls.order, { applicationName: "bench", max: 1 });
+  resources.defer(() => server.end({ timeout: 1 }));
+  const tables = await fillTables(stack, server, [SMALL, orders], options);
+  const filled: Filled[] = [];
+  for (const each of tables)
+    filled.push({ tables: each, bytes: await bytesOf(each), times: new Map(), explained: {} });
+  await measureTimes(filled, options);
+  for (const each of filled) {
+    onProgress(`explaining: ${each.tables.size} orders`);
+    each.explained = await explainAll(stack, server, each.tables);
   }
-  const [first] = databases;
-  const names = Object.keys(first?.statements ?? {});
-  const results = names.map((name) => [name, new Map<string, Round[]>()] as const);
+  return resultsOf(filled);
+}
+
+async function fillTables(
+  stack: Stack,
+  server: Sql,
+  sizes: readonly number[],
+  { signal, onProgress }: BenchOptions,
+): Promise<readonly Tables[]> {
+  await configure(stack.databaseUrls.order, SEEDING);
+  const tables: Tables[] = [];
+  for (const size of sizes) {
+    const created = await createTables(stack, server, size);
+    await seed(created, signal, onProgress);
+    tables.push(created);
+  }
+  onProgress("writing what was seeded to disk");
+  await configure(stack.databaseUrls.order, {});
+  return tables;
+}
+
+/** Measures all operations with all tables, in turn. */
+async function measureTimes(
+  filled: readonly Filled[],
+  { rounds, seconds, signal, onProgress }: BenchOptions,
+): Promise<void> {
+  await using sessions = new AsyncDisposableStack();
+  const candidates: { operations: Operations; filled: Filled }[] = [];
+  for (const each of filled)
+    candidates.push({ operations: await operationsOf(each.tables, sessions), filled: each });
+  // Round 0 is the warm-up.
   for (let round = 0; round <= rounds; round++)
-    for (const [name, byVariant] of results)
-      for (const { variant, statements } of databases) {
+    for (const name of Object.keys(candidates[0]?.operations ?? {}))
+      for (const { operations, filled } of inTurn(candidates, round)) {
         signal.throwIfAborted();
-        onProgress(`round ${round} of ${rounds}: ${name}, ${variant}`);
-        const measured = { medianMs: await medianMs(statements[name] ?? (async () => {})) };
-        // Round 0 is the warm-up.
-        if (round > 0) byVariant.set(variant, [...(byVariant.get(variant) ?? []), measured]);
+        const { times, tables } = filled;
+        onProgress(`round ${round} of ${rounds}: ${name}, ${tables.size} orders`);
+        const measured = {
+          medianMs: await medianMs(operations[name] as Operation, seconds * 1_000),
+        };
+        if (round > 0) times.set(name, [...(times.get(name) ?? []), measured]);
       }
-  const onDisk = databases.map(({ variant, size, bytes }) => [variant, [bytes / size]]);
+}
+
+function resultsOf(filled: readonly Filled[]): Results {
+  const compared = <T>(
+    figures: Readonly<Record<string, (of: T) => number>>,
+    of: (of: Filled) => readonly T[],
+  ): Results[string] =>
+    compareAll<T>(
+      Object.fromEntries(filled.map((each) => [`${each.tables.size} orders`, of(each)])),
+      figures,
+    );
+  const sectionOf = (name: string): Results[string] => {
+    const times = compared<Round>(FIGURES, ({ times }) => times.get(name) ?? []);
+    const pages = compared<number>(PAGES, ({ explained }) => [
+      median(explained[name]?.pages ?? []),
+    ]);
+    return Object.fromEntries(
+      Object.entries(times).map(([variant, of]) => [variant, { ...of, ...pages[variant] }]),
+    );
+  };
+  const onDisk = (of: (bytes: Bytes) => number): Results[string] =>
+    compared<number>({ "bytes, with indexes": (bytes) => bytes }, ({ bytes, tables }) => [
+      of(bytes) / tables.size,
+    ]);
   return {
     ...Object.fromEntries(
-      results.map(([name, byVariant]) => [
-        name,
-        compareAll<Round>(Object.fromEntries(byVariant), FIGURES),
-      ]),
+      [...(filled[0]?.times.keys() ?? [])].map((name) => [name, sectionOf(name)]),
     ),
-    "an order on disk": compareAll<number>(Object.fromEntries(onDisk), {
-      "bytes, with indexes": (bytes) => bytes,
-    }),
+    "an order on disk": onDisk(({ order }) => order),
+    "its payment on disk": onDisk(({ payment }) => payment),
   };
 }
 
-/** The size of orders, their sagas and their request ids. */
-async function bytesOf(sql: Sql): Promise<number> {
-  const [{ bytes } = { bytes: 0 }] = await sql<{ bytes: number }[]>`
-    select sum(pg_total_relation_size(name::regclass))::float8 as bytes from unnest('{orders,sagas,requests}'::text[]) as name`;
-  return bytes;
+/** Creates the databases of both services, with empty tables. */
+async function createTables({ databaseUrls }: Stack, server: Sql, size: number): Promise<Tables> {
+  const create = async (service: "order" | "payment") => {
+    await server.unsafe(`create database ${databaseOf(service, size)}`);
+    const url = new URL(databaseUrls.order);
+    url.pathname = `/${databaseOf(service, size)}`;
+    return url.href;
+  };
+  const [orderUrl, paymentUrl] = [await create("order"), await create("payment")];
+  await migratePostgres(orderUrl, orderMigrations);
+  await migratePaymentStore(paymentUrl);
+  return { size, orderUrl, paymentUrl };
 }
 
-async function medianMs(run: () => Promise<unknown>): Promise<number> {
+const databaseOf = (service: string, size: number): string => `growth_${service}_${size}`;
+
+/** Replaces the server's settings, and writes all that is dirty to disk. */
+async function configure(url: string, settings: Readonly<Record<string, string>>): Promise<void> {
+  await using server = connectUnlimited(url);
+  await server`alter system reset all`;
+  for (const [name, value] of Object.entries(settings))
+    await server.unsafe(`alter system set ${name} = '${value}'`);
+  await server`select pg_reload_conf()`;
+  await server`checkpoint`;
+}
+
+async function operationsOf(
+  { orderUrl, paymentUrl }: Tables,
+  resources: AsyncDisposableStack,
+): Promise<Operations> {
+  const sql = connectPostgres(orderUrl, { applicationName: "bench", max: 1 });
+  resources.defer(() => sql.end({ timeout: 1 }));
+  const payments = resources.use(await connectPaymentStore(paymentUrl));
+  return { ...(await orderOperations(sql)), ...(await paymentOperations(payments)) };
+}
+
+async function bytesOf({ orderUrl, paymentUrl }: Tables): Promise<Bytes> {
+  const sizeOf = async (url: string, tables: readonly string[]) => {
+    await using sql = connectUnlimited(url);
+    const [row] = await sql<{ bytes: number }[]>`
+      select sum(pg_total_relation_size(relid))::float8 as bytes from pg_stat_user_tables
+      where relname in (select t from jsonb_array_elements_text(${sql.json(tables)}) as t)`;
+    return row?.bytes ?? 0;
+  };
+  return {
+    order: await sizeOf(orderUrl, ["orders", "sagas", "requests"]),
+    payment: await sizeOf(paymentUrl, ["payments"]),
+  };
+}
+
+async function medianMs({ before, run, after }: Operation, limitMs: number): Promise<number> {
   const times: number[] = [];
-  for (let call = 0; call < CALLS; call++) {
+  const end = performance.now() + limitMs;
+  while (times.length < CALLS && (times.length === 0 || performance.now() < end)) {
+    await before?.();
     const start = performance.now();
     await run();
     times.push(performance.now() - start);
+    await after?.();
   }
   return median(times);
 }
 
-const customer = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
-
-/** Orders that ended, a minute apart, with their sagas and requests: one in ten was refused. */
-async function seed(sql: Sql, from: number, count: number): Promise<void> {
-  if (from === 0)
-    for (const { sku, name, price } of PRODUCTS)
-      await sql`
-        insert into products (sku, name, description, currency_code, minor_units, stock)
-        values (${sku}, ${name}, '', ${price.currencyCode}, ${price.minorUnits.toString()}::bigint, 1000000000)`;
-  await sql`
-    with n as (select n, uuidv7(n * interval '1 minute' - interval '30 years') as id from generate_series(${from}::int + 1, ${from + count}::int) n),
-    placed as (
-      insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id, failure)
-      select id, ('00000000-0000-4000-8000-' || lpad((n % ${CUSTOMERS}::int)::text, 12, '0'))::uuid,
-        case n % 10 when 0 then 'REJECTED' else 'CONFIRMED' end,
-        jsonb_build_array(jsonb_build_object('sku', 'BENCH-1', 'name', 'Benchmark 1', 'quantity', 1, 'unitPrice', '1999')),
-        'EUR', 1999, gen_random_uuid(), case n % 10 when 0 then '{"reason": "PAYMENT_DECLINED", "message": "declined"}'::jsonb end
-      from n returning id, customer_id, status),
-    used as (
-      insert into requests (caller, request_id, method, fingerprint, resource_id, create_time)
-      select customer_id::text, gen_random_uuid(), 'CreateOrder', repeat('f', 64), id::text, now() from placed)
-    insert into sagas (id, kind, version, subject, state, step, input, fairness_key, fence, deadline_at, history)
-    select gen_random_uuid(), 'place-order', 1, id, case status when 'CONFIRMED' then 'COMPLETED' else 'COMPENSATED' end, 'allocate', '{}',
-      customer_id::text, 1, now(), '[1764325678123,"host:1",[0,"create",0]]' || e'\n' || '[1764325678223,"host:1",[9,"charge",80],[0,"allocate",9]]' || e'\n'
-    from placed`;
-}
-
-/** What Order asks its database for. */
-async function statementsOf(sql: Sql) {
-  const store = postgresStore(sql);
-  const sagas = postgresSagaStore(sql);
-  const times = { deadlineMs: 120_000, compensationBudgetMs: 120_000 };
-  const definition = placeOrderSaga({ orders: store, payments: {} as never, times });
-  const engine = createSagaEngine({ store: sagas, definitions: [] });
-  const known = definition.steps.map(({ name }) => ({
-    kind: definition.kind,
-    version: definition.version,
-    step: name,
-  }));
-  const some = await sql<{ id: string }[]>`select id from orders order by payment_id limit 100`;
-  const any = () => some[Math.floor(Math.random() * some.length)]?.id ?? "";
-  const anyCustomer = () => customer(Math.floor(Math.random() * CUSTOMERS));
-  const list = (customerId: string | undefined, status?: "CONFIRMED" | "REJECTED" | "PENDING") =>
-    store.listOrders({ customerId, status }, undefined, 21);
-  const create = () => {
-    const id = uuidv7();
-    const { sku, name, price } = anyProduct();
-    const customerId = anyCustomer();
-    const items = [{ sku, name, quantity: 1, unitPrice: price }];
-    const input: PlaceInput = {
-      customerId,
-      paymentId: id,
-      amount: toMoneyJson(price),
-      token: "tok_visa",
-    };
-    const saga = engine.prepare(definition, id, input, customerId);
-    const request = {
-      caller: customerId,
-      requestId: crypto.randomUUID(),
-      method: "CreateOrder",
-      fingerprint: "f",
-      resourceId: id,
-    };
-    // Ended at once, so that a later claim does not find it.
-    const ended = { ...saga, state: "COMPLETED" as never };
-    return store.insertOrder(
-      request,
-      { id, customerId, items, total: price, paymentId: id },
-      ended,
+/**
+ * Runs all operations with their plans logged, and writes those to
+ * reports/bench/growth-plans-SIZE.md.
+ */
+async function explainAll(
+  { dataDir }: Stack,
+  server: Sql,
+  tables: Tables,
+): Promise<Readonly<Record<string, Explained>>> {
+  for (const service of ["order", "payment"])
+    await explainStatements(server, databaseOf(service, tables.size));
+  await using sessions = new AsyncDisposableStack();
+  const mark = sessions.use(connectUnlimited(tables.orderUrl));
+  const explained: Record<string, Explained> = {};
+  for (const [name, operation] of Object.entries(await operationsOf(tables, sessions)))
+    explained[name] = await explain(
+      operation,
+      EXPLAINED,
+      mark,
+      join(dataDir, "logs", "postgres.log"),
     );
-  };
-  const claim = () =>
-    sagas.claimDue({
-      worker: engine.worker,
-      limit: 32,
-      limitPerKey: 32,
-      heldByKey: new Map(),
-      leaseMs: 2_000,
-      sparing: false,
-      known,
-      held: [],
-      orphaned: [],
-    });
-  const statements: Readonly<Record<string, () => Promise<unknown>>> = {
-    "create an order": create,
-    "get an order": () => store.findOrder(any()),
-    "list the newest orders": () => list(undefined),
-    "list from the middle": () =>
-      store.listOrders({ customerId: undefined, status: undefined }, any(), 21),
-    "list a customer's orders": () => list(anyCustomer()),
-    "list CONFIRMED orders": () => list(undefined, "CONFIRMED"),
-    "list REJECTED orders": () => list(undefined, "REJECTED"),
-    "list PENDING orders": () => list(undefined, "PENDING"),
-    "list a customer's REJECTED orders": () => list(anyCustomer(), "REJECTED"),
-    "list a customer's PENDING orders": () => list(anyCustomer(), "PENDING"),
-    "look for due sagas": claim,
-    "count sagas for metrics": () => countSagas(sql, [definition]),
-    "sweep request ids": () => store.sweepRequests(100),
-  };
-  return statements;
+  const folder = join(ROOT, "reports", "bench");
+  await mkdir(folder, { recursive: true });
+  const plans = Object.entries(explained).map(([name, { plan }]) => `## ${name}\n\n${plan}\n`);
+  await writeFile(join(folder, `growth-plans-${tables.size}.md`), plans.join("\n"));
+  return explained;
 }

@@ -24,6 +24,15 @@ export async function saturate(
   return { tookMs, wallMs: performance.now() - start };
 }
 
+/** Runs work `count` times, with `inFlight` at a time. */
+export async function repeat(work: Work, inFlight: number, count: number): Promise<void> {
+  let left = count;
+  const some = async () => {
+    while (left-- > 0) await work();
+  };
+  await Promise.all(Array.from({ length: inFlight }, some));
+}
+
 /**
  * Runs work at a constant rate. Each is measured from the moment that it was due, so that slow work
  * does not hide the delay of what follows (coordinated omission).

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { cpuMs } from "@tercet/cli";
+import { cpuMs, recordOf, type ServiceName, serviceNames } from "@tercet/cli";
 import type { Env } from "@tercet/service";
 import { ANY_PORT, envToConfig, MANY_CALLS, type Stack, startStack } from "@tercet/stack";
 import type { BenchOptions } from "./rounds.ts";
@@ -7,8 +7,13 @@ import type { BenchOptions } from "./rounds.ts";
 /** Of load before a measurement: leases were lost while frozen, and first orders wait for them. */
 const SETTLE_MS = 500;
 
-/** Starts a stack whose data is in its own folder. */
-export function startBenchStack(options: BenchOptions, name: string, env?: Env): Promise<Stack> {
+/** Starts a stack whose data is in its own folder. `own` are variables of one service alone. */
+export function startBenchStack(
+  options: Pick<BenchOptions, "dataDir" | "signal" | "onProgress">,
+  name: string,
+  env?: Env,
+  own: (service: ServiceName) => Env = () => ({}),
+): Promise<Stack> {
   const dataDir = join(options.dataDir, name.replaceAll(/\W+/g, "-"));
   const config = envToConfig({
     ...ANY_PORT,
@@ -17,7 +22,11 @@ export function startBenchStack(options: BenchOptions, name: string, env?: Env):
     LOG_LEVEL: "warn",
     ...env,
   });
-  return startStack(config, options);
+  const serviceEnv = recordOf(serviceNames, (service) => ({
+    ...config.serviceEnv[service],
+    ...own(service),
+  }));
+  return startStack({ ...config, serviceEnv }, options);
 }
 
 /** Freezes processes, until the resources are disposed of: a frozen process cannot drain. */

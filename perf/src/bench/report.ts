@@ -44,11 +44,16 @@ export async function keep(
 
 /**
  * Formats a figure with its ratio to the first variant, and the interval of that ratio. To nothing
- * there is no ratio.
+ * there is no ratio. Without one, the interval is the figure's own.
  */
 function shown({ value, ratio, from, to }: Compared): string {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  const figure = value.toFixed(digits);
-  if (!Number.isFinite(ratio)) return figure;
+  const figure = rounded(value);
+  if (!Number.isFinite(ratio))
+    return Number.isFinite(from) ? `${figure} (${rounded(from)} to ${rounded(to)})` : figure;
   return `${figure} (${ratio.toFixed(2)}; ${from.toFixed(2)} to ${to.toFixed(2)})`;
+}
+
+function rounded(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }

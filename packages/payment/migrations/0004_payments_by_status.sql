@@ -1,0 +1,1 @@
+CREATE INDEX "payments_by_status" ON "payments" USING btree ("status","create_time" NULLS FIRST,"id" NULLS FIRST) WHERE status <> 'SUCCEEDED';
