@@ -19,6 +19,9 @@ export interface Outcome {
   readonly refused: number;
   readonly refusedP50: number;
   readonly refusedP99: number;
+  /** Of the orders that were due after `SETTLE_MS`, when the service has found its limit. */
+  readonly settledAcceptedP99: number;
+  readonly settledRefusedP99: number;
   /** Neither confirmed nor refused. */
   readonly other: number;
   readonly probes: number;
@@ -31,11 +34,15 @@ export interface Outcome {
   readonly confirmedAt: readonly number[];
 }
 
+const SETTLE_MS = 2_000;
 const BACK_OFF_MS = 100;
 const PROBE_EVERY_MS = 100;
 const PROBE_TIMEOUT_MS = 1_000;
 
 class Tally {
+  readonly #settledAt = performance.now() + SETTLE_MS;
+  readonly settledAccepted: number[] = [];
+  readonly settledRefused: number[] = [];
   readonly accepted: number[] = [];
   readonly refused: number[] = [];
   readonly lags: number[] = [];
@@ -44,11 +51,15 @@ class Tally {
 
   add(ending: Ending, dueAt: number): void {
     const now = performance.now();
+    const settled = dueAt >= this.#settledAt;
     if (ending === "confirmed") {
       this.accepted.push(now - dueAt);
+      if (settled) this.settledAccepted.push(now - dueAt);
       this.confirmedAt.push(performance.timeOrigin + now);
-    } else if (ending === "refused") this.refused.push(now - dueAt);
-    else this.other += 1;
+    } else if (ending === "refused") {
+      this.refused.push(now - dueAt);
+      if (settled) this.settledRefused.push(now - dueAt);
+    } else this.other += 1;
   }
 }
 
@@ -72,6 +83,8 @@ async function run(url: string, place: () => Promise<Ending>, task: Task): Promi
     refused: tally.refused.length,
     refusedP50: quantile(tally.refused, 0.5),
     refusedP99: quantile(tally.refused, 0.99),
+    settledAcceptedP99: quantile(tally.settledAccepted, 0.99),
+    settledRefusedP99: quantile(tally.settledRefused, 0.99),
     other: tally.other,
     probes,
     probesLost: lost,

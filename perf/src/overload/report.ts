@@ -15,6 +15,7 @@ const shown = (step: Step): string =>
     `p50 ${ms(step.acceptedP50)}`,
     `p99 ${ms(step.acceptedP99)}`,
     `${step.refused} refused, p50 ${ms(step.refusedP50)}, p99 ${ms(step.refusedP99)}`,
+    `from the third second on p99 ${ms(step.settledAcceptedP99)}, of refusals ${ms(step.settledRefusedP99)}`,
     `${step.other} other`,
     `${step.probesLost} of ${step.probes} probes lost`,
     `generator: lag p99 ${ms(step.lagP99)}, ${Math.round(step.cpuShare * 100)}% of a processor`,

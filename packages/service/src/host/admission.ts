@@ -39,7 +39,7 @@ export interface AdmissionOptions {
 }
 
 /** Calls that work at once when the process starts. */
-const INITIAL_WORKING = 64;
+const INITIAL_WORKING = 128;
 const BURST_SECONDS = 2;
 /** Tokens of a call, of one that changes something, and of one for something that is not there. */
 const READ_COST = 1;

@@ -25,7 +25,7 @@ const LATE_WINDOWS = 2;
  */
 const DECREASE = 0.8;
 const STEEP_DECREASE = 0.5;
-const INCREASE = 1.1;
+const INCREASE = 1.05;
 /** There is no increase above this part of what is allowed, so that the limit settles. */
 const SETTLED = 0.8;
 /**
@@ -45,7 +45,7 @@ const WEIGHT = 0.05;
 /** Each call moves the estimate of the median by this factor: a pause has no more weight. */
 const MEDIAN_STEP = 1.05;
 
-/** What happened in the last 200 ms. */
+/** What happened in the last 100 ms. */
 export interface Window {
   /** How late work was. */
   readonly delayMs: number;

@@ -1,13 +1,13 @@
 import type { Window } from "./concurrency-limit.ts";
 
 const TICK_MS = 20;
-const WINDOW_MS = 200;
+const WINDOW_MS = 100;
 
 /**
  * Measures how late work is: the event loop, for which a call that arrives waits before anything
  * runs, and what the process queues, as `backlogMs` says. Reports the median of each window, so
- * that one long pause, of the garbage collector for instance, is not taken for overload; and the part
- * of each window that the event loop worked.
+ * that one long pause, of the garbage collector for instance, is not taken for overload; and the
+ * part of each window that the event loop worked.
  */
 export function watchDelay(backlogMs: () => number, report: (window: Window) => void): Disposable {
   let last = performance.now();
