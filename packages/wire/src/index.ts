@@ -1,3 +1,4 @@
+export { http2Error } from "./http2-error.ts";
 export { LeanContext } from "./lean-context.ts";
 export {
   createLeanHandlers,

@@ -130,8 +130,9 @@ class LeanCall {
   readonly #plain: PlainRequest;
   readonly #context: LeanContext;
   readonly #source: Readable;
-  /** Whether its body is being read. */
-  #isReading = false;
+  /** Whether its body has not been read yet. */
+  #isReading = true;
+  #isClosed = false;
 
   constructor(shared: Shared, exchange: Exchange, plain: PlainRequest) {
     const { request, response, values } = exchange;
@@ -148,7 +149,10 @@ class LeanCall {
   }
 
   run(): void {
-    const refuse = (error: unknown) => this.#respond({ error: toConnectError(error) });
+    const refuse = (error: unknown) => {
+      this.#isReading = false;
+      this.#respond({ error: toConnectError(error) });
+    };
     try {
       const admitted = this.#shared.options.requestGate(this.#context);
       if (admitted === undefined) this.#readBody();
@@ -159,7 +163,7 @@ class LeanCall {
   }
 
   #readBody(): void {
-    this.#isReading = true;
+    if (this.#isClosed) return;
     readBody(this.#source, this.#isTooMuch, (body) => this.#serve(body));
   }
 
@@ -171,6 +175,8 @@ class LeanCall {
   };
 
   #serve(body: Body): void {
+    // The reset of a stream looks like the end of its body: the close follows.
+    if (this.#reset() !== undefined) return;
     this.#isReading = false;
     const bytes = this.#message(body);
     if (bytes === undefined) {
@@ -223,15 +229,20 @@ class LeanCall {
 
   /** The response was sent, or the caller has left. */
   #close(): void {
+    this.#isClosed = true;
     if (this.#context.ended && !this.#isReading) return;
-    const { request } = this.#exchange;
-    const error = "stream" in request ? http2Error(request.stream.rstCode) : undefined;
+    const error = this.#reset();
     if (this.#isReading)
       this.#shared.options.onRefusal(
         error ?? new ConnectError("the call was cancelled", Code.Canceled),
         this.#exchange.values,
       );
     this.#end(error);
+  }
+
+  #reset(): ConnectError | undefined {
+    const { request } = this.#exchange;
+    return "stream" in request ? http2Error(request.stream.rstCode) : undefined;
   }
 
   #end(reason?: unknown): void {

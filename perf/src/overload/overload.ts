@@ -1,30 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { quantile } from "@tercet/cli";
 import type { Stack } from "@tercet/stack";
-import { customers, type Ending } from "./customers.ts";
+import { startWorker } from "../bench/worker.ts";
+import { customers } from "./customers.ts";
+import type { Outcome, Task } from "./generator.ts";
+import { pin } from "./processors.ts";
 
-/** What one rate of orders came to. Times are in milliseconds, from when each order was due. */
-export interface Step {
+/** What one rate of orders came to. */
+export interface Step extends Omit<Outcome, "confirmedAt"> {
   /** "10x": ten times what saturates. */
   readonly name: string;
   readonly offeredPerSecond: number;
-  /** Orders that were confirmed within their deadline. */
-  readonly goodputPerSecond: number;
-  readonly acceptedP50: number;
-  readonly acceptedP99: number;
-  readonly refused: number;
-  /** From the moment that the request was sent. */
-  readonly refusedP99: number;
-  /** Neither confirmed nor refused. */
-  readonly other: number;
-  readonly probes: number;
-  readonly probesLost: number;
 }
 
 /** How soon orders are confirmed as before when Payment is back. */
 export interface Outage {
   readonly downMs: number;
-  /** From Payment's return until 95% of the goodput before is reached; undefined: never. */
+  /** From Payment's return until a second with 95% of the goodput before; undefined: never. */
   readonly recoveredMs: number | undefined;
 }
 
@@ -34,11 +25,15 @@ export interface OverloadOptions {
   readonly factors: readonly number[];
   /** 0: Payment is not stopped. */
   readonly outageSeconds: number;
+  /** Of the load generator alone; undefined: it shares the processors of the system. */
+  readonly processor?: number | undefined;
   readonly onProgress: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 export interface Overload {
+  /** Confirmed orders per second when as many are in flight as saturate. */
+  readonly peakPerSecond: number;
   readonly steps: readonly Step[];
   readonly outage: Outage | undefined;
 }
@@ -46,153 +41,82 @@ export interface Overload {
 /** Orders in flight that saturate one Order process. */
 const SATURATING = 32;
 const UNLOADED_SHARE = 0.1;
-const BACK_OFF_MS = 100;
-const PROBE_EVERY_MS = 100;
-const PROBE_TIMEOUT_MS = 1_000;
+/** Times the other steps: few orders have no p99. */
+const UNLOADED_TIMES = 3;
 const RECOVERED = 0.95;
+const BEFORE_OUTAGE_MS = 5_000;
+/** For the goodput to return. */
+const AFTER_OUTAGE_MS = 20_000;
+const SECOND_MS = 1_000;
 
 /** Finds what saturates the system, then offers it multiples of that. */
 export async function measureOverload(stack: Stack, options: OverloadOptions): Promise<Overload> {
-  const { seconds, factors, onProgress, signal } = options;
-  const place = await customers(stack);
+  const { seconds, factors, processor, onProgress, signal } = options;
+  const tokens = await customers(stack);
+  await using generator = await startWorker<Task, Outcome>("../overload/generator", [
+    stack.urls.order,
+    ...tokens,
+  ]);
+  if (processor !== undefined) await pin(generator.pid, [processor]);
+  const ask = async (task: Task) => {
+    signal.throwIfAborted();
+    return generator.ask(task);
+  };
   const durationMs = seconds * 1_000;
+  const saturate: Task = { kind: "saturate", inFlight: SATURATING, durationMs };
   onProgress("warming up");
-  await saturate(place, durationMs, signal);
+  await ask(saturate);
   onProgress("looking for what saturates");
-  const peak = await saturate(place, durationMs, signal);
+  const peak = (await ask(saturate)).goodputPerSecond;
   const steps: Step[] = [];
-  for (const [name, rate] of [
-    ["unloaded", peak * UNLOADED_SHARE],
-    ...factors.map((factor) => [`${factor}x`, peak * factor] as const),
-  ] as const) {
-    onProgress(`${name}: ${Math.round(rate)} orders/s`);
-    steps.push(await offer(stack, place, { name, rate, durationMs, signal }));
+  const rates = [
+    ["unloaded", peak * UNLOADED_SHARE, durationMs * UNLOADED_TIMES],
+    ...factors.map((factor) => [`${factor}x`, peak * factor, durationMs] as const),
+  ] as const;
+  for (const [name, perSecond, durationMs] of rates) {
+    onProgress(`${name}: ${Math.round(perSecond)} orders/s`);
+    const { confirmedAt: _, ...outcome } = await ask({ kind: "offer", perSecond, durationMs });
+    steps.push({ name, offeredPerSecond: perSecond, ...outcome });
     await sleep(1_000, undefined, { signal });
   }
   const outage =
-    options.outageSeconds === 0 ? undefined : await stopPayment(stack, place, peak, options);
-  return { steps, outage };
-}
-
-/** Places orders as often as possible; resolves to the confirmed ones per second. */
-async function saturate(
-  place: () => Promise<Ending>,
-  durationMs: number,
-  signal: AbortSignal,
-): Promise<number> {
-  let confirmed = 0;
-  const start = performance.now();
-  const repeat = async () => {
-    while (performance.now() - start < durationMs && !signal.aborted) {
-      const ending = await place();
-      if (ending === "confirmed") confirmed += 1;
-      // As a client does that is asked to come back later.
-      else await sleep(BACK_OFF_MS, undefined, { signal });
-    }
-  };
-  await Promise.all(Array.from({ length: SATURATING }, repeat));
-  return (confirmed / (performance.now() - start)) * 1_000;
-}
-
-interface Offered {
-  readonly name: string;
-  readonly rate: number;
-  readonly durationMs: number;
-  readonly signal: AbortSignal;
-}
-
-async function offer(
-  stack: Stack,
-  place: () => Promise<Ending>,
-  { name, rate, durationMs, signal }: Offered,
-): Promise<Step> {
-  const accepted: number[] = [];
-  const refused: number[] = [];
-  let other = 0;
-  const stopping = new AbortController();
-  const probing = probe(stack.urls.order, stopping.signal);
-  await atRate(rate, durationMs, signal, async (dueAt) => {
-    const sentAt = performance.now();
-    const ending = await place();
-    if (ending === "confirmed") accepted.push(performance.now() - dueAt);
-    else if (ending === "refused") refused.push(performance.now() - sentAt);
-    else other += 1;
-  });
-  stopping.abort();
-  const { probes, lost } = await probing;
-  return {
-    name,
-    offeredPerSecond: rate,
-    goodputPerSecond: (accepted.length / durationMs) * 1_000,
-    acceptedP50: quantile(accepted, 0.5),
-    acceptedP99: quantile(accepted, 0.99),
-    refused: refused.length,
-    refusedP99: refused.length === 0 ? 0 : quantile(refused, 0.99),
-    other,
-    probes,
-    probesLost: lost,
-  };
-}
-
-/** Starts work at a constant rate, however long it takes; waits for all of it. */
-async function atRate(
-  perSecond: number,
-  durationMs: number,
-  signal: AbortSignal,
-  work: (dueAt: number) => Promise<void>,
-): Promise<void> {
-  const all: Promise<void>[] = [];
-  const start = performance.now();
-  for (let due = 0; due < durationMs && !signal.aborted; due += 1_000 / perSecond) {
-    const waitMs = start + due - performance.now();
-    if (waitMs > 1) await sleep(waitMs);
-    all.push(work(start + due));
-  }
-  await Promise.all(all);
-}
-
-/** Asks for the service's health until the signal aborts, as a kubelet does. */
-async function probe(url: string, signal: AbortSignal) {
-  let [probes, lost] = [0, 0];
-  while (!signal.aborted) {
-    probes += 1;
-    const timeout = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-    const up = await fetch(`${url}/health/ready`, { signal: timeout }).then(
-      async (response) => (await response.text()) !== "" && response.ok,
-      () => false,
-    );
-    if (!up) lost += 1;
-    await sleep(PROBE_EVERY_MS);
-  }
-  return { probes, lost };
+    options.outageSeconds === 0 ? undefined : await outageOf(stack, ask, peak, options);
+  return { peakPerSecond: peak, steps, outage };
 }
 
 /** Stops Payment under full load, and measures how soon the goodput is back. */
-async function stopPayment(
+async function outageOf(
   stack: Stack,
-  place: () => Promise<Ending>,
-  peak: number,
+  ask: (task: Task) => Promise<Outcome>,
+  perSecond: number,
   { outageSeconds, onProgress, signal }: OverloadOptions,
 ): Promise<Outage> {
   onProgress(`Payment is stopped for ${outageSeconds} s`);
-  const confirmedAt: number[] = [];
-  const stopping = new AbortController();
-  const load = atRate(peak, Number.POSITIVE_INFINITY, stopping.signal, async () => {
-    if ((await place()) === "confirmed") confirmedAt.push(performance.now());
-  });
-  await sleep(3_000, undefined, { signal });
-  const before = confirmedAt.length / 3;
+  const downMs = outageSeconds * 1_000;
+  const durationMs = BEFORE_OUTAGE_MS + downMs + AFTER_OUTAGE_MS;
+  const load = ask({ kind: "offer", perSecond, durationMs });
+  await sleep(BEFORE_OUTAGE_MS, undefined, { signal });
+  const down = Date.now();
   await stack.services.payment.stop();
-  await sleep(outageSeconds * 1_000, undefined, { signal });
+  await sleep(downMs, undefined, { signal });
   await stack.services.payment.start();
-  const back = performance.now();
-  let recoveredMs: number | undefined;
-  while (recoveredMs === undefined && performance.now() - back < 60_000) {
-    await sleep(250, undefined, { signal });
-    const lastSecond = confirmedAt.filter((at) => at > performance.now() - 1_000).length;
-    if (lastSecond >= before * RECOVERED) recoveredMs = performance.now() - back;
-  }
-  stopping.abort();
-  await load;
-  return { downMs: outageSeconds * 1_000, recoveredMs };
+  const back = Date.now();
+  const { confirmedAt } = await load;
+  const between = (from: number, to: number) =>
+    confirmedAt.filter((at) => at >= from && at < to).length;
+  // The first second may be one of compilation.
+  const beforePerSecond =
+    between(down - BEFORE_OUTAGE_MS + SECOND_MS, down) / (BEFORE_OUTAGE_MS / SECOND_MS - 1);
+  return { downMs, recoveredMs: recoveryOf(between, back, beforePerSecond) };
+}
+
+function recoveryOf(
+  confirmed: (from: number, to: number) => number,
+  back: number,
+  beforePerSecond: number,
+): number | undefined {
+  for (let ms = 0; ms <= AFTER_OUTAGE_MS - 2 * SECOND_MS; ms += SECOND_MS / 4)
+    if (confirmed(back + ms, back + ms + SECOND_MS) >= beforePerSecond * RECOVERED)
+      return ms + SECOND_MS;
+  return undefined;
 }

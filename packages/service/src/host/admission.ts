@@ -1,11 +1,16 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import { metrics } from "@opentelemetry/api";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { commonErrorCodes, RequestError, reasonToConnectError } from "../errors.ts";
+import {
+  type CommonReason,
+  commonErrorCodes,
+  RequestError,
+  reasonToConnectError,
+} from "../errors.ts";
 import { networkOf } from "./address.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { watchDelay } from "./delay.ts";
@@ -34,7 +39,7 @@ export interface AdmissionOptions {
 }
 
 /** Calls that work at once when the process starts. */
-const INITIAL_WORKING = 256;
+const INITIAL_WORKING = 128;
 const BURST_SECONDS = 2;
 /** Tokens of a call, of one that changes something, and of one for something that is not there. */
 const READ_COST = 1;
@@ -76,7 +81,7 @@ export class Admission implements Disposable {
     const initial = Math.min(max, Math.max(min, INITIAL_WORKING));
     this.#working = new ConcurrencyLimit({ initial, min, max });
     this.#knownCaller = knownCaller;
-    this.#watch = watchDelay(backlogMs, (delayMs) => this.#working.adapt(delayMs));
+    this.#watch = watchDelay(backlogMs, (window) => this.#working.adapt(window));
     // Start the series at 0, so that the first increase shows in a rate.
     for (const reason of ["RATE_LIMITED", "OVERLOADED"]) this.#refused.add(0, { reason });
   }
@@ -134,13 +139,16 @@ export class Admission implements Disposable {
     const buckets = known === undefined ? this.#addresses : this.#callers;
     const waitMs = buckets.take(key, costOf(method));
     if (waitMs > 0) {
-      this.#refuse(request, reply, rateLimited(waitMs, "too many calls in a short time"));
+      const refusal = rateLimited(waitMs, "too many calls in a short time");
+      this.#refuse(request, reply, refusalOf(refusal));
       return;
     }
     const applicant = {
       caller: key,
       anonymous: known === undefined,
       leftMs: deadlineOf(request),
+      // A stream takes as long as there is something to send.
+      kind: method.methodKind === "unary" ? method.name : undefined,
     };
     const abandon = this.#working.apply(applicant, (leave) => {
       raw.once("close", leave);
@@ -150,7 +158,7 @@ export class Admission implements Disposable {
     else if (known === undefined && this.#mayIntroduce(request)) {
       raw.once("close", this.#working.enter(key));
       admitted();
-    } else this.#refuse(request, reply, overloaded());
+    } else this.#refuse(request, reply, OVERLOADED);
   }
 
   /** Lets a few tokens through that were not seen before, so that they become known. */
@@ -158,10 +166,9 @@ export class Admission implements Disposable {
     return headers.authorization !== undefined && this.#introductions.take("", READ_COST) === 0;
   }
 
-  #refuse(request: FastifyRequest, reply: FastifyReply, refusal: RequestError): void {
-    this.#refused.add(1, { reason: refusal.reason });
+  #refuse(request: FastifyRequest, reply: FastifyReply, { reason, error }: AdmissionRefusal): void {
+    this.#refused.add(1, { reason });
     reply.hijack();
-    const error = reasonToConnectError(refusal, commonErrorCodes[refusal.reason]);
     const headers = reply.getHeaders() as Record<string, string>;
     afterRequest(request.raw, () => refuse(request.raw, reply.raw, error, headers));
   }
@@ -176,13 +183,25 @@ const costOf = ({ idempotency }: DescMethod): number =>
 const rateLimited = (retryAfterMs: number, message: string): RequestError =>
   new RequestError("RATE_LIMITED", message, {}, { retryAfterMs });
 
-const overloaded = (): RequestError =>
+interface AdmissionRefusal {
+  readonly reason: CommonReason;
+  readonly error: ConnectError;
+}
+
+const refusalOf = (refusal: RequestError): AdmissionRefusal => ({
+  reason: refusal.reason,
+  error: reasonToConnectError(refusal, commonErrorCodes[refusal.reason]),
+});
+
+/** One for all: under an overload, making errors would be a good part of the work. */
+const OVERLOADED = refusalOf(
   new RequestError(
     "OVERLOADED",
     "the service has more work than it can do in time; try again",
     {},
     { retryAfterMs: OVERLOAD_RETRY_MS },
-  );
+  ),
+);
 
 /** Returns the call's timeout in milliseconds; undefined if it has none, or one that is invalid. */
 function deadlineOf({ headers }: FastifyRequest): number | undefined {

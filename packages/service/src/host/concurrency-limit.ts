@@ -6,13 +6,28 @@ export interface ConcurrencyOptions {
 
 /** Work may be as late as this; above, there is more than can be done. */
 const TARGET_DELAY_MS = 20;
+/**
+ * While the process is busy, calls may take this many times as long as they take while it has time
+ * to spare. Work waits in more places than the event loop: for a processor that other processes
+ * use, for a statement that others share, for another service.
+ */
+const MAX_SLOWDOWN = 8;
+/** Shorter calls count as this long: a read may wait for a moment. */
+const MIN_SPARE_MS = 10;
+/** The event loop works for more, or less, than this part of a window. */
+const BUSY = 0.9;
+const SPARE = 0.5;
 /** One late window may be a start, or code that runs for the first time. */
 const LATE_WINDOWS = 2;
-/** In each window: down from the calls that work, since the limit may be far above. */
+/**
+ * In each window, down from the calls that work, since the limit may be far above: by as much as
+ * work is too late, within these bounds.
+ */
 const DECREASE = 0.8;
-/** When work is later than four times the target. */
 const STEEP_DECREASE = 0.5;
-const INCREASE = 1.1;
+const INCREASE = 1.05;
+/** There is no increase above this part of what is allowed, so that the limit settles. */
+const SETTLED = 0.8;
 /**
  * A call keeps its place for this time at most. Later it does not work, it waits: for a bank, for a
  * body, for the next change of what it watches.
@@ -20,11 +35,23 @@ const INCREASE = 1.1;
 const WORK_MS = 500;
 /** At least this may a call wait for its place, however short calls are. */
 const MIN_PATIENCE_MS = 10;
+/** Of the mean of how long calls work; more would be a second queue. */
+const PATIENCE = 1 / 4;
 /** Above half of the limit, one caller may have this part of it, and one without a token less. */
 const CALLER_SHARE = 1 / 4;
 const ANONYMOUS_SHARE = 3 / 4;
 /** Of the moving mean of how long calls work. */
 const WEIGHT = 0.05;
+/** Each call moves the estimate of the median by this factor: a pause has no more weight. */
+const MEDIAN_STEP = 1.05;
+
+/** What happened in the last 100 ms. */
+export interface Window {
+  /** How late work was. */
+  readonly delayMs: number;
+  /** The part of it that the event loop worked. */
+  readonly busy: number;
+}
 
 /** A call that asks for a place. */
 export interface Applicant {
@@ -34,10 +61,17 @@ export interface Applicant {
   readonly anonymous: boolean;
   /** Milliseconds until its deadline; undefined if it has none. */
   readonly leftMs: number | undefined;
+  /** Calls of one kind take about as long. Undefined: how long it takes says nothing. */
+  readonly kind?: string | undefined;
 }
 
-/** Gives a place back; only the first call counts. */
+/** Gives a place back, because the call has ended; only the first call counts. */
 export type Leave = () => void;
+
+interface Ended {
+  readonly kind: string;
+  readonly ms: number;
+}
 
 interface Waiting {
   readonly applicant: Applicant;
@@ -46,8 +80,10 @@ interface Waiting {
 
 /**
  * Limits how many calls work at once, to as many as the process keeps up with: the limit falls
- * while work is late, and grows while it is not and the limit is used. A call above the limit is
- * queued if it will be served in time, by the mean of those before it; else it is refused at once.
+ * while work is late, or calls take much longer than in a process with time to spare. It grows
+ * while neither is so and the limit is used, and returns to where it began while it is not used. A
+ * call above the limit is queued if it will be served in time, by the mean of those before it; else
+ * it is refused at once.
  */
 export class ConcurrencyLimit {
   readonly #options: ConcurrencyOptions;
@@ -60,6 +96,10 @@ export class ConcurrencyLimit {
   /** In this window. */
   #mostWorking = 0;
   #meanMs = MIN_PATIENCE_MS;
+  /** How long calls take while the process has time to spare, by kind: the median. */
+  readonly #spareMs = new Map<string, number>();
+  /** In this window. */
+  #ended: Ended[] = [];
 
   constructor(options: ConcurrencyOptions) {
     this.#options = options;
@@ -70,24 +110,30 @@ export class ConcurrencyLimit {
     return Math.floor(this.#limit);
   }
 
-  /** Call it with how late work is, several times a second. */
-  adapt(delayMs: number): void {
-    const { min, max } = this.#options;
-    this.#lateWindows = delayMs > TARGET_DELAY_MS ? this.#lateWindows + 1 : 0;
+  /** Call it several times a second. */
+  adapt({ delayMs, busy }: Window): void {
+    const { initial, min, max } = this.#options;
+    if (busy < SPARE) this.#learn();
+    const slowdown = busy > BUSY ? this.#slowdown() : 0;
+    this.#ended = [];
+    const excess = Math.max(delayMs / TARGET_DELAY_MS, slowdown / MAX_SLOWDOWN);
+    this.#lateWindows = excess > 1 ? this.#lateWindows + 1 : 0;
     if (this.#lateWindows >= LATE_WINDOWS) {
-      const factor = delayMs > 4 * TARGET_DELAY_MS ? STEEP_DECREASE : DECREASE;
+      const factor = Math.max(STEEP_DECREASE, Math.min(DECREASE, 1 / excess));
       // So few are not why work is late: the process starts, or its machine is busy.
       if (this.#mostWorking >= min)
         this.#limit = Math.max(min, Math.min(this.#limit, this.#mostWorking) * factor);
-    } else if (this.#lateWindows === 0 && this.#mostWorking >= this.#limit / 2)
-      this.#limit = Math.min(max, this.#limit * INCREASE);
+    } else if (this.#mostWorking >= this.#limit / 2) {
+      if (excess < SETTLED) this.#limit = Math.min(max, this.#limit * INCREASE);
+    } else if (this.#mostWorking < this.#limit / 4 && this.#limit > initial)
+      this.#limit = Math.max(initial, this.#limit / INCREASE);
     this.#mostWorking = this.#working;
     this.#startWaiting();
   }
 
   /** Counts a call that must not be refused. */
   enter(caller: string): Leave {
-    return this.#start(caller);
+    return this.#start({ caller });
   }
 
   /**
@@ -96,11 +142,11 @@ export class ConcurrencyLimit {
    */
   apply(applicant: Applicant, start: (leave: Leave) => void): (() => void) | undefined {
     if (this.#queue.size === 0 && this.#hasPlace(applicant)) {
-      start(this.#start(applicant.caller));
+      start(this.#start(applicant));
       return () => {};
     }
     const waitMs = ((this.#queue.size + 1) / this.#limit) * this.#meanMs;
-    const patienceMs = Math.max(MIN_PATIENCE_MS, this.#meanMs);
+    const patienceMs = Math.max(MIN_PATIENCE_MS, this.#meanMs * PATIENCE);
     const tooLate = applicant.leftMs !== undefined && waitMs + this.#meanMs > applicant.leftMs;
     if (waitMs > patienceMs || tooLate || this.#exceedsShare(applicant)) return undefined;
     const waiting = { applicant, start };
@@ -119,13 +165,13 @@ export class ConcurrencyLimit {
     return (this.#byCaller.get(caller) ?? 0) >= Math.max(1, this.#limit * CALLER_SHARE);
   }
 
-  #start(caller: string): Leave {
+  #start({ caller, kind }: Pick<Applicant, "caller" | "kind">): Leave {
     this.#working++;
     this.#mostWorking = Math.max(this.#mostWorking, this.#working);
     this.#byCaller.set(caller, (this.#byCaller.get(caller) ?? 0) + 1);
     const startedAt = performance.now();
     let left = false;
-    const leave = () => {
+    const release = () => {
       if (left) return;
       left = true;
       clearTimeout(timer);
@@ -136,8 +182,30 @@ export class ConcurrencyLimit {
       else this.#byCaller.set(caller, others);
       this.#startWaiting();
     };
-    const timer = setTimeout(leave, WORK_MS);
-    return leave;
+    const timer = setTimeout(release, WORK_MS);
+    let ended = false;
+    return () => {
+      if (ended) return;
+      ended = true;
+      release();
+      if (kind !== undefined) this.#ended.push({ kind, ms: performance.now() - startedAt });
+    };
+  }
+
+  #learn(): void {
+    for (const { kind, ms } of this.#ended) {
+      const spareMs = this.#spareMs.get(kind) ?? ms;
+      this.#spareMs.set(kind, ms < spareMs ? spareMs / MEDIAN_STEP : spareMs * MEDIAN_STEP);
+    }
+  }
+
+  /** How many times as long as with time to spare most calls took; 0 if that is not known. */
+  #slowdown(): number {
+    const ratios = this.#ended.flatMap(({ kind, ms }) => {
+      const spareMs = this.#spareMs.get(kind);
+      return spareMs === undefined ? [] : [ms / Math.max(MIN_SPARE_MS, spareMs)];
+    });
+    return ratios.sort((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? 0;
   }
 
   #startWaiting(): void {
@@ -145,7 +213,7 @@ export class ConcurrencyLimit {
       if (this.#working >= this.#limit) return;
       if (!this.#hasPlace(waiting.applicant)) continue;
       this.#queue.delete(waiting);
-      waiting.start(this.#start(waiting.applicant.caller));
+      waiting.start(this.#start(waiting.applicant));
     }
   }
 }

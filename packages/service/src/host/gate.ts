@@ -64,7 +64,10 @@ function countMisses(
   { values }: HandlerContext,
   admission: Admission,
 ): ObservedCall {
+  let ended = false;
   const end = (error?: unknown) => {
+    if (ended) return;
+    ended = true;
     const caller = values.get(principalKey);
     if (caller !== undefined && error instanceof ConnectError && error.code === Code.NotFound)
       admission.missed(caller);

@@ -50,13 +50,13 @@ export function refuse(
 ): void {
   const error = toError(refusal);
   const { status, fields, body } = inProtocolOf(request.headers["content-type"] ?? "", error);
-  response.statusCode = status;
   const retry = refusal.code === Code.Unavailable ? { "retry-after": "1" } : {};
-  const own = Object.fromEntries(error.metadata);
-  for (const [name, value] of Object.entries({ ...headers, ...retry, ...own, ...fields }))
-    if (value !== undefined) response.setHeader(name, value);
+  const all = { ...headers, ...retry, ...fields };
   // Without a body the headers end the stream, which makes them gRPC's "trailers only".
-  response.end(body);
+  if (body !== undefined) all["content-length"] = Buffer.byteLength(body);
+  else if (request.httpVersionMajor === 1) all["content-length"] = 0;
+  // At once: a header that is set before is kept in a table, and written later.
+  response.writeHead(status, all).end(body);
 }
 
 /** Ends a response whose headers have been sent, so that the client knows that it is not whole. */
@@ -79,19 +79,33 @@ const toError = (refusal: Refusal): ConnectError =>
 const http2StreamOf = (response: ServerResponse) =>
   (response as unknown as Partial<Http2ServerResponse>).stream;
 
-function inProtocolOf(contentType: string, error: ConnectError) {
-  const type = { "content-type": contentType };
+interface Written {
+  readonly status: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array | undefined;
+}
+
+/** Of errors that many requests share. */
+const asJson = new WeakMap<ConnectError, Written>();
+
+function inProtocolOf(contentType: string, error: ConnectError): Written {
+  const own = Object.fromEntries(error.metadata);
+  const type = { ...own, "content-type": contentType };
   if (GRPC.test(contentType))
     return { status: 200, fields: { ...type, ...statusFields(error) }, body: undefined };
   if (CONNECT_STREAM.test(contentType)) {
     const end = Buffer.from(JSON.stringify(endStreamToJson(new Headers(), error, undefined)));
     return { status: 200, fields: type, body: encodeEnvelope(endStreamFlag, end) };
   }
-  return {
+  const known = asJson.get(error);
+  if (known !== undefined) return known;
+  const written = {
     status: error.code === Code.Unimplemented ? NOT_FOUND : codeToHttpStatus(error.code),
-    fields: { "content-type": "application/json" },
+    fields: { ...own, "content-type": "application/json" },
     body: JSON.stringify(errorToJson(error, undefined)),
   };
+  asJson.set(error, written);
+  return written;
 }
 
 const statusFields = (error: ConnectError): Record<string, string> =>

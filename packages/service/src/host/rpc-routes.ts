@@ -1,15 +1,18 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type {
   UniversalHandler,
   UniversalServerRequest,
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
+import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { LeanHandler } from "@tercet/wire";
+import { http2Error, type LeanHandler } from "@tercet/wire";
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import type { Logger } from "../telemetry/log.ts";
 import { accessOf } from "./access.ts";
@@ -93,12 +96,17 @@ async function serve(
   const read = readRequest(request, reply.raw, values);
   if (read === undefined) return void reply.code(400).send(INVALID_AUTHORITY);
   const given = body === undefined ? read : { ...read, body };
+  const end = (error: ConnectError | undefined) =>
+    values.get(callKey).observed?.end(leftBy(request) ?? error);
+  let response: UniversalServerResponse | undefined;
+  // Of a message that Connect does not read, no interceptor is notified.
+  reply.raw.once("close", () => end(response === undefined ? callerIsGone() : errorOf(response)));
   try {
     const bounded = await boundedRequest(given, method, {
       ...options,
-      onRefusal: (error) => values.get(callKey).observed?.end(error),
+      onRefusal: end,
     });
-    const response = await handler(bounded);
+    response = await handler(bounded);
     if (given.method === "GET" && accessOf(method)?.public) makeCacheable(response);
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) reply.raw.setHeader(name, value);
@@ -109,6 +117,21 @@ async function serve(
   } catch (error) {
     destroy(reply, handler, error, options);
   }
+}
+
+const callerIsGone = () => new ConnectError("the caller is gone", Code.Canceled);
+
+/** Returns the error of a request whose caller has left before it was whole. */
+function leftBy(request: FastifyRequest["raw"]): ConnectError | undefined {
+  const { stream } = request as unknown as Partial<Http2ServerRequest>;
+  if (stream !== undefined) return http2Error(stream.rstCode);
+  return request.destroyed && !request.complete ? callerIsGone() : undefined;
+}
+
+/** Returns the error of a response that has been sent; undefined if it has none. */
+function errorOf({ status, trailer }: UniversalServerResponse): ConnectError | undefined {
+  if (status !== 200) return new ConnectError("refused", codeFromHttpStatus(status));
+  return trailer === undefined ? undefined : findTrailerError(trailer);
 }
 
 /** The caller has disconnected, or reads no more: no one is left to answer. */
@@ -145,8 +168,7 @@ function cancellable(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
       return {
         next: () => chunks.next(),
         return: async () => (await chunks.return?.()) ?? end,
-        throw: async () =>
-          (await chunks.throw?.(new ConnectError("the caller is gone", Code.Canceled))) ?? end,
+        throw: async () => (await chunks.throw?.(callerIsGone())) ?? end,
       };
     },
   };
