@@ -4,7 +4,7 @@ import { benchGrowth } from "./growth.ts";
 import { benchRecovery } from "./recovery.ts";
 import { keep } from "./report.ts";
 import type { BenchOptions } from "./rounds.ts";
-import { benchSagas } from "./sagas.ts";
+import { benchSagas, IN_FLIGHT } from "./sagas.ts";
 import { benchStatements } from "./statements.ts";
 import { benchTelemetry } from "./telemetry.ts";
 
@@ -18,9 +18,9 @@ Without arguments, runs calls and sagas.
              called by the lightest client; then clients called against the lightest server.
              As JSON over HTTP/1.1: a bare Fastify route, tRPC and oRPC on Fastify with validation
              by zod and nothing else, and our host with everything on.
-  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the least statements
-             that a shop needs, by the statements and calls of the saga engine without it, by the
-             engine, and by the whole Order service.
+  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the statements and calls
+             of the saga engine without it, with a stock Connect client and host and with ours, by
+             the least statements that a shop needs, by the engine, and by the whole Order service.
   statements What each statement of an order writes and costs in PostgreSQL, 1 and 32 in flight.
   recovery   An Order process with 16 open orders is killed: until all are settled, when it is
              started again at once, and when another replica takes over.
@@ -36,20 +36,26 @@ bootstrap interval of their ratio. Writes reports/bench/NAME.json and NAME.svg.
 Options:
   --rounds N     measurements of each variant; default 5
   --seconds N    length of a measurement; default 5
+  --in-flight N  for sagas: with this number of orders in flight alone
   --orders N     for growth: orders in the large database; default 200000`;
 
-type Bench = (options: BenchOptions, orders: number) => Promise<string[]>;
+interface Sizes {
+  readonly orders: number;
+  readonly inFlight: readonly number[];
+}
+
+type Bench = (options: BenchOptions, sizes: Sizes) => Promise<string[]>;
 
 const benches: Readonly<Record<string, Bench>> = {
   calls: async (options) =>
     await keep("calls", "What a unary call costs", await benchCalls(options), 2),
-  sagas: async (options) =>
-    await keep("sagas", "What the saga engine costs", await benchSagas(options), 1),
+  sagas: async (options, { inFlight }) =>
+    await keep("sagas", "What the saga engine costs", await benchSagas(options, inFlight), 1),
   statements: async (options) =>
     await keep("statements", "What the statements write", await benchStatements(options), 1),
   recovery: async (options) =>
     await keep("recovery", "How long orders wait for a process", await benchRecovery(options), 3),
-  growth: async (options, orders) =>
+  growth: async (options, { orders }) =>
     await keep("growth", "What growth costs", await benchGrowth(options, orders), 1),
   telemetry: async (options) =>
     await keep("telemetry", "What traces and metrics cost", await benchTelemetry(options), 4),
@@ -62,9 +68,10 @@ await runCommand({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
     orders: { type: "string", default: "200000" },
+    "in-flight": { type: "string" },
   },
   run: async (context) => {
-    const { words, terminal, signal } = context;
+    const { words, values, terminal, signal } = context;
     const unknown = words.find((word) => benches[word] === undefined);
     if (unknown !== undefined)
       throw new CommandError(`there is no benchmark "${unknown}"; see --help`);
@@ -76,9 +83,12 @@ await runCommand({
       signal,
       onProgress: (line) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
     };
+    const sizes = {
+      orders: numberOf(context, "orders"),
+      inFlight: values["in-flight"] === undefined ? IN_FLIGHT : [numberOf(context, "in-flight")],
+    };
     for (const word of words.length > 0 ? words : ["calls", "sagas"])
-      for (const line of (await benches[word]?.(options, numberOf(context, "orders"))) ?? [])
-        terminal.line(line);
+      for (const line of (await benches[word]?.(options, sizes)) ?? []) terminal.line(line);
     return 0;
   },
 });
