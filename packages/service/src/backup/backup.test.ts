@@ -79,7 +79,7 @@ describe("a database", () => {
     create table users (id uuid primary key, email text not null);
     create table "Odd name" (
       id uuid references users, big bigint, at timestamptz, hash bytea, doc jsonb, tags text[],
-      exact numeric, nothing text)`;
+      exact numeric, nothing text, twice numeric generated always as (exact * 2) stored)`;
   let source: Awaited<ReturnType<typeof testDatabase>>;
   let path: string;
   const contents = async (database: typeof source) => {
