@@ -240,7 +240,7 @@ export async function listOrders(
   const matches = sql`
     ${customerId === undefined ? sql`true` : sql`o.customer_id = ${customerId}`}
     and ${after === undefined ? sql`true` : sql`o.id < ${after}`}`;
-  // In the order of an index, also where the planner does not see that the first column is constant.
+  // By both columns of the index: the planner does not see that a column that is null is constant.
   const page = (where: Fragment) => sql`
     select o.* from orders o where ${where} and ${matches}
     order by o.listed_status desc, o.id desc limit ${limit}`;

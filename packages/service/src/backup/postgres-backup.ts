@@ -81,7 +81,7 @@ async function tablesOf(sql: postgres.Sql): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Resolves to the columns of each table, quoted for SQL, without those that the server computes. */
+/** Resolves to the columns of each table, quoted for SQL, except those that the server computes. */
 async function columnsOf(sql: postgres.Sql): Promise<ReadonlyMap<string, string>> {
   const rows = await sql<{ name: string; columns: string }[]>`
     select format('%I.%I', table_schema, table_name) as name,
