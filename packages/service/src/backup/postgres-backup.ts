@@ -60,9 +60,9 @@ export async function importPostgres(url: string, path: string): Promise<void> {
     const inserts = tables.map(
       (table, index) => `t${index} as (
         insert into ${table} (${columns.get(table)})
-        select ${columns.get(table)}
-        from backup.rows b, json_populate_record(null::${table}, b.json) r
-        where b.name = '${table}')`,
+        select ${columns.get(table)} from (
+          select r.* from backup.rows b, json_populate_record(null::${table}, b.json) r
+          where b.name = '${table}') as given)`,
     );
     await sql.unsafe(`with ${inserts.join(", ")} select 1`);
   } finally {
