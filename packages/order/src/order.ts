@@ -14,6 +14,14 @@ export const ORDER_STATUSES = [
 
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
+/**
+ * Those that indexes hold: the others are the way of an order that is confirmed, which then changes
+ * no index (ADR 0132).
+ */
+export const LISTED_STATUSES = ORDER_STATUSES.filter(
+  (status) => status !== "PENDING" && status !== "CONFIRMED",
+);
+
 export interface Product {
   readonly sku: string;
   readonly name: string;

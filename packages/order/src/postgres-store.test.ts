@@ -71,13 +71,11 @@ const request = (
 const EUR = (minorUnits: bigint) => ({ currencyCode: "EUR", minorUnits });
 
 /** A saga that places this order, as CreateOrder begins it. */
-const placingSaga = ({ id, customerId, paymentId, total }: NewOrder) =>
-  engine.prepare(placeOrderSaga({ orders: store, payments: {} as never, times }), id, {
-    customerId,
-    paymentId,
-    amount: toMoneyJson(total),
-    token: "tok_visa",
-  });
+const placingSaga = ({ id, customerId, paymentId, total }: NewOrder) => {
+  const definition = placeOrderSaga({ orders: store, payments: {} as never, times });
+  const input = { customerId, paymentId, amount: toMoneyJson(total), token: "tok_visa" };
+  return { ...engine.prepare(definition, id, input, customerId), origin: { correlationId: id } };
+};
 
 /** Inserts an order of this much tea, and returns the next move of its saga. */
 async function placed(tea: number, pots = 0): Promise<{ id: string; sagaId: string; move: Move }> {
@@ -220,9 +218,11 @@ test("a page of a list reads the rows of the page, however many there are", asyn
   for (const [filter, length] of [
     [{ customerId: nobody, status: undefined }, 10],
     [{ customerId: nobody, status: "REJECTED" }, 10],
+    [{ customerId: nobody, status: "CONFIRMED" }, 10],
     [{ customerId: nobody, status: "PENDING" }, 0],
     [{ customerId: mine, status: undefined }, 10],
     [{ customerId: mine, status: "REJECTED" }, 10],
+    [{ customerId: mine, status: "CONFIRMED" }, 10],
     [{ customerId: mine, status: "PENDING" }, 0],
   ] as const) {
     const before = await read();
@@ -231,6 +231,26 @@ test("a page of a list reads the rows of the page, however many there are", asyn
     // Of a customer's orders, a page of each status.
     expect((await read()) - before, JSON.stringify(filter)).toBeLessThanOrEqual(2 * length);
   }
+});
+
+test("a confirmation changes no index of orders, and a saga that ended keeps nothing of its call", async () => {
+  const orders = await Promise.all(Array.from({ length: 8 }, () => placed(1)));
+  const session = connectPostgres(database.url, { max: 1 });
+  await using _end = { [Symbol.asyncDispose]: () => session.end() };
+  const updates = async () => {
+    await session`select pg_stat_force_next_flush()`;
+    const [row] = await session<{ all: bigint; inPlace: bigint }[]>`
+      select n_tup_upd as "all", n_tup_hot_upd as in_place from pg_stat_user_tables where relname = 'orders'`;
+    return { all: row?.all ?? 0n, inPlace: row?.inPlace ?? 0n };
+  };
+  const before = await updates();
+  await postgresStore(session).confirmOrders(orders.map(({ move }) => move));
+  const after = await updates();
+  expect(after.all - before.all).toBe(8n);
+  expect(after.inPlace - before.inPlace).toBe(8n);
+  expect(await sql`select distinct input, origin, fairness_key from sagas`).toEqual([
+    { input: {}, origin: {}, fairnessKey: "" },
+  ]);
 });
 
 test("confirming takes the stock; an order for more than the stock is refused and changes nothing", async () => {
@@ -446,6 +466,14 @@ test("orders are listed newest first, by page, customer and status", async () =>
   }
   const confirmed = await store.listOrders({ customerId, status: "CONFIRMED" }, undefined, 3);
   expect(confirmed.map(({ id }) => id)).toEqual([another?.id, one?.id]);
+  for (const filter of [all, { ...all, customerId }]) {
+    const pending = await store.listOrders({ ...filter, status: "PENDING" }, undefined, 3);
+    expect(pending.map(({ id }) => id)).toEqual([ids[4], ids[3], ids[1]]);
+    const rest = await store.listOrders({ ...filter, status: "PENDING" }, ids[3], 3);
+    expect(rest.map(({ id }) => id)).toEqual([ids[1]]);
+    const older = await store.listOrders({ ...filter, status: "CONFIRMED" }, another?.id, 3);
+    expect(older.map(({ id }) => id)).toEqual([one?.id]);
+  }
   expect(await store.listOrders({ ...all, customerId: uuidv7() }, undefined, 3)).toEqual([]);
   expect(await store.listOrders({ ...all, status: "CANCELLED" }, undefined, 3)).toEqual([]);
 });

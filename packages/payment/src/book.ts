@@ -1,4 +1,4 @@
-import { access, link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, link, mkdir, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Money, moneyJson } from "@tercet/service";
 import type { ProviderCharge } from "./provider.ts";
@@ -131,7 +131,7 @@ async function withDraft<T>(
     return await use(draft);
   } finally {
     // Readers skip a draft that is left over.
-    await rm(draft, { force: true }).catch(() => {});
+    await unlink(draft).catch(() => {});
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Sql } from "@tercet/service";
+import type { Fragment, Sql } from "@tercet/service";
 import {
   type Charge,
   type ChargeOutcome,
@@ -35,9 +35,9 @@ export async function insertPayments(
   }));
   const rows = await sql<Row[]>`
     insert into payments (id, status, order_id, customer_id, currency_code, minor_units,
-      fingerprint, open_work, events)
+      fingerprint, open_work, history)
     select g.id, 'PENDING', g."orderId", g."customerId", g."currencyCode", g."minorUnits",
-      g.fingerprint, 1, ${event(sql, "CHARGE_REQUESTED", "")}
+      g.fingerprint, 1, ${event(sql, "CHARGE_REQUESTED")}
     from jsonb_to_recordset(${sql.json(given)}) as g(id uuid, "orderId" uuid, "customerId" uuid,
       "currencyCode" text, "minorUnits" bigint, fingerprint text)
     on conflict (id) do nothing
@@ -78,8 +78,7 @@ export async function settlePayments(
       provider_reference = g.reference,
       decline_reason = g.reason,
       open_work = p.open_work - 1,
-      events = p.events || jsonb_build_array(jsonb_build_object(
-        'time', now(), 'type', g.type, 'detail', coalesce(g.reference, g.reason))),
+      history = p.history || ${line(sql, sql`g.type`)},
       update_time = now()
     from jsonb_to_recordset(${sql.json(given)})
       as g(id uuid, "from" text, status text, type text, reference text, reason text)
@@ -108,7 +107,7 @@ export async function abandon(sql: Sql, id: string, idleMs: number): Promise<Cha
       open_work = open_work - 1,
       watched = true,
       attempt_time = now(),
-      events = events || ${event(sql, "CHARGE_DECLINED", "ABANDONED")},
+      history = history || ${event(sql, "CHARGE_DECLINED")},
       update_time = now()
     where id = ${id} and status = 'PENDING' and charge_time < ${ago(sql, idleMs)}
     returning *`;
@@ -117,7 +116,7 @@ export async function abandon(sql: Sql, id: string, idleMs: number): Promise<Cha
 
 export async function voidPayment(sql: Sql, id: string, reason: string): Promise<Change> {
   const rows = await sql<Row[]>`
-    insert into payments (id, status, open_work, events)
+    insert into payments (id, status, open_work, history)
     values (${id}, 'VOIDED', 0, ${event(sql, "VOIDED", reason)})
     on conflict (id) do nothing
     returning *`;
@@ -135,7 +134,7 @@ export async function recordLateCharge(
       provider_reference = ${reference},
       watched = false,
       ${addRefund(sql, refund)},
-      events = events || ${event(sql, "CHARGE_SUCCEEDED", reference)}
+      history = history || ${event(sql, "CHARGE_SUCCEEDED")}
         || ${event(sql, "REFUND_REQUESTED", refund.id)}
     where id = ${id} and status in ('DECLINED', 'VOIDED') and refunds = '{}'
     returning *`;
@@ -146,7 +145,7 @@ export async function reserveRefund(sql: Sql, id: string, refund: NewRefund): Pr
   const rows = await sql<Row[]>`
     update payments set
       ${addRefund(sql, refund)},
-      events = events || ${event(sql, "REFUND_REQUESTED", refund.id)}
+      history = history || ${event(sql, "REFUND_REQUESTED", refund.id)}
     where id = ${id} and status in ('SUCCEEDED', 'PARTIALLY_REFUNDED')
       and not jsonb_exists(refunds, ${refund.id})
       and reserved_minor_units + ${String(refund.amount.minorUnits)}::bigint <= minor_units
@@ -166,7 +165,7 @@ export async function settleRefund(sql: Sql, id: string, refundId: string): Prom
         when ${refunded} = minor_units then 'REFUNDED'
         else 'PARTIALLY_REFUNDED' end,
       open_work = open_work - 1,
-      events = events || ${event(sql, "REFUND_SUCCEEDED", refundId)},
+      history = history || ${event(sql, "REFUND_SUCCEEDED", refundId)},
       update_time = now()
     where id = ${id} and refunds #>> array[${refundId}, 'status'] = 'PENDING'
     returning *`;
@@ -223,7 +222,7 @@ export async function listRefunded(
 
 const selectWithoutEvents = (sql: Sql) => sql`
   select id, status, order_id, customer_id, currency_code, minor_units, fingerprint, refunds,
-    decline_reason, provider_reference, '[]'::jsonb as events, create_time, update_time
+    decline_reason, provider_reference, '[]'::jsonb as events, '' as history, create_time, update_time
   from payments`;
 
 export async function pendingSince(sql: Sql, ageMs: number, limit: number): Promise<Payment[]> {
@@ -255,8 +254,16 @@ async function changeOf(sql: Sql, id: string, rows: readonly Row[]): Promise<Cha
 
 const ago = (sql: Sql, ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
 
-const event = (sql: Sql, type: EventType, detail: string) =>
-  sql`jsonb_build_array(jsonb_build_object('time', now(), 'type', ${type}::text, 'detail', ${detail}::text))`;
+/** A line of a payment's history: see `eventsOf`. */
+const event = (sql: Sql, type: EventType, detail?: string) =>
+  line(
+    sql,
+    sql`${type}::text`,
+    detail === undefined ? sql`''` : sql`',' || to_json(${detail}::text)`,
+  );
+
+const line = (sql: Sql, type: Fragment, detail: Fragment = sql`''`) =>
+  sql`'[' || (extract(epoch from now()) * 1000)::bigint || ',"' || ${type} || '"' || ${detail} || e']\\n'`;
 
 /** The sums stay 0 on a tombstone: they are bounded by a capture, which it does not have. */
 function addRefund(sql: Sql, { id, amount, reason, fingerprint }: NewRefund) {

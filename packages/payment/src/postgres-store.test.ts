@@ -96,6 +96,32 @@ describe("the PostgreSQL store", async () => {
     expect((await rowsRead(sql)) - before).toBeLessThan(3 + 21 + 10);
   });
 
+  test("events that an earlier version stored come with those of this one, in their order", async () => {
+    await using store = await open();
+    const sql = connectPostgres(database.url, { max: 1 });
+    await using _end = { [Symbol.asyncDispose]: async () => sql.end() };
+    const id = crypto.randomUUID();
+    const earlier = (type: string, detail: string, secondsAgo: number) =>
+      sql`jsonb_build_object('time', now() - ${secondsAgo} * interval '1 second', 'type', ${type}::text, 'detail', ${detail}::text)`;
+    await sql`
+      insert into payments (id, status, order_id, customer_id, currency_code, minor_units, fingerprint, open_work, provider_reference, events)
+      values (${id}, 'SUCCEEDED', ${id}, ${id}, 'EUR', 100, 'f', 0, 'ref',
+        jsonb_build_array(${earlier("CHARGE_REQUESTED", "", 3)}, ${earlier("CHARGE_SUCCEEDED", "ref", 2)}))`;
+    const refund = { id: "r", amount: EUR1, reason: 'a "quoted" reason', fingerprint: "f" };
+    await store.reserveRefund(id, { ...refund, id: 'r"1' });
+    const { payment } = await store.settleRefund(id, 'r"1');
+    const later = ["REFUND_REQUESTED", "REFUND_SUCCEEDED"].map((type) => [type, 'r"1']);
+    expect(payment.events.map(({ type, detail }) => [type, detail])).toEqual([
+      ["CHARGE_REQUESTED", ""],
+      ["CHARGE_SUCCEEDED", "ref"],
+      ...later,
+    ]);
+    // As of a replica that still writes them.
+    await sql`
+      update payments set events = events || jsonb_build_array(${earlier("REFUND_REQUESTED", "old", -1)}) where id = ${id}`;
+    expect((await store.get(id))?.events.at(-1)?.detail).toBe("old");
+  });
+
   test("the schema refuses rows that no statement writes", async () => {
     const sql = connectPostgres(database.url, { max: 1 });
     await using _end = { [Symbol.asyncDispose]: async () => sql.end() };

@@ -66,7 +66,9 @@ export const payments = pgTable(
     refunds: jsonb("refunds").$type<Record<string, RefundJson>>().notNull().default({}),
     declineReason: text("decline_reason").$type<DeclineReason>(),
     providerReference: text("provider_reference"),
+    /** Earlier versions wrote here, and now `history`: see `eventsOf`. */
     events: jsonb("events").$type<EventJson[]>().notNull().default([]),
+    history: text("history").notNull().default(""),
     // The reconciler's schedule: see `PaymentStore`.
     openWork: integer("open_work").notNull(),
     watched: boolean("watched").notNull().default(false),

@@ -21,30 +21,27 @@ export async function attempt<T>(
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
-  const waiting = new AbortController();
+  const { promise: ended, reject } = Promise.withResolvers<never>();
+  // In case that the call throws before it returns a promise.
+  ended.catch(() => {});
+  const end = (reason: string) => {
+    const error = new UnknownOutcomeError(reason);
+    over.abort(error);
+    reject(error);
+  };
+  const stop = () => end("the process is stopping");
+  const cancel = clock.after(stepTimeoutMs, () =>
+    end(`${step} did not respond within ${stepTimeoutMs} ms`),
+  );
   // Not `AbortSignal.any`: `stopping` lives as long as the process, and would keep a reference to
   // every attempt.
-  const stopWaiting = () => waiting.abort();
-  stopping.addEventListener("abort", stopWaiting, { once: true });
-  if (stopping.aborted) stopWaiting();
-  let settled = false;
-  const timedOut = clock.sleep(stepTimeoutMs, waiting.signal).then(() => {
-    if (settled) return new Promise<never>(() => {});
-    over.abort(
-      new UnknownOutcomeError(
-        stopping.aborted
-          ? "the process is stopping"
-          : `${step} did not respond within ${stepTimeoutMs} ms`,
-      ),
-    );
-    throw over.signal.reason;
-  });
+  stopping.addEventListener("abort", stop, { once: true });
+  if (stopping.aborted) stop();
   try {
-    return await Promise.race([call(over.signal), timedOut]);
+    return await Promise.race([call(over.signal), ended]);
   } finally {
-    settled = true;
-    stopWaiting();
-    stopping.removeEventListener("abort", stopWaiting);
+    cancel();
+    stopping.removeEventListener("abort", stop);
   }
 }
 

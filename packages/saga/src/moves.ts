@@ -39,8 +39,10 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
       state = m.state,
       resume_state = m."resumeState",
       step = coalesce(m.step, s.step),
-      -- Nothing reads the input of a closed saga, and it may contain secrets.
-      input = case when m.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED') then '{}' else s.input end,
+      -- Nothing reads these of a closed saga, and the input may contain secrets.
+      input = case when ${closes(sql)} then '{}' else s.input end,
+      origin = case when ${closes(sql)} then '{}' else s.origin end,
+      fairness_key = case when ${closes(sql)} then '' else s.fairness_key end,
       attempt = m.attempt,
       failure = coalesce(nullif(m.failure, 'null'), s.failure),
       last_error = coalesce(m."lastError", s.last_error),
@@ -55,6 +57,8 @@ export function advance(sql: SagaSql, only: Fragment = sql`true`): Fragment {
     where s.id = m."sagaId" and s.fence = m.fence and s.state = m."from" and ${only}
     returning s.id as saga_id, s.subject, s.state, s.failure`;
 }
+
+const closes = (sql: SagaSql): Fragment => sql`m.state in ('COMPLETED', 'COMPENSATED', 'RESOLVED')`;
 
 /** A line of a saga's history: see `StoredEvents`. */
 export const historyLine = (sql: SagaSql, events: Fragment): Fragment =>

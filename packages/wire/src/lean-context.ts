@@ -72,7 +72,7 @@ export class LeanContext implements HandlerContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason ?? OVER);
     }
     return this.#controller.signal;
   }
@@ -93,7 +93,7 @@ export class LeanContext implements HandlerContext {
     if (this.#ended !== undefined) return;
     this.#ended = { reason };
     this.#reject?.(reason instanceof ConnectError ? reason : gone());
-    this.#controller?.abort(reason);
+    this.#controller?.abort(reason ?? OVER);
   }
 
   /**
@@ -139,6 +139,9 @@ export class LeanContext implements HandlerContext {
     });
   }
 }
+
+/** As `abort` without a reason makes it, for each call anew with its stack. */
+const OVER = new DOMException("This operation was aborted", "AbortError");
 
 const isPromise = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
   typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === "function";

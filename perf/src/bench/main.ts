@@ -7,7 +7,7 @@ import { benchReplicas } from "./replicas.ts";
 import { keep } from "./report.ts";
 import { benchRevision } from "./revision.ts";
 import type { BenchOptions } from "./rounds.ts";
-import { benchSagas } from "./sagas.ts";
+import { benchSagas, IN_FLIGHT } from "./sagas.ts";
 import { benchStart } from "./start.ts";
 import { benchStatements } from "./statements.ts";
 import { benchTelemetry } from "./telemetry.ts";
@@ -22,9 +22,9 @@ Without arguments, runs calls and sagas.
              called by the lightest client; then clients called against the lightest server.
              As JSON over HTTP/1.1: a bare Fastify route, tRPC and oRPC on Fastify with validation
              by zod and nothing else, and our host with everything on.
-  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the least statements
-             that a shop needs, by the statements and calls of the saga engine without it, by the
-             engine, and by the whole Order service.
+  sagas      An order from beginning to end, 1, 8, 32 and 64 in flight: by the statements and calls
+             of the saga engine without it, with a stock Connect client and host and with ours, by
+             the least statements that a shop needs, by the engine, and by the whole Order service.
   statements What each statement of an order writes and costs in PostgreSQL, 1 and 32 in flight.
   recovery   An Order process with 16 open orders is killed: until all are settled, when it is
              started again at once, and when another replica takes over.
@@ -48,12 +48,14 @@ the 90% bootstrap interval of their ratio. Writes reports/bench/NAME.json and NA
 Options:
   --rounds N     measurements of each variant; default 5
   --seconds N    length of a measurement; default 5
+  --in-flight N  for sagas: with this number of orders in flight alone
   --orders N     for growth: orders in the large database; default 200000
   --against REV  for revision: a commit, branch or tag
   --minutes N    for memory; default 60
   --rate N       for memory: orders per second; default 10`;
 
 interface Given {
+  readonly inFlight: readonly number[];
   readonly orders: number;
   readonly against: string | undefined;
   readonly minutes: number;
@@ -65,8 +67,8 @@ type Bench = (options: BenchOptions, given: Given) => Promise<string[]>;
 const benches: Readonly<Record<string, Bench>> = {
   calls: async (options) =>
     await keep("calls", "What a unary call costs", await benchCalls(options), 2),
-  sagas: async (options) =>
-    await keep("sagas", "What the saga engine costs", await benchSagas(options), 1),
+  sagas: async (options, { inFlight }) =>
+    await keep("sagas", "What the saga engine costs", await benchSagas(options, inFlight), 1),
   statements: async (options) =>
     await keep("statements", "What the statements write", await benchStatements(options), 1),
   recovery: async (options) =>
@@ -95,12 +97,13 @@ await runCommand({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
     orders: { type: "string", default: "200000" },
+    "in-flight": { type: "string" },
     against: { type: "string" },
     minutes: { type: "string", default: "60" },
     rate: { type: "string", default: "10" },
   },
   run: async (context) => {
-    const { words, terminal, signal } = context;
+    const { words, values, terminal, signal } = context;
     const unknown = words.find((word) => benches[word] === undefined);
     if (unknown !== undefined)
       throw new CommandError(`there is no benchmark "${unknown}"; see --help`);
@@ -113,8 +116,9 @@ await runCommand({
       onProgress: (line) => (terminal.live ? terminal.draw([line]) : terminal.line(line)),
     };
     const given: Given = {
+      inFlight: values["in-flight"] === undefined ? IN_FLIGHT : [numberOf(context, "in-flight")],
       orders: numberOf(context, "orders"),
-      against: context.values["against"] as string | undefined,
+      against: values["against"] as string | undefined,
       minutes: numberOf(context, "minutes"),
       rate: numberOf(context, "rate"),
     };

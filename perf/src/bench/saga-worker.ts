@@ -43,6 +43,8 @@ const engine = createSagaEngine({
   store: postgresSagaStore(work, sql.priority("lease")),
   definitions: [definition],
   observer,
+  // Without the engine nothing else may continue an order that takes longer than a lease.
+  ...(process.argv[2] !== "engine" && { pollMs: 3_600_000 }),
 });
 await engine.start();
 

@@ -76,10 +76,10 @@ describe("a database", () => {
     create schema drizzle;
     create table drizzle.__drizzle_migrations (id int, hash text, created_at bigint);
     insert into drizzle.__drizzle_migrations values (1, 'a', 1), (2, 'b', 2);
-    create table users (id uuid primary key, email text not null);
+    create table users (id uuid primary key, email text not null, name text, json json);
     create table "Odd name" (
       id uuid references users, big bigint, at timestamptz, hash bytea, doc jsonb, tags text[],
-      exact numeric, nothing text)`;
+      exact numeric, nothing text, twice numeric generated always as (exact * 2) stored)`;
   let source: Awaited<ReturnType<typeof testDatabase>>;
   let path: string;
   const contents = async (database: typeof source) => {

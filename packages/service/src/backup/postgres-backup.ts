@@ -56,11 +56,13 @@ export async function importPostgres(url: string, path: string): Promise<void> {
     }
     await stage(sql, path);
     await requireSameTables(sql, tables);
+    const columns = await columnsOf(sql);
     const inserts = tables.map(
       (table, index) => `t${index} as (
-        insert into ${table}
-        select r.* from backup.rows b, json_populate_record(null::${table}, b.json) r
-        where b.name = '${table}')`,
+        insert into ${table} (${columns.get(table)})
+        select ${columns.get(table)} from (
+          select r.* from backup.rows b, json_populate_record(null::${table}, b.json) r
+          where b.name = '${table}') as given)`,
     );
     await sql.unsafe(`with ${inserts.join(", ")} select 1`);
   } finally {
@@ -77,6 +79,16 @@ async function tablesOf(sql: postgres.Sql): Promise<string[]> {
     Promise.reject(unusableDatabase(error)),
   );
   return rows.map(({ name }) => name);
+}
+
+/** Resolves to the columns of each table, quoted for SQL, except those that the server computes. */
+async function columnsOf(sql: postgres.Sql): Promise<ReadonlyMap<string, string>> {
+  const rows = await sql<{ name: string; columns: string }[]>`
+    select format('%I.%I', table_schema, table_name) as name,
+      string_agg(format('%I', column_name), ', ' order by ordinal_position) as columns
+    from information_schema.columns where table_schema = 'public' and is_generated = 'NEVER'
+    group by table_schema, table_name`;
+  return new Map(rows.map(({ name, columns }) => [name, columns]));
 }
 
 async function stage(sql: postgres.Sql, path: string): Promise<void> {

@@ -1,0 +1,1 @@
+ALTER TABLE "payments" ADD COLUMN "history" text DEFAULT '' NOT NULL;
