@@ -25,9 +25,7 @@ const LATE_WINDOWS = 2;
  */
 const DECREASE = 0.8;
 const STEEP_DECREASE = 0.5;
-const INCREASE = 1.05;
-/** There is no increase above this part of what is allowed, so that the limit settles. */
-const SETTLED = 0.8;
+const INCREASE = 1.1;
 /**
  * A call keeps its place for this time at most. Later it does not work, it waits: for a bank, for a
  * body, for the next change of what it watches.
@@ -45,7 +43,7 @@ const WEIGHT = 0.05;
 /** Each call moves the estimate of the median by this factor: a pause has no more weight. */
 const MEDIAN_STEP = 1.05;
 
-/** What happened in the last 100 ms. */
+/** What happened in the last 200 ms. */
 export interface Window {
   /** How late work was. */
   readonly delayMs: number;
@@ -124,7 +122,7 @@ export class ConcurrencyLimit {
       if (this.#mostWorking >= min)
         this.#limit = Math.max(min, Math.min(this.#limit, this.#mostWorking) * factor);
     } else if (this.#mostWorking >= this.#limit / 2) {
-      if (excess < SETTLED) this.#limit = Math.min(max, this.#limit * INCREASE);
+      if (excess <= 1) this.#limit = Math.min(max, this.#limit * INCREASE);
     } else if (this.#mostWorking < this.#limit / 4 && this.#limit > initial)
       this.#limit = Math.max(initial, this.#limit / INCREASE);
     this.#mostWorking = this.#working;

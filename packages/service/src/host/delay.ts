@@ -1,7 +1,7 @@
 import type { Window } from "./concurrency-limit.ts";
 
 const TICK_MS = 20;
-const WINDOW_MS = 100;
+const WINDOW_MS = 200;
 
 /**
  * Measures how late work is: the event loop, for which a call that arrives waits before anything
