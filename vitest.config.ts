@@ -52,7 +52,15 @@ const journey = e2e("journey");
 const sample = e2e("crashes", "takeover");
 const faults = e2e("participant-faults", "database-faults", "clocks", "cancel-races");
 const chaos = [...e2e("chaos", "mongodb", "rolling-restart", "replica-loss", "restart"), ...faults];
-const delivery = e2e("image", "dockerfile", "compose", "gateway", "helm-tests", "smoke");
+const delivery = e2e(
+  "image",
+  "dockerfile",
+  "compose",
+  "mongodb-scripts",
+  "gateway",
+  "helm-tests",
+  "smoke",
+);
 /** Starts Kubernetes' API server, where it is built. */
 const admission = ["infra/checks/admission.test.ts"];
 const telemetry = e2e("metrics", "telemetry", "logs");

@@ -14,7 +14,7 @@ export { temporaryFolder } from "../temporary-folder.ts";
 export { staleFiles } from "./differences.ts";
 export { execute, isInstalled, outcomeOf } from "./execute.ts";
 export { listFiles, readTexts } from "./files.ts";
-export { provideMongod } from "./mongod.ts";
+export { provideMongod, provideMongosh } from "./mongod.ts";
 export { type Check, failedWith, type Outcome, passed } from "./outcome.ts";
 export { scriptArguments } from "./script-arguments.ts";
 export { toolsBin, toolsFolder } from "./tools-folder.ts";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ConnectError } from "@connectrpc/connect";
 import { CommandError } from "@tercet/cli";
 import type { Order } from "@tercet/gen/order/v1/order_service";
 import { isConfirmed, newCustomer } from "./shop.ts";
@@ -8,22 +9,36 @@ import { waitFor } from "./wait.ts";
 /** Below the gateway's limit for one address. */
 const ORDERS_PER_SECOND = 6;
 const SETTLE_LIMIT_MS = 60_000;
+const MAX_ATTEMPTS = 3;
+/** Of the calls, at most this part may have been refused. */
+const MAX_REFUSED = 0.05;
+
+export interface Load {
+  readonly orders: number;
+  /** Calls that a service refused with the time to wait, and that then succeeded. */
+  readonly repeated: number;
+}
+
+export const describeLoad = ({ orders, repeated }: Load): string =>
+  `${orders} of ${orders} orders CONFIRMED, no call failed${repeated === 0 ? "" : `, ${repeated} were refused with "try again" and repeated`}`;
 
 /**
- * Places orders while the work is done. Resolves to their number; throws CommandError if a call
- * failed, or if an order is not CONFIRMED in the end. Calls are not repeated.
+ * Places orders while the work is done. Throws CommandError if a call failed, if more than a
+ * twentieth of the calls were refused, or if an order is not CONFIRMED in the end.
  */
 export async function underLoad(
   gateway: string,
   signal: AbortSignal,
   work: () => Promise<unknown>,
-): Promise<number> {
+): Promise<Load> {
   const customer = await newCustomer(gateway);
-  const calls: Promise<Order | Error>[] = [];
+  const calls: Promise<Called<Order> | Error>[] = [];
   const done = new AbortController();
   const placing = (async () => {
     while (!done.signal.aborted && !signal.aborted) {
-      calls.push(customer.order(randomUUID()).catch((error: Error) => error));
+      const requestId = randomUUID();
+      const call = repeatAsAsked(() => customer.order(requestId), signal);
+      calls.push(call.catch((error: Error) => error));
       await sleep(1_000 / ORDERS_PER_SECOND);
     }
   })();
@@ -41,13 +56,44 @@ export async function underLoad(
     throw new CommandError(
       `${failures.length} of ${calls.length} calls failed: ${failures[0]?.message}`,
     );
-  const orders = results.filter((result): result is Order => !(result instanceof Error));
-  for (const order of orders)
+  const called = results.filter((result): result is Called<Order> => !(result instanceof Error));
+  const refused = called.filter(({ refusals }) => refusals.length > 0);
+  if (refused.length > calls.length * MAX_REFUSED)
+    throw new CommandError(
+      `${refused.length} of ${calls.length} calls were refused: ${refused[0]?.refusals[0]?.message}`,
+    );
+  for (const { result: order } of called)
     if (!isConfirmed(order))
       await waitFor(
         `order ${order.id} was not confirmed`,
         async () => isConfirmed(await customer.find(order.id)),
         { timeoutMs: SETTLE_LIMIT_MS, signal },
       );
-  return orders.length;
+  return { orders: called.length, repeated: refused.length };
+}
+
+interface Called<T> {
+  readonly result: T;
+  readonly refusals: readonly ConnectError[];
+}
+
+/**
+ * Calls, and calls again after the time that a refusal asks for, as every client should: up to
+ * three times. Throws what is no such refusal, such as a broken connection, at once.
+ */
+export async function repeatAsAsked<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<Called<T>> {
+  const refusals: ConnectError[] = [];
+  for (;;) {
+    try {
+      return { result: await call(), refusals };
+    } catch (error) {
+      const seconds = error instanceof ConnectError && error.metadata.get("retry-after");
+      if (!seconds || refusals.length + 1 >= MAX_ATTEMPTS) throw error;
+      refusals.push(error);
+      await sleep(Number(seconds) * 1_000, undefined, { signal });
+    }
+  }
 }

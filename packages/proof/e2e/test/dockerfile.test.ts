@@ -51,6 +51,11 @@ function imageProblems(stages: readonly Stage[]): string[] {
       ? ["the image has all of the context"]
       : []),
     ...all.flatMap(({ rest }) =>
+      /\bpnpm install\b/.test(rest) && !rest.includes(" --ignore-scripts")
+        ? ["scripts of packages are run by the install"]
+        : [],
+    ),
+    ...all.flatMap(({ rest }) =>
       /secret|password|token/i.test(rest) ? [`a secret in a layer: ${rest}`] : [],
     ),
   ];
@@ -67,6 +72,7 @@ describe("infra/docker/Dockerfile", () => {
     ["another Node", /node:[\d.]+-/g, "node:24.0.0-", "is not the pinned Node"],
     ["a base without a digest", /@sha256:\w+/g, "", "is not the pinned Node"],
     ["a moving base", /node:\S+ AS/, "node:latest AS", "different bases"],
+    ["scripts", / --ignore-scripts/, "", "scripts of packages are run by the install"],
     ["another pnpm", /pnpm@[\d.]+/, "pnpm@latest", "pnpm@latest is not pnpm@"],
     ["root", "USER 10001:10001", "USER 0:0", "USER 0:0 is not"],
     ["a name", "USER 10001:10001", "USER node", "USER node is not"],
@@ -103,6 +109,7 @@ describe("infra/docker/console.Dockerfile", () => {
   test.each([
     ["a base without a digest", /@sha256:\w+/, "", "is not the pinned Node"],
     ["root", "USER 10001:10001", "USER 0:0", "USER 0:0 is not"],
+    ["scripts", / --ignore-scripts/, "", "scripts of packages are run by the install"],
     ["a build from nothing", /FROM node:\S+ AS/, "FROM scratch AS", "is not the pinned Node"],
   ])("%s is found", (_, from, to, problem) => {
     const changed = consoleText.replace(from as string, to);

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { freePort } from "@tercet/cli";
+import { type Engine, startEngine } from "@tercet/cluster";
 import {
   type ConsoleServer,
   envToConfig as consoleConfig,
@@ -19,12 +20,25 @@ import { failure } from "./clients/failure.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { collect, type ShopClient, type Targets } from "./clients/shop.ts";
 import { readSecrets } from "./forged-token.ts";
-import { type Kong, startKong } from "./kong/kong.ts";
+import { startKong as interpretKong, type Kong } from "./kong/kong.ts";
+import { startKongImage } from "./kong/kong-image.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 
 const config = parseKongConfig(
   await readFile(new URL("../../../../gateway/kong.yml", import.meta.url), "utf8"),
 );
+
+/** Kong's own image is started where this names it; else our interpreter of its configuration. */
+const image = process.env["TEST_KONG_IMAGE"];
+let engine: Engine | undefined;
+const startKong = (
+  routes: KongConfig,
+  to: Readonly<Record<string, string>>,
+  poolSize?: number,
+): Promise<Kong> =>
+  image === undefined || engine === undefined
+    ? interpretKong(routes, to, poolSize)
+    : startKongImage(engine, image, routes, to, poolSize);
 
 let folder: TestFolder;
 let stack: Stack;
@@ -39,12 +53,14 @@ beforeAll(async () => {
   stack = await startTestStack(folder);
   consoleServer = await startConsoleServer(consoleConfig({ HOST: "127.0.0.1", PORT: "0" }));
   upstreams = { ...stack.urls, console: consoleServer.url };
+  if (image !== undefined) engine = await startEngine();
   kong = await startKong(config, upstreams);
   using client = connectGrpc(stack.urls);
   ({ accessToken: operatorToken } = await client.shop().login(stack.users.olivia));
 });
 afterAll(async () => {
   await kong?.[Symbol.asyncDispose]();
+  await engine?.[Symbol.asyncDispose]();
   await consoleServer?.[Symbol.asyncDispose]();
   await stack?.[Symbol.asyncDispose]();
   await folder?.[Symbol.asyncDispose]();
@@ -452,13 +468,13 @@ describe("a service's HTTP and gRPC at one address", () => {
   });
 });
 
-test("a configuration with something that is not understood here is refused", async () => {
+test("our interpreter refuses a configuration with something that it does not understand", async () => {
   const repeating = {
     ...config,
     services: config.services.map((service) => ({ ...service, retries: 1 })),
   };
-  await expect(startKong(repeating, upstreams)).rejects.toThrow("retries of identity");
-  await expect(startKong(config, { identity: stack.urls.identity })).rejects.toThrow(
+  await expect(interpretKong(repeating, upstreams)).rejects.toThrow("retries of identity");
+  await expect(interpretKong(config, { identity: stack.urls.identity })).rejects.toThrow(
     "no upstream for order",
   );
 });

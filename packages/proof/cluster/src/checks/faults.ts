@@ -6,7 +6,7 @@ import type { Order } from "@tercet/gen/order/v1/order_service";
 import type { Check } from "../check.ts";
 import { isReady, podsOf } from "../cluster.ts";
 import { NODE } from "../control-plane.ts";
-import { underLoad } from "../load.ts";
+import { describeLoad, underLoad } from "../load.ts";
 import { isConfirmed, newCustomer } from "../shop.ts";
 import { waitFor } from "../wait.ts";
 
@@ -88,7 +88,7 @@ export const drain: Check = {
   run: async (cluster) => {
     const before = await podsOf(cluster, "order");
     let refused = "";
-    const orders = await underLoad(await cluster.gateway(), cluster.signal, async () => {
+    const load = await underLoad(await cluster.gateway(), cluster.signal, async () => {
       try {
         const { code, said } = await cluster.kubectl(
           [
@@ -113,6 +113,6 @@ export const drain: Check = {
         { timeoutMs: LIMIT_MS, signal: cluster.signal },
       );
     });
-    return `one of ${before.length} pods was evicted, the other kept; ${orders} of ${orders} orders CONFIRMED; not shown, with one node: that pods move to another`;
+    return `one of ${before.length} pods was evicted, the other kept; ${describeLoad(load)}; not shown, with one node: that pods move to another`;
   },
 };

@@ -4,7 +4,7 @@ import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import type { Check } from "../check.ts";
 import { type Cluster, podsOf } from "../cluster.ts";
 import { REGISTRY, TAGS } from "../images.ts";
-import { underLoad } from "../load.ts";
+import { describeLoad, underLoad } from "../load.ts";
 import { NAMESPACE, RELEASE } from "../release.ts";
 import { isConfirmed, newCustomer } from "../shop.ts";
 
@@ -52,10 +52,10 @@ async function replaced(
   work: () => Promise<unknown>,
 ): Promise<string> {
   const before = await secretsOf(cluster);
-  const orders = await underLoad(await cluster.gateway(), cluster.signal, work);
+  const load = await underLoad(await cluster.gateway(), cluster.signal, work);
   await expectTag(cluster, tag);
   if ((await secretsOf(cluster)) !== before) throw new CommandError("Secrets have changed");
-  return `${orders} of ${orders} orders CONFIRMED, no call failed, Secrets kept`;
+  return `${describeLoad(load)}; Secrets kept`;
 }
 
 export const upgrade: Check = {

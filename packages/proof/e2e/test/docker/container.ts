@@ -5,7 +5,7 @@ export interface ContainerOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Instead of the image's CMD. */
   readonly command?: readonly string[];
-  /** Paths at which there is a new volume. */
+  /** Paths at which there is a new volume; or `FILE:PATH:ro`, for a file of this machine. */
   readonly volumes?: readonly string[];
 }
 
@@ -16,6 +16,8 @@ export interface Container {
   /** Resolves to its exit code when it has ended. */
   ended(): Promise<number>;
   copyOut(from: string, to: string): Promise<void>;
+  /** Ends it, if it runs. */
+  remove(): Promise<void>;
 }
 
 /** What infra/compose.yaml and the charts restrict. */
@@ -49,5 +51,6 @@ export async function startContainer(
     signal: async (name) => void (await engine.docker(["kill", `--signal=${name}`, id])),
     ended: async () => Number((await engine.docker(["wait", id])).stdout),
     copyOut: async (from, to) => void (await engine.docker(["cp", `${id}:${from}`, to])),
+    remove: async () => void (await engine.docker(["rm", "--force", "--volumes", id])),
   };
 }
