@@ -52,11 +52,18 @@ export function refuse(
   const { status, fields, body } = inProtocolOf(request.headers["content-type"] ?? "", error);
   const retry = refusal.code === Code.Unavailable ? { "retry-after": "1" } : {};
   const all = { ...headers, ...retry, ...fields };
-  // Without a body the headers end the stream, which makes them gRPC's "trailers only".
-  if (body !== undefined) all["content-length"] = Buffer.byteLength(body);
-  else if (request.httpVersionMajor === 1) all["content-length"] = 0;
-  // At once: a header that is set before is kept in a table, and written later.
-  response.writeHead(status, all).end(body);
+  if (body !== undefined) {
+    all["content-length"] = Buffer.byteLength(body);
+    // At once: a header that is set before is kept in a table, and written later.
+    response.writeHead(status, all).end(body);
+    return;
+  }
+  // Not at once: without a body the headers must end the stream, which makes them gRPC's "trailers
+  // only". Over HTTP/2, `writeHead` sends them before it knows.
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(all))
+    if (value !== undefined) response.setHeader(name, value);
+  response.end();
 }
 
 /** Ends a response whose headers have been sent, so that the client knows that it is not whole. */
