@@ -1,10 +1,12 @@
+import { once } from "node:events";
+import http2 from "node:http2";
 import { connect } from "node:net";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "@tercet/gen/grpc/health/v1/health";
-import { afterEach, describe, expect, inject, test } from "vitest";
+import { afterEach, describe, expect, inject, onTestFinished, test } from "vitest";
 import { reasonOf } from "../src/errors.ts";
 import { END_HEADERS, frame, HEADERS, hpack, post, rawPeer } from "./frames.ts";
 import {
@@ -91,6 +93,27 @@ describe("the rate of a caller", () => {
       expect((await call("modest")).code).toBe("ok");
     },
   );
+
+  test("reaches gRPC's clients as headers that end the stream", async () => {
+    await start({ address: 1 });
+    const session = http2.connect(shop.url);
+    onTestFinished(() => session.destroy());
+    const call = async () => {
+      const stream = session.request(
+        {
+          ":method": "POST",
+          ":path": "/order.v1.OrderService/GetOrder",
+          "content-type": "application/grpc",
+        },
+        { endStream: false },
+      );
+      const [headers, flags] = await once(stream.end(Buffer.alloc(5)), "response");
+      return { status: headers["grpc-status"], flags };
+    };
+    let refused = await call();
+    while (refused.status !== String(Code.ResourceExhausted)) refused = await call();
+    expect(refused.flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
+  });
 
   test("changes cost five times as much: 400 orders of one customer are not taken", async () => {
     let placed = 0;
