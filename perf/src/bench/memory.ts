@@ -38,7 +38,8 @@ export async function benchMemory(options: MemoryOptions): Promise<Results> {
   const durationMs = minutes * MS_PER_MINUTE;
   await using resources = new AsyncDisposableStack();
   onProgress("starting a stack");
-  const ports = { identity: await freePort(), order: await freePort(), payment: await freePort() };
+  const free = await Promise.all(serviceNames.map(() => freePort()));
+  const ports = recordOf(serviceNames, (name) => free[serviceNames.indexOf(name)] ?? 0);
   const stack = resources.use(
     await startBenchStack(options, "memory", undefined, (name) => ({
       NODE_OPTIONS: `--inspect=127.0.0.1:${ports[name]}`,
