@@ -81,7 +81,7 @@ export class Admission implements Disposable {
     const initial = Math.min(max, Math.max(min, INITIAL_WORKING));
     this.#working = new ConcurrencyLimit({ initial, min, max });
     this.#knownCaller = knownCaller;
-    this.#watch = watchDelay(backlogMs, (window) => this.#working.adapt(window));
+    this.#watch = watchDelay(backlogMs, (delayMs) => this.#working.adapt(delayMs));
     // Start the series at 0, so that the first increase shows in a rate.
     for (const reason of ["RATE_LIMITED", "OVERLOADED"]) this.#refused.add(0, { reason });
   }
@@ -147,8 +147,6 @@ export class Admission implements Disposable {
       caller: key,
       anonymous: known === undefined,
       leftMs: deadlineOf(request),
-      // A stream takes as long as there is something to send.
-      kind: method.methodKind === "unary" ? method.name : undefined,
     };
     const abandon = this.#working.apply(applicant, (leave) => {
       raw.once("close", leave);

@@ -1,10 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Applicant, ConcurrencyLimit, type Leave, type Window } from "./concurrency-limit.ts";
+import { beforeEach, expect, test, vi } from "vitest";
+import { type Applicant, ConcurrencyLimit, type Leave } from "./concurrency-limit.ts";
 
-const LATE = { delayMs: 25, busy: 1 };
-const VERY_LATE = { delayMs: 250, busy: 1 };
-const IN_TIME = { delayMs: 0, busy: 1 };
-const IDLE = { delayMs: 0, busy: 0.1 };
+const LATE = 25;
+const VERY_LATE = 250;
+const IN_TIME = 0;
 let limit: ConcurrencyLimit;
 beforeEach(() => {
   limit = new ConcurrencyLimit({ initial: 8, min: 2, max: 16 });
@@ -107,63 +106,11 @@ test("calls that must not be refused are counted, and never wait", () => {
   expect(call("another").state).toBe("working");
 });
 
-describe("calls that take longer than with time to spare", () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    limit = new ConcurrencyLimit({ initial: 8, min: 2, max: 16 });
-  });
-  afterEach(() => vi.useRealTimers());
-
-  /** Six calls that take this long, in each of these windows. */
-  const windows = (count: number, ms: number, window: Window, kind?: Pick<Applicant, "kind">) => {
-    for (let n = 0; n < count; n++) {
-      const calls = Array.from({ length: 6 }, (_, caller) =>
-        call(`caller ${caller}`, kind ?? { kind: "order" }),
-      );
-      vi.advanceTimersByTime(ms);
-      for (const each of calls) each.leave();
-      limit.adapt(window);
-    }
-  };
-
-  test("lower the limit of a busy process, although the event loop is in time", () => {
-    windows(20, 20, IDLE);
-    windows(10, 100, IN_TIME);
-    expect(limit.limit).toBeGreaterThanOrEqual(8);
-    windows(4, 400, IN_TIME);
-    expect(limit.limit).toBeLessThan(4);
-  });
-
-  test("do not lower the limit of a process that waits for something else", () => {
-    windows(20, 20, IDLE);
-    windows(4, 400, IDLE);
-    expect(limit.limit).toBeGreaterThanOrEqual(8);
-  });
-
-  test("say nothing if they are of another kind, or streams", () => {
-    windows(20, 20, IDLE);
-    windows(4, 400, IN_TIME, { kind: "report" });
-    windows(4, 400, IN_TIME, { kind: undefined });
-    expect(limit.limit).toBeGreaterThanOrEqual(8);
-  });
-
-  test("are compared with the median: a pause does not count, nor does a call of a moment", () => {
-    windows(20, 20, IDLE);
-    windows(1, 2_000, IDLE);
-    windows(4, 1_000, IN_TIME);
-    expect(limit.limit).toBeLessThan(4);
-    limit = new ConcurrencyLimit({ initial: 8, min: 2, max: 16 });
-    windows(20, 1, IDLE);
-    windows(4, 50, IN_TIME);
-    expect(limit.limit).toBeGreaterThanOrEqual(8);
-  });
-});
-
 test("a limit that is not used returns to where it began", () => {
   const calls = fill(8);
   for (let window = 0; window < 20; window++) limit.adapt(IN_TIME);
   expect(limit.limit).toBe(16);
   for (const each of calls) each.leave();
-  for (let window = 0; window < 20; window++) limit.adapt(IDLE);
+  for (let window = 0; window < 20; window++) limit.adapt(IN_TIME);
   expect(limit.limit).toBe(8);
 });

@@ -6,17 +6,6 @@ export interface ConcurrencyOptions {
 
 /** Work may be as late as this; above, there is more than can be done. */
 const TARGET_DELAY_MS = 20;
-/**
- * While the process is busy, calls may take this many times as long as they take while it has time
- * to spare. Work waits in more places than the event loop: for a processor that other processes
- * use, for a statement that others share, for another service.
- */
-const MAX_SLOWDOWN = 8;
-/** Shorter calls count as this long: a read may wait for a moment. */
-const MIN_SPARE_MS = 10;
-/** The event loop works for more, or less, than this part of a window. */
-const BUSY = 0.9;
-const SPARE = 0.5;
 /** One late window may be a start, or code that runs for the first time. */
 const LATE_WINDOWS = 2;
 /**
@@ -40,17 +29,6 @@ const CALLER_SHARE = 1 / 4;
 const ANONYMOUS_SHARE = 3 / 4;
 /** Of the moving mean of how long calls work. */
 const WEIGHT = 0.05;
-/** Each call moves the estimate of the median by this factor: a pause has no more weight. */
-const MEDIAN_STEP = 1.05;
-
-/** What happened in the last 200 ms. */
-export interface Window {
-  /** How late work was. */
-  readonly delayMs: number;
-  /** The part of it that the event loop worked. */
-  readonly busy: number;
-}
-
 /** A call that asks for a place. */
 export interface Applicant {
   /** Whose call it is. */
@@ -59,17 +37,10 @@ export interface Applicant {
   readonly anonymous: boolean;
   /** Milliseconds until its deadline; undefined if it has none. */
   readonly leftMs: number | undefined;
-  /** Calls of one kind take about as long. Undefined: how long it takes says nothing. */
-  readonly kind?: string | undefined;
 }
 
 /** Gives a place back, because the call has ended; only the first call counts. */
 export type Leave = () => void;
-
-interface Ended {
-  readonly kind: string;
-  readonly ms: number;
-}
 
 interface Waiting {
   readonly applicant: Applicant;
@@ -78,10 +49,9 @@ interface Waiting {
 
 /**
  * Limits how many calls work at once, to as many as the process keeps up with: the limit falls
- * while work is late, or calls take much longer than in a process with time to spare. It grows
- * while neither is so and the limit is used, and returns to where it began while it is not used. A
- * call above the limit is queued if it will be served in time, by the mean of those before it; else
- * it is refused at once.
+ * while work is late, grows while it is not and the limit is used, and returns to where it began
+ * while it is not used. A call above the limit is queued if it will be served in time, by the mean
+ * of those before it; else it is refused at once.
  */
 export class ConcurrencyLimit {
   readonly #options: ConcurrencyOptions;
@@ -94,11 +64,6 @@ export class ConcurrencyLimit {
   /** In this window. */
   #mostWorking = 0;
   #meanMs = MIN_PATIENCE_MS;
-  /** How long calls take while the process has time to spare, by kind: the median. */
-  readonly #spareMs = new Map<string, number>();
-  /** In this window. */
-  #ended: Ended[] = [];
-
   constructor(options: ConcurrencyOptions) {
     this.#options = options;
     this.#limit = options.initial;
@@ -108,13 +73,10 @@ export class ConcurrencyLimit {
     return Math.floor(this.#limit);
   }
 
-  /** Call it several times a second. */
-  adapt({ delayMs, busy }: Window): void {
+  /** Call it with how late work is, several times a second. */
+  adapt(delayMs: number): void {
     const { initial, min, max } = this.#options;
-    if (busy < SPARE) this.#learn();
-    const slowdown = busy > BUSY ? this.#slowdown() : 0;
-    this.#ended = [];
-    const excess = Math.max(delayMs / TARGET_DELAY_MS, slowdown / MAX_SLOWDOWN);
+    const excess = delayMs / TARGET_DELAY_MS;
     this.#lateWindows = excess > 1 ? this.#lateWindows + 1 : 0;
     if (this.#lateWindows >= LATE_WINDOWS) {
       const factor = Math.max(STEEP_DECREASE, Math.min(DECREASE, 1 / excess));
@@ -131,7 +93,7 @@ export class ConcurrencyLimit {
 
   /** Counts a call that must not be refused. */
   enter(caller: string): Leave {
-    return this.#start({ caller });
+    return this.#start(caller);
   }
 
   /**
@@ -140,7 +102,7 @@ export class ConcurrencyLimit {
    */
   apply(applicant: Applicant, start: (leave: Leave) => void): (() => void) | undefined {
     if (this.#queue.size === 0 && this.#hasPlace(applicant)) {
-      start(this.#start(applicant));
+      start(this.#start(applicant.caller));
       return () => {};
     }
     const waitMs = ((this.#queue.size + 1) / this.#limit) * this.#meanMs;
@@ -163,13 +125,13 @@ export class ConcurrencyLimit {
     return (this.#byCaller.get(caller) ?? 0) >= Math.max(1, this.#limit * CALLER_SHARE);
   }
 
-  #start({ caller, kind }: Pick<Applicant, "caller" | "kind">): Leave {
+  #start(caller: string): Leave {
     this.#working++;
     this.#mostWorking = Math.max(this.#mostWorking, this.#working);
     this.#byCaller.set(caller, (this.#byCaller.get(caller) ?? 0) + 1);
     const startedAt = performance.now();
     let left = false;
-    const release = () => {
+    const leave = () => {
       if (left) return;
       left = true;
       clearTimeout(timer);
@@ -180,30 +142,8 @@ export class ConcurrencyLimit {
       else this.#byCaller.set(caller, others);
       this.#startWaiting();
     };
-    const timer = setTimeout(release, WORK_MS);
-    let ended = false;
-    return () => {
-      if (ended) return;
-      ended = true;
-      release();
-      if (kind !== undefined) this.#ended.push({ kind, ms: performance.now() - startedAt });
-    };
-  }
-
-  #learn(): void {
-    for (const { kind, ms } of this.#ended) {
-      const spareMs = this.#spareMs.get(kind) ?? ms;
-      this.#spareMs.set(kind, ms < spareMs ? spareMs / MEDIAN_STEP : spareMs * MEDIAN_STEP);
-    }
-  }
-
-  /** How many times as long as with time to spare most calls took; 0 if that is not known. */
-  #slowdown(): number {
-    const ratios = this.#ended.flatMap(({ kind, ms }) => {
-      const spareMs = this.#spareMs.get(kind);
-      return spareMs === undefined ? [] : [ms / Math.max(MIN_SPARE_MS, spareMs)];
-    });
-    return ratios.sort((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? 0;
+    const timer = setTimeout(leave, WORK_MS);
+    return leave;
   }
 
   #startWaiting(): void {
@@ -211,7 +151,7 @@ export class ConcurrencyLimit {
       if (this.#working >= this.#limit) return;
       if (!this.#hasPlace(waiting.applicant)) continue;
       this.#queue.delete(waiting);
-      waiting.start(this.#start(waiting.applicant));
+      waiting.start(this.#start(waiting.applicant.caller));
     }
   }
 }
