@@ -17,10 +17,6 @@ const programs = process.argv.slice(2);
 // Beside the programs, so that paths relative to a module's URL stay true.
 const dist = join(process.cwd(), "dist");
 
-// Their names change with their content.
-for (const file of await readdir(dist))
-  if (file.startsWith(CHUNK)) await rm(join(dist, file), { force: true });
-
 await using bundle = await rolldown({
   input: Object.fromEntries(programs.map((name) => [name, join("src", `${name}.ts`)])),
   platform: "node",
@@ -38,6 +34,11 @@ const { output } = await bundle.write({
   chunkFileNames: ({ name }) => `${CHUNK}${name.split("~")[0]}-[hash].js`,
   codeSplitting: { groups: [{ name: LIBRARIES, test: /node_modules/, entriesAware: true }] },
 });
+
+// Of an earlier build: their names change with their content.
+const written = new Set(output.map(({ fileName }) => fileName));
+for (const file of await readdir(dist))
+  if (file.startsWith(CHUNK) && !written.has(file)) await rm(join(dist, file));
 
 // Pino asks where it was called from, and Node then reads the source maps of all who called it.
 for (const { fileName, name } of output)

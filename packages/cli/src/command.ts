@@ -1,5 +1,6 @@
-import { type ParseArgsConfig, parseArgs } from "node:util";
+import type { ParseArgsConfig } from "node:util";
 import { type Env, readEnv, StartError } from "@tercet/service/config";
+import { parseArguments } from "./arguments.ts";
 import { CommandError } from "./errors.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
@@ -45,7 +46,10 @@ export async function runCommand({
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interrupted = interruption();
   try {
-    const { values, positionals: words } = argumentsOf(options, allowWords);
+    const { values, positionals: words } = parseArguments({
+      options,
+      allowPositionals: allowWords,
+    });
     if (values["help"] === true) terminal.line(help);
     else process.exitCode = await run({ env, terminal, signal: interrupted, values, words });
   } catch (error) {
@@ -77,17 +81,6 @@ export async function runCommands(
     },
   };
   await runCommand(named ?? (isUnnamed ? otherwise : undefined) ?? overview);
-}
-
-function argumentsOf(options: Options, allowPositionals: boolean) {
-  try {
-    return parseArgs({
-      options: { ...options, help: { type: "boolean", short: "h" } },
-      allowPositionals,
-    });
-  } catch (error) {
-    throw new CommandError(`${(error as Error).message.split(". ")[0]}; see --help`);
-  }
 }
 
 /** Returns an option as a number greater than 0. Throws CommandError. */

@@ -1,3 +1,4 @@
+export { cacheFolder } from "./cache-folder.ts";
 export { type BarChart, barChart } from "./chart/bar-chart.ts";
 export { clock } from "./chart/scale.ts";
 export { type Panel, type TimeChart, timeChart } from "./chart/time-chart.ts";
@@ -5,6 +6,7 @@ export { type Command, type CommandContext, numberOf, runCommand, runCommands } 
 export { cpuMs } from "./cpu.ts";
 export { CommandError } from "./errors.ts";
 export { freePort, LOOPBACK, listenOnce } from "./free-port.ts";
+export { type Inspector, type Memory, openInspector } from "./inspector.ts";
 export { liveLine } from "./live-line.ts";
 export { onPath } from "./on-path.ts";
 export { type ProgressListener, silentListener } from "./progress.ts";

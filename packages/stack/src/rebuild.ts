@@ -83,9 +83,7 @@ export async function* sourceChanges(signal: AbortSignal): AsyncGenerator<Change
 
 /** Generates and builds what changed. Resolves to the tools' messages; "" if there are none. */
 export async function rebuild(changes: Changes, signal: AbortSignal): Promise<string> {
-  const projects = serviceNames.map((name) => join("packages", name));
   let problems = changes.contracts ? await messagesOf("buf", ["generate"], ROOT, signal) : "";
-  problems ||= await messagesOf("tsc", ["-b", ...projects, "--pretty", "false"], ROOT, signal);
   for (const name of changes.services)
     problems ||= await messagesOf(
       "pnpm",

@@ -1,5 +1,5 @@
 import { createApi, logIn } from "@tercet/stack";
-import { anyProduct, PRODUCTS } from "./products.ts";
+import { anyProduct, putProducts } from "./products.ts";
 
 /** What a buyer knows of a system, of this revision or another. */
 export interface Shop {
@@ -12,8 +12,6 @@ interface Credentials {
   readonly password: string;
 }
 
-const STOCK = 1_000_000_000n;
-
 /**
  * Returns a function that places one order: by JSON at Order's own port, to keep the client light.
  * With several URLs of Order's processes, each gets its turn.
@@ -23,11 +21,7 @@ export async function buyer(
   orderUrls: readonly string[] = [urls.order],
 ): Promise<() => Promise<void>> {
   const { identity } = createApi(urls.edge);
-  const { catalog } = await logIn(urls.edge, users.olivia);
-  for (const { sku, name, price } of PRODUCTS) {
-    const product = { sku, name, price, stock: STOCK };
-    await catalog.putProduct({ product, requestId: crypto.randomUUID() });
-  }
+  await putProducts(await logIn(urls.edge, users.olivia));
   const login = async () => (await identity.login(users.alice)).accessToken;
   let token = await login();
   let renewal: Promise<string> | undefined;

@@ -1,12 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { CommandError, ROOT } from "@tercet/cli";
-import { readEnv } from "@tercet/service";
+import { dirname, join } from "node:path";
+import { CommandError, cacheFolder, ROOT } from "@tercet/cli";
 import { type ExecaError, execa } from "execa";
 
-const cache = (): string => readEnv()["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
 /** In node_modules, which git ignores: the revision is installed and built. */
 const BUILT = "node_modules/.built";
 
@@ -21,9 +18,9 @@ export async function hashOf(revision: string): Promise<string> {
  * It is kept for the next time.
  */
 export async function checkoutOf(hash: string, signal: AbortSignal): Promise<string> {
-  const folder = join(cache(), "tercet-revisions", hash);
+  const folder = join(cacheFolder("tercet-revisions"), hash);
   if (existsSync(join(folder, BUILT))) return folder;
-  await mkdir(join(cache(), "tercet-revisions"), { recursive: true });
+  await mkdir(dirname(folder), { recursive: true });
   // The folder may have been removed without git's knowledge.
   await run("git", ["worktree", "prune"], ROOT);
   if (!existsSync(folder))

@@ -8,6 +8,8 @@ export interface Measured {
 }
 
 type Work = () => Promise<void>;
+/** @param dueAt as `performance.now` tells the time */
+type DueWork = (dueAt: number) => Promise<void>;
 
 /** Runs work as often as possible, with `inFlight` at a time. */
 export async function saturate(
@@ -37,13 +39,17 @@ export async function repeat(work: Work, inFlight: number, count: number): Promi
  * Runs work at a constant rate. Each is measured from the moment that it was due, so that slow work
  * does not hide the delay of what follows (coordinated omission).
  */
-export async function atRate(work: Work, perSecond: number, durationMs: number): Promise<Measured> {
+export async function atRate(
+  work: DueWork,
+  perSecond: number,
+  durationMs: number,
+): Promise<Measured> {
   const all: Promise<number>[] = [];
   const start = performance.now();
   for (let due = 0; due < durationMs; due += 1_000 / perSecond) {
     const waitMs = start + due - performance.now();
     if (waitMs > 1) await sleep(waitMs);
-    all.push(work().then(() => performance.now() - start - due));
+    all.push(work(start + due).then(() => performance.now() - start - due));
   }
   return { tookMs: await Promise.all(all), wallMs: performance.now() - start };
 }

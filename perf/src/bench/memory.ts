@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, recordOf, type ServiceName, serviceNames } from "@tercet/cli";
-import type { Stack } from "@tercet/stack";
+import {
+  freePort,
+  type Memory,
+  openInspector,
+  recordOf,
+  type ServiceName,
+  serviceNames,
+} from "@tercet/cli";
 import { buyer } from "./buyer.ts";
 import { type Compared, compareAll } from "./compare.ts";
-import { openHeap } from "./heap.ts";
 import { atRate } from "./load.ts";
-import { residentMb } from "./proc.ts";
 import { startBenchStack } from "./processes.ts";
 import type { Results } from "./report.ts";
 import type { BenchOptions } from "./rounds.ts";
@@ -17,10 +21,8 @@ export interface MemoryOptions extends Pick<BenchOptions, "dataDir" | "signal" |
   readonly rate: number;
 }
 
-interface Sample {
+interface Sample extends Memory {
   readonly hours: number;
-  readonly heapMb: number;
-  readonly residentMb: number;
 }
 
 const MS_PER_MINUTE = 60_000;
@@ -47,7 +49,7 @@ export async function benchMemory(options: MemoryOptions): Promise<Results> {
   );
   const order = await buyer(stack);
   const stopping = new AbortController();
-  const sampling = sample(stack, ports, durationMs, AbortSignal.any([signal, stopping.signal]));
+  const sampling = sample(ports, durationMs, AbortSignal.any([signal, stopping.signal]));
   try {
     for (let minute = 0; minute < minutes; minute++) {
       signal.throwIfAborted();
@@ -63,25 +65,24 @@ export async function benchMemory(options: MemoryOptions): Promise<Results> {
 type Samples = Readonly<Record<ServiceName, readonly Sample[]>>;
 
 async function sample(
-  { services }: Stack,
   ports: Readonly<Record<ServiceName, number>>,
   durationMs: number,
   signal: AbortSignal,
 ): Promise<Samples> {
   const samples = recordOf(serviceNames, (): Sample[] => []);
-  using heaps = new DisposableStack();
+  using inspectors = new DisposableStack();
   const opened = await Promise.all(
-    serviceNames.map(async (name) => ({ name, heap: heaps.use(await openHeap(ports[name])) })),
+    serviceNames.map(async (name) => ({
+      name,
+      inspector: inspectors.use(await openInspector(ports[name])),
+    })),
   );
   const start = performance.now();
   while (!signal.aborted) {
     const passedMs = performance.now() - start;
     if (passedMs >= WARM_UP_SHARE * durationMs)
-      for (const { name, heap } of opened) {
-        const resident = residentMb([services[name].pid ?? 0]);
-        const hours = passedMs / MS_PER_HOUR;
-        samples[name].push({ hours, heapMb: await heap.usedMb(), residentMb: resident });
-      }
+      for (const { name, inspector } of opened)
+        samples[name].push({ hours: passedMs / MS_PER_HOUR, ...(await inspector.memory()) });
     await sleep(durationMs / SAMPLES, undefined, { signal }).catch(() => {});
   }
   return samples;

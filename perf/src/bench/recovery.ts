@@ -3,7 +3,7 @@ import { connectPostgres, type Sql } from "@tercet/service";
 import { createApi, logIn, type Stack } from "@tercet/stack";
 import { compareAll } from "./compare.ts";
 import { startBenchStack } from "./processes.ts";
-import { anyProduct, PRODUCTS } from "./products.ts";
+import { anyProduct, putProducts } from "./products.ts";
 import type { Results } from "./report.ts";
 import type { BenchOptions } from "./rounds.ts";
 
@@ -22,7 +22,6 @@ const FIGURES = {
   "all settled, ms": ({ settledMs }: Round) => settledMs,
 };
 const ORDERS = 16;
-const STOCK = 1_000_000n;
 const POLL_MS = 5;
 
 /**
@@ -36,12 +35,7 @@ export async function benchRecovery(options: BenchOptions): Promise<Results> {
   const stack = resources.use(await startBenchStack(options, "recovery"));
   const sql = connectPostgres(stack.databaseUrls.order, { applicationName: "bench", max: 2 });
   resources.defer(() => sql.end({ timeout: 1 }));
-  const { catalog } = await logIn(stack.urls.edge, stack.users.olivia);
-  for (const { sku, name, price } of PRODUCTS)
-    await catalog.putProduct({
-      product: { sku, name, price, stock: STOCK },
-      requestId: crypto.randomUUID(),
-    });
+  await putProducts(await logIn(stack.urls.edge, stack.users.olivia));
   const { accessToken } = await createApi(stack.urls.edge).identity.login(stack.users.alice);
   const restarted: Round[] = [];
   const takenOver: Round[] = [];

@@ -8,7 +8,7 @@ import { type Figures, figuresOf, saturate } from "./load.ts";
 import { alone, freeze, startBenchStack } from "./processes.ts";
 import type { Results } from "./report.ts";
 import { type BenchOptions, turns } from "./rounds.ts";
-import { written } from "./written.ts";
+import { writtenBy } from "./written.ts";
 
 interface Round extends Figures {
   /** Of all processes of Order. */
@@ -105,16 +105,18 @@ const measure = (
     (settleMs) => saturate(order, IN_FLIGHT, settleMs),
     async () => {
       const payment = [services.payment.pid ?? 0];
-      const [busy, paymentBefore, before] = [processorMs(), cpuMs(payment), await written(sql)];
+      const [busy, paymentBefore] = [processorMs(), cpuMs(payment)];
       const client = process.cpuUsage();
-      const placed = figuresOf(await saturate(order, IN_FLIGHT, durationMs));
+      const [placed, { cpuMs: databaseCpuMs, commits }] = await writtenBy(sql, () =>
+        saturate(order, IN_FLIGHT, durationMs),
+      );
       const { user, system } = process.cpuUsage(client);
-      const [after, busyAfter] = [await written(sql), processorMs()];
+      const busyAfter = processorMs();
       return {
-        ...placed,
+        ...figuresOf(placed),
         paymentCpuMs: cpuMs(payment) - paymentBefore,
-        databaseCpuMs: after.cpuMs - before.cpuMs,
-        commits: after.commits - before.commits,
+        databaseCpuMs,
+        commits,
         clientCpuMs: (user + system) / 1_000,
         busyPercent: 100 * (1 - (busyAfter.idle - busy.idle) / (busyAfter.all - busy.all)),
       };

@@ -11,7 +11,7 @@ import { alone, freeze } from "./processes.ts";
 import type { Results } from "./report.ts";
 import { type BenchOptions, turns } from "./rounds.ts";
 import { startSystem } from "./started.ts";
-import { written } from "./written.ts";
+import { writtenBy } from "./written.ts";
 
 interface Round extends Measured {
   readonly servicesCpuMs: number;
@@ -126,17 +126,12 @@ const measure = (
     pids,
     (settleMs) => saturate(order, inFlight, settleMs),
     async () => {
-      const before = await written(sql);
       const cpuBefore = cpuMs(servicePids);
-      const placed = await saturate(order, inFlight, durationMs);
-      const after = await written(sql);
-      return {
-        ...placed,
-        servicesCpuMs: cpuMs(servicePids) - cpuBefore,
-        databaseCpuMs: after.cpuMs - before.cpuMs,
-        commits: after.commits - before.commits,
-        walBytes: after.walBytes - before.walBytes,
-        residentMb: residentMb(servicePids),
-      };
+      const [placed, { cpuMs: databaseCpuMs, ...counts }] = await writtenBy(sql, () =>
+        saturate(order, inFlight, durationMs),
+      );
+      const servicesCpuMs = cpuMs(servicePids) - cpuBefore;
+      const memory = residentMb(servicePids);
+      return { ...placed, servicesCpuMs, databaseCpuMs, ...counts, residentMb: memory };
     },
   );

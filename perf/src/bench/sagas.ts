@@ -8,7 +8,7 @@ import { alone, freeze, startBenchStack } from "./processes.ts";
 import type { Results } from "./report.ts";
 import { type BenchOptions, turns } from "./rounds.ts";
 import { startWorker } from "./worker.ts";
-import { written } from "./written.ts";
+import { writtenBy } from "./written.ts";
 
 interface Round extends Figures {
   readonly cpuMs: number;
@@ -113,15 +113,8 @@ async function measure(
   load: Load,
 ): Promise<Round> {
   const measurement = async () => {
-    const before = await written(sql);
-    const placed = await place(load);
-    const after = await written(sql);
-    return {
-      ...placed,
-      databaseCpuMs: after.cpuMs - before.cpuMs,
-      commits: after.commits - before.commits,
-      walBytes: after.walBytes - before.walBytes,
-    };
+    const [placed, { cpuMs, ...counts }] = await writtenBy(sql, () => place(load));
+    return { ...placed, databaseCpuMs: cpuMs, ...counts };
   };
   const settle = (durationMs: number) => place({ ...load, durationMs });
   return await alone(pids, settle, measurement, [services.payment.pid ?? 0]);

@@ -10,7 +10,7 @@ import { freeze, startBenchStack } from "./processes.ts";
 import { anyProduct, PRODUCTS } from "./products.ts";
 import type { Results } from "./report.ts";
 import type { BenchOptions } from "./rounds.ts";
-import { type Written, written } from "./written.ts";
+import { type Written, writtenBy } from "./written.ts";
 
 /** Of one statement, for some number of orders. */
 interface Round extends Written {
@@ -53,19 +53,13 @@ export async function benchStatements(options: BenchOptions): Promise<Results> {
       const orders = Array.from({ length: seconds * ORDERS_PER_SECOND }, newOrder);
       for (const [name, run] of Object.entries(statements)) {
         signal.throwIfAborted();
-        const before = await written(sql);
-        const start = performance.now();
-        await all(orders, inFlight, run);
-        const wallMs = performance.now() - start;
-        const after = await written(sql);
+        const [wallMs, counts] = await writtenBy(sql, async () => {
+          const start = performance.now();
+          await all(orders, inFlight, run);
+          return performance.now() - start;
+        });
         const key = `${name} ${inFlight}`;
-        const result = {
-          orders: orders.length,
-          wallMs,
-          commits: after.commits - before.commits,
-          walBytes: after.walBytes - before.walBytes,
-          cpuMs: after.cpuMs - before.cpuMs,
-        };
+        const result = { orders: orders.length, wallMs, ...counts };
         if (round > 0) measured.set(key, [...(measured.get(key) ?? []), result]);
       }
     }

@@ -1,18 +1,13 @@
 import { createApi, logIn, type Stack } from "@tercet/stack";
-import { PRODUCTS } from "../bench/products.ts";
+import { putProducts } from "../bench/products.ts";
 
-const STOCK = 1_000_000_000n;
 /** So many that no one has more than a share. */
 const CUSTOMERS = 16;
 
 /** Registers customers, and returns a token of each. */
 export async function customers(stack: Stack): Promise<string[]> {
   const { identity } = createApi(stack.urls.edge);
-  const { catalog } = await logIn(stack.urls.edge, stack.users.olivia);
-  for (const { sku, name, price } of PRODUCTS) {
-    const product = { sku, name, price, stock: STOCK };
-    await catalog.putProduct({ product, requestId: crypto.randomUUID() });
-  }
+  await putProducts(await logIn(stack.urls.edge, stack.users.olivia));
   const tokens: string[] = [];
   for (let n = 0; n < CUSTOMERS; n++) {
     const user = { email: `customer-${n}@example.com`, password: "a password of a customer" };

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quantile } from "@tercet/cli";
+import { atRate, saturate } from "../bench/load.ts";
 import { respond } from "../bench/worker.ts";
 import { type Ending, orders } from "./orders.ts";
 
@@ -49,7 +50,9 @@ class Tally {
   readonly confirmedAt: number[] = [];
   other = 0;
 
-  add(ending: Ending, dueAt: number): void {
+  /** Counts an order when it has ended; resolves to how. */
+  async add(order: Promise<Ending>, dueAt: number): Promise<Ending> {
+    const ending = await order;
     const now = performance.now();
     const settled = dueAt >= this.#settledAt;
     if (ending === "confirmed") {
@@ -60,6 +63,7 @@ class Tally {
       this.refused.push(now - dueAt);
       if (settled) this.settledRefused.push(now - dueAt);
     } else this.other += 1;
+    return ending;
   }
 }
 
@@ -68,8 +72,25 @@ async function run(url: string, place: () => Promise<Ending>, task: Task): Promi
   const stopping = new AbortController();
   const [start, cpu] = [performance.now(), process.cpuUsage()];
   const probing = probe(url, stopping.signal);
-  if (task.kind === "saturate") await saturate(place, task, tally);
-  else await atRate(place, task, tally);
+  if (task.kind === "saturate")
+    await saturate(
+      async () => {
+        const ending = await tally.add(place(), performance.now());
+        // As a client does that is asked to come back later.
+        if (ending !== "confirmed") await sleep(BACK_OFF_MS);
+      },
+      task.inFlight,
+      task.durationMs,
+    );
+  else
+    await atRate(
+      async (dueAt) => {
+        tally.lags.push(Math.max(0, performance.now() - dueAt));
+        await tally.add(place(), dueAt);
+      },
+      task.perSecond,
+      task.durationMs,
+    );
   const used = process.cpuUsage(cpu);
   const wallMs = performance.now() - start;
   stopping.abort();
@@ -92,42 +113,6 @@ async function run(url: string, place: () => Promise<Ending>, task: Task): Promi
     cpuShare: (used.user + used.system) / 1_000 / wallMs,
     confirmedAt: tally.confirmedAt,
   };
-}
-
-async function saturate(
-  place: () => Promise<Ending>,
-  { inFlight, durationMs }: Extract<Task, { kind: "saturate" }>,
-  tally: Tally,
-): Promise<void> {
-  const start = performance.now();
-  const repeat = async () => {
-    while (performance.now() - start < durationMs) {
-      const dueAt = performance.now();
-      const ending = await place();
-      tally.add(ending, dueAt);
-      // As a client does that is asked to come back later.
-      if (ending !== "confirmed") await sleep(BACK_OFF_MS);
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, repeat));
-}
-
-/** Places orders at a constant rate, however long they take; waits for all of them. */
-async function atRate(
-  place: () => Promise<Ending>,
-  { perSecond, durationMs }: Extract<Task, { kind: "offer" }>,
-  tally: Tally,
-): Promise<void> {
-  const all: Promise<void>[] = [];
-  const start = performance.now();
-  for (let due = 0; due < durationMs; due += 1_000 / perSecond) {
-    const dueAt = start + due;
-    const waitMs = dueAt - performance.now();
-    if (waitMs > 1) await sleep(waitMs);
-    tally.lags.push(Math.max(0, performance.now() - dueAt));
-    all.push(place().then((ending) => tally.add(ending, dueAt)));
-  }
-  await Promise.all(all);
 }
 
 /** Asks for the service's health until the signal aborts, as a kubelet does. */

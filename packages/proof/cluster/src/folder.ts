@@ -1,6 +1,5 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
-import { readEnv } from "@tercet/service/config";
+import { cacheFolder } from "@tercet/cli";
 
 /** Where a cluster keeps everything; disposable as a whole. */
 export interface ClusterFolder {
@@ -9,12 +8,10 @@ export interface ClusterFolder {
   at(...names: readonly string[]): string;
 }
 
-const cache = (): string => readEnv()["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-
-export const defaultFolder = (): string => join(cache(), "tercet-cluster");
+export const defaultFolder = (): string => cacheFolder("tercet-cluster");
 
 /** Images outlive a cluster: they take longer than all the rest. */
-export const imagesFolder = (): string => join(cache(), "tercet-cluster-images");
+export const imagesFolder = (): string => cacheFolder("tercet-cluster-images");
 
 export const clusterFolder = (path: string): ClusterFolder => ({
   path,
