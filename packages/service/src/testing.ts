@@ -1,7 +1,6 @@
-import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from "jose";
+import { createLocalJWKSet, exportJWK, generateKeyPair, type JWTVerifyGetKey, SignJWT } from "jose";
 import postgres from "postgres";
 import { readEnv } from "./config.ts";
-import type { TokenKeys } from "./host/authenticate.ts";
 import { migratePostgres } from "./postgres/migrations.ts";
 import { connectPostgres, type Sql } from "./postgres/postgres.ts";
 import { atDatabase } from "./urls.ts";
@@ -49,7 +48,7 @@ export interface TestClaims {
 
 export interface TestTokens {
   readonly issuer: string;
-  readonly keys: TokenKeys;
+  readonly keys: JWTVerifyGetKey;
   sign(claims: TestClaims): Promise<string>;
 }
 

@@ -7,7 +7,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "@tercet/gen/grpc/health/v1/health";
 import { afterEach, describe, expect, inject, onTestFinished, test } from "vitest";
-import { reasonOf } from "../src/errors.ts";
+import { notFound, reasonOf } from "../src/errors.ts";
 import { END_HEADERS, frame, HEADERS, hpack, post, rawPeer } from "./frames.ts";
 import {
   catalogAt,
@@ -114,6 +114,22 @@ describe("the rate of a caller", () => {
     while (refused.status !== String(Code.ResourceExhausted)) refused = await call();
     expect(refused.flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
   });
+
+  test.each([true, false])(
+    "counts a call that finds nothing once, fast path %s",
+    async (fastPath) => {
+      const getOrder = () => {
+        throw notFound("order");
+      };
+      await start({ caller: 5 }, { config: { fastPath }, orders: { getOrder } });
+      const headers = await bearer("seeker");
+      const orders = ordersAt(grpc(shop.url));
+      const find = () => outcomeOf(() => orders.getOrder({ orderId: ORDER_ID }, { headers }));
+      // Of ten tokens a call that finds nothing takes six.
+      expect((await find()).code).toBe("NotFound");
+      expect((await find()).code).toBe("NotFound");
+    },
+  );
 
   test("changes cost five times as much: 400 orders of one customer are not taken", async () => {
     let placed = 0;

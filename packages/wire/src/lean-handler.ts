@@ -132,7 +132,6 @@ class LeanCall {
   readonly #source: Readable;
   /** Whether its body has not been read yet. */
   #isReading = true;
-  #isClosed = false;
 
   constructor(shared: Shared, exchange: Exchange, plain: PlainRequest) {
     const { request, response, values } = exchange;
@@ -163,7 +162,6 @@ class LeanCall {
   }
 
   #readBody(): void {
-    if (this.#isClosed) return;
     readBody(this.#source, this.#isTooMuch, (body) => this.#serve(body));
   }
 
@@ -229,7 +227,6 @@ class LeanCall {
 
   /** The response was sent, or the caller has left. */
   #close(): void {
-    this.#isClosed = true;
     if (this.#context.ended && !this.#isReading) return;
     const error = this.#reset();
     if (this.#isReading)

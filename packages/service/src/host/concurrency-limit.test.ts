@@ -76,6 +76,23 @@ test("the limit falls faster the later work is", () => {
   expect(limit.limit).toBe(4);
 });
 
+test("a call waits for its place no longer than a quarter of the time that calls take", () => {
+  vi.useFakeTimers();
+  try {
+    limit = new ConcurrencyLimit({ initial: 4, min: 4, max: 4 });
+    for (let n = 0; n < 20; n++) {
+      const [first] = fill(1);
+      vi.advanceTimersByTime(400);
+      first?.leave();
+    }
+    fill(4);
+    expect(call("a quarter").state).toBe("queued");
+    expect(call("half").state).toBe("refused");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("one caller cannot take the places of all, nor callers without a token those of others", () => {
   const greedy = Array.from({ length: 20 }, () => call("greedy"));
   expect(greedy.filter(({ state }) => state === "working")).toHaveLength(4);

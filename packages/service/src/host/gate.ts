@@ -64,14 +64,12 @@ function countMisses(
   { values }: HandlerContext,
   admission: Admission,
 ): ObservedCall {
-  let ended = false;
   const end = (error?: unknown) => {
-    if (ended) return;
-    ended = true;
+    const isFirst = observed.end(error);
     const caller = values.get(principalKey);
-    if (caller !== undefined && error instanceof ConnectError && error.code === Code.NotFound)
-      admission.missed(caller);
-    observed.end(error);
+    const isMiss = error instanceof ConnectError && error.code === Code.NotFound;
+    if (isFirst && isMiss && caller !== undefined) admission.missed(caller);
+    return isFirst;
   };
   return { context: observed.context, end };
 }

@@ -25,8 +25,8 @@ const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5
 export interface ObservedCall {
   /** The context with the call's span. */
   readonly context: Context;
-  /** Ends the span; only the first call counts. */
-  end(error?: unknown): void;
+  /** Ends the span. Only the first call counts, and returns true. */
+  end(error?: unknown): boolean;
 }
 
 /** Starts the span of an incoming call, in the trace of its `traceparent`. */
@@ -98,7 +98,7 @@ function observed(
   return {
     context: inside,
     end(error) {
-      if (ended) return;
+      if (ended) return false;
       ended = true;
       const failure = error === undefined ? undefined : ConnectError.from(error);
       const status = failure === undefined ? "OK" : statusName(failure.code);
@@ -108,12 +108,12 @@ function observed(
       };
       duration.record((performance.now() - start) / 1_000, { ...attributes, ...outcome }, inside);
       const span = trace.getSpan(inside);
-      if (span === undefined) return;
-      span.setAttribute("rpc.response.status_code", status);
-      if (failure !== undefined) span.setAttribute("error.type", reasonOf(failure) ?? status);
+      span?.setAttribute("rpc.response.status_code", status);
+      if (failure !== undefined) span?.setAttribute("error.type", reasonOf(failure) ?? status);
       if (failure !== undefined && (faults?.has(status) ?? true))
-        span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
+        span?.setStatus({ code: SpanStatusCode.ERROR });
+      span?.end();
+      return true;
     },
   };
 }
