@@ -3,7 +3,7 @@ import { CommandError } from "./errors.ts";
 
 const HELP = { type: "boolean", short: "h" } as const;
 
-/** Parses the arguments of this process. Throws CommandError on those that `config` does not have. */
+/** Parses the arguments of this process. Throws CommandError on what `config` does not have. */
 export function parseArguments<const T extends ParseArgsConfig>(config: T) {
   try {
     return parseArgs({ ...config, options: { ...config.options, help: HELP } });
