@@ -161,15 +161,15 @@ describe("retries", () => {
   });
 });
 
-test("a service that is slow to one call in four gets little more than a tenth more calls", async () => {
-  const client = catalog({ attemptTimeoutMs: 1_000 });
+test("a service that is too late for one call in four gets little more than a tenth more calls", async () => {
+  const client = catalog();
   const REQUESTS = 400;
   let left = 0;
-  // Code that runs for the first time is slow itself.
-  const warmUp = catalog();
-  await Promise.all(Array.from({ length: 100 }, () => warmUp.listProducts({})));
-  calls = 0;
-  list = () => (calls % 4 === 0 ? never : {});
+  // The service itself says so: here, a limit in time would also catch calls on a busy machine.
+  list = () => {
+    if (calls % 4 === 0) throw new ConnectError("too late", Code.DeadlineExceeded);
+    return {};
+  };
   for (let at = 0; at < REQUESTS; at += 50) {
     const outcomes = await Promise.all(
       Array.from({ length: 50 }, () => codeOf(client.listProducts({}))),
@@ -181,7 +181,7 @@ test("a service that is slow to one call in four gets little more than a tenth m
   expect(retries).toBeLessThanOrEqual(0.1 * REQUESTS + 10);
   expect(retries).toBeGreaterThan(20);
   expect(left).toBeGreaterThan(20);
-}, 60_000);
+});
 
 describe("timeouts", () => {
   test("an attempt that hangs is cancelled, and the next one may succeed", async () => {
