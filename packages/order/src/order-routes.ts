@@ -16,6 +16,8 @@ import {
   once,
   pageSize,
   principal,
+  RequestError,
+  type RequestRecord,
   remainingMs,
   toMoneyJson,
   toPage,
@@ -25,8 +27,9 @@ import {
 } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { cancelPlacedOrder } from "./cancel.ts";
+import { OrderError } from "./errors.ts";
 import { fromStatusMessage, toEventMessage, toOrderMessage } from "./message.ts";
-import { paymentIdOf, priceItems, requireTotal } from "./order.ts";
+import { type PricedProduct, paymentIdOf, priceItems, requireTotal } from "./order.ts";
 import type { OrderDeps } from "./order-deps.ts";
 import { settledOrder, watchOrder } from "./watch-order.ts";
 
@@ -36,6 +39,8 @@ import { settledOrder, watchOrder } from "./watch-order.ts";
  */
 const MIN_RESPONSE_MARGIN_MS = 250;
 const RESPONSE_MARGIN = 0.1;
+/** How often the products of one order are read: again if they have changed meanwhile. */
+const MAX_READS = 3;
 
 /** Returns how long a call may wait for its order. */
 export const timeToSettleMs = (leftMs: number): number =>
@@ -104,31 +109,57 @@ interface Placed {
   readonly begin?: () => void;
 }
 
-/** Places the order, once. */
+/** Places the order, once, by what is known of its products; by what is read of them otherwise. */
 async function placeOrder(
   deps: OrderDeps,
   message: CreateOrderRequest,
   context: HandlerContext,
 ): Promise<Placed> {
-  const { store, engine } = deps;
+  const { store, products } = deps;
   const skus = message.items.map((item) => item.sku);
   if (new Set(skus).size < skus.length)
     throw invalidField("items", "names a SKU twice; put its quantities together");
   const id = uuidv7();
   noteLogContext({ orderId: id });
   const request = toRequest(context, CreateOrderRequestSchema, message, id);
-  const catalog = await store.findProducts(skus);
-  let priced: ReturnType<typeof priceItems>;
-  try {
-    priced = priceItems(message.items, catalog);
-    if (message.expectedTotal !== undefined) requireTotal(priced.total, message.expectedTotal);
-  } catch (refusal) {
-    // The catalog may have changed since the order was accepted: that must not refuse a replay.
-    const placed = await findReplay(store, request);
-    if (placed === undefined) throw refusal;
-    markReplayed(context);
-    return { id: placed };
+  const place = (catalog: readonly PricedProduct[]) =>
+    placePriced(deps, message, context, request, catalog);
+  const known = products.recall(skus);
+  const placed = known && (await place(known).catch(unlessRefused));
+  if (placed !== undefined) return placed;
+  for (let reads = 0; reads < MAX_READS; reads++) {
+    const catalog = await products.read(skus);
+    try {
+      const placed = await place(catalog);
+      if (placed !== undefined) return placed;
+    } catch (refusal) {
+      unlessRefused(refusal);
+      // The catalog may have changed since the order was accepted: that must not refuse a replay.
+      const placed = await findReplay(store, request);
+      if (placed === undefined) throw refusal;
+      markReplayed(context);
+      return { id: placed };
+    }
   }
+  throw new RequestError("CONFLICT", "the products changed while they were ordered; try again");
+}
+
+/** Of an order at the prices that are known, which may have changed. Throws any other failure. */
+function unlessRefused(error: unknown): undefined {
+  if (!(error instanceof OrderError)) throw error;
+}
+
+/** Resolves to undefined if a product is no longer as in this catalog. */
+async function placePriced(
+  { store, engine, placeOrder }: OrderDeps,
+  message: CreateOrderRequest,
+  context: HandlerContext,
+  request: RequestRecord,
+  catalog: readonly PricedProduct[],
+): Promise<Placed | undefined> {
+  const priced = priceItems(message.items, catalog);
+  if (message.expectedTotal !== undefined) requireTotal(priced.total, message.expectedTotal);
+  const id = request.resourceId;
   const order = {
     id,
     customerId: principal(context).subject,
@@ -141,11 +172,12 @@ async function placeOrder(
     amount: toMoneyJson(order.total),
     token: message.paymentMethod?.token ?? "",
   };
-  const saga = engine.prepare(deps.placeOrder, id, input, order.customerId);
+  const saga = engine.prepare(placeOrder, id, input, order.customerId);
   const result = await once(store, request, () => store.insertOrder(request, order, saga));
-  if (result.kind === "replayed") markReplayed(context);
+  if (result.kind === "unchanged") return undefined;
   if (result.kind === "done") return { id, begin: () => engine.drive(saga) };
-  return { id: result.kind === "unchanged" ? id : result.resourceId };
+  markReplayed(context);
+  return { id: result.resourceId };
 }
 
 /** Cancels the order, once; resolves to its id. */

@@ -21,6 +21,7 @@ import { createOrderChanges } from "./order-changes.ts";
 import { orderRoutes } from "./order-routes.ts";
 import { type PaymentClient, paymentClient } from "./payment-client.ts";
 import { MIGRATIONS, postgresStore } from "./postgres-store.ts";
+import { ProductCache } from "./product-cache.ts";
 import { runRefundFeed } from "./refund-feed.ts";
 import { orderSagas } from "./saga-paths.ts";
 import { sagaRoutes } from "./saga-routes.ts";
@@ -49,6 +50,7 @@ export async function createOrderService(
     "payments",
     overrides.payments ?? paymentClient(config, log),
   );
+  const products = new ProductCache(store);
   const changes = createOrderChanges(store, log);
   const sagaDeps = { orders: store, payments, times: config.saga };
   const sagas = orderSagas(sagaDeps);
@@ -79,7 +81,7 @@ export async function createOrderService(
     log,
     routes: (router: ConnectRouter) => {
       catalogRoutes({ store })(router);
-      orderRoutes({ sql, store, engine, observer, changes, ...sagas })(router);
+      orderRoutes({ sql, store, products, engine, observer, changes, ...sagas })(router);
       sagaRoutes({ sql, store, engine, observer, definitions })(router);
     },
     errors: orderErrorCodes,

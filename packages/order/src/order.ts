@@ -33,6 +33,9 @@ export interface Product {
   readonly updateTime: Date;
 }
 
+/** What an order copies of a product. */
+export type PricedProduct = Pick<Product, "sku" | "name" | "price">;
+
 export type NewProduct = Omit<Product, "updateTime">;
 
 /** Name and price are the catalog's when the order was placed. */
@@ -126,7 +129,7 @@ export const MAX_STOCK = 1_000_000_000n;
  */
 export function priceItems(
   wanted: readonly { sku: string; quantity: number }[],
-  catalog: readonly Product[],
+  catalog: readonly PricedProduct[],
 ): Pick<Order, "items" | "total"> {
   const bySku = new Map(catalog.map((product) => [product.sku, product]));
   const items = wanted.map(({ sku, quantity }) => {
@@ -169,7 +172,7 @@ export const itemTotal = ({ unitPrice, quantity }: OrderItem): Money => ({
 });
 
 /** Throws OrderError UNKNOWN_SKU. */
-export function requireProduct(product: Product | undefined, sku: string): Product {
+export function requireProduct<T>(product: T | undefined, sku: string): T {
   if (product === undefined) throw unknownSku(sku);
   return product;
 }

@@ -57,7 +57,10 @@ export interface Placement {
   readonly saga: NewSaga;
 }
 
-/** Of calls with different request ids; returns for each whether its order was placed. */
+/**
+ * Of calls with different request ids; returns for each whether its order was placed. An item that
+ * is not as its product is now, by name or price, is not.
+ */
 export async function insertOrders(
   sql: Sql,
   placements: readonly Placement[],
@@ -71,13 +74,19 @@ export async function insertOrders(
     minorUnits: total.minorUnits.toString(),
   }));
   const rows = await sql<{ id: string }[]>`
-    with request as (${useRequests(sql, requests)}),
+    with given as (
+      select * from jsonb_to_recordset(${sql.json(given)})
+        as g(id uuid, "customerId" uuid, items jsonb, "currencyCode" text, "minorUnits" bigint, "paymentId" uuid)),
+    outdated as (
+      select g.id from given g
+      cross join lateral jsonb_to_recordset(g.items) as i(sku text, name text, "unitPrice" bigint)
+      left join products p on p.sku = i.sku
+      where (p.name, p.minor_units, p.currency_code) is distinct from (i.name, i."unitPrice", g."currencyCode")),
+    request as (${useRequests(sql, requests, sql`select id::text from given where id not in (select id from outdated)`)}),
     placed as (
       insert into orders (id, customer_id, status, items, currency_code, minor_units, payment_id)
       select g.id, g."customerId", 'PENDING', g.items, g."currencyCode", g."minorUnits", g."paymentId"
-      from jsonb_to_recordset(${sql.json(given)})
-        as g(id uuid, "customerId" uuid, items jsonb, "currencyCode" text, "minorUnits" bigint, "paymentId" uuid)
-      join request on request.resource_id = g.id::text
+      from given g join request on request.resource_id = g.id::text
       returning id),
     begun as (${beginSagas(sql, sagas, sql`placed`)})
     select id from placed`;

@@ -145,6 +145,25 @@ test("orders placed at once share statements; one that the database refuses fail
   expect(await sql`select from sagas`).toHaveLength(33);
 });
 
+test.each<[string, Partial<Order["items"][number]>]>([
+  ["another name", { name: "Green tea" }],
+  ["another price", { unitPrice: EUR(499n) }],
+  ["another currency", { unitPrice: { currencyCode: "USD", minorUnits: 500n } }],
+  ["no product", { sku: "NONE" }],
+])("an order of an item with %s is not placed; those beside it are", async (_, change) => {
+  const place = (change: Partial<Order["items"][number]>) => {
+    const id = uuidv7();
+    const pot = { sku: "POT", name: "Pot", quantity: 1, unitPrice: EUR(900n) };
+    const tea = { sku: "TEA", name: "Tea", quantity: 1, unitPrice: EUR(500n), ...change };
+    const total = { ...tea.unitPrice, minorUnits: 1_400n };
+    const order = { id, customerId, items: [pot, tea], total, paymentId: uuidv7() };
+    return store.insertOrder(request(id), order, placingSaga(order));
+  };
+  expect(await Promise.all([{}, {}, change, {}].map(place))).toEqual([true, true, false, true]);
+  expect(await sql`select from orders`).toHaveLength(3);
+  expect(await sql`select from requests`).toHaveLength(3);
+});
+
 test("the same requests at several processes at once place each order once and do not deadlock", async () => {
   const orders = Array.from({ length: 20 }, () => {
     const id = uuidv7();

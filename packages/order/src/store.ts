@@ -16,7 +16,10 @@ import type {
  * the request was used before, or when nothing could be changed.
  */
 export interface OrderStore extends RequestStore {
-  /** Places the order: its row, its saga and its request. */
+  /**
+   * Places the order: its row, its saga and its request. Changes nothing unless its items are as
+   * their products are now, by name and price.
+   */
   insertOrder(request: RequestRecord, order: NewOrder, saga: NewSaga): Promise<boolean>;
   /** Takes the stock and confirms the order, or refuses with OUT_OF_STOCK. */
   readonly confirmOrders: ApplyMoves;

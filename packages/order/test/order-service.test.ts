@@ -247,6 +247,38 @@ describe("placing an order", () => {
     ).toMatchObject({ reason: "PRICE_CHANGED" });
   });
 
+  test("a product that another process changed is ordered as it is now", async () => {
+    const client = await orders();
+    await putProduct("LAMP", EUR);
+    const order = (minorUnits: bigint) =>
+      client.createOrder({ ...wanted("LAMP"), expectedTotal: { ...EUR, minorUnits } });
+    expect(await order(EUR.minorUnits)).toMatchObject({ items: [{ name: "LAMP" }] });
+    await service.sql`update products set minor_units = 800, name = 'Old lamp' where sku = 'LAMP'`;
+    expect(await order(800n)).toMatchObject({
+      items: [{ name: "Old lamp", unitPrice: { minorUnits: 800n } }],
+    });
+    await service.sql`update products set minor_units = 700 where sku = 'LAMP'`;
+    expect(await client.createOrder(wanted("LAMP"))).toMatchObject({ total: { minorUnits: 700n } });
+    await service.sql`update products set minor_units = 600 where sku = 'LAMP'`;
+    expect(await failure(order(700n))).toMatchObject({ reason: "PRICE_CHANGED" });
+    await service.sql`delete from products where sku = 'LAMP'`;
+    expect(await failure(order(600n))).toMatchObject({ reason: "UNKNOWN_SKU" });
+  });
+
+  test("a product that changes whenever it is read is a conflict", async () => {
+    await service.sql.unsafe(`
+      create sequence changes;
+      alter table products rename to stored_products;
+      create view products as
+        select sku, name, description, currency_code, minor_units + nextval('changes') as minor_units, stock, update_time
+        from stored_products`);
+    const conflict = await failure((await orders()).createOrder(wanted()));
+    await service.sql.unsafe(`
+      drop view products;
+      alter table stored_products rename to products`);
+    expect(conflict).toEqual({ code: "Aborted", reason: "CONFLICT" });
+  });
+
   test("a request_id in upper case is the same id, and so is an order id", async () => {
     const request = wanted();
     const placed = await (await orders()).createOrder(request);

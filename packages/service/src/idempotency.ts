@@ -70,14 +70,20 @@ export function useRequest(
 }
 
 /**
- * The same for a set of requests with different ids: yields a row for each whose id is unused. Sort
- * them by caller and id, so that two statements with the same ids do not wait for each other.
+ * The same for a set of requests with different ids: yields a row for each whose id is unused and
+ * whose resource is in `source`, a query of their `resource_id`. Sort them by caller and id, so
+ * that two statements with the same ids do not wait for each other.
  */
-export function useRequests(sql: Sql, requests: readonly RequestRecord[]): Fragment {
+export function useRequests(
+  sql: Sql,
+  requests: readonly RequestRecord[],
+  source: Fragment,
+): Fragment {
   return sql`
     insert into requests (caller, request_id, method, fingerprint, resource_id)
     select * from jsonb_to_recordset(${sql.json(requests)})
       as r(caller text, "requestId" uuid, method text, fingerprint text, "resourceId" text)
+    where "resourceId" in (${source})
     on conflict do nothing
     returning resource_id`;
 }

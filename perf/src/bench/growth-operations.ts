@@ -56,7 +56,7 @@ export async function orderOperations(sql: Sql): Promise<Readonly<Record<string,
     };
     return { order, saga: engine.prepare(definition, id, input, customerId) };
   };
-  const insert = ({ order, saga }: ReturnType<typeof newOrder>) => {
+  const insert = async ({ order, saga }: ReturnType<typeof newOrder>) => {
     const request = {
       caller: order.customerId,
       requestId: crypto.randomUUID(),
@@ -64,7 +64,8 @@ export async function orderOperations(sql: Sql): Promise<Readonly<Record<string,
       fingerprint: "f".repeat(64),
       resourceId: order.id,
     };
-    return store.insertOrder(request, order, saga);
+    if (!(await store.insertOrder(request, order, saga)))
+      throw new Error("an order was not placed: its product is not as seeded");
   };
   let placed = newOrder();
   const confirm = async () => {

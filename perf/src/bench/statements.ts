@@ -141,7 +141,8 @@ async function statementsOf({ databaseUrls }: Stack, resources: AsyncDisposableS
     agoMs: 3,
   });
   const statements: Readonly<Record<string, (order: NewOrder) => Promise<unknown>>> = {
-    "prices are read": ({ items }) => orders.findProducts(items.map(({ sku }) => sku)),
+    "prices are read, unless they are known": ({ items }) =>
+      orders.findProducts(items.map(({ sku }) => sku)),
     "the order is stored": (order) => {
       const { id, customerId: caller, requestId } = order;
       const request = { caller, requestId, method: "CreateOrder", fingerprint: id.repeat(2) };
