@@ -67,6 +67,8 @@ const telemetry = e2e("metrics", "telemetry", "logs");
 /** Ten thousand worlds, and the starts and stops of the whole system. */
 const simulation = ["packages/order/test/simulation.test.ts"];
 const stack = ["packages/stack/test/**/*.test.ts"];
+/** Saturates the machine, which must do nothing else. */
+const overload = ["perf/test/overload.test.ts"];
 /** Tests of the host and its clients once more, with FAST_PATH=off. */
 const stockLane = ["packages/service/test/stock-lane.test.ts"];
 
@@ -124,7 +126,7 @@ export default defineConfig({
       }),
       project("crash", e2e("crashes"), { maxWorkers: 2 }),
       project("chaos", chaos, { maxWorkers: 2 }),
-      project("telemetry", telemetry, { maxWorkers: 1 }),
+      project("telemetry", telemetry, { maxWorkers: 2 }),
       project("system", [...e2e("*"), ...stack, ...stockLane], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
         maxWorkers: 2,
@@ -134,7 +136,8 @@ export default defineConfig({
       project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"], {
         maxWorkers: 2,
       }),
-      project("load", ["perf/test/**/*.test.ts"], { maxWorkers: 1 }),
+      project("load", ["perf/test/**/*.test.ts"], { exclude: overload, maxWorkers: 2 }),
+      project("overload", overload, { maxWorkers: 1 }),
     ],
   },
 });
