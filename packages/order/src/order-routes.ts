@@ -39,7 +39,7 @@ import { settledOrder, watchOrder } from "./watch-order.ts";
  */
 const MIN_RESPONSE_MARGIN_MS = 250;
 const RESPONSE_MARGIN = 0.1;
-/** How often the products of one order are read: again if they have changed meanwhile. */
+/** The products of one order are read again if they have changed meanwhile, at most so often. */
 const MAX_READS = 3;
 
 /** Returns how long a call may wait for its order. */
@@ -109,7 +109,7 @@ interface Placed {
   readonly begin?: () => void;
 }
 
-/** Places the order, once, by what is known of its products; by what is read of them otherwise. */
+/** Places the order, once, at the prices that are known, or else at those that are read. */
 async function placeOrder(
   deps: OrderDeps,
   message: CreateOrderRequest,
@@ -124,27 +124,26 @@ async function placeOrder(
   const request = toRequest(context, CreateOrderRequestSchema, message, id);
   const place = (catalog: readonly PricedProduct[]) =>
     placePriced(deps, message, context, request, catalog);
+  // What is known may have changed: a refusal by it does not count.
   const known = products.recall(skus);
-  const placed = known && (await place(known).catch(unlessRefused));
-  if (placed !== undefined) return placed;
-  for (let reads = 0; reads < MAX_READS; reads++) {
+  let placed = known && (await place(known).catch(unlessRefused));
+  for (let reads = 0; placed === undefined && reads < MAX_READS; reads++) {
     const catalog = await products.read(skus);
-    try {
-      const placed = await place(catalog);
-      if (placed !== undefined) return placed;
-    } catch (refusal) {
+    placed = await place(catalog).catch(async (refusal) => {
       unlessRefused(refusal);
       // The catalog may have changed since the order was accepted: that must not refuse a replay.
-      const placed = await findReplay(store, request);
-      if (placed === undefined) throw refusal;
+      const replayed = await findReplay(store, request);
+      if (replayed === undefined) throw refusal;
       markReplayed(context);
-      return { id: placed };
-    }
+      return { id: replayed };
+    });
   }
-  throw new RequestError("CONFLICT", "the products changed while they were ordered; try again");
+  if (placed === undefined)
+    throw new RequestError("CONFLICT", "the products changed while they were ordered; try again");
+  return placed;
 }
 
-/** Of an order at the prices that are known, which may have changed. Throws any other failure. */
+/** Throws the failure again, unless it refuses an order at the prices that it was given. */
 function unlessRefused(error: unknown): undefined {
   if (!(error instanceof OrderError)) throw error;
 }

@@ -316,13 +316,13 @@ test("a table is locked: calls beyond the queue are refused at once, and the rep
   const POOL_SIZE = 3;
   const replica = await stack.startReplica("order", { DATABASE_POOL_SIZE: String(POOL_SIZE) });
   const api = createApi(replica.url, aliceToken);
-  // A call waits 2 s for a session at most, so the queue must be full, and measured, within that.
+  // Longer than a call waits for a session, so that it is answered, and stays in the queue.
   recorder = new CallRecorder(10_000);
   const list = () => recorder.call((options) => api.catalog.listProducts({}, options));
   const fill = () => Array.from({ length: 1 + POOL_SIZE * 100 }, list);
-  // Code that runs for the first time is slow.
+  // Code that runs for the first time is slow, and the queue is full for 2 s at most.
   for (let round = 0; round < 3; round++) await Promise.all(fill());
-  // At most that long: the limit of a statement, also of those that wait for the lock, is 5 s.
+  // Until it is cancelled below; on a slow machine that long at most.
   const lock = outcome(direct.unsafe("lock table products; select pg_sleep(4)").then(() => {}));
   await vi.waitFor(
     async () =>

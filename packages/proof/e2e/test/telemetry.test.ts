@@ -49,6 +49,10 @@ async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutM
 }
 
 const spansOf = (traceId: string) => otlp.spans.filter((span) => span.traceId === traceId);
+const statementsOf = (traceId: string) =>
+  spansOf(traceId)
+    .filter(({ attributes }) => attributes["db.system.name"] === "postgresql")
+    .map(({ service, name }) => `${service} ${name}`);
 
 /** "service name" of the spans below a span, recursively, without database statements. */
 function tree(traceId: string, parent: string): unknown {
@@ -94,18 +98,25 @@ describe("an order is one trace over three services", () => {
       [leaf("order allocate RUN"), payment("charge RUN", "ProcessPayment", "charge")],
     ];
     await expectTree(traceId, spanId, [["order order.v1.OrderService/CreateOrder", [drive]]]);
-    const spans = spansOf(traceId);
-    expect(spans.every(({ failed }) => !failed)).toBe(true);
-    const statements = spans
-      .filter(({ attributes }) => attributes["db.system.name"] === "postgresql")
-      .map(({ service, name }) => `${service} ${name}`);
-    expect(statements).toEqual(
+    expect(spansOf(traceId).every(({ failed }) => !failed)).toBe(true);
+    expect(statementsOf(traceId)).toEqual(
       expect.arrayContaining([
         "order INSERT requests, INSERT orders, INSERT sagas",
         "payment INSERT payments",
         "order UPDATE sagas, UPDATE products, UPDATE orders",
       ]),
     );
+  });
+
+  test("that is of a product that was ordered before, which is not read again", async () => {
+    const readsOf = async () => {
+      const { traceId } = await placed(alice, "tok_visa", "TRAVEL-CUP");
+      const ended = ({ name }: ReceivedSpan) => name.endsWith("/CreateOrder");
+      await vi.waitUntil(() => spansOf(traceId).some(ended), WITHIN);
+      return statementsOf(traceId).filter((name) => name === "order SELECT products");
+    };
+    expect(await readsOf()).toHaveLength(1);
+    expect(await readsOf()).toEqual([]);
   });
 
   test("that is sold out, and refunded", async () => {
