@@ -16,7 +16,7 @@ import { checkLanguage } from "./language.ts";
 import { checkSecrets } from "./secrets.ts";
 import { checkServices } from "./services.ts";
 import { checkShellScripts } from "./shell.ts";
-import { checkAdvisories, checkLicences, checkSignatures } from "./supply-chain.ts";
+import { checkAdvisories, checkLicences, checkLockfile, checkSignatures } from "./supply-chain.ts";
 import { checkWorkflows } from "./workflows.ts";
 
 /** A command line has no quotes: it is split at its spaces. */
@@ -163,6 +163,11 @@ export const tasks: Readonly<Record<string, readonly Check[]>> = {
     check("licences", "the licence of every package is allowed", checkLicences),
   ],
   registry: [
+    check(
+      "lockfile",
+      "versions are old enough and of trusted origin; needs network",
+      checkLockfile,
+    ),
     check("advisories", "no package has a known vulnerability; needs network", checkAdvisories),
     check("signatures", "packages have their registry's signature; needs network", checkSignatures),
   ],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { advisoriesOf, isAllowed, signaturesOf } from "./supply-chain.ts";
+import { advisoriesOf, isAllowed, lockfileOf, signaturesOf } from "./supply-chain.ts";
 
 const finished = (stdout: string, code = 1) => ({ code, stdout, output: stdout });
 
@@ -29,6 +29,22 @@ test("an invalid signature fails; a registry without keys is skipped and says so
     kind: "skipped",
     reason: "signatures cannot be fetched: No registry has signing keys",
   });
+});
+
+test("a version that is too new fails; without network the lockfile is skipped and says why", () => {
+  const tooNew = finished("Error: ERR_PNPM_MINIMUM_RELEASE_AGE_VIOLATION\n\n  × left-pad@2.0.0");
+  expect(lockfileOf(tooNew)).toEqual({ kind: "failed", output: tooNew.output });
+  const noNetwork = `Error: ERR_PNPM_META_FETCH_FAIL
+
+  × installing dependencies
+  ╰─▶ ERR_PNPM_RESOLVING_NPM_RESOLVER_NETWORK_ERROR: Failed to fetch metadata
+      from http://127.0.0.1:1/left-pad: Connection refused
+`;
+  expect(lockfileOf(finished(noNetwork))).toEqual({
+    kind: "skipped",
+    reason: "packages' histories cannot be fetched: Failed to fetch metadata",
+  });
+  expect(lockfileOf(finished("Done in 1s", 0))).toEqual({ kind: "passed" });
 });
 
 test("licences are compared as SPDX expressions", () => {

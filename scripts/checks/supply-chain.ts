@@ -66,6 +66,22 @@ function parse(text: string): unknown {
   }
 }
 
+/**
+ * Fails if a version of the lockfile is not allowed by `minimumReleaseAge` or `trustPolicy`, which
+ * an install does not look at again.
+ */
+export async function checkLockfile(): Promise<Outcome> {
+  const options = ["--lockfile-only", "--frozen-lockfile", "--no-trust-lockfile"];
+  return lockfileOf(await pnpm("install", ...options));
+}
+
+export function lockfileOf({ code, output }: Finished): Outcome {
+  if (code === 0) return passed;
+  if (!output.includes("ERR_PNPM_META_FETCH_FAIL")) return { kind: "failed", output };
+  const [, reason = "no reply"] = /ERROR: ([^\n]*)/.exec(output) ?? [];
+  return { kind: "skipped", reason: `packages' histories cannot be fetched: ${reason}` };
+}
+
 /** Licences that allow what we do with a package: use it, and pass it on in an image. */
 const ALLOWED = new Set([
   ...["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "CC0-1.0"],
