@@ -37,7 +37,7 @@ const mayImport: Record<string, readonly string[]> = {
   // independent; nothing here depends on perf.
   audit: ["cli", "gen", "service", "saga", "stack", ...serviceNames],
   chaos: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
-  cluster: ["cli", "gen", "stack"],
+  cluster: ["audit", "cli", "gen", "service", "stack"],
   lab: ["cli", "gen", "service", "saga", "audit", "stack", ...serviceNames],
   conformance: ["cli", "gen", "service", "stack", "wire"],
   contracts: ["cli", "gateway", "gen", "service", "stack", ...serviceNames],

@@ -8,8 +8,8 @@ import { describeLoad, underLoad } from "../load.ts";
 import { NAMESPACE, RELEASE } from "../release.ts";
 import { isConfirmed, newCustomer } from "../shop.ts";
 
-/** More than one replica of what is killed and drained; a backup. */
-const GROWN = ["--set", "order.replicas=2", "--set", "order.backup.enabled=true"];
+/** More than one replica of what is killed and drained; backups. */
+const GROWN = ["order.replicas=2", ...serviceNames.map((name) => `${name}.backup.enabled=true`)];
 
 export const helmTest: Check = {
   name: "helm test",
@@ -60,7 +60,10 @@ async function replaced(
 
 export const upgrade: Check = {
   name: "a rolling upgrade of all services under load",
-  run: (cluster) => replaced(cluster, TAGS[1], () => cluster.deploy({ tag: TAGS[1], helm: GROWN })),
+  run: (cluster) => {
+    const helm = ["--set", GROWN.join(",")];
+    return replaced(cluster, TAGS[1], () => cluster.deploy({ tag: TAGS[1], helm }));
+  },
 };
 
 export const rollback: Check = {
