@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type Order, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { createApi } from "@tercet/stack";
 
+/** The product of infra/catalog.jsonl of which there is most: all checks together sell some 800. */
+const SKU = "FILTERS-100";
 /** The longest that a service allows. */
 const LIMIT = { timeoutMs: 30_000 };
 
@@ -29,7 +31,7 @@ function customerAt(gateway: string, accessToken: string): Customer {
   const { orders } = createApi(gateway, accessToken);
   return {
     order: (requestId, token = "tok_visa") => {
-      const items = [{ sku: "COFFEE-1KG", quantity: 1 }];
+      const items = [{ sku: SKU, quantity: 1 }];
       return orders.createOrder({ requestId, items, paymentMethod: { token } }, LIMIT);
     },
     find: (orderId) => orders.getOrder({ orderId }, LIMIT),

@@ -184,7 +184,9 @@ export class KongProxy {
 
 type Filter = (headers: Headers) => Headers;
 
-class Late extends Error {}
+class Late extends Error {
+  override readonly message = "no response within read_timeout";
+}
 
 /** nginx delays a response until its buffers are full, at worst until its end. */
 async function passOn(
@@ -199,6 +201,8 @@ async function passOn(
 }
 
 function failed(exchange: Exchange, error: Error, filter: Filter): void {
+  // As nginx does, and not for the caller.
+  process.stderr.write(`upstream of ${exchange.target}: ${error.message}\n`);
   if (error instanceof Late)
     refuse(exchange, { status: 504, message: "The upstream server is timing out" }, filter);
   else
