@@ -21,8 +21,6 @@ interface Options {
   readonly exclude?: string[];
   /** Which failpoints `crashes.test.ts` runs. */
   readonly crashes?: "sample" | "rest";
-  /** False: files of one worker share modules, as they leave no global state behind. */
-  readonly isolate?: boolean;
   /** How many files at a time; few if they start systems of several processes. */
   readonly maxWorkers?: number;
 }
@@ -30,14 +28,13 @@ interface Options {
 const project = (
   name: string,
   include: string[],
-  { exclude = [], crashes = "rest", isolate = true, maxWorkers = MAX_WORKERS }: Options = {},
+  { exclude = [], crashes = "rest", maxWorkers = MAX_WORKERS }: Options = {},
 ): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
     name,
     include,
     exclude: ["**/node_modules/**", ...exclude],
-    isolate,
     maxWorkers,
     // Vitest runs projects of one group at once, which is for those of one number of workers.
     sequence: { groupOrder: MAX_WORKERS - maxWorkers },
@@ -103,6 +100,8 @@ export default defineConfig({
         : [["json", { outputFile: report }] satisfies [string, object]]),
     ],
     pool: "forks",
+    // Files of one worker share modules, as they leave no global state behind.
+    isolate: false,
     // With `--coverage`. Of this process: what a started service runs is not counted.
     coverage: {
       include: ["packages/*/src/**/*.ts"],
@@ -119,7 +118,7 @@ export default defineConfig({
       project(
         "unit",
         ["{gateway,packages,perf}/**/src/**/*.test.ts", "{infra,scripts}/**/*.test.ts"],
-        { isolate: false, exclude: ["scripts/templates/**", ...admission] },
+        { exclude: ["scripts/templates/**", ...admission] },
       ),
       project("wire", ["packages/*/test/**/*.test.ts"], {
         exclude: [...simulation, ...stack, ...stockLane],

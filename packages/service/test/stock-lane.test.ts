@@ -1,8 +1,9 @@
 /** Tests of the host and of clients with FAST_PATH=off: calls are served and made by Connect. */
-import { expect, test, vi } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { testConfig } from "./harness.ts";
 
 vi.stubEnv("FAST_PATH", "off");
+afterAll(() => void vi.unstubAllEnvs());
 
 test("FAST_PATH=off turns the short way off", () => {
   expect(testConfig().fastPath).toBe(false);
