@@ -116,6 +116,38 @@ test("a call that waits for something else keeps its place for half a second", (
   }
 });
 
+test("while work is late, a call keeps its place until it is not", () => {
+  vi.useFakeTimers();
+  try {
+    fill(8);
+    const next = call("next");
+    limit.adapt(LATE);
+    vi.advanceTimersByTime(5_000);
+    expect(next.state).toBe("queued");
+    limit.adapt(IN_TIME);
+    expect(next.state).toBe("working");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a call that has ended gives its place back once, however late work was", () => {
+  vi.useFakeTimers();
+  try {
+    const working = fill(8);
+    limit.adapt(LATE);
+    vi.advanceTimersByTime(500);
+    working[0]?.leave();
+    expect(call("a").state).toBe("working");
+    expect(call("b").state).toBe("queued");
+    limit.adapt(IN_TIME);
+    expect(fill(7).map(({ state }) => state)).toEqual(Array(7).fill("working"));
+    expect(call("c").state).toBe("queued");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("calls that must not be refused are counted, and never wait", () => {
   const leave = Array.from({ length: 20 }, () => limit.enter("service"));
   expect(call("other").state).toBe("queued");

@@ -16,8 +16,8 @@ const DECREASE = 0.8;
 const STEEP_DECREASE = 0.5;
 const INCREASE = 1.1;
 /**
- * A call keeps its place for this time at most. Later it does not work, it waits: for a bank, for a
- * body, for the next change of what it watches.
+ * A call keeps its place for this time, and on while work is late. Later it does not work, it
+ * waits: for a bank, for a body, for the next change of what it watches.
  */
 const WORK_MS = 500;
 /** At least this may a call wait for its place, however short calls are. */
@@ -57,6 +57,8 @@ export class ConcurrencyLimit {
   readonly #options: ConcurrencyOptions;
   readonly #byCaller = new Map<string, number>();
   readonly #queue = new Set<Waiting>();
+  /** Of calls that have had their place for `WORK_MS`. */
+  readonly #overdue = new Set<Leave>();
   #limit: number;
   #working = 0;
   /** In a row. */
@@ -88,6 +90,7 @@ export class ConcurrencyLimit {
     } else if (this.#mostWorking < this.#limit / 4 && this.#limit > initial)
       this.#limit = Math.max(initial, this.#limit / INCREASE);
     this.#mostWorking = this.#working;
+    if (this.#lateWindows === 0) for (const leave of this.#overdue) leave();
     this.#startWaiting();
   }
 
@@ -135,6 +138,7 @@ export class ConcurrencyLimit {
       if (left) return;
       left = true;
       clearTimeout(timer);
+      this.#overdue.delete(leave);
       this.#meanMs += (performance.now() - startedAt - this.#meanMs) * WEIGHT;
       this.#working--;
       const others = (this.#byCaller.get(caller) ?? 1) - 1;
@@ -142,7 +146,10 @@ export class ConcurrencyLimit {
       else this.#byCaller.set(caller, others);
       this.#startWaiting();
     };
-    const timer = setTimeout(leave, WORK_MS);
+    const timer = setTimeout(() => {
+      if (this.#lateWindows === 0) leave();
+      else this.#overdue.add(leave);
+    }, WORK_MS);
     return leave;
   }
 
