@@ -9,6 +9,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import fc from "fast-check";
+import { afterAll } from "vitest";
 
 /** A call in bytes and headers, and what its handler does. */
 export interface LaneCall {
@@ -106,7 +107,7 @@ export interface Measured {
   readonly spans: { name: string; ended: boolean; status?: number; attributes: Attributes }[];
 }
 
-/** Records the measures and spans of this process, from now on. */
+/** Records the measures and spans of this process until the tests of this file end. */
 export function recordTelemetry(): Measured {
   const recorded: Measured = { measures: [], spans: [] };
   const meter: Meter = Object.assign(Object.create(createNoopMeter()), {
@@ -136,6 +137,11 @@ export function recordTelemetry(): Measured {
     return handle as unknown as Span;
   };
   trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan }) as never });
+  // The next file of this worker may record too: a second provider is not accepted.
+  afterAll(() => {
+    metrics.disable();
+    trace.disable();
+  });
   return recorded;
 }
 
