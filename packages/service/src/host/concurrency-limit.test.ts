@@ -131,6 +131,20 @@ test("while work is late, a call keeps its place until it is not", () => {
   }
 });
 
+test("how long calls waited for something else does not count as how long they work", () => {
+  vi.useFakeTimers();
+  try {
+    fill(8);
+    limit.adapt(LATE);
+    vi.advanceTimersByTime(60_000);
+    limit.adapt(IN_TIME);
+    fill(limit.limit + 1);
+    expect(call("next", { leftMs: 2_000 }).state).toBe("queued");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("a call that has ended gives its place back once, however late work was", () => {
   vi.useFakeTimers();
   try {

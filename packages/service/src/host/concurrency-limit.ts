@@ -89,8 +89,8 @@ export class ConcurrencyLimit {
       if (excess <= 1) this.#limit = Math.min(max, this.#limit * INCREASE);
     } else if (this.#mostWorking < this.#limit / 4 && this.#limit > initial)
       this.#limit = Math.max(initial, this.#limit / INCREASE);
-    this.#mostWorking = this.#working;
     if (this.#lateWindows === 0) for (const leave of this.#overdue) leave();
+    this.#mostWorking = this.#working;
     this.#startWaiting();
   }
 
@@ -139,7 +139,8 @@ export class ConcurrencyLimit {
       left = true;
       clearTimeout(timer);
       this.#overdue.delete(leave);
-      this.#meanMs += (performance.now() - startedAt - this.#meanMs) * WEIGHT;
+      const workedMs = Math.min(WORK_MS, performance.now() - startedAt);
+      this.#meanMs += (workedMs - this.#meanMs) * WEIGHT;
       this.#working--;
       const others = (this.#byCaller.get(caller) ?? 1) - 1;
       if (others === 0) this.#byCaller.delete(caller);
