@@ -42,7 +42,8 @@ test("a version that is too new fails; without network the lockfile is skipped a
 `;
   expect(lockfileOf(finished(noNetwork))).toEqual({
     kind: "skipped",
-    reason: "packages' histories cannot be fetched: Failed to fetch metadata",
+    reason:
+      "packages' histories cannot be fetched: ERR_PNPM_RESOLVING_NPM_RESOLVER_NETWORK_ERROR: Failed to fetch metadata",
   });
   expect(lockfileOf(finished("Done in 1s", 0))).toEqual({ kind: "passed" });
 });

@@ -75,11 +75,13 @@ export async function checkLockfile(): Promise<Outcome> {
   return lockfileOf(await pnpm("install", ...options));
 }
 
+/** Before the error that caused the others, in what pnpm says. */
+const CAUSE = "╰─▶";
+
 export function lockfileOf({ code, output }: Finished): Outcome {
   if (code === 0) return passed;
   if (!output.includes("ERR_PNPM_META_FETCH_FAIL")) return { kind: "failed", output };
-  const [, reason = "no reply"] = /ERROR: ([^\n]*)/.exec(output) ?? [];
-  return { kind: "skipped", reason: `packages' histories cannot be fetched: ${reason}` };
+  return skippedBecause("packages' histories", output.split(CAUSE).pop() ?? "");
 }
 
 /** Licences that allow what we do with a package: use it, and pass it on in an image. */

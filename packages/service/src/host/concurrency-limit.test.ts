@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Applicant, ConcurrencyLimit, type Leave } from "./concurrency-limit.ts";
 
 const LATE = 25;
@@ -6,8 +6,10 @@ const VERY_LATE = 250;
 const IN_TIME = 0;
 let limit: ConcurrencyLimit;
 beforeEach(() => {
+  vi.useFakeTimers();
   limit = new ConcurrencyLimit({ initial: 8, min: 2, max: 16 });
 });
+afterEach(() => void vi.useRealTimers());
 
 const call = (caller: string, more: Partial<Applicant> = {}) => {
   const started: Leave[] = [];
@@ -77,20 +79,15 @@ test("the limit falls faster the later work is", () => {
 });
 
 test("a call waits for its place no longer than a quarter of the time that calls take", () => {
-  vi.useFakeTimers();
-  try {
-    limit = new ConcurrencyLimit({ initial: 4, min: 4, max: 4 });
-    for (let n = 0; n < 20; n++) {
-      const [first] = fill(1);
-      vi.advanceTimersByTime(400);
-      first?.leave();
-    }
-    fill(4);
-    expect(call("a quarter").state).toBe("queued");
-    expect(call("half").state).toBe("refused");
-  } finally {
-    vi.useRealTimers();
+  limit = new ConcurrencyLimit({ initial: 4, min: 4, max: 4 });
+  for (let n = 0; n < 20; n++) {
+    const [first] = fill(1);
+    vi.advanceTimersByTime(400);
+    first?.leave();
   }
+  fill(4);
+  expect(call("a quarter").state).toBe("queued");
+  expect(call("half").state).toBe("refused");
 });
 
 test("one caller cannot take the places of all, nor callers without a token those of others", () => {
@@ -103,63 +100,45 @@ test("one caller cannot take the places of all, nor callers without a token thos
 });
 
 test("a call that waits for something else keeps its place for half a second", () => {
-  vi.useFakeTimers();
-  try {
-    fill(8);
-    const next = call("next");
-    vi.advanceTimersByTime(499);
-    expect(next.state).toBe("queued");
-    vi.advanceTimersByTime(1);
-    expect(next.state).toBe("working");
-  } finally {
-    vi.useRealTimers();
-  }
+  fill(8);
+  const next = call("next");
+  vi.advanceTimersByTime(499);
+  expect(next.state).toBe("queued");
+  vi.advanceTimersByTime(1);
+  expect(next.state).toBe("working");
 });
 
 test("while work is late, a call keeps its place until it is not", () => {
-  vi.useFakeTimers();
-  try {
-    fill(8);
-    const next = call("next");
-    limit.adapt(LATE);
-    vi.advanceTimersByTime(5_000);
-    expect(next.state).toBe("queued");
-    limit.adapt(IN_TIME);
-    expect(next.state).toBe("working");
-  } finally {
-    vi.useRealTimers();
-  }
+  fill(8);
+  const next = call("next");
+  limit.adapt(LATE);
+  vi.advanceTimersByTime(5_000);
+  limit.adapt(LATE);
+  expect(next.state).toBe("queued");
+  limit.adapt(IN_TIME);
+  expect(next.state).toBe("working");
 });
 
 test("how long calls waited for something else does not count as how long they work", () => {
-  vi.useFakeTimers();
-  try {
-    fill(8);
-    limit.adapt(LATE);
-    vi.advanceTimersByTime(60_000);
-    limit.adapt(IN_TIME);
-    fill(limit.limit + 1);
-    expect(call("next", { leftMs: 2_000 }).state).toBe("queued");
-  } finally {
-    vi.useRealTimers();
-  }
+  fill(8);
+  limit.adapt(LATE);
+  vi.advanceTimersByTime(60_000);
+  limit.adapt(IN_TIME);
+  fill(limit.limit + 1);
+  expect(call("next", { leftMs: 2_000 }).state).toBe("queued");
 });
 
 test("a call that has ended gives its place back once, however late work was", () => {
-  vi.useFakeTimers();
-  try {
-    const working = fill(8);
-    limit.adapt(LATE);
-    vi.advanceTimersByTime(500);
-    working[0]?.leave();
-    expect(call("a").state).toBe("working");
-    expect(call("b").state).toBe("queued");
-    limit.adapt(IN_TIME);
-    expect(fill(7).map(({ state }) => state)).toEqual(Array(7).fill("working"));
-    expect(call("c").state).toBe("queued");
-  } finally {
-    vi.useRealTimers();
-  }
+  const working = fill(8);
+  limit.adapt(LATE);
+  vi.advanceTimersByTime(500);
+  working[0]?.leave();
+  expect(call("a").state).toBe("working");
+  expect(call("b").state).toBe("queued");
+  limit.adapt(IN_TIME);
+  for (const each of working) each.leave();
+  expect(fill(7).map(({ state }) => state)).toEqual(Array(7).fill("working"));
+  expect(call("c").state).toBe("queued");
 });
 
 test("calls that must not be refused are counted, and never wait", () => {
