@@ -107,9 +107,9 @@ async function linkModules(folder: string): Promise<void> {
   await mkdir(modules);
   for (const entry of await readdir(join(ROOT, "node_modules"), { withFileTypes: true })) {
     const original = join(ROOT, "node_modules", entry.name);
-    // What its programs keep there is of the copy.
-    if (entry.name === ".cache") continue;
-    if (entry.name.startsWith(".")) await symlink(original, join(modules, entry.name));
+    // What its programs keep there is of the copy; they begin with what is known of the original.
+    if (entry.name === ".cache") await cp(original, join(modules, entry.name), { recursive: true });
+    else if (entry.name.startsWith(".")) await symlink(original, join(modules, entry.name));
     else if (entry.isSymbolicLink())
       await symlink(await readlink(original), join(modules, entry.name));
     else await cp(original, join(modules, entry.name), { recursive: true, verbatimSymlinks: true });

@@ -11,10 +11,14 @@ import {
   accessibilityProblems,
   buy,
   enterAs,
+  NARROW,
+  overflows,
+  present,
   signIn,
   signUp,
   type Visitor,
   visit,
+  WIDE,
 } from "./console/visitor.ts";
 import { expectInvariants } from "./expect-invariants.ts";
 import { startKong } from "./kong/kong.ts";
@@ -66,7 +70,7 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
     await folder?.[Symbol.asyncDispose]();
   });
 
-  const open = (options: { width?: number; theme?: "light" | "dark" } = {}): Promise<Visitor> =>
+  const open = (options: { width?: number } = {}): Promise<Visitor> =>
     visit(browser, system.stack.urls.edge, { timeoutMs: TIMEOUT, ...options });
 
   test("a customer signs up, orders, and watches the order live until it is CONFIRMED", async () => {
@@ -338,72 +342,63 @@ describe.skipIf(chromiumPath === undefined)("the console", () => {
     expect(complaints).toEqual([]);
   });
 
-  describe.each(["light", "dark"] as const)("in the %s theme", (theme) => {
-    test.each([1280, 360])("axe finds nothing against WCAG 2.2 AA, %i px wide", async (width) => {
-      await using visitor = await open({ theme, width });
-      const { page, complaints } = visitor;
-      await refundMugs(system.stack);
-      const found: Record<string, string[]> = {};
-      const look = async (name: string) => {
-        const problems = await accessibilityProblems(page);
-        const over = await page
-          .locator("html")
-          .evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
-        if (over > 0) problems.push(`the page is ${over} px too wide`);
-        // Those that may be scrolled say so.
-        const cut = await page
-          .locator(".table:not(.table-scroll *)")
-          .evaluateAll((tables) =>
-            tables.filter((table) => table.scrollWidth > (table.parentElement?.clientWidth ?? 0)),
-          );
-        if (cut.length > 0) problems.push("a table is cut off");
-        if (problems.length > 0) found[name] = problems;
-      };
-      await look("sign in");
-      await enterAs(page, "Alice");
-      await page.getByRole("button", { name: "Add Red mug" }).click();
-      await look("shop");
-      await buy(page, "Paper filters, 100", "Approved");
-      await page.getByRole("heading", { name: "Confirmed" }).waitFor();
-      await look("order");
-      await page.getByRole("button", { name: "Cancel order" }).click();
-      await look("cancel order");
-      await page.keyboard.press("Escape");
-      await page.getByRole("link", { name: "My orders" }).click();
-      await page.getByRole("table").waitFor();
-      await look("my orders");
-      await page.getByRole("button", { name: "Account of Alice" }).click();
-      await look("account menu");
-      await page.getByRole("link", { name: "Password and sessions" }).click();
-      await page.getByRole("row", { name: /this browser/ }).waitFor();
-      await look("account");
-      await page.getByRole("button", { name: "Account of Alice" }).click();
-      await page.getByRole("button", { name: "Sign out", exact: true }).click();
-      await enterAs(page, "Olivia");
-      for (const [link, sign] of [
-        ["Overview", "Orders by outcome"],
-        ["Orders", "Customer"],
-        ["Sagas", "Failures"],
-        ["Payments", "€237.50"],
-        ["Money", "Every invariant holds"],
-        ["Stock", "Hand grinder"],
-        ["Crash lab", "Break something"],
-        ["API", "Error reasons"],
-      ] as const) {
-        await page
-          .getByRole("navigation", { name: "Main" })
-          .getByRole("link", { name: link })
-          .click();
-        await page.getByText(sign).first().waitFor({ state: "attached" });
-        await look(link);
-      }
-      await page.goto(`${system.stack.urls.edge}/sagas`);
-      await page.locator(".row-link").first().click();
-      await page.getByText("Failures in a row").waitFor();
-      await look("saga");
-      expect(found).toEqual({});
-      expect(complaints).toEqual([]);
-    });
+  test("axe finds nothing against WCAG 2.2 AA, in light and dark, wide and narrow", async () => {
+    await using visitor = await open({ width: NARROW });
+    const { page, complaints } = visitor;
+    await refundMugs(system.stack);
+    const found: Record<string, string[]> = {};
+    const look = async (name: string) => {
+      for (const theme of ["light", "dark"] as const)
+        for (const width of [WIDE, NARROW]) {
+          await present(page, { theme, width });
+          const problems = [...(await accessibilityProblems(page)), ...(await overflows(page))];
+          if (problems.length > 0) found[`${name}, ${theme}, ${width} px wide`] = problems;
+        }
+    };
+    await look("sign in");
+    await enterAs(page, "Alice");
+    await page.getByRole("button", { name: "Add Red mug" }).click();
+    await look("shop");
+    await buy(page, "Paper filters, 100", "Approved");
+    await page.getByRole("heading", { name: "Confirmed" }).waitFor();
+    await look("order");
+    await page.getByRole("button", { name: "Cancel order" }).click();
+    await look("cancel order");
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "My orders" }).click();
+    await page.getByRole("table").waitFor();
+    await look("my orders");
+    await page.getByRole("button", { name: "Account of Alice" }).click();
+    await look("account menu");
+    await page.getByRole("link", { name: "Password and sessions" }).click();
+    await page.getByRole("row", { name: /this browser/ }).waitFor();
+    await look("account");
+    await page.getByRole("button", { name: "Account of Alice" }).click();
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await enterAs(page, "Olivia");
+    for (const [link, sign] of [
+      ["Overview", "Orders by outcome"],
+      ["Orders", "Customer"],
+      ["Sagas", "Failures"],
+      ["Payments", "€237.50"],
+      ["Money", "Every invariant holds"],
+      ["Stock", "Hand grinder"],
+      ["Crash lab", "Break something"],
+      ["API", "Error reasons"],
+    ] as const) {
+      await page
+        .getByRole("navigation", { name: "Main" })
+        .getByRole("link", { name: link })
+        .click();
+      await page.getByText(sign).first().waitFor({ state: "attached" });
+      await look(link);
+    }
+    await page.goto(`${system.stack.urls.edge}/sagas`);
+    await page.locator(".row-link").first().click();
+    await page.getByText("Failures in a row").waitFor();
+    await look("saga");
+    expect(found).toEqual({});
+    expect(complaints).toEqual([]);
   });
 
   test("other pages of this browser cannot use the lab", async () => {

@@ -13,9 +13,12 @@ export interface Visitor extends AsyncDisposable {
 
 export interface VisitOptions {
   readonly timeoutMs: number;
+  /** Of the window, in pixels. */
   readonly width?: number;
-  readonly theme?: "light" | "dark";
 }
+
+export const WIDE = 1280;
+export const NARROW = 360;
 
 const METHOD = /\/([a-z]+\.v1\.[A-Za-z]+\/[A-Za-z]+)$/;
 /** The browser's own words about calls that fail; the console shows those to the user. */
@@ -24,11 +27,10 @@ const EXPECTED = /Failed to load resource|net::ERR_/;
 export async function visit(
   browser: Browser,
   origin: string,
-  { timeoutMs, width = 1280, theme = "light" }: VisitOptions,
+  { timeoutMs, width = WIDE }: VisitOptions,
 ): Promise<Visitor> {
   const context = await browser.newContext({
-    viewport: { width, height: width > 600 ? 900 : 780 },
-    colorScheme: theme,
+    viewport: viewport(width),
     permissions: ["clipboard-write"],
   });
   context.setDefaultTimeout(timeoutMs);
@@ -47,6 +49,17 @@ export async function visit(
   const page = await context.newPage();
   await page.goto(origin);
   return { context, page, complaints, calls, [Symbol.asyncDispose]: () => context.close() };
+}
+
+const viewport = (width: number) => ({ width, height: width > 600 ? 900 : 780 });
+
+/** Changes the theme and the width, without a transition. */
+export async function present(
+  page: Page,
+  { theme, width }: { readonly theme: "light" | "dark"; readonly width: number },
+): Promise<void> {
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+  await page.setViewportSize(viewport(width));
 }
 
 /** Comes in as a seeded user, with one click. */
@@ -110,4 +123,21 @@ export async function accessibilityProblems(page: Page): Promise<string[]> {
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target }) => `${id}: ${target.join(" ")}`),
   );
+}
+
+/** Returns what the width of the page has no room for. */
+export async function overflows(page: Page): Promise<string[]> {
+  const over = await page
+    .locator("html")
+    .evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+  // Those that may be scrolled say so.
+  const cut = await page
+    .locator(".table:not(.table-scroll *)")
+    .evaluateAll((tables) =>
+      tables.filter((table) => table.scrollWidth > (table.parentElement?.clientWidth ?? 0)),
+    );
+  return [
+    ...(over > 0 ? [`the page is ${over} px too wide`] : []),
+    ...(cut.length > 0 ? ["a table is cut off"] : []),
+  ];
 }
