@@ -1,6 +1,6 @@
 import { availableParallelism, loadavg } from "node:os";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
-import type { Reporter } from "vitest/node";
+import { BaseSequencer, type Reporter, type TestSpecification } from "vitest/node";
 
 /**
  * Limits of time are multiplied by this whole number. It is 2 on an idle machine, as the tests
@@ -21,7 +21,7 @@ interface Options {
   readonly exclude?: string[];
   /** Which failpoints `crashes.test.ts` runs. */
   readonly crashes?: "sample" | "rest";
-  /** How many files at a time; few if they start systems of several processes. */
+  /** How many files at a time; few if they measure. */
   readonly maxWorkers?: number;
 }
 
@@ -62,6 +62,18 @@ const overload = ["perf/test/overload.test.ts"];
 /** Tests of the host and its clients once more, with FAST_PATH=off. */
 const stockLane = ["packages/service/test/stock-lane.test.ts"];
 
+/** Begin first, so that at the end no worker is without a file. */
+const LONG = ["first-service", "image", "mutants", "crashes", "console", "add-a-step"];
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) =>
+      LONG.some((name) => moduleId.endsWith(`/${name}.test.ts`));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 /** Where a report for `.ci/run` goes. */
 const report = process.env["TEST_REPORT"];
 
@@ -93,6 +105,7 @@ export default defineConfig({
         : [["json", { outputFile: report }] satisfies [string, object]]),
     ],
     pool: "forks",
+    sequence: { sequencer: LongFirst },
     // Files of one worker share modules, as they leave no global state behind.
     isolate: false,
     // With `--coverage`. Of this process: what a started service runs is not counted.
@@ -114,18 +127,15 @@ export default defineConfig({
       project("wire", ["packages/*/test/**/*.test.ts"], {
         exclude: [...simulation, ...stack, ...stockLane],
       }),
-      project("crash", e2e("crashes"), { maxWorkers: 2 }),
-      project("chaos", chaos, { maxWorkers: 2 }),
-      project("telemetry", telemetry, { maxWorkers: 2 }),
+      project("crash", e2e("crashes")),
+      project("chaos", chaos),
+      project("telemetry", telemetry),
       project("system", [...e2e("*"), ...stack, ...stockLane], {
         exclude: [journey, sample, chaos, delivery, telemetry].flat(),
-        maxWorkers: 2,
       }),
-      project("simulation", simulation, { maxWorkers: 2 }),
-      project("delivery", delivery, { maxWorkers: 2 }),
-      project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"], {
-        maxWorkers: 2,
-      }),
+      project("simulation", simulation),
+      project("delivery", delivery),
+      project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"]),
       project("load", ["perf/test/**/*.test.ts"], { exclude: overload, maxWorkers: 2 }),
       project("overload", overload, { maxWorkers: 1 }),
     ],
