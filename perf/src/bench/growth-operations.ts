@@ -10,7 +10,7 @@ import {
 } from "@tercet/saga";
 import { type Sql, toMoneyJson } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
-import { CUSTOMERS, customer } from "./growth-seed.ts";
+import { CUSTOMERS, connectUnlimited, customer } from "./growth-seed.ts";
 import { anyProduct } from "./products.ts";
 
 /** What is measured, and what is done around it, once for each call. */
@@ -29,15 +29,28 @@ const SOME = 100;
 const anyOf = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T;
 const anyCustomer = () => customer(Math.floor(Math.random() * CUSTOMERS));
 
-/** What Order asks of its database. */
-export async function orderOperations(sql: Sql): Promise<Readonly<Record<string, Operation>>> {
+interface SomeOrder {
+  readonly id: string;
+  readonly paymentId: string;
+}
+
+/** Chooses confirmed orders from everywhere in the table, all of which this reads. */
+export async function someOrders(url: string): Promise<readonly SomeOrder[]> {
+  await using sql = connectUnlimited(url);
+  return await sql<SomeOrder[]>`
+    select id, payment_id as "paymentId" from orders where status = 'CONFIRMED' order by payment_id limit ${SOME}`;
+}
+
+/** What Order asks of its database, of some of its orders. */
+export function orderOperations(
+  sql: Sql,
+  some: readonly SomeOrder[],
+): Readonly<Record<string, Operation>> {
   const store = postgresStore(sql);
   const sagas = postgresSagaStore(sql);
   const times = { deadlineMs: 120_000, compensationBudgetMs: 120_000 };
   const definition = placeOrderSaga({ orders: store, payments: {} as never, times });
   const engine = createSagaEngine({ store: sagas, definitions: [] });
-  const some = await sql<{ id: string; paymentId: string }[]>`
-    select id, payment_id from orders where status = 'CONFIRMED' order by payment_id limit ${SOME}`;
   const any = () => anyOf(some).id;
   const list = (customerId: string | undefined, status?: "CONFIRMED" | "REJECTED" | "PENDING") =>
     store.listOrders({ customerId, status }, undefined, PAGE);

@@ -6,7 +6,12 @@ import { connectPaymentStore, migratePaymentStore } from "@tercet/payment";
 import { connectPostgres, migratePostgres, type Sql } from "@tercet/service";
 import type { Stack } from "@tercet/stack";
 import { compareAll, inTurn, median } from "./compare.ts";
-import { type Operation, orderOperations, paymentOperations } from "./growth-operations.ts";
+import {
+  type Operation,
+  orderOperations,
+  paymentOperations,
+  someOrders,
+} from "./growth-operations.ts";
 import { type Explained, explain, explainStatements } from "./growth-plans.ts";
 import { connectUnlimited, seed, type Tables } from "./growth-seed.ts";
 import { freeze, startBenchStack } from "./processes.ts";
@@ -174,7 +179,8 @@ async function operationsOf(
   const sql = connectPostgres(orderUrl, { applicationName: "bench", max: 1 });
   resources.defer(() => sql.end({ timeout: 1 }));
   const payments = resources.use(await connectPaymentStore(paymentUrl));
-  return { ...(await orderOperations(sql)), ...(await paymentOperations(payments)) };
+  const some = await someOrders(orderUrl);
+  return { ...orderOperations(sql, some), ...(await paymentOperations(payments)) };
 }
 
 async function bytesOf({ orderUrl, paymentUrl }: Tables): Promise<Bytes> {
