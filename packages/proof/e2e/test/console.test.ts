@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { onPath, ROOT } from "@tercet/cli";
+import { ROOT } from "@tercet/cli";
 import { envToConfig as consoleConfig, startConsoleServer } from "@tercet/console-server";
 import { parseKongConfig } from "@tercet/gateway";
 import { logIn, type Stack } from "@tercet/stack";
@@ -24,9 +24,10 @@ import { expectInvariants } from "./expect-invariants.ts";
 import { startKong } from "./kong/kong.ts";
 import { patient } from "./patience.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
+import { chromiumOnPath } from "./tool.ts";
 
 /** The console against the real stack, in a real browser. */
-const chromiumPath = await onPath("chromium");
+const chromiumPath = await chromiumOnPath();
 if (chromiumPath === undefined)
   process.stderr.write("WITHOUT chromium: the console is not tried\n");
 

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, onPath, ROOT } from "@tercet/cli";
+import { freePort, ROOT } from "@tercet/cli";
 import { listFiles } from "@tercet/cli/repository";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,17 +11,20 @@ import { copyExample } from "./copied-example.ts";
 import { packGen } from "./gen-package.ts";
 import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
-import { startTool } from "./tool.ts";
+import { chromiumOnPath, onPath, startTool } from "./tool.ts";
 
 /** The examples, each as a stranger runs it: copied out of the repository, against a stack. */
 const run = promisify(execFile);
 const SCREEN_LINES = 80;
 const CONFIRMED = /^order [0-9a-f-]{36}: (?:ORDER_STATUS_)?CONFIRMED/m;
 
-const [goPath, chromiumPath] = await Promise.all(["go", "chromium"].map(required));
+const [goPath, chromiumPath] = await Promise.all([
+  required("go"),
+  required("chromium", chromiumOnPath),
+]);
 
-async function required(name: string): Promise<string | undefined> {
-  const path = await onPath(name);
+async function required(name: string, find = onPath): Promise<string | undefined> {
+  const path = await find(name);
   if (path === undefined) process.stderr.write(`WITHOUT ${name}: its example does not run\n`);
   return path;
 }

@@ -20,15 +20,16 @@ import { onlyV1Alpha } from "./only-v1alpha.ts";
 import { patient } from "./patience.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
-import { onPath } from "./tool.ts";
+import { chromiumOnPath, onPath } from "./tool.ts";
 
 /** The path of each tool; undefined, with a message, if it is missing. */
-const [grpcurlPath, probePath, goPath, chromiumPath] = await Promise.all(
-  ["grpcurl", "grpc-health-probe", "go", "chromium"].map(required),
-);
+const [grpcurlPath, probePath, goPath, chromiumPath] = await Promise.all([
+  ...["grpcurl", "grpc-health-probe", "go"].map((name) => required(name)),
+  required("chromium", chromiumOnPath),
+]);
 
-async function required(name: string): Promise<string | undefined> {
-  const path = await onPath(name);
+async function required(name: string, find = onPath): Promise<string | undefined> {
+  const path = await find(name);
   if (path === undefined)
     process.stderr.write(`WITHOUT ${name}: it makes no order journey and asks for no health\n`);
   return path;

@@ -1,7 +1,12 @@
 import { spawn } from "node:child_process";
+import { onPath } from "@tercet/cli";
 import { expect, vi } from "vitest";
 
-export { onPath } from "@tercet/cli";
+export { onPath };
+
+/** Chromium without a window, if there is one: it draws less. */
+export const chromiumOnPath = async (): Promise<string | undefined> =>
+  (await onPath("chromium-headless-shell")) ?? (await onPath("chromium"));
 
 export interface Tool {
   readonly path: string;
