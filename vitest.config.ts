@@ -1,4 +1,5 @@
 import { availableParallelism, loadavg } from "node:os";
+import { basename } from "node:path";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { BaseSequencer, type Reporter, type TestSpecification } from "vitest/node";
 
@@ -21,7 +22,7 @@ interface Options {
   readonly exclude?: string[];
   /** Which failpoints `crashes.test.ts` runs. */
   readonly crashes?: "sample" | "rest";
-  /** How many files at a time; few if they measure. */
+  /** How many files at a time. */
   readonly maxWorkers?: number;
 }
 
@@ -62,15 +63,15 @@ const overload = ["perf/test/overload.test.ts"];
 /** Tests of the host and its clients once more, with FAST_PATH=off. */
 const stockLane = ["packages/service/test/stock-lane.test.ts"];
 
-/** Begin first, so that at the end no worker is without a file. */
-const LONG = ["first-service", "image", "mutants", "crashes", "console", "add-a-step"];
+/** Begin first, so that at the end no worker is without a file; those that wait between others. */
+const LONG = ["first-service", "crashes", "image", "console", "mutants", "add-a-step"];
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification) =>
-      LONG.some((name) => moduleId.endsWith(`/${name}.test.ts`));
+    const rank = ({ moduleId }: TestSpecification) =>
+      LONG.indexOf(basename(moduleId, ".test.ts")) + 1 || Number.POSITIVE_INFINITY;
     const sorted = await super.sort(files);
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+    return sorted.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
   }
 }
 
@@ -136,7 +137,7 @@ export default defineConfig({
       project("simulation", simulation),
       project("delivery", delivery),
       project("contracts", ["packages/proof/{contracts,conformance}/test/**/*.test.ts"]),
-      project("load", ["perf/test/**/*.test.ts"], { exclude: overload, maxWorkers: 2 }),
+      project("load", ["perf/test/**/*.test.ts"], { exclude: overload }),
       project("overload", overload, { maxWorkers: 1 }),
     ],
   },

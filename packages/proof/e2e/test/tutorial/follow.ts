@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { patient } from "../patience.ts";
-import { copyEnv } from "./copy.ts";
+import { copyEnv, givingWay } from "./copy.ts";
 
 export interface FollowOptions {
   /** The copy of the repository in which the reader works. */
@@ -63,7 +63,7 @@ interface Shell extends AsyncDisposable {
 }
 
 function openShell({ cwd, env, replace }: FollowOptions): Shell {
-  const child = spawn("bash", ["-o", "pipefail"], {
+  const child = spawn(...givingWay("bash", "-o", "pipefail"), {
     cwd,
     env: { ...copyEnv(cwd), ...env },
     stdio: ["pipe", "pipe", "pipe"],
@@ -107,7 +107,7 @@ class FirstTerminal implements AsyncDisposable {
   async start(): Promise<void> {
     const { cwd, env } = this.#options;
     // In its own process group, which Ctrl-C reaches as a whole.
-    const child = spawn("bash", ["-c", START], {
+    const child = spawn(...givingWay("bash", "-c", START), {
       cwd,
       env: { ...copyEnv(cwd), ...env },
       detached: true,
