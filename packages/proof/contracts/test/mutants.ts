@@ -7,7 +7,7 @@ export const gates = [
   "golden-growth",
   "policy",
   "access",
-  "types",
+  "build",
   "pacts",
   "verify",
 ] as const;
@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
       "buf-breaking": /minor_units/,
       golden: /common\.v1\.Money /,
       policy: /Money: minor_units/,
-      types: /minorUnits/,
+      build: /minorUnits/,
     },
   },
   {
@@ -68,7 +68,7 @@ export const mutants: readonly Mutant[] = [
     caughtBy: {
       "buf-breaking": /decline_reason/,
       golden: /payment\.v1\.Payment /,
-      types: /declineReason/,
+      build: /declineReason/,
     },
   },
   {
@@ -163,7 +163,7 @@ export const mutants: readonly Mutant[] = [
     caughtBy: {
       "buf-breaking": /"6" on enum "OrderStatus"/,
       golden: /ORDER_STATUS_NEEDS_ATTENTION/,
-      types: /NEEDS_ATTENTION/,
+      build: /NEEDS_ATTENTION/,
     },
   },
   {
