@@ -53,13 +53,19 @@ export async function visit(
 
 const viewport = (width: number) => ({ width, height: width > 600 ? 900 : 780 });
 
-/** Changes the theme and the width, without a transition. */
+/** Resolves when the page was drawn since, and nothing moves. */
+const AT_REST = `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  .then(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished)))
+  .then(() => true)`;
+
+/** Changes the theme and the width, and waits until the page shows them. */
 export async function present(
   page: Page,
   { theme, width }: { readonly theme: "light" | "dark"; readonly width: number },
 ): Promise<void> {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
   await page.setViewportSize(viewport(width));
+  await page.evaluate(AT_REST);
 }
 
 /** Comes in as a seeded user, with one click. */
@@ -113,6 +119,7 @@ interface AxeResults {
 
 /** Returns what axe finds on the page against WCAG 2.2 AA: "color-contrast: .badge". */
 export async function accessibilityProblems(page: Page): Promise<string[]> {
+  // Anew each time: run again, the same copy found colors of the theme before.
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(async (tags) => {
     const { axe: inPage } = globalThis as unknown as {
