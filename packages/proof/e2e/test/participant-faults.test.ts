@@ -113,7 +113,9 @@ test("the reply to a charge is lost: the charge is retried, not undone", async (
   expect(attempts(order).at(0)).toBe("RUN UNKNOWN");
   expect(attempts(order).at(-1)).toBe("RUN SUCCEEDED");
   expect(await moves(stack, order)).toEqual([1, 0]);
-  expect((await seenByPayment(stack, "ProcessPayment")).length - seen).toBeGreaterThan(1);
+  const calls = (await seenByPayment(stack, "ProcessPayment")).length - seen;
+  expect(calls).toBeGreaterThan(1);
+  expect(calls).toBeLessThanOrEqual(attempts(order).length);
 });
 
 test("a charge takes longer than its deadline: the retry finds that it has succeeded", async () => {
