@@ -81,20 +81,16 @@ async function customer(): Promise<Api> {
   return api;
 }
 
-const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Order> =>
-  orders.createOrder(aTeapot(sku, token), options);
+/** Places an order. If a busy machine answers too late, it is asked for again. */
+const place = (options = {}, token = "tok_visa", { orders } = alice): Promise<Order> => {
+  const order = aTeapot(sku, token);
+  return persistently(() => orders.createOrder(order, options), isLate);
+};
 
-/**
- * Places orders at once, of many customers and cards: one alone has only a share. Those that a busy
- * machine answers too late are asked for again.
- */
+/** Places orders at once, of many customers and cards: one alone has only a share. */
 const placeByMany = (count: number): Promise<Order[]> =>
   Promise.all(
-    Array.from({ length: count }, (_, n) => {
-      const order = aTeapot(sku, `tok_visa_${n}`);
-      const { orders } = crowd[n % crowd.length] ?? alice;
-      return persistently(() => orders.createOrder(order, MANY), isLate);
-    }),
+    Array.from({ length: count }, (_, n) => place(MANY, `tok_visa_${n}`, crowd[n % crowd.length])),
   );
 
 /** The outcome of each attempt at the charge, and at its refund. */
@@ -180,7 +176,8 @@ test.each(nonsense)(
 
 test("Payment charges, and responds with nonsense until the order's deadline: the money is refunded", async () => {
   await using hostile = await startHostileServer("gRPC internal");
-  await using hasty = await stack.startReplica("order", { SAGA_DEADLINE_MS: "1000" });
+  const deadline = { SAGA_DEADLINE_MS: String(patient(1_000)) };
+  await using hasty = await stack.startReplica("order", deadline);
   const dropped = proxy.dropReply(isCharge, (bytes) => {
     // Any replica may resume the saga: none keeps its connection to Payment.
     if (isCharged(bytes)) steer(hostile.url);
