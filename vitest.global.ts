@@ -1,5 +1,5 @@
 import { delimiter, join } from "node:path";
-import { freePort, ROOT, temporaryFolder } from "@tercet/cli";
+import { compileCacheOf, freePort, ROOT, temporaryFolder } from "@tercet/cli";
 import { toolsBin } from "@tercet/cli/repository";
 import { startPostgres } from "@tercet/stack";
 import { nameMongod } from "./vitest.mongod.ts";
@@ -12,7 +12,7 @@ import { nameMongod } from "./vitest.mongod.ts";
  */
 export default async function setup(): Promise<() => Promise<void>> {
   process.env["PATH"] = [toolsBin, process.env["PATH"]].join(delimiter);
-  process.env["NODE_COMPILE_CACHE"] ??= join(ROOT, "node_modules/.cache/compiled");
+  process.env["NODE_COMPILE_CACHE"] ??= compileCacheOf(ROOT);
   await nameMongod();
   if (process.env["TEST_POSTGRES_URL"] !== undefined) return async () => {};
   const folder = await temporaryFolder("test");

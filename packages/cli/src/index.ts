@@ -8,9 +8,9 @@ export { CommandError } from "./errors.ts";
 export { freePort, LOOPBACK, listenOnce } from "./free-port.ts";
 export { type Inspector, type Memory, openInspector } from "./inspector.ts";
 export { liveLine } from "./live-line.ts";
-export { onPath } from "./on-path.ts";
+export { chromiumOnPath, onPath } from "./on-path.ts";
 export { type ProgressListener, silentListener } from "./progress.ts";
-export { ROOT } from "./root.ts";
+export { compileCacheOf, ROOT } from "./root.ts";
 export {
   recordOf,
   type ServiceEntry,

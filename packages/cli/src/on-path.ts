@@ -12,6 +12,10 @@ export async function onPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** Chromium without a window, if there is one, as it draws less; undefined without any. */
+export const chromiumOnPath = async (): Promise<string | undefined> =>
+  (await onPath("chromium-headless-shell")) ?? (await onPath("chromium"));
+
 const isProgram = (path: string): Promise<boolean> =>
   access(path, constants.X_OK).then(
     () => true,

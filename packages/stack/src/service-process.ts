@@ -4,7 +4,7 @@ import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { LOOPBACK, ROOT } from "@tercet/cli";
+import { compileCacheOf, LOOPBACK, ROOT } from "@tercet/cli";
 import type { Env, HealthReport } from "@tercet/service";
 import { StackError } from "./errors.ts";
 import { urlOf } from "./ports.ts";
@@ -51,7 +51,7 @@ const READY_INTERVAL_MS = 50;
 const READY_TIMEOUT_MS = 1_000;
 const LAST_LINES = 12;
 /** Node then starts a service a second time without compiling what it loads. */
-const NODE_COMPILE_CACHE = join(ROOT, "node_modules/.cache/compiled");
+const NODE_COMPILE_CACHE = compileCacheOf(ROOT);
 const ORPHAN_GUARD = join(import.meta.dirname, `orphan-guard${extname(import.meta.filename)}`);
 
 /**

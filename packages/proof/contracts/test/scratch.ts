@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { ROOT, temporaryFolder } from "@tercet/cli";
+import { compileCacheOf, ROOT, temporaryFolder } from "@tercet/cli";
 
 /** A copy of the repository for mutations. */
 export interface Scratch extends AsyncDisposable {
@@ -31,6 +31,7 @@ export async function scratchCopy(): Promise<Scratch> {
     PATH: [join(folder, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
     // The gates compare with the unchanged copy; NODE_OPTIONS would load the test runner's hooks.
     BUF_BREAKING_AGAINST: "HEAD",
+    NODE_COMPILE_CACHE: compileCacheOf(folder),
     NO_COLOR: "1",
     NODE_OPTIONS: "",
   };
@@ -108,9 +109,9 @@ async function linkModules(folder: string): Promise<void> {
   await mkdir(modules);
   for (const entry of await readdir(join(ROOT, "node_modules"), { withFileTypes: true })) {
     const original = join(ROOT, "node_modules", entry.name);
-    // What its programs keep there is of the copy; they begin with what is known of the original.
-    if (entry.name === ".cache") await cp(original, join(modules, entry.name), { recursive: true });
-    else if (entry.name.startsWith(".")) await symlink(original, join(modules, entry.name));
+    // What its programs keep there is of the copy.
+    if (entry.name === ".cache") continue;
+    if (entry.name.startsWith(".")) await symlink(original, join(modules, entry.name));
     else if (entry.isSymbolicLink())
       await symlink(await readlink(original), join(modules, entry.name));
     else await cp(original, join(modules, entry.name), { recursive: true, verbatimSymlinks: true });

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "@tercet/cli";
+import { chromiumOnPath, ROOT } from "@tercet/cli";
 import { envToConfig as consoleConfig, startConsoleServer } from "@tercet/console-server";
 import { parseKongConfig } from "@tercet/gateway";
 import { logIn, type Stack } from "@tercet/stack";
@@ -24,7 +24,6 @@ import { expectInvariants } from "./expect-invariants.ts";
 import { startKong } from "./kong/kong.ts";
 import { patient } from "./patience.ts";
 import { type TestFolder, testFolder } from "./stack.ts";
-import { chromiumOnPath } from "./tool.ts";
 
 /** The console against the real stack, in a real browser. */
 const chromiumPath = await chromiumOnPath();

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, ROOT } from "@tercet/cli";
+import { chromiumOnPath, freePort, onPath, ROOT } from "@tercet/cli";
 import { listFiles } from "@tercet/cli/repository";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,7 +11,7 @@ import { copyExample } from "./copied-example.ts";
 import { packGen } from "./gen-package.ts";
 import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
-import { chromiumOnPath, onPath, startTool } from "./tool.ts";
+import { startTool } from "./tool.ts";
 
 /** The examples, each as a stranger runs it: copied out of the repository, against a stack. */
 const run = promisify(execFile);

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { chromiumOnPath, onPath } from "@tercet/cli";
 import type { Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -20,7 +21,6 @@ import { onlyV1Alpha } from "./only-v1alpha.ts";
 import { patient } from "./patience.ts";
 import { loggedErrors } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
-import { chromiumOnPath, onPath } from "./tool.ts";
 
 /** The path of each tool; undefined, with a message, if it is missing. */
 const [grpcurlPath, probePath, goPath, chromiumPath] = await Promise.all([

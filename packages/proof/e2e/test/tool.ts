@@ -1,12 +1,7 @@
 import { spawn } from "node:child_process";
-import { onPath } from "@tercet/cli";
 import { expect, vi } from "vitest";
 
-export { onPath };
-
-/** Chromium without a window, if there is one: it draws less. */
-export const chromiumOnPath = async (): Promise<string | undefined> =>
-  (await onPath("chromium-headless-shell")) ?? (await onPath("chromium"));
+export { onPath } from "@tercet/cli";
 
 export interface Tool {
   readonly path: string;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   CommandError,
-  onPath,
+  chromiumOnPath,
   ROOT,
   runCommand,
   type Terminal,
@@ -100,7 +100,7 @@ const shots: readonly Shot[] = [
 await runCommand({
   help,
   run: async ({ terminal, signal }) => {
-    const executablePath = await onPath("chromium");
+    const executablePath = await chromiumOnPath();
     if (executablePath === undefined) throw new CommandError("chromium is not in PATH: install it");
     await using folder = await temporaryFolder("screenshots");
     const lab = new Lab();

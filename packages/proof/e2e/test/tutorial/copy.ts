@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { ROOT, temporaryFolder } from "@tercet/cli";
+import { compileCacheOf, ROOT, temporaryFolder } from "@tercet/cli";
 import { listFiles } from "@tercet/cli/repository";
 import { execa } from "execa";
 
@@ -67,6 +67,7 @@ export function copyEnv(path: string): NodeJS.ProcessEnv {
     ...process.env,
     ...others,
     PATH: [join(path, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
+    NODE_COMPILE_CACHE: compileCacheOf(path),
     NO_COLOR: "1",
   };
 }
