@@ -3,7 +3,7 @@ import { type DataPoint, MeterProvider, MetricReader } from "@opentelemetry/sdk-
 import { type Order, OrderService, OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { SagaService, SagaState } from "@tercet/gen/order/v1/saga_service";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test, vi } from "vitest";
-import { startOrderService, wanted } from "./harness.ts";
+import { startOrderService, unsettled, wanted } from "./harness.ts";
 
 class Reader extends MetricReader {
   protected override async onShutdown() {}
@@ -13,8 +13,6 @@ class Reader extends MetricReader {
 /** Compensation is parked after a second. */
 const SETTINGS = { SAGA_COMPENSATION_BUDGET_MS: "1000" };
 const WAIT = { timeout: 15_000, interval: 50 };
-/** For orders that stay PENDING. */
-const SHORT = { timeoutMs: 1_500 };
 
 const reader = new Reader();
 let service: Awaited<ReturnType<typeof startOrderService>>;
@@ -88,7 +86,9 @@ async function p98(count: number): Promise<number> {
 async function pending(count: number): Promise<Order[]> {
   service.participant.behave("is down");
   const placed = await Promise.all(
-    Array.from({ length: count }, () => orders.createOrder(wanted(), SHORT)),
+    Array.from({ length: count }, () => wanted()).map((request) =>
+      unsettled((options) => orders.createOrder(request, options)),
+    ),
   );
   expect(new Set(placed.map(({ status }) => status))).toEqual(new Set([OrderStatus.PENDING]));
   return placed;
@@ -178,7 +178,8 @@ test("a saga of an unknown version is left alone, and counted", async () => {
 
 test("a refund that keeps failing sets the parked gauge until an operator's retry completes it", async () => {
   service.participant.behave("cannot refund");
-  const order = await orders.createOrder(wanted("RARE"), SHORT);
+  const request = wanted("RARE");
+  const order = await unsettled((options) => orders.createOrder(request, options));
   await becomes(order, OrderStatus.NEEDS_ATTENTION);
   expect(await collected()).toMatchObject({
     "tercet.saga.parked place-order": 1,

@@ -1,4 +1,10 @@
-import { type Client, createClient } from "@connectrpc/connect";
+import {
+  type CallOptions,
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+} from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { CatalogService } from "@tercet/gen/order/v1/catalog_service";
 import type { OrderService } from "@tercet/gen/order/v1/order_service";
@@ -79,6 +85,19 @@ export async function startOrderService(env: Env = {}) {
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+/**
+ * Makes a call whose reply is wanted before the order is settled. If a busy machine replies too
+ * late, the call, which has a `request_id`, is repeated.
+ */
+export async function unsettled<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
+  for (let left = 10; ; left--)
+    try {
+      return await call({ timeoutMs: 500 });
+    } catch (error) {
+      if (left === 0 || ConnectError.from(error).code !== Code.DeadlineExceeded) throw error;
+    }
 }
 
 /** A request for a product, with a new `request_id`. */

@@ -10,7 +10,7 @@ import { reasonOf } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { PLACE_ORDER, sagaPaths } from "../src/index.ts";
-import { startOrderService, wanted } from "./harness.ts";
+import { startOrderService, unsettled, wanted } from "./harness.ts";
 
 const [alice, bob, olivia] = [uuidv7(), uuidv7(), uuidv7()];
 let service: Awaited<ReturnType<typeof startOrderService>>;
@@ -190,9 +190,12 @@ describe("placing an order", () => {
   test("returns PENDING within the deadline while the payment service is down; the saga continues", async () => {
     participant.behave("is down");
     const client = await orders();
-    const order = await client.createOrder(wanted(), { timeoutMs: 800 });
+    const request = wanted();
+    const order = await unsettled((options) => client.createOrder(request, options));
     expect(order.status).toBe(OrderStatus.PENDING);
-    expect(order.timeline.some((e) => e.outcome === SagaOutcome.UNKNOWN)).toBe(true);
+    await expect
+      .poll(async () => (await client.getOrder({ orderId: order.id })).timeline)
+      .toContainEqual(expect.objectContaining({ outcome: SagaOutcome.UNKNOWN }));
     participant.behave("works");
     await vi.waitFor(
       async () =>
@@ -389,7 +392,8 @@ describe("watching", () => {
   test("starts with the order as it is, sends each event, and ends when it is settled", async () => {
     participant.behave("is down");
     const client = await orders();
-    const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
+    const request = wanted();
+    const { id: orderId } = await unsettled((options) => client.createOrder(request, options));
     const statuses: OrderStatus[] = [];
     const steps: (string | undefined)[] = [];
     for await (const { order, event } of client.watchOrder({ orderId })) {
@@ -405,7 +409,8 @@ describe("watching", () => {
 
   test("WatchOrder ends with the token that opened it", async () => {
     participant.behave("is down");
-    const { id: orderId } = await (await orders()).createOrder(wanted(), { timeoutMs: 500 });
+    const [buyer, request] = [await orders(), wanted()];
+    const { id: orderId } = await unsettled((options) => buyer.createOrder(request, options));
     // Tokens are accepted for 5 s after they expire: clocks differ.
     const client = await service.as(OrderService, alice, "customer", 1);
     const watched = (async () => {
@@ -461,11 +466,12 @@ describe("cancelling", () => {
   test("a pending order compensates its saga, and no later charge can succeed", async () => {
     participant.behave("is down");
     const client = await orders();
-    const { id: orderId, paymentId } = await client.createOrder(wanted(), { timeoutMs: 500 });
-    const cancelling = await client.cancelOrder(
-      { orderId, requestId: crypto.randomUUID(), reason: "too slow" },
-      { timeoutMs: 500 },
+    const request = wanted();
+    const { id: orderId, paymentId } = await unsettled((options) =>
+      client.createOrder(request, options),
     );
+    const cancel = { orderId, requestId: crypto.randomUUID(), reason: "too slow" };
+    const cancelling = await unsettled((options) => client.cancelOrder(cancel, options));
     expect(cancelling.status).toBe(OrderStatus.CANCELLING);
     participant.behave("works");
     await vi.waitFor(
@@ -483,7 +489,10 @@ describe("operators", () => {
     const { participant } = hasty;
     participant.behave("cannot refund");
     const client = await hasty.as(OrderService, alice, "customer");
-    const { id: orderId, paymentId } = await client.createOrder(wanted("RARE"), { timeoutMs: 500 });
+    const order = wanted("RARE");
+    const { id: orderId, paymentId } = await unsettled((options) =>
+      client.createOrder(order, options),
+    );
     await vi.waitFor(
       async () =>
         expect((await client.getOrder({ orderId })).status).toBe(OrderStatus.NEEDS_ATTENTION),
@@ -516,7 +525,8 @@ describe("operators", () => {
   test("compensate a running saga by CompensateSaga", async () => {
     participant.behave("is down");
     const client = await orders();
-    const { id: orderId } = await client.createOrder(wanted(), { timeoutMs: 500 });
+    const order = wanted();
+    const { id: orderId } = await unsettled((options) => client.createOrder(order, options));
     const operator = await sagas();
     const running = (
       await operator.listSagas({ state: SagaState.RUNNING, kind: "place-order" })

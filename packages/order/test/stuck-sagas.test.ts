@@ -13,10 +13,9 @@ import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
 import { reasonOf } from "@tercet/service";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, expect, inject, test, vi } from "vitest";
-import { startOrderService, wanted } from "./harness.ts";
+import { startOrderService, unsettled, wanted } from "./harness.ts";
 
 const olivia = uuidv7();
-const SHORT = { timeoutMs: 500 };
 const WAIT = { timeout: 10_000 * inject("timeFactor"), interval: 50 };
 
 /** A saga compensates for a day, as by default: it is stuck, and not parked. */
@@ -41,9 +40,9 @@ const becomes = (orderId: string, status: OrderStatus): Promise<Order> =>
 /** Charged, sold out, and not refunded. */
 async function stuck(): Promise<Order> {
   service.participant.behave("refuses refunds");
-  const order = await orders.createOrder(wanted("RARE"), SHORT);
-  expect(order.status).toBe(OrderStatus.CANCELLING);
-  return order;
+  const request = wanted("RARE");
+  const order = await unsettled((options) => orders.createOrder(request, options));
+  return await becomes(order.id, OrderStatus.CANCELLING);
 }
 
 /** A confirmed order whose cancellation waits for its refund. */
@@ -51,7 +50,7 @@ async function cancelling(quantity: number): Promise<Order> {
   const { id: orderId } = await orders.createOrder(wanted("TEA", quantity));
   service.participant.behave("refuses refunds");
   const request = { orderId, requestId: crypto.randomUUID(), reason: "" };
-  return await orders.cancelOrder(request, SHORT);
+  return await unsettled((options) => orders.cancelOrder(request, options));
 }
 
 async function sagaOf(order: Order): Promise<Saga> {
@@ -214,7 +213,8 @@ test("a resolved cancellation returns the stock that its order holds", async () 
 
 test("a saga that could still be undone is not resolved; once it is, it can be", async () => {
   service.participant.behave("is down");
-  const order = await orders.createOrder(wanted(), SHORT);
+  const request = wanted();
+  const order = await unsettled((options) => orders.createOrder(request, options));
   const { id: sagaId } = await sagaOf(order);
   const error = await sagas.resolveSaga(resolution(sagaId)).catch(ConnectError.from);
   expect(error).toMatchObject({

@@ -139,17 +139,24 @@ const json: [string, Send][] = [
   ["gRPC over HTTP/2", overHttp2("grpc+json")],
 ];
 
-/** Resolves to the longest time in which the event loop did nothing else. */
+/**
+ * Resolves to the longest time in which the event loop did nothing else: the least of three times,
+ * as other processes may take the processor away.
+ */
 async function longestBlock(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0;
-  let last = performance.now();
-  const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
-  }, 1);
-  await work();
-  clearInterval(timer);
-  return longest;
+  const blocks: number[] = [];
+  for (let time = 0; time < 3; time++) {
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await work();
+    clearInterval(timer);
+    blocks.push(longest);
+  }
+  return Math.min(...blocks);
 }
 
 describe.each(binary)("binary messages: %s", (_name, send) => {

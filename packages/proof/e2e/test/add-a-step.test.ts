@@ -19,7 +19,7 @@ test(
   async () => {
     const page = join(ROOT, "docs/tutorials/add-a-step.md");
     const output = await follow(page, { cwd: copy.path, env: {}, replace: {} });
-    expect(output).toContain("5 passed, 0 failed");
+    expect(output).toContain("4 passed, 0 failed");
     const { stdout } = await copy.run("git", "status", "--short", "--untracked-files=all");
     const changed = stdout.split("\n").map((line) => line.trim().split(" ").at(-1) ?? "");
     // What the reader writes, and what is generated from it.

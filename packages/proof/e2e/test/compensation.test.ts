@@ -18,7 +18,7 @@ import {
   test,
   vi,
 } from "vitest";
-import { becomes, PATIENCE } from "./calls.ts";
+import { becomes, isLate, PATIENCE, persistently } from "./calls.ts";
 import { expectInvariants, moves } from "./expect-invariants.ts";
 import { patient } from "./patience.ts";
 import { mostAtOnce, seenByPayment } from "./payment-log.ts";
@@ -65,8 +65,10 @@ afterEach(() => expectInvariants(stack));
 const mendRefunds = () => writeFile(join(stack.bookDir, REFUNDS_WORK), "");
 
 /** It is charged, the product is sold out, and the provider does not refund it. */
-const placeInVain = async ({ orders }: Api): Promise<Order> =>
-  orders.createOrder(aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails"), SHORT);
+async function placeInVain({ orders }: Api): Promise<Order> {
+  const order = aTeapot(await putTeapots(olivia, 0n), "tok_refund_fails");
+  return await persistently(() => orders.createOrder(order, SHORT), isLate);
+}
 
 /** The numbers of the failed attempts at its refund. */
 const failedRefunds = ({ timeline }: Order): number[] =>
@@ -85,11 +87,8 @@ async function parked({ id }: Order): Promise<Saga> {
 }
 
 test("a refund that fails is retried at growing intervals, and its attempts are counted across a restart", async () => {
-  const order = await placeInVain(alice);
-  expect(order).toMatchObject({
-    status: OrderStatus.CANCELLING,
-    failure: { reason: "OUT_OF_STOCK" },
-  });
+  const order = await becomes(alice, await placeInVain(alice), OrderStatus.CANCELLING);
+  expect(order.failure?.reason).toBe("OUT_OF_STOCK");
   const failed = async () =>
     failedRefunds(await alice.orders.getOrder({ orderId: order.id })).length;
   await vi.waitFor(async () => expect(await failed()).toBeGreaterThan(2), PATIENCE);

@@ -1,7 +1,7 @@
 import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { becomes } from "./calls.ts";
+import { becomes, isLate, persistently } from "./calls.ts";
 import { patient } from "./patience.ts";
 import { logLines } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
@@ -73,7 +73,7 @@ test("refunds that cannot be made fail for their orders alone", async () => {
   for (let n = 0; n < 2; n++) {
     const order = await place(alice, "tok_refund_fails");
     const cancel = { orderId: order.id, requestId: crypto.randomUUID(), reason: "no more" };
-    await alice.orders.cancelOrder(cancel, SHORT);
+    await persistently(() => alice.orders.cancelOrder(cancel, SHORT), isLate);
     await becomes(alice, order, OrderStatus.CANCELLING);
   }
   await p99(bob);

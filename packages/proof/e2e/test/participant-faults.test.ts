@@ -126,10 +126,8 @@ test("a refund overtakes its charge, which is refused when it arrives", async ()
   proxy.inject({ blackHole: true });
   const pending = await place(SHORT);
   expect(pending.status).toBe(OrderStatus.PENDING);
-  await alice.orders.cancelOrder(
-    { orderId: pending.id, requestId: crypto.randomUUID(), reason: "too slow" },
-    SHORT,
-  );
+  const cancel = { orderId: pending.id, requestId: crypto.randomUUID(), reason: "too slow" };
+  await persistently(() => alice.orders.cancelOrder(cancel, SHORT), isLate);
   // Everything in transit is lost.
   proxy.reset();
   proxy.inject();
