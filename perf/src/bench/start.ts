@@ -14,6 +14,7 @@ interface Round {
   readonly readyMs: number;
   readonly cpuMs: number;
   readonly residentMb: number;
+  readonly firstCpuMs: number;
   readonly usedMb: number;
 }
 
@@ -23,8 +24,13 @@ const FIGURES = {
   "ready after, ms": ({ readyMs }: Round) => readyMs,
   "CPU until then, ms": ({ cpuMs }: Round) => cpuMs,
   "resident then, MB": ({ residentMb }: Round) => residentMb,
+  "CPU of the first order, ms": ({ firstCpuMs }: Round) => firstCpuMs,
   [`resident after ${ORDERS} orders, MB`]: ({ usedMb }: Round) => usedMb,
 };
+
+interface Started extends Omit<Round, "firstCpuMs" | "usedMb"> {
+  readonly pid: number;
+}
 
 interface Candidate {
   readonly variant: string;
@@ -36,7 +42,8 @@ interface Candidate {
 
 /**
  * Measures what each service takes to start, and what it then occupies, beside the least that a
- * service can be; again after a thousand orders. One at a time starts, in turn.
+ * service can be; what the first order takes of it, which finds everything cold; and what it
+ * occupies after a thousand orders. One at a time starts, in turn.
  */
 export async function benchStart(options: BenchOptions): Promise<Results> {
   await using resources = new AsyncDisposableStack();
@@ -50,7 +57,7 @@ export async function benchStart(options: BenchOptions): Promise<Results> {
   ];
   // Round 0 is the warm-up: Node keeps what it compiled.
   for (let round = 0; round <= options.rounds; round++) {
-    const started = new Map<Candidate, Omit<Round, "usedMb"> & { readonly pid: number }>();
+    const started = new Map<Candidate, Started>();
     for (const candidate of turns(candidates, round, options)) {
       await candidate.stop();
       const start = performance.now();
@@ -58,12 +65,21 @@ export async function benchStart(options: BenchOptions): Promise<Results> {
       const readyMs = performance.now() - start;
       started.set(candidate, { pid, readyMs, cpuMs: cpuMs([pid]), residentMb: residentMb([pid]) });
     }
+    const call = async () => void (await isReady(urlOf(port)));
+    const before = new Map([...started.values()].map(({ pid }) => [pid, cpuMs([pid])]));
+    await order();
+    await call();
+    const first = new Map([...before].map(([pid, ms]) => [pid, cpuMs([pid]) - ms]));
     options.onProgress(`round ${round} of ${options.rounds}, ${ORDERS} orders`);
     await repeat(order, IN_FLIGHT, ORDERS);
-    await repeat(async () => void (await isReady(urlOf(port))), IN_FLIGHT, ORDERS);
+    await repeat(call, IN_FLIGHT, ORDERS);
     if (round > 0)
       for (const [{ rounds }, { pid, ...measured }] of started)
-        rounds.push({ ...measured, usedMb: residentMb([pid]) });
+        rounds.push({
+          ...measured,
+          firstCpuMs: first.get(pid) ?? 0,
+          usedMb: residentMb([pid]),
+        });
   }
   const rounds = candidates.map(({ variant, rounds }) => [variant, rounds]);
   return { start: compareAll<Round>(Object.fromEntries(rounds), FIGURES) };
