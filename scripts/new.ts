@@ -61,7 +61,8 @@ async function newService(service: Parameters<typeof writeService>[0]): Promise<
   await run("npx", "-y", "pnpm", "install", "--no-frozen-lockfile");
   await run("node", "--conditions=source", "packages/proof/contracts/src/main.ts", "accept");
   await run("biome", "check", "--write", `packages/${name}`, "packages/cli/src/services.ts");
-  await build();
+  // Tests start processes, which run what is built.
+  await run("node", "scripts/run.ts");
   report(written, [
     `npx -y pnpm vitest run packages/${name}`,
     "npx -y pnpm start",
@@ -77,17 +78,11 @@ async function newSaga(saga: Parameters<typeof writeSaga>[0]): Promise<number> {
   const { name, service } = saga;
   await run("biome", "check", "--write", `packages/${service}/src`);
   await run("node", "--conditions=source", "scripts/generate.ts");
-  await build();
   report(written, [
     `npx -y pnpm vitest run packages/${service}/src/${name}-saga.test.ts`,
     `give it a participant, and register it in packages/${service}/src/${service}-service.ts (definitions)`,
   ]);
   return 0;
-}
-
-/** Tests start processes, which run what is built. */
-async function build(): Promise<void> {
-  await run("node", "scripts/run.ts");
 }
 
 async function run(tool: string, ...args: readonly string[]): Promise<void> {

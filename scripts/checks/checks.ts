@@ -48,7 +48,8 @@ const KONG = `${FROM_SOURCE} gateway/src/main.ts --check`;
  */
 export const tasks: Readonly<Record<string, readonly Check[]>> = {
   code: [
-    check("build", "the packages compile", "tsc -b"),
+    // Errors of other packages mostly follow from those of the first.
+    check("build", "the packages compile", "tsc -b --stopBuildOnErrors"),
     check("types", "types of everything, tests and scripts too", "tsc -p tsconfig.tests.json"),
     check("unused", "no unused files, exports or dependencies, no import cycles", KNIP),
     check("biome", "format, lint, and no multi-statement transactions", BIOME),

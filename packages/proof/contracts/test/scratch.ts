@@ -20,6 +20,7 @@ export interface Scratch extends AsyncDisposable {
 }
 
 const TIMEOUT_MS = 10 * 60_000;
+const BUILT = ["dist", "tsconfig.tsbuildinfo"];
 
 export async function scratchCopy(): Promise<Scratch> {
   await using starting = new AsyncDisposableStack();
@@ -95,16 +96,20 @@ async function copySources(folder: string): Promise<void> {
   }
 }
 
-/** Links packages to each other within the copy, and third-party modules to the originals. */
+/**
+ * Links packages to each other within the copy, and third-party modules to the originals. What the
+ * compiler has built comes along.
+ */
 async function linkModules(folder: string): Promise<void> {
   const { stdout } = await promisify(execFile)("git", ["ls-files", "*/package.json"], {
     cwd: ROOT,
   });
   for (const path of stdout.trim().split("\n").map(dirname))
-    await cp(join(ROOT, path, "node_modules"), join(folder, path, "node_modules"), {
-      recursive: true,
-      verbatimSymlinks: true,
-    }).catch(unlessMissing);
+    for (const made of ["node_modules", ...BUILT])
+      await cp(join(ROOT, path, made), join(folder, path, made), {
+        recursive: true,
+        verbatimSymlinks: true,
+      }).catch(unlessMissing);
   const modules = join(folder, "node_modules");
   await mkdir(modules);
   for (const entry of await readdir(join(ROOT, "node_modules"), { withFileTypes: true })) {
