@@ -134,6 +134,27 @@ describe("HTTP/2", () => {
     },
   );
 
+  test("half a body of a stream ends the call, and is no error of ours", async () => {
+    const authorization = await shop.bearer("customer");
+    const session = http2.connect(shop.url);
+    const headers = { ...grpcHeaders, authorization, ":path": WATCH };
+    const stream = session.request(headers, { endStream: false });
+    stream.on("error", () => {});
+    stream.write(Buffer.from([0, 0, 0]));
+    await once(stream, "close");
+    session.close();
+    const { closed } = await open(
+      `POST ${WATCH} HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n`,
+      "content-type: application/connect+json\r\ncontent-length: 9\r\n\r\n12",
+    );
+    await closed;
+    const calls = () =>
+      shop.log.filter(({ msg, method }) => msg === "call" && method === WATCH.slice(1));
+    // Connect's own name for a connection that ends.
+    await expect.poll(calls).toMatchObject([{ code: "Canceled" }, { code: "Aborted" }]);
+    expect(shop.log.filter(({ level }) => level === "warn" || level === "error")).toEqual([]);
+  });
+
   test("a unary body that trickles is reset as well: bytes do not extend its time", async () => {
     const session = http2.connect(shop.url);
     const stream = session.request({ ...grpcHeaders, ":path": LIST }, { endStream: false });

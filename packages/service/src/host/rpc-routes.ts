@@ -95,7 +95,7 @@ async function serve(
   const { method } = handler;
   const read = readRequest(request, reply.raw, values);
   if (read === undefined) return void reply.code(400).send(INVALID_AUTHORITY);
-  const given = body === undefined ? read : { ...read, body };
+  const given = { ...read, body: ofCaller(body ?? read.body, request) };
   const end = (error: ConnectError | undefined) =>
     values.get(callKey).observed?.end(leftBy(request) ?? error);
   let response: UniversalServerResponse | undefined;
@@ -127,6 +127,28 @@ function leftBy(request: FastifyRequest["raw"]): ConnectError | undefined {
   if (stream !== undefined) return http2Error(stream.rstCode);
   return request.destroyed && !request.complete ? callerIsGone() : undefined;
 }
+
+/** The body of a request; a failure to read it is the caller's. */
+function ofCaller(
+  body: UniversalServerRequest["body"],
+  request: FastifyRequest["raw"],
+): UniversalServerRequest["body"] {
+  return isStream(body) ? chunksOf(body, request) : body;
+}
+
+async function* chunksOf(
+  body: AsyncIterable<Uint8Array>,
+  request: FastifyRequest["raw"],
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* body;
+  } catch {
+    throw leftBy(request) ?? callerIsGone();
+  }
+}
+
+const isStream = (body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> =>
+  typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
 /** Returns the error of a response that has been sent; undefined if it has none. */
 function errorOf({ status, trailer }: UniversalServerResponse): ConnectError | undefined {
