@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 const BYTES_PER_KB = 1_024;
 const BYTES_PER_MB = 1_000_000;
+const NANOSECONDS_PER_MS = 1_000_000;
 
 /** Returns the processes that a process started, and those that they started. Linux only. */
 export function descendants(of: number): number[] {
@@ -27,6 +28,21 @@ export const residentMb = (pids: readonly number[]): number =>
 function residentMbOf(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(pid, "status") ?? "")?.[1];
   return kilobytes === undefined ? Number.NaN : (Number(kilobytes) * BYTES_PER_KB) / BYTES_PER_MB;
+}
+
+/**
+ * Returns the CPU time of the threads that a process has, in milliseconds, finer than `cpuMs`: that
+ * of threads that have ended is not in it. NaN without /proc.
+ */
+export function threadsCpuMs(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+      const nanoseconds = Number(read(pid, `task/${thread}/schedstat`)?.split(" ")[0] ?? 0);
+      return sum + nanoseconds / NANOSECONDS_PER_MS;
+    }, 0);
+  } catch {
+    return Number.NaN;
+  }
 }
 
 /** The field after the state, which follows the name: that may contain spaces. */

@@ -5,7 +5,7 @@ import { isReady, type Stack, startServiceProcess } from "@tercet/stack";
 import { buyer } from "./buyer.ts";
 import { compareAll } from "./compare.ts";
 import { repeat } from "./load.ts";
-import { residentMb } from "./proc.ts";
+import { residentMb, threadsCpuMs } from "./proc.ts";
 import { startBenchStack } from "./processes.ts";
 import type { Results } from "./report.ts";
 import { type BenchOptions, turns } from "./rounds.ts";
@@ -66,10 +66,10 @@ export async function benchStart(options: BenchOptions): Promise<Results> {
       started.set(candidate, { pid, readyMs, cpuMs: cpuMs([pid]), residentMb: residentMb([pid]) });
     }
     const call = async () => void (await isReady(urlOf(port)));
-    const before = new Map([...started.values()].map(({ pid }) => [pid, cpuMs([pid])]));
+    const before = new Map([...started.values()].map(({ pid }) => [pid, threadsCpuMs(pid)]));
     await order();
     await call();
-    const first = new Map([...before].map(([pid, ms]) => [pid, cpuMs([pid]) - ms]));
+    const first = new Map([...before].map(([pid, ms]) => [pid, threadsCpuMs(pid) - ms]));
     options.onProgress(`round ${round} of ${options.rounds}, ${ORDERS} orders`);
     await repeat(order, IN_FLIGHT, ORDERS);
     await repeat(call, IN_FLIGHT, ORDERS);
