@@ -13,7 +13,7 @@ import {
 } from "../errors.ts";
 import { networkOf } from "./address.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
-import { watchDelay } from "./delay.ts";
+import { type DelayWatch, watchDelay } from "./delay.ts";
 import type { Principal } from "./principal.ts";
 import { afterRequest, refuse } from "./refusal.ts";
 import { TokenBuckets } from "./token-buckets.ts";
@@ -65,7 +65,7 @@ export class Admission implements Disposable {
   readonly #working: ConcurrencyLimit;
   readonly #introductions = new TokenBuckets(INTRODUCTIONS);
   readonly #streams = new Map<string, number>();
-  readonly #watch: Disposable;
+  readonly #watch: DelayWatch;
   readonly #refused = metrics
     .getMeter("@tercet/service")
     .createCounter("tercet.rpc.server.refused", {
@@ -81,7 +81,11 @@ export class Admission implements Disposable {
     const initial = Math.min(max, Math.max(min, INITIAL_WORKING));
     this.#working = new ConcurrencyLimit({ initial, min, max });
     this.#knownCaller = knownCaller;
-    this.#watch = watchDelay(backlogMs, (delayMs) => this.#working.adapt(delayMs));
+    this.#watch = watchDelay({
+      backlogMs,
+      report: (delayMs) => this.#working.adapt(delayMs),
+      isResting: () => this.#working.isResting,
+    });
     // Start the series at 0, so that the first increase shows in a rate.
     for (const reason of ["RATE_LIMITED", "OVERLOADED"]) this.#refused.add(0, { reason });
   }
@@ -128,6 +132,7 @@ export class Admission implements Disposable {
     reply: FastifyReply,
     admitted: () => void,
   ): void {
+    this.#watch.wake();
     const known = this.#knownCaller(request.headers.authorization);
     const key = known?.subject ?? networkOf(request.ip ?? "unknown");
     const { raw } = reply;

@@ -156,3 +156,18 @@ test("a limit that is not used returns to where it began", () => {
   for (let window = 0; window < 20; window++) limit.adapt(IN_TIME);
   expect(limit.limit).toBe(8);
 });
+
+test("it rests while no call works or waits, and the limit is where it began", () => {
+  expect(limit.isResting).toBe(true);
+  const calls = fill(8);
+  expect(limit.isResting).toBe(false);
+  limit.adapt(IN_TIME);
+  for (const each of calls) each.leave();
+  expect(limit.isResting).toBe(false);
+  for (let window = 0; window < 3; window++) limit.adapt(IN_TIME);
+  expect(limit.isResting).toBe(true);
+  limit.adapt(LATE);
+  expect(limit.isResting).toBe(false);
+  limit.adapt(IN_TIME);
+  expect(limit.isResting).toBe(true);
+});

@@ -75,7 +75,13 @@ export class ConcurrencyLimit {
     return Math.floor(this.#limit);
   }
 
-  /** Call it with how late work is, several times a second. */
+  /** Whether no call has a place or waits for one, and the limit is not above where it began. */
+  get isResting(): boolean {
+    const isUsed = this.#working > 0 || this.#queue.size > 0;
+    return !isUsed && this.#lateWindows === 0 && this.#limit <= this.#options.initial;
+  }
+
+  /** Call it with how late work is, several times a second unless `isResting`. */
   adapt(delayMs: number): void {
     const { initial, min, max } = this.#options;
     const excess = delayMs / TARGET_DELAY_MS;
