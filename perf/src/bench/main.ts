@@ -38,8 +38,8 @@ Without arguments, runs calls and sagas.
   revision   The whole system and an earlier revision of it, --against, each as pnpm start starts
              it, with 32 orders in flight and with 1. The earlier one is installed and built in
              ~/.cache/tercet-revisions, and kept. Linux only.
-  start      What each service takes to start, and what it occupies then and after 1,000 orders,
-             beside Fastify with one route.
+  start      What each service takes to start, what the first order takes of it, and what it
+             occupies before and after 1,000 orders, beside Fastify with one route.
 
 Prints medians over the rounds, in brackets the ratio to the first variant within a round and
 the quartiles of that ratio. Percentiles of telemetry and revision are of all rounds together, with

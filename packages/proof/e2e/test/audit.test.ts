@@ -6,8 +6,10 @@ import { auditMoney } from "@tercet/audit";
 import { connectPostgres } from "@tercet/service";
 import { type Api, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { isLate, persistently } from "./calls.ts";
 import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { aTeapot } from "./teapots.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../audit/dist/main.js");
 const OPTIONS = { openForMs: 60_000 };
@@ -26,15 +28,10 @@ afterAll(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
-const place = (token = "tok_visa", timeoutMs = 10_000) =>
-  alice.orders.createOrder(
-    {
-      requestId: crypto.randomUUID(),
-      items: [{ sku: "MUG-BLUE", quantity: 1 }],
-      paymentMethod: { token },
-    },
-    { timeoutMs },
-  );
+const place = (token = "tok_visa", timeoutMs = 10_000) => {
+  const mug = aTeapot("MUG-BLUE", token);
+  return persistently(() => alice.orders.createOrder(mug, { timeoutMs }), isLate);
+};
 
 /** As an operator runs it. */
 async function command(...args: readonly string[]): Promise<{ code: number; output: string }> {

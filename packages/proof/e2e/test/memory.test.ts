@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { freePort, type Inspector, type Memory, openInspector, table } from "@tercet/cli";
 import { createApi, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { isLate, persistently } from "./calls.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
 import { aTeapot, putTeapots } from "./teapots.ts";
 
@@ -108,10 +109,9 @@ const PROTO = { "content-type": "application/proto" };
 const JSON_TYPE = { "content-type": "application/json" };
 
 async function attack(): Promise<void> {
-  const { id } = await createApi(stack.urls.edge, token).orders.createOrder(
-    aTeapot(sku, "tok_timeout"),
-    { timeoutMs: 500 },
-  );
+  const { orders } = createApi(stack.urls.edge, token);
+  const silent = aTeapot(sku, "tok_timeout");
+  const { id } = await persistently(() => orders.createOrder(silent, { timeoutMs: 500 }), isLate);
   await repeat(200, 8, () => send(CREATE, { ...PROTO, "content-encoding": "gzip" }, BOMB));
   await repeat(200, 8, () => send(CREATE, PROTO, Buffer.alloc(64_000, Buffer.from([0x12, 0]))));
   await repeat(100, 8, () => send(LIST, JSON_TYPE, "[".repeat(60_000)));

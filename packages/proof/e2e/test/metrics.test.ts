@@ -3,7 +3,7 @@ import { OrderStatus } from "@tercet/gen/order/v1/order_service";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Alertmanager, startAlertmanager } from "./alertmanager.ts";
-import { becomes, outcome } from "./calls.ts";
+import { becomes, isLate, outcome, persistently } from "./calls.ts";
 import { type Collector, startCollector } from "./collector.ts";
 import { alertQueries, listedMetrics, type NamedQuery, panelQueries } from "./infra-queries.ts";
 import { type Jaeger, startJaeger } from "./jaeger.ts";
@@ -202,9 +202,11 @@ async function liveThroughEverything(stack: Stack): Promise<void> {
       alice.orders.createOrder(request),
     ),
   );
-  const parked = await alice.orders.createOrder(aTeapot(none, "tok_refund_fails"), {
-    timeoutMs: patient(1_000),
-  });
+  const unpaid = aTeapot(none, "tok_refund_fails");
+  const parked = await persistently(
+    () => alice.orders.createOrder(unpaid, { timeoutMs: patient(1_000) }),
+    isLate,
+  );
   await freezeOne(stack, accessToken, await putTeapots(olivia, 1n));
   const endings = (await placed).map(({ status }) => OrderStatus[status]);
   expect(endings).toEqual([

@@ -9,7 +9,7 @@ import { SagaLateReason, SagaService } from "@tercet/gen/order/v1/saga_service";
 import { REFUNDS_WORK } from "@tercet/payment";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { becomes } from "./calls.ts";
+import { becomes, isLate, persistently } from "./calls.ts";
 import { moves } from "./expect-invariants.ts";
 import { patient } from "./patience.ts";
 import {
@@ -48,9 +48,10 @@ async function placeStuckOrder(): Promise<{ readonly alice: Api; readonly order:
     await logIn(stack.urls.edge, alice),
     await logIn(stack.urls.edge, olivia),
   ];
-  const order = await customer.orders.createOrder(
-    aTeapot(await putTeapots(operator, 0n), "tok_refund_fails"),
-    { timeoutMs: patient(1_000) },
+  const inVain = aTeapot(await putTeapots(operator, 0n), "tok_refund_fails");
+  const order = await persistently(
+    () => customer.orders.createOrder(inVain, { timeoutMs: patient(1_000) }),
+    isLate,
   );
   expect(await moves(stack, order)).toEqual([1, 0]);
   await becomesLate(order);

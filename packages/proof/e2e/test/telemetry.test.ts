@@ -2,6 +2,7 @@ import { freePort } from "@tercet/cli";
 import { SagaAction } from "@tercet/gen/order/v1/saga_event";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { isLate, persistently } from "./calls.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./otlp.ts";
 import { allLines } from "./service-log.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
@@ -44,7 +45,10 @@ async function placed({ orders }: Api, token: string, sku = "MUG-BLUE", timeoutM
     items: [{ sku, quantity: 1 }],
     paymentMethod: { token },
   };
-  const order = await orders.createOrder(request, { headers, timeoutMs });
+  const order = await persistently(
+    () => orders.createOrder(request, { headers, timeoutMs }),
+    isLate,
+  );
   return { order, ...caller };
 }
 

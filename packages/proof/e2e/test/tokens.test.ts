@@ -6,10 +6,12 @@ import { PaymentStatus } from "@tercet/gen/payment/v1/payment_service";
 import { type Api, createApi, logIn, type Stack } from "@tercet/stack";
 import { exportJWK, generateKeyPair } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isLate, persistently } from "./calls.ts";
 import { failure } from "./clients/failure.ts";
 import { readSecrets, signToken, signTokenWith } from "./forged-token.ts";
 import { patient } from "./patience.ts";
 import { startTestStack, type TestFolder, testFolder } from "./stack.ts";
+import { aTeapot } from "./teapots.ts";
 
 const denied = { code: "permission_denied", reason: "PERMISSION_DENIED" };
 const unauthenticated = { code: "unauthenticated", reason: "UNAUTHENTICATED" };
@@ -177,14 +179,11 @@ describe("a revoked session", () => {
     const { accessToken, refreshToken } = await anybody().identity.login(user);
     const api = createApi(stack.urls.edge, accessToken);
     const [product] = (await api.catalog.listProducts({ pageSize: 1 })).products;
-    const { id: orderId } = await api.orders.createOrder(
-      {
-        requestId: crypto.randomUUID(),
-        items: [{ sku: product?.sku ?? "", quantity: 1 }],
-        // The provider never answers: the order stays as it is for minutes.
-        paymentMethod: { token: "tok_timeout" },
-      },
-      { timeoutMs: 1_000 },
+    // The provider never answers: the order stays as it is for minutes.
+    const silent = aTeapot(product?.sku ?? "", "tok_timeout");
+    const { id: orderId } = await persistently(
+      () => api.orders.createOrder(silent, { timeoutMs: 1_000 }),
+      isLate,
     );
     const watched = (async () => {
       let received = 0;
