@@ -63,7 +63,8 @@ export async function boundedRequest(
     : { ...request, body: checkedEnvelopes(body, header, check, options) };
 }
 
-const isBytes = (body: UniversalServerRequest["body"]): body is Bytes =>
+/** Whether a request has a body that is still to be read. */
+export const isBytes = (body: UniversalServerRequest["body"]): body is Bytes =>
   typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
 function unaryBody(body: Bytes, given: Headers, check: Read, options: BoundedRequestOptions) {

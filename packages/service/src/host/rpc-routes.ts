@@ -17,7 +17,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import type { Logger } from "../telemetry/log.ts";
 import { accessOf } from "./access.ts";
 import { addressKey } from "./address.ts";
-import { type BoundedRequestOptions, boundedRequest } from "./bounded-request.ts";
+import { type BoundedRequestOptions, boundedRequest, isBytes } from "./bounded-request.ts";
 import { callKey } from "./call.ts";
 import { connectionKey, connectionOf } from "./connections.ts";
 
@@ -133,7 +133,7 @@ function ofCaller(
   body: UniversalServerRequest["body"],
   request: FastifyRequest["raw"],
 ): UniversalServerRequest["body"] {
-  return isStream(body) ? chunksOf(body, request) : body;
+  return isBytes(body) ? chunksOf(body, request) : body;
 }
 
 async function* chunksOf(
@@ -146,9 +146,6 @@ async function* chunksOf(
     throw leftBy(request) ?? callerIsGone();
   }
 }
-
-const isStream = (body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> =>
-  typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 
 /** Returns the error of a response that has been sent; undefined if it has none. */
 function errorOf({ status, trailer }: UniversalServerResponse): ConnectError | undefined {
