@@ -11,7 +11,14 @@ import {
   type StoredEvents,
   toResults,
 } from "@tercet/saga";
-import { type Money, type RequestRecord, type Sql, useRequest, useRequests } from "@tercet/service";
+import {
+  firstOf,
+  type Money,
+  type RequestRecord,
+  type Sql,
+  useRequest,
+  useRequests,
+} from "@tercet/service";
 import {
   holdsStockDuring,
   LISTED_STATUSES,
@@ -250,11 +257,16 @@ export async function listOrders(
     ${customerId === undefined ? sql`true` : sql`o.customer_id = ${customerId}`}
     and ${after === undefined ? sql`true` : sql`o.id < ${after}`}`;
   // By both columns of the index: the planner does not see that a column that is null is constant.
-  const page = (where: Fragment) => sql`
-    select o.* from orders o where ${where} and ${matches}
-    order by o.listed_status desc, o.id desc limit ${limit}`;
+  const page = (where: Fragment) =>
+    firstOf(
+      sql,
+      sql`
+        select o.* from orders o where ${where} and ${matches}
+        order by o.listed_status desc, o.id desc`,
+      limit,
+    );
   const newest = () =>
-    sql`select o.* from orders o where ${matches} order by o.id desc limit ${limit}`;
+    firstOf(sql, sql`select o.* from orders o where ${matches} order by o.id desc`, limit);
   // A page of each status, which one index has in this order, makes up the page.
   const newestOfCustomer = () => sql`
     select * from (

@@ -1,4 +1,4 @@
-import type { Fragment, Sql } from "@tercet/service";
+import { type Fragment, firstOf, type Sql } from "@tercet/service";
 import {
   type Charge,
   type ChargeOutcome,
@@ -193,15 +193,18 @@ export async function listPayments(
   after: PageKey | undefined,
   limit: number,
 ): Promise<Payment[]> {
-  const rows = await sql<Row[]>`
+  const ordered: Fragment = sql`
     ${selectWithoutEvents(sql)}
     where true
       ${orderId === undefined ? sql`` : sql`and order_id = ${orderId}`}
       ${customerId === undefined ? sql`` : sql`and customer_id = ${customerId}`}
       ${status === undefined ? sql`` : sql`and status = ${status}`}
       ${after === undefined ? sql`` : sql`and (create_time, id) < (${after.createTime}, ${after.id}::uuid)`}
-    order by create_time desc nulls last, id desc nulls last
-    limit ${limit}`;
+    order by create_time desc nulls last, id desc nulls last`;
+  // Which index serves a status depends on how rare it is: planned for each.
+  const rows = await sql<Row[]>`${
+    status === undefined ? firstOf(sql, ordered, limit) : sql`${ordered} limit ${limit}`
+  }`;
   return rows.map(toPayment);
 }
 
@@ -211,12 +214,12 @@ export async function listRefunded(
   ageMs: number,
   limit: number,
 ): Promise<Payment[]> {
-  const rows = await sql<Row[]>`
+  const ordered: Fragment = sql`
     ${selectWithoutEvents(sql)}
     where refunded_minor_units > 0 and update_time < ${ago(sql, ageMs)}
       ${after === undefined ? sql`` : sql`and (update_time, id) > (${after.updateTime}, ${after.id}::uuid)`}
-    order by update_time, id
-    limit ${limit}`;
+    order by update_time, id`;
+  const rows = await sql<Row[]>`${firstOf(sql, ordered, limit)}`;
   return rows.map(toPayment);
 }
 

@@ -91,6 +91,7 @@ export { migratePostgres, SchemaBehindError } from "./postgres/migrations.ts";
 export {
   connectPostgres,
   type Fragment,
+  firstOf,
   isDatabaseUnavailable,
   isRolledBack,
   milliseconds,

@@ -1,7 +1,7 @@
 import { invalidField } from "./errors.ts";
 
 const DEFAULT_PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 100;
+export const MAX_PAGE_SIZE = 100;
 
 /** Returns the page size for a request: 0 means 50, more than 100 means 100. */
 export const pageSize = (requested: number): number =>

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestDatabase, testDatabase } from "../testing.ts";
 import {
   connectPostgres,
+  type Fragment,
+  firstOf,
   isDatabaseUnavailable,
   pingPostgres,
   type Sql,
@@ -54,6 +56,25 @@ describe("a pool", () => {
     expect(
       await session`select seq_scan from pg_stat_user_tables where relname = 'strangers'`,
     ).toEqual([{ seqScan: 0n }]);
+    await session.end();
+  });
+
+  test("a page of a large table is planned once, and not for each call", async () => {
+    await sql`create table crowds (owner int, id int, primary key (owner, id))`;
+    await sql`insert into crowds select n % 3, n from generate_series(1, 20000) n`;
+    await sql`vacuum (analyze) crowds`;
+    const session = connectPostgres(database.url, { max: 1 });
+    const newest = (owner: number): Fragment =>
+      session`select id from crowds where owner = ${owner} order by id desc`;
+    for (let call = 0; call < 8; call++) {
+      expect(await firstOf(session, newest(1), 2)).toEqual([{ id: 19_999 }, { id: 19_996 }]);
+      await session`${newest(1)} limit ${2}`;
+    }
+    const plans = await session`
+      select generic_plans from pg_prepared_statements
+      where statement like '%select id from crowds%' and generic_plans + custom_plans > 1 order by statement like '%as page%' desc`;
+    expect(plans).toEqual([{ genericPlans: 3n }, { genericPlans: 0n }]);
+    expect(() => firstOf(session, newest(1), 102)).toThrow(RangeError);
     await session.end();
   });
 
