@@ -26,18 +26,15 @@ export function readBody(
   if (source.destroyed) return;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const finish = (isWhole: boolean) => {
-    source.off("data", onData).off("end", onEnd);
-    done({ chunks, length, isWhole });
-  };
   const onData = (chunk: Uint8Array) => {
     chunks.push(chunk);
     length += chunk.byteLength;
     if (!isTooMuch(chunks[0] as Uint8Array, length)) return;
     source.pause();
-    finish(false);
+    source.off("data", onData).off("end", onEnd);
+    done({ chunks, length, isWhole: false });
   };
-  const onEnd = () => finish(true);
+  const onEnd = () => done({ chunks, length, isWhole: true });
   source.on("data", onData).on("end", onEnd);
 }
 

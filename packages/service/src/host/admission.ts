@@ -153,11 +153,12 @@ export class Admission implements Disposable {
       anonymous: known === undefined,
       leftMs: deadlineOf(request),
     };
-    const abandon = this.#working.apply(applicant, (leave) => {
+    const outcome = this.#working.apply(applicant, (leave) => {
       raw.once("close", leave);
       admitted();
     });
-    if (abandon !== undefined) raw.once("close", abandon);
+    if (outcome === "started") return;
+    if (outcome !== "refused") raw.once("close", outcome);
     else if (known === undefined && this.#mayIntroduce(request)) {
       raw.once("close", this.#working.enter(key));
       admitted();

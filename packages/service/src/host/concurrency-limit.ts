@@ -16,8 +16,8 @@ const DECREASE = 0.8;
 const STEEP_DECREASE = 0.5;
 const INCREASE = 1.1;
 /**
- * A call keeps its place for this time, and on while work is late. Later it does not work, it
- * waits: for a bank, for a body, for the next change of what it watches.
+ * A call keeps its place for this time and the rest of a window, and on while work is late. Later
+ * it does not work, it waits: for a bank, for a body, for the next change of what it watches.
  */
 const WORK_MS = 500;
 /** At least this may a call wait for its place, however short calls are. */
@@ -42,6 +42,12 @@ export interface Applicant {
 /** Gives a place back, because the call has ended; only the first call counts. */
 export type Leave = () => void;
 
+/** A call that has a place. */
+interface Working {
+  readonly caller: string;
+  readonly startedAt: number;
+}
+
 interface Waiting {
   readonly applicant: Applicant;
   readonly start: (leave: Leave) => void;
@@ -57,10 +63,9 @@ export class ConcurrencyLimit {
   readonly #options: ConcurrencyOptions;
   readonly #byCaller = new Map<string, number>();
   readonly #queue = new Set<Waiting>();
-  /** Of calls that have had their place for `WORK_MS`. */
-  readonly #overdue = new Set<Leave>();
+  /** In the order in which they started. */
+  readonly #working = new Set<Working>();
   #limit: number;
-  #working = 0;
   /** In a row. */
   #lateWindows = 0;
   /** In this window. */
@@ -77,7 +82,7 @@ export class ConcurrencyLimit {
 
   /** Whether no call has a place or waits for one, and the limit is not above where it began. */
   get isResting(): boolean {
-    const isUsed = this.#working > 0 || this.#queue.size > 0;
+    const isUsed = this.#working.size > 0 || this.#queue.size > 0;
     return !isUsed && this.#lateWindows === 0 && this.#limit <= this.#options.initial;
   }
 
@@ -95,8 +100,8 @@ export class ConcurrencyLimit {
       if (excess <= 1) this.#limit = Math.min(max, this.#limit * INCREASE);
     } else if (this.#mostWorking < this.#limit / 4 && this.#limit > initial)
       this.#limit = Math.max(initial, this.#limit / INCREASE);
-    if (this.#lateWindows === 0) for (const leave of this.#overdue) leave();
-    this.#mostWorking = this.#working;
+    if (this.#lateWindows === 0) this.#endOverdue();
+    this.#mostWorking = this.#working.size;
     this.#startWaiting();
   }
 
@@ -106,63 +111,68 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * Calls `start` once there is a place, at once or later, and returns a function that ends the
-   * wait. Returns undefined if the call is refused: it could not be served in time.
+   * Calls `start` once there is a place: at once, and returns "started", or later, and returns a
+   * function that ends the wait. Returns "refused" if the call could not be served in time.
    */
-  apply(applicant: Applicant, start: (leave: Leave) => void): (() => void) | undefined {
+  apply(applicant: Applicant, start: (leave: Leave) => void): "started" | "refused" | (() => void) {
     if (this.#queue.size === 0 && this.#hasPlace(applicant)) {
       start(this.#start(applicant.caller));
-      return () => {};
+      return "started";
     }
     const waitMs = ((this.#queue.size + 1) / this.#limit) * this.#meanMs;
     const patienceMs = Math.max(MIN_PATIENCE_MS, this.#meanMs * PATIENCE);
     const tooLate = applicant.leftMs !== undefined && waitMs + this.#meanMs > applicant.leftMs;
-    if (waitMs > patienceMs || tooLate || this.#exceedsShare(applicant)) return undefined;
+    if (waitMs > patienceMs || tooLate || this.#exceedsShare(applicant)) return "refused";
     const waiting = { applicant, start };
     this.#queue.add(waiting);
     return () => void this.#queue.delete(waiting);
   }
 
   #hasPlace(applicant: Applicant): boolean {
-    return this.#working < this.#limit && !this.#exceedsShare(applicant);
+    return this.#working.size < this.#limit && !this.#exceedsShare(applicant);
   }
 
   /** Shares are for when places are short. */
   #exceedsShare({ caller, anonymous }: Applicant): boolean {
-    if (this.#working < this.#limit / 2) return false;
-    if (anonymous && this.#working >= this.#limit * ANONYMOUS_SHARE) return true;
+    if (this.#working.size < this.#limit / 2) return false;
+    if (anonymous && this.#working.size >= this.#limit * ANONYMOUS_SHARE) return true;
     return (this.#byCaller.get(caller) ?? 0) >= Math.max(1, this.#limit * CALLER_SHARE);
   }
 
   #start(caller: string): Leave {
-    this.#working++;
-    this.#mostWorking = Math.max(this.#mostWorking, this.#working);
+    const call = { caller, startedAt: performance.now() };
+    this.#working.add(call);
+    this.#mostWorking = Math.max(this.#mostWorking, this.#working.size);
     this.#byCaller.set(caller, (this.#byCaller.get(caller) ?? 0) + 1);
-    const startedAt = performance.now();
-    let left = false;
-    const leave = () => {
-      if (left) return;
-      left = true;
-      clearTimeout(timer);
-      this.#overdue.delete(leave);
-      const workedMs = Math.min(WORK_MS, performance.now() - startedAt);
-      this.#meanMs += (workedMs - this.#meanMs) * WEIGHT;
-      this.#working--;
-      const others = (this.#byCaller.get(caller) ?? 1) - 1;
-      if (others === 0) this.#byCaller.delete(caller);
-      else this.#byCaller.set(caller, others);
-      this.#startWaiting();
+    return () => {
+      if (this.#end(call)) this.#startWaiting();
     };
-    const timer = setTimeout(() => {
-      if (this.#lateWindows === 0) leave();
-      else this.#overdue.add(leave);
-    }, WORK_MS);
-    return leave;
+  }
+
+  /** Takes back the places of calls that have had one for too long. */
+  #endOverdue(): void {
+    const before = performance.now() - WORK_MS;
+    for (const call of this.#working) {
+      if (call.startedAt > before) return;
+      this.#end(call);
+    }
+  }
+
+  /** Returns whether the call still had its place. */
+  #end(call: Working): boolean {
+    if (!this.#working.delete(call)) return false;
+    const { caller, startedAt } = call;
+    const workedMs = Math.min(WORK_MS, performance.now() - startedAt);
+    this.#meanMs += (workedMs - this.#meanMs) * WEIGHT;
+    const others = (this.#byCaller.get(caller) ?? 1) - 1;
+    if (others === 0) this.#byCaller.delete(caller);
+    else this.#byCaller.set(caller, others);
+    return true;
   }
 
   #startWaiting(): void {
     for (const waiting of this.#queue) {
-      if (this.#working >= this.#limit) return;
+      if (this.#working.size >= this.#limit) return;
       if (!this.#hasPlace(waiting.applicant)) continue;
       this.#queue.delete(waiting);
       waiting.start(this.#start(waiting.applicant.caller));
