@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { requestIdReused } from "./errors.ts";
@@ -30,9 +30,7 @@ export function fingerprint<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): string {
-  return createHash("sha256")
-    .update(toBinary(schema, message, { writeUnknownFields: false }))
-    .digest("hex");
+  return hash("sha256", toBinary(schema, message, { writeUnknownFields: false }), "hex");
 }
 
 /** Returns the record of a request by an authenticated caller. */

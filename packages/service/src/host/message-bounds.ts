@@ -47,7 +47,7 @@ function scan(desc: DescMessage, reader: BinaryReader, end: number, place: Place
       spend(place, 1);
       reader.skip(wireType, number);
     } else if (known.isPlain) skipPlain(known, wireType, reader, end, place);
-    else scanField(known.field, wireType, reader, end, items, place);
+    else scanField(known, wireType, reader, end, items, place);
   }
   if (reader.pos !== end) throw new RangeError(`${desc.typeName} is longer than its length`);
 }
@@ -74,7 +74,7 @@ const tooLong = (field: DescField): RangeError =>
   new RangeError(`${field} is longer than its message`);
 
 function scanField(
-  field: DescField,
+  { field, wireType: own, maxItems }: FieldShape,
   wireType: WireType,
   reader: BinaryReader,
   end: number,
@@ -82,14 +82,14 @@ function scanField(
   place: Place,
 ): void {
   const packed = wireType === WireType.LengthDelimited && isPackable(field);
-  if (!packed && wireType !== wireTypeOf(field)) throw wrongWireType(field, wireType);
+  if (!packed && wireType !== own) throw wrongWireType(field, wireType);
   const from = reader.pos;
   const bytes = reader.skip(wireType, field.number);
   if (reader.pos > end) throw tooLong(field);
   const count = packed ? packedItems(field, bytes) : 1;
   const inside = { ...place, path: [...place.path, field] };
   if (field.fieldKind === "list" || field.fieldKind === "map")
-    items.set(field, boundItems(field, (items.get(field) ?? 0) + count, inside.path));
+    items.set(field, boundItems(maxItems, (items.get(field) ?? 0) + count, inside.path));
   spend(place, count);
   if (field.fieldKind === "map" || field.message === undefined) return;
   const innerEnd = reader.pos;
@@ -112,16 +112,16 @@ function walk(desc: DescMessage, json: JsonValue, place: Place): void {
   // The decoder refuses what is not an object. Well-known types have forms of their own.
   if (!isObject(json) || desc.typeName.startsWith("google.protobuf.")) return;
   for (const [name, value] of Object.entries(json)) {
-    const field = shapeOf(desc).byName.get(name);
-    if (field === undefined || value === null) spend(place, 1);
-    else walkField(field, value, { ...place, path: [...place.path, field] });
+    const known = shapeOf(desc).byName.get(name);
+    if (known === undefined || value === null) spend(place, 1);
+    else walkField(known, value, { ...place, path: [...place.path, known.field] });
   }
 }
 
-function walkField(field: DescField, value: JsonValue, place: Place): void {
+function walkField({ field, maxItems }: FieldShape, value: JsonValue, place: Place): void {
   const values = valuesIn(field, value);
   if (field.fieldKind === "list" || field.fieldKind === "map")
-    boundItems(field, values.length, place.path);
+    boundItems(maxItems, values.length, place.path);
   spend(place, values.length);
   values.forEach((item, index) => {
     if (field.message !== undefined) walk(field.message, item, below(field, index, place));
@@ -159,15 +159,15 @@ function below(field: DescField, index: number, { used, path, depth }: Place): P
   return { used, path: [...path, ...inList], depth: depth + 1 };
 }
 
-/** Returns the number of items unless it exceeds the field's rule. */
-function boundItems(field: DescField, items: number, path: Path): number {
-  const max = maxItems(field);
+/** Returns the number of items unless it exceeds `max`. */
+function boundItems(max: number, items: number, path: Path): number {
   if (items > max)
     throw violationError(path, "repeated.max_items", `must contain no more than ${max} item(s)`);
   return items;
 }
 
-function maxItems(field: DescField): number {
+/** By the field's rule. */
+function maxItemsOf(field: DescField): number {
   if (!hasOption(field, fieldRules)) return MAX_VALUES;
   const { type } = getOption(field, fieldRules);
   const max = type.case === "repeated" ? Number(type.value.maxItems) : 0;
@@ -178,11 +178,13 @@ interface FieldShape {
   readonly field: DescField;
   readonly wireType: WireType;
   readonly isPlain: boolean;
+  /** Of a list or map. */
+  readonly maxItems: number;
 }
 
 interface Shape {
   readonly byNumber: ReadonlyMap<number, FieldShape>;
-  readonly byName: ReadonlyMap<string, DescField>;
+  readonly byName: ReadonlyMap<string, FieldShape>;
 }
 
 const shapes = new WeakMap<DescMessage, Shape>();
@@ -190,12 +192,13 @@ const shapes = new WeakMap<DescMessage, Shape>();
 function shapeOf(desc: DescMessage): Shape {
   const known = shapes.get(desc);
   if (known !== undefined) return known;
+  const fields = desc.fields.map(fieldShape);
   const shape = {
-    byNumber: new Map(desc.fields.map((field) => [field.number, fieldShape(field)])),
+    byNumber: new Map(fields.map((known) => [known.field.number, known])),
     byName: new Map(
-      desc.fields.flatMap((field) => [
-        [field.name, field],
-        [field.jsonName, field],
+      fields.flatMap((known) => [
+        [known.field.name, known],
+        [known.field.jsonName, known],
       ]),
     ),
   };
@@ -207,6 +210,7 @@ const fieldShape = (field: DescField): FieldShape => ({
   field,
   wireType: wireTypeOf(field),
   isPlain: field.fieldKind === "scalar" || field.fieldKind === "enum",
+  maxItems: maxItemsOf(field),
 });
 
 function wireTypeOf(field: DescField): WireType {
