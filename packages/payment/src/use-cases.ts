@@ -275,14 +275,23 @@ async function callProvider<T>(
   payment: Payment,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const signal = AbortSignal.timeout(deps.providerTimeoutMs);
+  const over = new AbortController();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const error = new ProviderOutcomeUnknownError("the provider timed out");
+    reject(error);
+    over.abort(error);
+  }, deps.providerTimeoutMs);
   try {
-    return await Promise.race([call(signal), rejectOnAbort(signal)]);
+    return await Promise.race([call(over.signal), late]);
   } catch (error) {
     const failure = toPaymentError(error);
     if (failure === undefined) throw error;
     events.providerFailed(deps.log, payment, error as Error);
     throw failure;
+  } finally {
+    // A timeout that is left behind would make an error for each call.
+    clearTimeout(timer);
   }
 }
 
@@ -302,13 +311,6 @@ function toPaymentError(cause: unknown): PaymentError | undefined {
       "the payment provider is not available; retry with the same id",
     );
   return undefined;
-}
-
-function rejectOnAbort(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const fail = () => reject(new ProviderOutcomeUnknownError("the provider timed out"));
-  signal.addEventListener("abort", fail, { once: true });
-  return promise;
 }
 
 const inProgress = (message: string): PaymentError =>
