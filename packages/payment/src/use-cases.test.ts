@@ -127,6 +127,23 @@ describe("processPayment", () => {
     );
   });
 
+  test("the time limit of a call ends with it", async () => {
+    const providerTimeoutMs = 1_000;
+    let limited: AbortSignal | undefined;
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    const charge: PaymentProvider["charge"] = (key, amount, token, signal) => {
+      limited = signal;
+      // A timer that is as long and begins later.
+      setTimeout(resolve, providerTimeoutMs);
+      return deps.provider.charge(key, amount, token, signal);
+    };
+    const find: PaymentProvider["find"] = (key, signal) => deps.provider.find(key, signal);
+    const provider = { ...deps.provider, find, charge };
+    await processPayment({ ...deps, provider, providerTimeoutMs }, aChargeRequest());
+    await asked;
+    expect(limited?.aborted).toBe(false);
+  });
+
   test("retries with the same key get past a flaky provider", async () => {
     const request = aChargeRequest({ token: "tok_flaky" });
     await expect(processPayment(deps, request)).rejects.toThrow(reason("PROVIDER_UNAVAILABLE"));
