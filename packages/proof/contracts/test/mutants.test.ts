@@ -1,6 +1,6 @@
 import { table } from "@tercet/cli";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type Gate, gates, mutants } from "./mutants.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type Gate, gates, type Mutant, mutants, mutantsAtOnce } from "./mutants.ts";
 import { type Scratch, scratchCopy } from "./scratch.ts";
 
 const PATIENCE = 15 * 60_000;
@@ -59,16 +59,32 @@ test(
   PATIENCE,
 );
 
+const gatesOf = ({ caughtBy }: Mutant): readonly Gate[] =>
+  gates.filter((gate) => caughtBy[gate] !== undefined);
+
+function expectCaught(mutant: Mutant, failed: ReadonlyMap<Gate, string>): void {
+  const caught = gatesOf(mutant).filter((gate) => failed.has(gate));
+  seen.push([mutant.name, caught.join(", ")]);
+  expect(caught).toEqual(gatesOf(mutant));
+  for (const [gate, says] of Object.entries(mutant.caughtBy))
+    expect(failed.get(gate as Gate)).toMatch(says);
+}
+
 test.each(mutants)(
   "$name is caught",
-  async ({ name, mutate, caughtBy }) => {
-    await mutate(scratch);
-    const asked = gates.filter((gate) => caughtBy[gate] !== undefined);
-    const caught = await failing(asked);
-    seen.push([name, [...caught.keys()].join(", ")]);
-    expect([...caught.keys()]).toEqual(asked);
-    for (const [gate, says] of Object.entries(caughtBy))
-      expect(caught.get(gate as Gate)).toMatch(says);
+  async (mutant) => {
+    await mutant.mutate(scratch);
+    expectCaught(mutant, await failing(gatesOf(mutant)));
   },
   PATIENCE,
 );
+
+describe("mutants at once", () => {
+  let failed: ReadonlyMap<Gate, string>;
+  beforeAll(async () => {
+    for (const { mutate } of mutantsAtOnce) await mutate(scratch);
+    failed = await failing([...new Set(mutantsAtOnce.flatMap(gatesOf))]);
+  }, PATIENCE);
+
+  test.each(mutantsAtOnce)("$name is caught", (mutant) => expectCaught(mutant, failed));
+});
