@@ -55,7 +55,7 @@ export interface OrderStore extends RequestStore {
   ): Promise<readonly string[]>;
   /** An order with its timeline. With `customerId`, only if it belongs to this customer. */
   findOrder(id: string, customerId?: string): Promise<OrderWithTimeline | undefined>;
-  /** At most `limit` (up to 101) orders, newest first, of those with an id less than `after`. */
+  /** At most `limit` orders, newest first, of those with an id less than `after`. */
   listOrders(
     filter: OrderFilter,
     after: string | undefined,

@@ -21,16 +21,6 @@ const eventTypes = (payment: Payment) => payment.events.map(({ type }) => type);
 const sum = (payment: Payment) =>
   payment.refunds.reduce((total, { amount }) => total + amount.minorUnits, 0n);
 
-/** All that were refunded, as the feed lists them. */
-async function allRefunded(store: PaymentStore): Promise<readonly Payment[]> {
-  const all: Payment[] = [];
-  for (;;) {
-    const page = await store.listRefunded(all.at(-1), 0, 100);
-    if (page.length === 0) return all;
-    all.push(...page);
-  }
-}
-
 async function captured(store: PaymentStore, minorUnits = 1_000n): Promise<string> {
   const id = uuid();
   await store.open(id, aCharge(minorUnits));
@@ -411,7 +401,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
     });
 
     test("refunded payments are listed in the order of their last change, in pages", async () => {
-      const seen = (await allRefunded(store)).at(-1);
+      const seen = (await store.listRefunded(undefined, 0, 1_000)).at(-1);
       const [a, b] = [await captured(store), await captured(store)];
       await captured(store);
       const refund = async (id: string) => {
@@ -443,7 +433,7 @@ export function functionalContract(open: () => Promise<PaymentStore>): void {
       await store.recordLateCharge(id, "ch_1", refund);
       await store.settleRefund(id, refund.id);
       await delay(5);
-      const listed = await allRefunded(store);
+      const listed = await store.listRefunded(undefined, 0, 1_000);
       expect(listed.map((payment) => payment.id)).not.toContain(id);
     });
 

@@ -96,13 +96,13 @@ export interface PaymentStore extends AsyncDisposable {
 
   get(id: string): Promise<Payment | undefined>;
 
-  /** Newest first, without their events; at most `limit` (up to 101). */
+  /** Newest first, without their events; at most `limit`. */
   list(filter: PaymentFilter, after: PageKey | undefined, limit: number): Promise<Payment[]>;
 
   /**
    * Payments of which something was refunded, in the order of their last change, without their
-   * events; at most `limit` (up to 101). Leaves out those that changed within the last `ageMs`: a
-   * statement writes the time at which it began: one that commits later may have an earlier one.
+   * events; at most `limit`. Leaves out those that changed within the last `ageMs`: a statement
+   * writes the time at which it began, so one that commits later may have an earlier time.
    */
   listRefunded(after: ChangeKey | undefined, ageMs: number, limit: number): Promise<Payment[]>;
 

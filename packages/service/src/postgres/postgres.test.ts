@@ -74,7 +74,7 @@ describe("a pool", () => {
       select generic_plans from pg_prepared_statements
       where statement like '%select id from crowds%' and generic_plans + custom_plans > 1 order by statement like '%as page%' desc`;
     expect(plans).toEqual([{ genericPlans: 3n }, { genericPlans: 0n }]);
-    expect(() => firstOf(session, newest(1), 102)).toThrow(RangeError);
+    expect(await firstOf(session, newest(1), 1_000)).toHaveLength(1_000);
     await session.end();
   });
 

@@ -47,14 +47,14 @@ const PLANS = {
 };
 
 /**
- * Returns the query of the first `limit` rows of one that is read in the order of an index: at most
- * those of the longest page. Their number is in the text too: with a parameter alone the planner
- * expects a tenth of all rows, and plans each execution anew on a large table (ADR 0107).
+ * Returns the query of the first `limit` rows of one that is read in the order of an index. The
+ * rows of the longest page are in the text too: with a parameter alone the planner expects a tenth
+ * of all rows, and plans each execution anew on a large table (ADR 0107).
  */
-export function firstOf(sql: Sql, ordered: Fragment, limit: number): Fragment {
-  if (limit > MAX_ROWS) throw new RangeError(`${limit} rows are more than a page`);
-  return sql`select * from (${ordered} limit ${sql.unsafe(String(MAX_ROWS))}) as page limit ${limit}`;
-}
+export const firstOf = (sql: Sql, ordered: Fragment, limit: number): Fragment =>
+  limit > MAX_ROWS
+    ? sql`${ordered} limit ${limit}`
+    : sql`select * from (${ordered} limit ${sql.unsafe(String(MAX_ROWS))}) as page limit ${limit}`;
 
 /**
  * Opens a pool of `max` connections, 10 by default. Columns are snake_case in SQL and camelCase in
