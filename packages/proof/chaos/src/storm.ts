@@ -32,6 +32,8 @@ export interface StormOptions extends RunOptions {
   readonly buyers: number;
   /** The path of a `mongod`: payments are in a replica set of it then, whose members fail too. */
   readonly mongod?: string | undefined;
+  /** How late after its deadline a call may end, in milliseconds; 250 by default. */
+  readonly callGraceMs?: number;
 }
 
 export interface StormResult {
@@ -101,8 +103,9 @@ const LAST_CALLS_MS = 30_000;
  */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
   const { dataDir, durationMs, seed, buyers, mongod, signal, onProgress } = options;
+  const { callGraceMs: graceMs = CALL_GRACE_MS } = options;
   const [random, startedAt] = [seededRandom(seed), Date.now()];
-  const [log, calls] = [new FaultLog(), new CallLog({ graceMs: CALL_GRACE_MS })];
+  const [log, calls] = [new FaultLog(), new CallLog({ graceMs })];
   const breaches = new Set<string>();
   let phase: "starting" | "storm" | "calm" | "audit" = "starting";
   let [began, acknowledged, checks, fencedWrites] = [performance.now(), 0, 0, 0];
