@@ -38,6 +38,14 @@ describe("the simulated provider", () => {
     });
   });
 
+  test.each(["tok_timeout", "tok_flaky", "tok_timeout_then_success"])(
+    "%s does not fail once its key has a charge",
+    async (token) => {
+      const first = await provider.charge("a", EUR(1n), "tok_visa", inTime());
+      expect(await provider.charge("a", EUR(1n), token, inTime())).toEqual(first);
+    },
+  );
+
   test.each([
     ["tok_declined", "CARD_DECLINED"],
     ["tok_insufficient_funds", "INSUFFICIENT_FUNDS"],

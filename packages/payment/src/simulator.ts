@@ -39,9 +39,9 @@ const SCRIPTS: ReadonlyMap<string, Script> = new Map([
 const CARD_NUMBER = /_\d+$/;
 const UNKNOWN_TOKEN: Script = { decline: "CARD_DECLINED" };
 
-/** Whether a first call for a key does not do what a repeated one does. */
-const isFaulty = ({ silent, loseReply, failures, delayMs }: Script): boolean =>
-  Boolean(silent || loseReply || failures || delayMs);
+/** Whether a first call for a key may fail or wait, which a repeated one does not. */
+const isFaulty = ({ silent, failures, delayMs }: Script): boolean =>
+  Boolean(silent || failures || delayMs);
 
 /** While a file of this name is in the book's folder, refunds of `tok_refund_fails` work. */
 export const REFUNDS_WORK = "refunds-work";

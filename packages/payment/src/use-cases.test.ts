@@ -137,8 +137,7 @@ describe("processPayment", () => {
       setTimeout(resolve, providerTimeoutMs);
       return deps.provider.charge(key, amount, token, signal);
     };
-    const find: PaymentProvider["find"] = (key, signal) => deps.provider.find(key, signal);
-    const provider = { ...deps.provider, find, charge };
+    const provider = { ...deps.provider, charge };
     await processPayment({ ...deps, provider, providerTimeoutMs }, aChargeRequest());
     await asked;
     expect(limited?.aborted).toBe(false);

@@ -26,7 +26,6 @@ export function readBody(
   if (source.destroyed) return;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  // Listeners that stay until the request is gone would cost a tenth of the whole call.
   const finish = (isWhole: boolean) => {
     source.off("data", onData).off("end", onEnd);
     done({ chunks, length, isWhole });

@@ -19,7 +19,7 @@ test(`a storm of kills, restarts and broken networks breaches no invariant (CHAO
     durationMs: 15_000,
     seed: SEED,
     buyers: 12,
-    callGraceMs: patient(1_000),
+    callGraceMs: patient(250),
     signal,
     onProgress: () => {},
   };

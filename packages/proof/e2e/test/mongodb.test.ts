@@ -179,7 +179,7 @@ test.skipIf(program === undefined)(
       seed: 1 + Math.floor(Math.random() * 999_999),
       buyers: 8,
       mongod: program,
-      callGraceMs: patient(1_000),
+      callGraceMs: patient(250),
       signal: new AbortController().signal,
       onProgress: () => {},
     });
